@@ -1,0 +1,79 @@
+//! A program that runs beside us and never outlives us.
+//!
+//! A drop guard alone is not enough: Ctrl-C and `kill -9` run no drops. So a small shell stands between:
+//! it holds the reading end of a pipe whose writing end is ours. However we end, the pipe closes, and the
+//! shell stops the program and removes its folder.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// Arguments: the signal to stop it with, the log file, the folder to remove at the end (or nothing), and
+/// then the program. The shell itself must not die of a Ctrl-C in the terminal: it has to clean up. A
+/// program that does not stop when told to is killed.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+signal=$1 log=$2 folder=$3
+shift 3
+(trap - TERM HUP; exec "$@") >>"$log" 2>&1 </dev/null &
+program=$!
+echo "$program"
+read -r _
+kill -"$signal" "$program" 2>/dev/null
+(sleep 20; kill -KILL "$program") >/dev/null 2>&1 &
+impatience=$!
+wait "$program"
+kill -KILL "$impatience" 2>/dev/null
+if [ -n "$folder" ]; then rm -rf -- "$folder"; fi
+"#;
+
+/// A program with its keeper; dropping it stops the program and waits until it has ended.
+#[derive(Debug)]
+pub struct Kept {
+    keeper: Child,
+    pid: u32,
+}
+
+impl Kept {
+    /// Starts a program whose output goes to `log`. It is stopped with `signal` (`INT`, `TERM`), and then
+    /// `folder` is removed.
+    pub fn start(program: &[String], signal: &str, log: &Path, folder: Option<&Path>) -> Result<Kept> {
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", SCRIPT, "keeper", signal]).arg(log);
+        keeper.arg(folder.unwrap_or(Path::new(""))).args(program).current_dir(shell::root());
+        keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut keeper = keeper.spawn().context("starting a shell")?;
+        let mut line = String::new();
+        if let Some(stdout) = keeper.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).context("reading a process number")?;
+        }
+        let pid = line.trim().parse().with_context(|| format!("starting {}", program.join(" ")))?;
+        Ok(Kept { keeper, pid })
+    }
+
+    /// Whether the program is still running.
+    pub fn runs(&self) -> bool {
+        // one that has ended stays a zombie until its keeper is told to stop
+        let state = shell::output(&mut shell::command("ps", ["-o", "stat=", "-p", &self.pid.to_string()]));
+        state.is_ok_and(|state| !state.trim().is_empty() && !state.trim().starts_with('Z'))
+    }
+
+    /// Ends the program at once, giving it no chance to tidy up.
+    pub fn kill(self) -> Result<()> {
+        if !shell::succeeds(&mut shell::command("kill", ["-KILL", &self.pid.to_string()])) {
+            bail!("could not kill process {}", self.pid);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}

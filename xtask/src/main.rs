@@ -1,0 +1,56 @@
+//! The developers' one door: `cargo xtask <what>`. This file is the table of contents.
+
+mod keeper;
+mod postgres;
+mod shell;
+
+mod ci;
+mod fmt;
+mod r#gen;
+mod seeds;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The developers' one door.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must pass, with all that it needs set up by itself
+    Test(test::Args),
+    /// All that is asked of a change: formatting, lints, tidiness, generated files, licences, tests
+    Ci(ci::Args),
+    /// Format the sources
+    Fmt(fmt::Args),
+    /// What the compiler does not check: layers, cycles, dead files, lengths, words
+    Tidy,
+    /// Write the files that follow from the code: OpenAPI, schemas, reference pages
+    Gen(r#gen::Args),
+    /// Run many seeds of the simulated world
+    Seeds(seeds::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test(args) => test::run(&args),
+        Task::Ci(args) => ci::run(&args),
+        Task::Fmt(args) => fmt::run(&args),
+        Task::Tidy => tidy::run(),
+        Task::Gen(args) => r#gen::run(&args),
+        Task::Seeds(args) => seeds::run(&args),
+    };
+    if let Err(error) = done {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,98 @@
+//! `cargo xtask test`: everything that must pass, on a fresh machine too.
+
+mod tools;
+
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::postgres::Postgres;
+use crate::shell;
+
+/// Everything that must pass, with all that it needs set up by itself.
+#[derive(Default, clap::Args)]
+pub struct Args {
+    /// Only tests with this in their name
+    #[arg(long)]
+    pub filter: Option<String>,
+}
+
+/// What the test binaries said together.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Runs the tests of all crates.
+pub fn run(args: &Args) -> Result<()> {
+    let begin = Instant::now();
+    tools::provide()?;
+    let postgres = shell::timed("a private PostgreSQL", || Postgres::start(&[]))?;
+    let binary = shell::timed("build nightbell", || shell::build_nightbell(false))?;
+
+    shell::announce("tests");
+    let mut test = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
+    test.args(&args.filter).args(["--", "--color"]);
+    test.arg(if std::io::stdout().is_terminal() { "always" } else { "never" });
+    test.env("NIGHTBELL_TEST_POSTGRES", &postgres.url).env("NIGHTBELL_TEST_BINARY", binary);
+    let mut running = test.stdout(Stdio::piped()).spawn().context("starting cargo test")?;
+    let mut count = Count::default();
+    for line in BufReader::new(running.stdout.take().context("cargo has no output")?).lines() {
+        let line = line.context("reading what the tests say")?;
+        println!("{line}");
+        count.add(&line);
+    }
+    let status = running.wait().context("waiting for cargo test")?;
+    drop(postgres);
+
+    println!("\nthe whole took {:.0} s; {} ignored", begin.elapsed().as_secs_f64(), count.ignored);
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if !status.success() {
+        bail!("cargo test failed ({status})");
+    }
+    if count.passed == 0 {
+        bail!(
+            "no test was run{}",
+            args.filter.as_ref().map(|name| format!(": none has {name:?} in its name")).unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+impl Count {
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; others count nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.split_once("test result: ") else { return };
+        for part in result.split(';') {
+            let words: Vec<&str> = part.split_whitespace().collect();
+            let [.., number, what] = words[..] else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn results_are_summed_with_and_without_colour() {
+        let mut count = Count::default();
+        count.add("running 3 tests");
+        count.add(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
+        count.add("test result: \u{1b}[31mFAILED\u{1b}(B\u{1b}[m. 2 passed; 1 failed; 0 ignored");
+        assert_eq!(count, Count { passed: 5, failed: 1, ignored: 1 });
+    }
+}
