@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("nightbell-store", 1),
     ("nightbell-sdk", 1),
     ("nightbell-flow", 2),
+    ("nightbell-config", 2),
     ("nightbell-connectors", 2),
     ("nightbell-plugin-host", 2),
     ("nightbell-server", 3),
