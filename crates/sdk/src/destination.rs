@@ -1,0 +1,81 @@
+//! Destinations: kinds of places that can be told something.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use model::Time;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::answer::Answer;
+use crate::http::Http;
+use crate::message::Message;
+
+/// What a kind of destination says of itself.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Facts {
+    /// The word for it in configuration, e.g. `slack`.
+    pub kind: &'static str,
+    /// Its name for people, e.g. `Slack`.
+    pub title: &'static str,
+    /// One or two sentences for the reference page: what it does, what is needed on the other side.
+    pub about: &'static str,
+    /// Where the other side documents its interface; empty when there is no other side.
+    pub docs: &'static str,
+    /// Whether the other side drops what it has seen under the same idempotency key.
+    pub deduplicates: bool,
+}
+
+/// A kind of destination. Implement this in a file of your own and register it: that is all.
+pub trait Destination: Send + Sync + 'static {
+    /// What it says of itself.
+    const FACTS: Facts;
+    /// What it needs to know of each place of its kind; every field with a doc comment, which becomes the
+    /// schema's description, and one example in the schema.
+    type Settings: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static;
+
+    /// What the schema cannot say: whether a URL is one, an address has an `@`.
+    ///
+    /// # Errors
+    /// What is wrong, beginning with the field: `url: not a URL`.
+    fn check(settings: &Self::Settings) -> Result<(), String> {
+        let _ = settings;
+        Ok(())
+    }
+
+    /// Tells the place. Bounded by `context.timeout` from outside as well; never panics, never retries by
+    /// itself.
+    fn send(
+        context: &Context,
+        settings: &Self::Settings,
+        message: &Message,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// What a destination is given beside settings and message.
+#[derive(Clone)]
+pub struct Context {
+    /// The only way out over HTTP.
+    pub http: Http,
+    /// Where the `inbox` destination keeps what it is told.
+    pub inbox: Arc<dyn Inbox>,
+    /// The time of the try.
+    pub now: Time,
+    /// How long the try may take.
+    pub timeout: Duration,
+    /// The destination's id, e.g. `ops/inbox/0`.
+    pub destination: String,
+}
+
+/// A place in the database for messages that are read through the API.
+pub trait Inbox: Send + Sync {
+    /// Keeps a message once, however often it comes with the same idempotency key.
+    ///
+    /// # Errors
+    /// In words, when it could not be kept.
+    fn keep(&self, destination: &str, message: &Message, at: Time) -> BoxFuture<'_, Result<(), String>>;
+}

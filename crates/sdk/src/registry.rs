@@ -1,0 +1,235 @@
+//! The registry: kind → connector, and the only list there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use model::NewEvent;
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::destination::{Context, Destination, Facts};
+use crate::message::Message;
+use crate::secret::{self, Secret};
+use crate::source::{Refusal, Request, Source};
+
+/// Settings that do not fit their kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSettings {
+    /// No such kind.
+    #[error("there is no kind {kind:?}; known are {known}")]
+    UnknownKind {
+        /// What was asked for.
+        kind: String,
+        /// What there is.
+        known: String,
+    },
+    /// A field that is missing, unknown, or of another type.
+    #[error("{path}: {reason}")]
+    Field {
+        /// Where.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl BadSettings {
+    /// The same, with none of these in its words.
+    fn hiding(self, secrets: &[Secret]) -> Self {
+        match self {
+            BadSettings::Field { path, reason } => {
+                BadSettings::Field { path, reason: secret::hide(reason, secrets) }
+            }
+            other => other,
+        }
+    }
+}
+
+/// A destination with its settings, ready to be sent to.
+pub trait Ready: Send + Sync {
+    /// One try.
+    fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer>;
+
+    /// Its settings for a log line, without secrets.
+    fn describe(&self) -> String {
+        String::new()
+    }
+}
+
+/// A source with its settings, ready to be asked.
+pub trait Reader: Send + Sync {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(&self, request: &Request<'_>) -> Result<Vec<NewEvent>, Refusal>;
+}
+
+type MakeReady = Box<dyn Fn(Value) -> Result<Arc<dyn Ready>, BadSettings> + Send + Sync>;
+type MakeReader = Box<dyn Fn(Value) -> Result<Arc<dyn Reader>, BadSettings> + Send + Sync>;
+
+/// One kind in the registry.
+pub struct Kind<Make> {
+    /// What it says of itself.
+    pub facts: Facts,
+    /// The JSON Schema of its settings.
+    pub schema: Value,
+    make: Make,
+}
+
+/// All kinds that this program knows.
+#[derive(Default)]
+pub struct Registry {
+    destinations: BTreeMap<&'static str, Kind<MakeReady>>,
+    sources: BTreeMap<&'static str, Kind<MakeReader>>,
+}
+
+impl Registry {
+    /// Adds a kind of destination.
+    ///
+    /// # Panics
+    /// When there is one of that name: the list is fixed when the program is built.
+    #[must_use]
+    pub fn destination<D: Destination>(mut self) -> Self {
+        let schema = schema_of::<D::Settings>();
+        let marked = schema.clone();
+        let make: MakeReady = Box::new(move |raw| {
+            let secrets = secret::needles(&raw, &marked);
+            let hide = |error: BadSettings| error.hiding(&secrets);
+            let settings: D::Settings = read(raw).map_err(hide)?;
+            D::check(&settings).map_err(field_error).map_err(hide)?;
+            Ok(Arc::new(WithSettings::<D> { settings, secrets }))
+        });
+        let kind = Kind { facts: D::FACTS, schema, make };
+        assert!(self.destinations.insert(D::FACTS.kind, kind).is_none(), "two kinds named {}", D::FACTS.kind);
+        self
+    }
+
+    /// Adds a kind of source.
+    ///
+    /// # Panics
+    /// When there is one of that name.
+    #[must_use]
+    pub fn source<S: Source>(mut self) -> Self {
+        let schema = schema_of::<S::Settings>();
+        let marked = schema.clone();
+        let make: MakeReader = Box::new(move |raw| {
+            let secrets = secret::needles(&raw, &marked);
+            let hide = |error: BadSettings| error.hiding(&secrets);
+            let settings: S::Settings = read(raw).map_err(hide)?;
+            S::check(&settings).map_err(field_error).map_err(hide)?;
+            Ok(Arc::new(ReaderWithSettings::<S>(settings)))
+        });
+        let kind = Kind { facts: S::FACTS, schema, make };
+        assert!(self.sources.insert(S::FACTS.kind, kind).is_none(), "two sources named {}", S::FACTS.kind);
+        self
+    }
+
+    /// The kinds of destinations: facts and settings schema, by name.
+    pub fn destinations(&self) -> impl Iterator<Item = (&Facts, &Value)> {
+        self.destinations.values().map(|kind| (&kind.facts, &kind.schema))
+    }
+
+    /// The kinds of sources: facts and settings schema, by name.
+    pub fn sources(&self) -> impl Iterator<Item = (&Facts, &Value)> {
+        self.sources.values().map(|kind| (&kind.facts, &kind.schema))
+    }
+
+    /// Makes a destination ready.
+    ///
+    /// # Errors
+    /// When there is no such kind, or the settings do not fit it.
+    pub fn ready(&self, kind: &str, settings: Value) -> Result<Arc<dyn Ready>, BadSettings> {
+        let known = || self.destinations.keys().copied().collect::<Vec<_>>().join(", ");
+        let found = self.destinations.get(kind);
+        (found.ok_or_else(|| BadSettings::UnknownKind { kind: kind.to_owned(), known: known() })?.make)(
+            settings,
+        )
+    }
+
+    /// Makes a source ready.
+    ///
+    /// # Errors
+    /// When there is no such kind, or the settings do not fit it.
+    pub fn reader(&self, kind: &str, settings: Value) -> Result<Arc<dyn Reader>, BadSettings> {
+        let known = || self.sources.keys().copied().collect::<Vec<_>>().join(", ");
+        let found = self.sources.get(kind);
+        (found.ok_or_else(|| BadSettings::UnknownKind { kind: kind.to_owned(), known: known() })?.make)(
+            settings,
+        )
+    }
+
+    /// The schema of a kind of destination.
+    pub fn destination_schema(&self, kind: &str) -> Option<&Value> {
+        self.destinations.get(kind).map(|kind| &kind.schema)
+    }
+
+    /// The schema of a kind of source.
+    pub fn source_schema(&self, kind: &str) -> Option<&Value> {
+        self.sources.get(kind).map(|kind| &kind.schema)
+    }
+}
+
+/// The JSON Schema of a type, without references, so that redaction and forms can walk it.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let settings =
+        schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn read<T: serde::de::DeserializeOwned>(settings: Value) -> Result<T, BadSettings> {
+    serde_path_to_error::deserialize(settings).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = without_value(error.into_inner().to_string());
+        BadSettings::Field { path: if path == "." { "settings".to_owned() } else { path }, reason }
+    })
+}
+
+/// A check's text begins with the field it is about: `url: …`.
+fn field_error(text: String) -> BadSettings {
+    let (path, reason) = text.split_once(": ").unwrap_or(("settings", &text));
+    BadSettings::Field { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+/// serde repeats a value of the wrong type, which may be a secret in the wrong place:
+/// ``invalid type: string "hush", expected a map`` becomes `invalid type: string, expected a map`.
+fn without_value(reason: String) -> String {
+    let Some(rest) =
+        ["invalid type: ", "invalid value: "].iter().find_map(|start| reason.strip_prefix(start))
+    else {
+        return reason;
+    };
+    match (rest.find(['"', '`']), rest.rfind(", expected ")) {
+        (Some(from), Some(to)) if from < to => {
+            let value = reason.len() - rest.len() + from..reason.len() - rest.len() + to;
+            format!("{}{}", reason[..value.start].trim_end(), &reason[value.end..])
+        }
+        _ => reason,
+    }
+}
+
+struct WithSettings<D: Destination> {
+    settings: D::Settings,
+    /// What no answer may repeat, whoever wrote it.
+    secrets: Vec<Secret>,
+}
+
+impl<D: Destination> Ready for WithSettings<D> {
+    fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer> {
+        Box::pin(async move { D::send(context, &self.settings, message).await.hiding(&self.secrets) })
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.settings)
+    }
+}
+
+struct ReaderWithSettings<S: Source>(S::Settings);
+
+impl<S: Source> Reader for ReaderWithSettings<S> {
+    fn parse(&self, request: &Request<'_>) -> Result<Vec<NewEvent>, Refusal> {
+        S::parse(&self.0, request)
+    }
+}
