@@ -1,0 +1,64 @@
+//! What all steps share: rules, ids, the silences in force, counters.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use model::id::IdMaker;
+use model::silence::SilenceSet;
+use model::{Id, Time};
+use store::{Result, Tx};
+
+use crate::counters::Counters;
+use crate::live::Live;
+
+/// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
+pub struct Core {
+    ids: IdMaker,
+    live: RwLock<Arc<Live>>,
+    silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
+    /// What has been done.
+    pub counters: Counters,
+}
+
+impl Core {
+    /// For a node with this number.
+    pub fn new(node: i64, live: Live) -> Self {
+        Core {
+            ids: IdMaker::new(node),
+            live: RwLock::new(Arc::new(live)),
+            silences: Mutex::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A new id.
+    pub fn id(&self, now: Time) -> Id {
+        self.ids.next(now)
+    }
+
+    /// The rules in force.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other rules in force.
+    pub fn set_live(&self, live: Live) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+    }
+
+    /// The silences that have not ended, read again only when one has changed.
+    pub(crate) fn silences(&self, tx: &mut Tx<'_>, now: Time) -> Result<Arc<SilenceSet>> {
+        let version = store::silences::current_version(tx)?;
+        let mut known = self.silences.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, set)) = known.as_ref().filter(|(have, _)| *have == version) {
+            return Ok(set.clone());
+        }
+        let set = Arc::new(SilenceSet::new(store::silences::ending_after(tx, now)?));
+        *known = Some((version, set.clone()));
+        Ok(set)
+    }
+
+    /// Forgets what was read inside a transaction that was undone.
+    pub(crate) fn forget(&self) {
+        *self.silences.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

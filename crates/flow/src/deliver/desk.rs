@@ -1,0 +1,195 @@
+//! A desk: all that is known about one destination's deliveries on this node. Pure: time is a parameter.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use model::delivery::{Attempt, Delivery, DeliveryState, Health, Next, Permit, after_attempt};
+use model::receiver::Manners;
+use model::{Id, Notification, Time};
+use sdk::Answer;
+
+/// Deliveries that a desk holds claimed at the most.
+const MAX_CLAIMED: usize = 256;
+/// Deliveries that are claimed at once even for a destination that takes one at a time.
+const MIN_CLAIMED: usize = 16;
+/// What a lease leaves for recording an answer, beside the time for sending.
+const LEASE_SLACK: Duration = Duration::from_secs(30);
+
+/// What a desk knows.
+#[derive(Debug, Default)]
+pub struct Desk {
+    health: Health,
+    claimed: VecDeque<(Delivery, Notification)>,
+    under_way: usize,
+    claiming: bool,
+    /// when the next pending row is due, as far as is known
+    next_row: Option<Time>,
+    /// when the budget has room for the next message
+    budget_free: Time,
+}
+
+/// A claim to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// How many rows at the most.
+    pub limit: i64,
+    /// Until when they are leased.
+    pub lease_until: Time,
+}
+
+impl Desk {
+    /// A desk for a destination that was doing like this when last heard of.
+    pub fn new(health: Health) -> Self {
+        Desk { health, next_row: Some(Time::MIN), ..Desk::default() }
+    }
+
+    /// How the destination is doing.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Messages under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Whether it has nothing to do and nothing to remember.
+    pub fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.claimed.is_empty() && !self.claiming && self.health == Health::default()
+    }
+
+    /// Something new is pending.
+    pub fn ring(&mut self) {
+        self.next_row = Some(Time::MIN);
+    }
+
+    /// What to claim now, if anything. The claim is under way until [`Desk::claimed`] or
+    /// [`Desk::claim_failed`].
+    pub fn want(&mut self, manners: &Manners, now: Time) -> Option<Claim> {
+        let due = self.next_row.is_some_and(|at| at <= now);
+        let low = self.claimed.len() < manners.concurrency;
+        if self.claiming || !due || !low {
+            return None;
+        }
+        let limit = match self.health.permit(self.under_way, now) {
+            Permit::Go => (manners.concurrency * 2).clamp(MIN_CLAIMED, MAX_CLAIMED) - self.claimed.len().min(MIN_CLAIMED - 1),
+            Permit::Probe if self.claimed.is_empty() => 1,
+            _ => return None,
+        };
+        self.claiming = true;
+        // the last of a full desk waits for all before it
+        let rounds = MAX_CLAIMED.div_ceil(manners.concurrency.max(1)) as u32;
+        let lease_until = now + manners.timeout * (rounds + 1) + LEASE_SLACK;
+        Some(Claim { limit: limit as i64, lease_until })
+    }
+
+    /// What was claimed, and when the next row is due after that.
+    pub fn claimed(&mut self, found: Vec<(Delivery, Notification)>, next_row: Option<Time>) {
+        self.claiming = false;
+        self.next_row = next_row;
+        self.claimed.extend(found);
+    }
+
+    /// The claim failed: the database is gone. It is tried again later.
+    pub fn claim_failed(&mut self, again_at: Time) {
+        self.claiming = false;
+        self.next_row = Some(again_at);
+    }
+
+    /// The next message that may go now. It is under way until [`Desk::answered`].
+    pub fn next(&mut self, manners: &Manners, now: Time) -> Option<(Delivery, Notification)> {
+        if self.under_way >= manners.concurrency.max(1) || self.budget_free > now {
+            return None;
+        }
+        if matches!(self.health.permit(self.under_way, now), Permit::NotBefore(_)) {
+            return None;
+        }
+        let next = self.claimed.pop_front()?;
+        self.under_way += 1;
+        if manners.per_second > 0.0 {
+            let step = Duration::from_secs_f64((1.0 / manners.per_second).min(3600.0));
+            // a second's worth may go in a burst
+            self.budget_free = self.budget_free.max(now - Duration::from_secs(1)) + step;
+        }
+        Some(next)
+    }
+
+    /// What was claimed and may not go now: to be given back, so that no lease runs out meanwhile.
+    pub fn give_back(&mut self, now: Time) -> Vec<(Id, Time)> {
+        match self.health.permit(self.under_way, now) {
+            Permit::NotBefore(_) => {
+                if !self.claimed.is_empty() {
+                    self.ring();
+                }
+                self.claimed.drain(..).map(|(delivery, _)| (delivery.id, now)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A message that was to go is not sent after all.
+    pub fn withdrawn(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Takes an answer in: what is to be recorded of it.
+    pub fn answered(
+        &mut self,
+        mut delivery: Delivery,
+        began: Time,
+        answer: Answer,
+        manners: &Manners,
+        random: f64,
+        now: Time,
+    ) -> (Delivery, Attempt) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.health.record(&answer.outcome, now);
+        delivery.attempts += 1;
+        let attempt = Attempt {
+            delivery: delivery.id,
+            number: delivery.attempts,
+            at: began,
+            latency_micros: i64::try_from(now.since(began).as_micros()).unwrap_or(i64::MAX),
+            outcome: answer.outcome,
+            status: answer.status,
+            answer: answer.text,
+        };
+        delivery.note = attempt.outcome.words().chars().take(500).collect();
+        match after_attempt(&attempt.outcome, &delivery, manners.give_up_after, &self.health, random, now) {
+            Next::Settled(state) => {
+                delivery.state = state;
+                delivery.settled_at = Some(now);
+            }
+            Next::At(at) => {
+                delivery.due_at = at;
+                self.next_row = Some(self.next_row.map_or(at, |have| have.min(at)));
+            }
+        }
+        (delivery, attempt)
+    }
+
+    /// When this desk can do something that it cannot do now, if nothing happens before.
+    pub fn wake_at(&self, manners: &Manners, now: Time) -> Option<Time> {
+        if self.claiming {
+            return None;
+        }
+        let row = if self.claimed.is_empty() { self.next_row? } else { now };
+        if self.under_way >= manners.concurrency.max(1) {
+            return None;
+        }
+        let permitted = match self.health.permit(self.under_way, now) {
+            Permit::NotBefore(at) => at,
+            _ => now,
+        };
+        Some(row.max(permitted).max(self.budget_free))
+    }
+}
+
+/// A delivery that is too old to be worth a try, as it goes to the dead letters.
+pub fn too_old(delivery: &Delivery, manners: &Manners, now: Time) -> Option<Delivery> {
+    if now.since(delivery.created_at) < manners.give_up_after {
+        return None;
+    }
+    let note = format!("not taken within {}: {}", model::time::span::format(manners.give_up_after), delivery.note);
+    Some(Delivery { state: DeliveryState::Dead, settled_at: Some(now), note, ..delivery.clone() })
+}

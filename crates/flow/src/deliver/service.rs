@@ -1,0 +1,298 @@
+//! The service: one task that owns all desks, and a task for each message under way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use model::delivery::{Delivery, Outcome};
+use model::{Notification, Time};
+use sdk::{Answer, Context, Inbox, Message, http::Http};
+use store::{Durability, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::desk::{Claim, Desk, too_old};
+use super::recorder::{MAX_UNRECORDED, Record};
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::live::LivePlace;
+
+/// How often all destinations are looked at, whether rung or not: a lost ring costs this much at the most.
+const SWEEP: Duration = Duration::from_secs(1);
+/// What a send may take beyond its own time-out before it is given up from outside.
+const OVERTIME: Duration = Duration::from_secs(1);
+/// When claiming is tried again after the database was gone.
+const CLAIM_RETRY: Duration = Duration::from_millis(500);
+
+/// What the service is told.
+#[derive(Debug)]
+pub enum Note {
+    /// These destinations have something new.
+    Ring(Vec<String>),
+    /// A claim came back: what was found, and when the next row is due.
+    Claimed(String, store::Result<(Vec<(Delivery, Notification)>, Option<Time>)>),
+    /// A message was answered.
+    Answered(Box<Answered>),
+    /// Answers of these destinations are recorded; so many.
+    Recorded(Vec<String>, usize),
+}
+
+/// An answer with what it answers.
+#[derive(Debug)]
+pub struct Answered {
+    delivery: Delivery,
+    began: Time,
+    answer: Answer,
+}
+
+/// What the service works with.
+pub struct Service {
+    /// The steps' common ground.
+    pub core: Arc<Core>,
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The way out.
+    pub http: Http,
+    /// Where the `inbox` destination keeps what it is told.
+    pub inbox: Arc<dyn Inbox>,
+    /// Where its tasks run.
+    pub tracker: TaskTracker,
+    /// How the service talks to itself, and others to it.
+    pub notes: mpsc::UnboundedSender<Note>,
+    /// The way to the recorder.
+    pub records: mpsc::Sender<Record>,
+}
+
+struct State {
+    desks: HashMap<String, Desk>,
+    unrecorded: usize,
+}
+
+impl Service {
+    /// Runs until told to stop, then waits for what is under way, up to its time-outs.
+    pub async fn run(self, mut inbox: mpsc::UnboundedReceiver<Note>, stop: CancellationToken) {
+        let mut state = State { desks: self.remembered().await, unrecorded: 0 };
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wake = self.wake_after(&state);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(note) = inbox.recv() => {
+                    self.take(&mut state, note);
+                    while let Ok(note) = inbox.try_recv() {
+                        self.take(&mut state, note);
+                    }
+                }
+                _ = sweep.tick() => self.sweep(&mut state).await,
+                () = tokio::time::sleep(wake) => self.work_all(&mut state),
+            }
+        }
+        while state.desks.values().any(|desk| desk.under_way() > 0) {
+            let Some(note) = inbox.recv().await else { break };
+            if let Note::Answered(answered) = note {
+                self.answered(&mut state, *answered);
+            }
+        }
+    }
+
+    async fn remembered(&self) -> HashMap<String, Desk> {
+        let healths = self.store.read(store::deliveries::healths).await;
+        let healths = healths.inspect_err(|error| tracing::warn!(%error, "the health of destinations is not known"));
+        healths.unwrap_or_default().into_iter().map(|(name, health)| (name, Desk::new(health))).collect()
+    }
+
+    fn take(&self, state: &mut State, note: Note) {
+        match note {
+            Note::Ring(names) => {
+                for name in names {
+                    state.desks.entry(name.clone()).or_insert_with(|| Desk::new(Default::default())).ring();
+                    self.work(state, &name);
+                }
+            }
+            Note::Claimed(name, result) => {
+                let now = self.clock.now();
+                if let Some(desk) = state.desks.get_mut(&name) {
+                    match result {
+                        Ok((found, next)) => desk.claimed(found, next),
+                        Err(error) => {
+                            tracing::warn!(%error, destination = name, "pending deliveries could not be claimed");
+                            desk.claim_failed(now + CLAIM_RETRY);
+                        }
+                    }
+                }
+                self.work(state, &name);
+            }
+            Note::Answered(answered) => {
+                let name = answered.delivery.destination.clone();
+                self.answered(state, *answered);
+                self.work(state, &name);
+            }
+            Note::Recorded(names, count) => {
+                state.unrecorded = state.unrecorded.saturating_sub(count);
+                for name in names {
+                    // what waited in a lane behind a recorded one may be due now
+                    if let Some(desk) = state.desks.get_mut(&name) {
+                        desk.ring();
+                    }
+                    self.work(state, &name);
+                }
+            }
+        }
+    }
+
+    fn answered(&self, state: &mut State, answered: Answered) {
+        let Answered { delivery, began, answer } = answered;
+        let (live, now) = (self.core.live(), self.clock.now());
+        let name = delivery.destination.clone();
+        let desk = state.desks.entry(name.clone()).or_default();
+        let place = live.places.get(&name).map(|it| &it.place);
+        let manners = place.map(|place| place.manners.clone()).unwrap_or_default();
+        let kind = place.map_or("gone", |place| place.kind.as_str());
+        let before = desk.health().word(now);
+        let tried = desk.answered(delivery, began, answer, &manners, rand::random(), now);
+        self.core.counters.attempts.add(&format!("{kind}/{}", tried.1.outcome.name()), 1);
+        self.core.counters.attempt_micros.add(kind, tried.1.latency_micros.unsigned_abs());
+        let health = (desk.health().word(now) != before).then(|| desk.health().clone());
+        self.record(state, Record::Try(Box::new(tried)));
+        if let Some(health) = health {
+            tracing::info!(destination = name, state = health.word(now), fault = health.last_fault, "destination");
+            self.record(state, Record::Health(name, health));
+        }
+    }
+
+    fn record(&self, state: &mut State, record: Record) {
+        state.unrecorded += 1;
+        // the queue has room for all that `unrecorded` admits; it closes only when the service has ended
+        if self.records.try_send(record).is_err() {
+            tracing::error!("an answer could not be handed to the recorder; it will be sent again");
+        }
+    }
+
+    fn work_all(&self, state: &mut State) {
+        let names: Vec<String> = state.desks.keys().cloned().collect();
+        names.iter().for_each(|name| self.work(state, name));
+    }
+
+    /// Does what a desk can do now: sends, gives back, claims.
+    fn work(&self, state: &mut State, name: &str) {
+        let (live, now) = (self.core.live(), self.clock.now());
+        let Some(place) = live.places.get(name) else { return };
+        while state.unrecorded < MAX_UNRECORDED {
+            let Some(desk) = state.desks.get_mut(name) else { return };
+            let Some((delivery, notification)) = desk.next(&place.place.manners, now) else { break };
+            match too_old(&delivery, &place.place.manners, now) {
+                Some(dead) => {
+                    desk.withdrawn();
+                    self.record(state, Record::Settled(Box::new(dead)));
+                }
+                None => self.send(place, delivery, notification, now),
+            }
+        }
+        let Some(desk) = state.desks.get_mut(name) else { return };
+        let back = desk.give_back(now);
+        if !back.is_empty() {
+            let store = self.store.clone();
+            self.tracker.spawn(async move {
+                let given = store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back)).await;
+                // if not given back, their leases end by themselves
+                let _ = given.inspect_err(|error| tracing::warn!(%error, "deliveries could not be given back"));
+            });
+        }
+        if state.unrecorded < MAX_UNRECORDED {
+            if let Some(claim) = desk.want(&place.place.manners, now) {
+                self.claim(name.to_owned(), claim, now);
+            }
+        }
+    }
+
+    fn claim(&self, name: String, claim: Claim, now: Time) {
+        let (store, notes) = (self.store.clone(), self.notes.clone());
+        self.tracker.spawn(async move {
+            let of = name.clone();
+            let found = store.write(Durability::Lazy, move |tx| {
+                let found = store::deliveries::claim(tx, &of, now, claim.lease_until, claim.limit)?;
+                // a full claim says that there is more at once
+                let more = found.len() as i64 == claim.limit;
+                let next = if more { Some(now) } else { store::deliveries::next_due(tx, &of)? };
+                Ok((found, next.map(|at| if at <= now && !more { now + SWEEP } else { at })))
+            });
+            let _ = notes.send(Note::Claimed(name, found.await));
+        });
+    }
+
+    fn send(&self, place: &LivePlace, delivery: Delivery, notification: Notification, now: Time) {
+        let context = Context {
+            http: self.http.clone(),
+            inbox: self.inbox.clone(),
+            now,
+            timeout: place.place.manners.timeout,
+            destination: place.place.id.clone(),
+        };
+        let (ready, notes) = (place.ready.clone(), self.notes.clone());
+        self.tracker.spawn(async move {
+            let message = Message::render(notification);
+            let sending = std::panic::AssertUnwindSafe(ready.send(&context, &message)).catch_unwind();
+            let answer = match tokio::time::timeout(context.timeout + OVERTIME, sending).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Answer::bare(Outcome::rejected("the connector panicked: please report this")),
+                Err(_) => Answer::bare(Outcome::down(format!("no answer within {:?}", context.timeout))),
+            };
+            let _ = notes.send(Note::Answered(Box::new(Answered { delivery, began: now, answer })));
+        });
+    }
+
+    /// Looks at everything that is pending: what was rung elsewhere, what was lost, and what is addressed to
+    /// destinations that are not there any more.
+    async fn sweep(&self, state: &mut State) {
+        let waiting = match self.store.read(store::deliveries::destinations_waiting).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                tracing::warn!(%error, "pending deliveries could not be looked at");
+                return;
+            }
+        };
+        let live = self.core.live();
+        for name in waiting {
+            if !live.places.contains_key(&name) {
+                self.settle_orphans(&name).await;
+                continue;
+            }
+            state.desks.entry(name).or_insert_with(|| Desk::new(Default::default())).ring();
+        }
+        state.desks.retain(|name, desk| live.places.contains_key(name) || desk.under_way() > 0);
+        self.work_all(state);
+    }
+
+    async fn settle_orphans(&self, name: &str) {
+        let (name, now) = (name.to_owned(), self.clock.now());
+        let settled = self.store.write(Durability::Disk, move |tx| {
+            let found = store::deliveries::claim(tx, &name, now, now, 100)?;
+            let dead: Vec<Delivery> = found
+                .into_iter()
+                .map(|(delivery, _)| Delivery {
+                    state: model::delivery::DeliveryState::Dead,
+                    settled_at: Some(now),
+                    note: format!("destination {name} is not configured any more"),
+                    ..delivery
+                })
+                .collect();
+            store::deliveries::settle(tx, &dead)
+        });
+        let _ = settled.await.inspect_err(|error| tracing::warn!(%error, "orphaned deliveries remain"));
+    }
+
+    fn wake_after(&self, state: &State) -> Duration {
+        let (live, now) = (self.core.live(), self.clock.now());
+        let wakes = state.desks.iter().filter_map(|(name, desk)| {
+            let manners = &live.places.get(name)?.place.manners;
+            // what is possible already waits for a note, not for the clock
+            desk.wake_at(manners, now).filter(|at| *at > now)
+        });
+        wakes.min().map_or(SWEEP, |at| at.since(now).min(SWEEP))
+    }
+}

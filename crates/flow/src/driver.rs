@@ -1,0 +1,506 @@
+//! The driver: runs the steps when rung and periodically, and gives doors their way in.
+//!
+//! A bell is a hint. What a lost ring would have started is found at the next look, at most a second later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use model::incident::Input;
+use model::{Id, Incident, NewEvent, Time};
+use sdk::{Inbox, Message, http::Http};
+use store::retention::Keep;
+use store::{Durability, Result, Store, StoreError, Tx};
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::deliver::recorder::{self, MAX_UNRECORDED};
+use crate::deliver::service::{Note, Service};
+use crate::detect;
+use crate::ingest::{self, Accepted, Done};
+use crate::live::Live;
+use crate::verbs::{self, NewSilence, NotSilenced};
+
+/// How often the steps run, whether rung or not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long after a failure the steps are run again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Live updates that a slow listener may fall behind before it misses some.
+const UPDATES: usize = 1024;
+/// Requests that may be inside [`Hub::accept`] at once; more are turned away.
+pub const MAX_ACCEPTING: usize = 4096;
+/// How often retention sweeps.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Incidents that go in one step of a sweep.
+const SWEEP_STEP: i64 = 200;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Resolved incidents with all that belongs to them.
+    pub resolved: Duration,
+    /// Events that only repeated what was known.
+    pub repeats: Duration,
+    /// Resolved incidents at the most; zero: any number.
+    pub most_incidents: i64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let day = Duration::from_secs(86_400);
+        Retention { resolved: day * 90, repeats: day, most_incidents: 0 }
+    }
+}
+
+/// Something that moved, for those who watch.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The incident as it is now.
+    pub incident: Incident,
+    /// What happened to it, in words.
+    pub changes: Vec<&'static str>,
+}
+
+/// A running hub: the flow on one node. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    /// What the steps share.
+    pub core: Arc<Core>,
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    bell: Arc<Notify>,
+    notes: mpsc::UnboundedSender<Note>,
+    updates: broadcast::Sender<Update>,
+    accepting: Arc<tokio::sync::Semaphore>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Why events were not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAccepted {
+    /// Too many requests are waiting for the database.
+    #[error("too many requests are waiting, try again in a moment")]
+    Busy,
+    /// The database is gone or full.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Hub {
+    /// Puts the rules in force and starts the steps.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn start(store: Store, live: Live, http: Http, clock: Arc<dyn Clock>, retention: Retention) -> Result<Hub> {
+        let core = Arc::new(Core::new(store.node(), live));
+        let (notes, inbox_of_notes) = mpsc::unbounded_channel();
+        let (records, to_record) = mpsc::channel(MAX_UNRECORDED * 2);
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let hub = Hub {
+            core: core.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            bell: Arc::new(Notify::new()),
+            notes: notes.clone(),
+            updates: broadcast::channel(UPDATES).0,
+            accepting: Arc::new(tokio::sync::Semaphore::new(MAX_ACCEPTING)),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        };
+        hub.begin().await?;
+        let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
+        tracker.spawn(recorder::run(store.clone(), to_record, notes.downgrade()));
+        let service = Service { core, store, clock, http, inbox, tracker: tracker.clone(), notes, records };
+        tracker.spawn(service.run(inbox_of_notes, stop.clone()));
+        tracker.spawn(hub.clone().steps());
+        tracker.spawn(hub.clone().sweeps(retention));
+        Ok(hub)
+    }
+
+    /// What a start has to do once: rules kept and applied to what is there, leases of the dead ended.
+    async fn begin(&self) -> Result<()> {
+        let (now, core) = (self.clock.now(), self.core.clone());
+        if self.store.engine() == store::Engine::Sqlite {
+            // one process at a time: whatever is leased was leased by one that is gone
+            self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
+        }
+        let live = core.live();
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&core, &live, tx, now)).await?;
+        self.set_version(version);
+        self.reroute_if_needed(version).await
+    }
+
+    fn set_version(&self, version: i64) {
+        let live = self.core.live();
+        self.core.set_live(Live {
+            rules: live.rules.clone(),
+            version,
+            places: live.places.clone(),
+            heartbeats: live.heartbeats.clone(),
+        });
+    }
+
+    /// Puts other rules in force; everything active finds its groups under them.
+    ///
+    /// # Errors
+    /// When the database is gone: then the old rules stay.
+    pub async fn reload(&self, live: Live) -> Result<()> {
+        let now = self.clock.now();
+        let (core, live) = (self.core.clone(), Arc::new(live));
+        let new = live.clone();
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&core, &new, tx, now)).await?;
+        let Some(mut live) = Arc::into_inner(live) else {
+            return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
+        };
+        live.version = version;
+        self.core.set_live(live);
+        self.reroute_if_needed(version).await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Goes through everything active once after the rules have changed. Which version that was done for is
+    /// a row, so that a crash in between leads to doing it again.
+    async fn reroute_if_needed(&self, version: i64) -> Result<()> {
+        const NAME: &str = "routed by";
+        let done = self.store.read(|tx| store::rules::version(tx, NAME)).await?;
+        if done == version {
+            return Ok(());
+        }
+        let mut after = Id(0);
+        loop {
+            let (core, now) = (self.core.clone(), self.clock.now());
+            let step = move |tx: &mut Tx<'_>| reroute_some(&core, tx, after, now);
+            match self.store.write(Durability::Lazy, step).await? {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        self.store.write(Durability::Disk, move |tx| store::rules::set_version(tx, NAME, version)).await
+    }
+
+    /// Takes events in: when this returns, they are on disk.
+    ///
+    /// # Errors
+    /// When too many are waiting already, or the database is gone or full: then none of them is kept.
+    pub async fn accept(&self, events: Vec<NewEvent>) -> std::result::Result<Vec<Accepted>, NotAccepted> {
+        let _place = self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)?;
+        let (core, now) = (self.core.clone(), self.clock.now());
+        let result = self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, events, now)).await;
+        let (accepted, done) = self.noted(result)?;
+        self.follow(done);
+        Ok(accepted)
+    }
+
+    /// Takes a ping of a heartbeat in; `false`: there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Hub::accept`].
+    pub async fn beat(&self, name: &str) -> std::result::Result<bool, NotAccepted> {
+        if !self.core.live().heartbeats.iter().any(|it| it.name == name) {
+            return Ok(false);
+        }
+        let (core, now, name) = (self.core.clone(), self.clock.now(), name.to_owned());
+        let result = self.store.write(Durability::Disk, move |tx| ingest::beat(&core, tx, &name, now)).await;
+        let done = self.noted(result)?;
+        self.follow(done);
+        Ok(true)
+    }
+
+    /// Does something to an incident; `None`: there is none with this id.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn act(&self, id: Id, act: Act) -> Result<Option<Incident>> {
+        let (core, now) = (self.core.clone(), self.clock.now());
+        let done = self.store.write(Durability::Disk, move |tx| verbs::act(&core, tx, id, &act.input(), now)).await;
+        Ok(self.noted(done)?.map(|(incident, done)| {
+            self.follow(done);
+            incident
+        }))
+    }
+
+    /// Makes or changes a silence; returns its id.
+    ///
+    /// # Errors
+    /// When it cannot be, there is none to change, or the database is gone.
+    pub async fn silence(&self, new: NewSilence) -> std::result::Result<String, NotSilenced> {
+        let (id, now) = (fresh_uuid(), self.clock.now());
+        // what is wrong with a silence is an answer, not a failure of the transaction
+        let done = self.store.write(Durability::Disk, move |tx| match verbs::silence(tx, new, id, now) {
+            Err(NotSilenced::Store(error)) => Err(error),
+            answer => Ok(answer),
+        });
+        let answer = self.noted(done.await)?;
+        self.ring();
+        answer
+    }
+
+    /// Ends a silence; `None`: there is none; `false`: it had ended.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn expire_silence(&self, id: &str) -> Result<Option<bool>> {
+        let (id, now) = (id.to_owned(), self.clock.now());
+        let done = self.store.write(Durability::Disk, move |tx| verbs::expire_silence(tx, &id, now)).await;
+        self.noted(done)
+    }
+
+    /// Sends a test message to every destination of a receiver; `None`: there is none of this name.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn test_receiver(&self, receiver: &str) -> Result<Option<Vec<Id>>> {
+        let (core, now, receiver) = (self.core.clone(), self.clock.now(), receiver.to_owned());
+        let done = self.store.write(Durability::Disk, move |tx| verbs::test_receiver(&core, tx, &receiver, now)).await?;
+        Ok(done.map(|(ids, done)| {
+            self.follow(done);
+            ids
+        }))
+    }
+
+    /// Brings a dead or buried delivery back; says whether there was one.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn retry_delivery(&self, id: Id) -> Result<bool> {
+        let now = self.clock.now();
+        let revived = self.store.write(Durability::Disk, move |tx| {
+            let revived = store::deliveries::revive(tx, id, now)?;
+            Ok((revived, store::deliveries::get(tx, id)?))
+        });
+        let (revived, delivery) = revived.await?;
+        self.follow(Done { rung: delivery.map(|it| it.destination).into_iter().collect(), ..Done::default() });
+        Ok(revived)
+    }
+
+    /// Takes a delivery off the dead letters or the queue; says whether there was one.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn bury_delivery(&self, id: Id, note: &str) -> Result<bool> {
+        let (note, now) = (note.to_owned(), self.clock.now());
+        self.store.write(Durability::Disk, move |tx| store::deliveries::bury(tx, id, &note, now)).await
+    }
+
+    /// What moves from now on.
+    pub fn updates(&self) -> broadcast::Receiver<Update> {
+        self.updates.subscribe()
+    }
+
+    /// Makes the steps look now.
+    pub fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Stops the steps and waits for what is under way, at most this long; says whether all of it ended.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tracker.close();
+        tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    }
+
+    /// What was read in a transaction that was undone must not be remembered.
+    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|_| self.core.forget())
+    }
+
+    fn follow(&self, done: Done) {
+        if !done.rung.is_empty() {
+            // the service may have stopped; the rows stay
+            let _ = self.notes.send(Note::Ring(done.rung));
+        }
+        // groups that must wait have a due time now, which the steps sleep towards
+        self.bell.notify_one();
+        if self.updates.receiver_count() > 0 {
+            for it in done.moved {
+                let changes = it.changes.iter().map(|change| change.kind.name()).collect();
+                // nobody listening any more is no failure
+                let _ = self.updates.send(Update { incident: it.after, changes });
+            }
+        }
+    }
+
+    async fn steps(self) {
+        let mut sleep = Duration::ZERO;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.bell.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+            sleep = match self.look().await {
+                Ok(sleep) => sleep,
+                Err(error) => {
+                    self.core.forget();
+                    self.core.counters.failures.add("run", 1);
+                    tracing::warn!(%error, "the steps could not run");
+                    RETRY
+                }
+            };
+        }
+    }
+
+    /// Runs the steps if anything is due; returns how long nothing will be.
+    async fn look(&self) -> Result<Duration> {
+        let (core, now) = (self.core.clone(), self.clock.now());
+        let due = self.store.read(move |tx| {
+            let waiting = !store::events::waiting(tx, 1)?.is_empty();
+            Ok(if waiting { Some(Time::MIN) } else { ingest::next_due(&core, tx)? })
+        });
+        match due.await? {
+            Some(due) if due <= now => {}
+            due => return Ok(due.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP))),
+        }
+        let core = self.core.clone();
+        // what it plans can be planned again from the rows: no need to wait for the disk
+        let done = self.store.write(Durability::Lazy, move |tx| ingest::run(&core, tx, now)).await?;
+        self.follow(done);
+        Ok(Duration::ZERO)
+    }
+
+    async fn sweeps(self, retention: Retention) {
+        let mut beat = tokio::time::interval(SWEEP);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = beat.tick() => {}
+            }
+            let now = self.clock.now();
+            let keep = Keep {
+                resolved_since: now - retention.resolved,
+                repeats_since: now - retention.repeats,
+                most_incidents: retention.most_incidents,
+            };
+            loop {
+                let swept = self.store.write(Durability::Lazy, move |tx| store::retention::sweep(tx, &keep, SWEEP_STEP)).await;
+                match swept {
+                    Ok(gone) if gone > 0 && !self.stop.is_cancelled() => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "what is old could not be swept");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Something that a person does to an incident, with everything it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Takes it.
+    Acknowledge {
+        /// Who.
+        by: String,
+        /// Until when; `None`: until it is over.
+        until: Option<Time>,
+        /// Why.
+        note: String,
+    },
+    /// Gives it back.
+    Unacknowledge {
+        /// Who.
+        by: String,
+    },
+    /// Says that it is over.
+    Resolve {
+        /// Who.
+        by: String,
+        /// Why.
+        note: String,
+    },
+    /// Puts it off.
+    Snooze {
+        /// Who.
+        by: String,
+        /// Until when.
+        until: Time,
+        /// Why.
+        note: String,
+    },
+    /// Says something about it.
+    Note {
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+    },
+}
+
+impl Act {
+    /// As the state machine takes it.
+    pub fn input(&self) -> Input<'_> {
+        match self {
+            Act::Acknowledge { by, until, note } => Input::Acknowledge { by, until: *until, note },
+            Act::Unacknowledge { by } => Input::Unacknowledge { by },
+            Act::Resolve { by, note } => Input::Resolve { by, note },
+            Act::Snooze { by, until, note } => Input::Snooze { by, until: *until, note },
+            Act::Note { by, text } => Input::Note { by, text },
+        }
+    }
+}
+
+/// Keeps rules, the heartbeats they expect, and the list of inhibitors that they make.
+fn put_in_force(core: &Core, live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
+    let _ = core;
+    tx.lock_flow()?;
+    let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
+    detect::expect_heartbeats(tx, live, now)?;
+    Ok(version)
+}
+
+/// Incidents that one step of a re-routing looks at.
+const REROUTE_STEP: i64 = 500;
+
+/// Places some active incidents under the rules in force; returns the last one, or `None` when there are
+/// no more.
+pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -> Result<Option<Id>> {
+    tx.lock_flow()?;
+    if after == Id(0) {
+        store::rules::clear_inhibitors(tx)?;
+    }
+    let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
+    let incidents: Vec<&Incident> = incidents.iter().collect();
+    store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
+    let rings = crate::route::join(core, tx, &incidents, now)?;
+    // groups that were there already have nothing new to tell; new ones are due by themselves
+    drop(rings);
+    Ok(incidents.last().map(|incident| incident.id))
+}
+
+/// A random UUID (version 4), which Alertmanager's clients expect of a silence.
+fn fresh_uuid() -> String {
+    let bits: u128 = rand::random();
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+struct StoreInbox {
+    store: Store,
+    core: Arc<Core>,
+}
+
+impl Inbox for StoreInbox {
+    fn keep(&self, destination: &str, message: &Message, at: Time) -> BoxFuture<'_, std::result::Result<(), String>> {
+        let id = self.core.id(at);
+        let (destination, key) = (destination.to_owned(), message.idempotency_key.clone());
+        let text = serde_json::to_string(message);
+        Box::pin(async move {
+            let text = text.map_err(|error| error.to_string())?;
+            let kept = self.store.write(Durability::Disk, move |tx| {
+                store::inbox::keep(tx, id, &destination, &key, at, &text)
+            });
+            kept.await.map_err(|error| error.to_string())
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Events and deadlines move incidents on, and every move is a line in the ledger.
+
+use std::collections::HashMap;
+
+use model::event::{Action, Event};
+use model::incident::{Change, ChangeKind, Incident, Input};
+use model::{Id, Time};
+use store::events::Judged;
+use store::ledger::Line;
+use store::{Result, Tx};
+
+use crate::core::Core;
+
+/// An incident that has moved.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// As it was; `None`: it is new.
+    pub before: Option<Incident>,
+    /// As it is.
+    pub after: Incident,
+    /// What happened to it.
+    pub changes: Vec<Change>,
+}
+
+impl Moved {
+    /// Whether routing must look at it.
+    pub fn concerns_routing(&self) -> bool {
+        self.changes.iter().any(|change| change.kind.concerns_routing())
+    }
+}
+
+/// Applies events in their order; returns them with their verdicts, and the incidents that moved.
+pub(crate) fn apply_events(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    events: Vec<Event>,
+    now: Time,
+) -> Result<(Vec<Judged>, Vec<Moved>)> {
+    let policy = core.live().rules.policy();
+    let mut keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let known = store::incidents::live_by_keys(tx, &keys)?;
+    let mut known: Vec<Incident> = known.into_iter().map(|(_, incident)| incident).collect();
+    // one that is over and may still be re-opened gives way to one that is open
+    known.sort_by_key(|incident| (incident.is_active(), incident.id));
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(keys.len());
+    let mut moved: Vec<Moved> = Vec::with_capacity(keys.len());
+    for incident in known {
+        places.insert(incident.key.clone(), moved.len());
+        moved.push(Moved { before: Some(incident.clone()), after: incident, changes: Vec::new() });
+    }
+    let mut judged = Vec::with_capacity(events.len());
+    for event in events {
+        let place = places.get(&event.key).copied().filter(|place| {
+            // a re-open window that has just ended leaves the key to a new incident
+            let known: &Moved = &moved[*place];
+            known.after.is_active() || known.after.reopens_until.is_some_and(|end| end > now)
+        });
+        let verdict = match place {
+            Some(place) => {
+                let it = &mut moved[place];
+                let (after, changes) = it.after.apply(&Input::Event(&event), &policy, now);
+                let verdict = verdict(&event, &changes);
+                it.after = after;
+                it.changes.extend(changes);
+                (Some(it.after.id), verdict)
+            }
+            None if event.action == Action::Raise => {
+                let (incident, opened) = Incident::open(&event);
+                let id = incident.id;
+                places.insert(incident.key.clone(), moved.len());
+                moved.push(Moved { before: None, after: incident, changes: vec![opened] });
+                (Some(id), "opened")
+            }
+            None => (None, "nothing open has this key"),
+        };
+        judged.push(Judged { event, incident: verdict.0, verdict: verdict.1.to_owned() });
+    }
+    moved.retain(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty());
+    write(core, tx, &moved, now)?;
+    Ok((judged, moved))
+}
+
+/// What became of an event, in a word.
+fn verdict(event: &Event, changes: &[Change]) -> &'static str {
+    let last = changes.iter().rev().map(|change| change.kind).find(|kind| *kind != ChangeKind::TimedOut);
+    match (event.action, last) {
+        (Action::Raise, None) => "repeated",
+        (Action::Clear, None) => "already over",
+        (_, Some(kind)) => kind.name(),
+        (Action::Note, None) => "noted",
+    }
+}
+
+/// Applies one input to each of some incidents.
+pub(crate) fn apply_to(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    incidents: Vec<Incident>,
+    input: &Input<'_>,
+    now: Time,
+) -> Result<Vec<Moved>> {
+    let policy = core.live().rules.policy();
+    let moved = incidents.into_iter().map(|before| {
+        let (after, changes) = before.apply(input, &policy, now);
+        Moved { before: Some(before), after, changes }
+    });
+    let moved: Vec<Moved> = moved.filter(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty()).collect();
+    write(core, tx, &moved, now)?;
+    Ok(moved)
+}
+
+/// Keeps what has moved, and what happened, in the ledger.
+fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()> {
+    let live = core.live();
+    let (new, old): (Vec<&Moved>, Vec<&Moved>) = moved.iter().partition(|it| it.before.is_none());
+    store::incidents::insert(tx, &new.iter().map(|it| &it.after).collect::<Vec<_>>())?;
+    store::incidents::update(tx, &old.iter().map(|it| &it.after).collect::<Vec<_>>())?;
+    let lines = moved.iter().flat_map(|it| it.changes.iter().map(|change| (it.after.id, change)));
+    let lines: Vec<Line> = lines.map(|(incident, change)| line(core, incident, change.clone(), live.version, now)).collect();
+    store::ledger::write(tx, &lines)?;
+    for line in &lines {
+        core.counters.changes.add(line.change.kind.name(), 1);
+    }
+    if !live.rules.inhibitions.is_empty() {
+        // labels may have changed with the state: both the old and the new set are looked at
+        let stale: Vec<&Incident> = moved.iter().filter_map(|it| it.before.as_ref()).collect();
+        let gone: Vec<Incident> = stale.iter().map(|it| Incident { state: model::incident::State::Resolved, ..(*it).clone() }).collect();
+        store::rules::list_inhibitors(tx, &live.rules.inhibitions, &gone.iter().collect::<Vec<_>>())?;
+        let now: Vec<&Incident> = moved.iter().map(|it| &it.after).collect();
+        store::rules::list_inhibitors(tx, &live.rules.inhibitions, &now)?;
+    }
+    Ok(())
+}
+
+/// A line of the ledger.
+pub(crate) fn line(core: &Core, incident: Id, change: Change, rules: i64, now: Time) -> Line {
+    Line { id: core.id(now), incident, at: now, change, rules }
+}

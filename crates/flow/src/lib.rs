@@ -1,0 +1,35 @@
+//! The flow: ingest, detect, incident, route, deliver, and the driver that runs them.
+//!
+//! ```text
+//! source ──▶ ingest ──▶ detect ──▶ incident ──▶ route ──▶ deliver ──▶ destination
+//! ```
+//!
+//! * [`ingest`] takes events in and answers when they are on disk.
+//! * [`detect`] turns what did *not* happen (a heartbeat, a word before a time-out) into events and inputs.
+//! * [`incident`] moves the state machines on, one for each key.
+//! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
+//! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
+//! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
+//! * [`driver`] runs all of it; [`core`] is what all of it shares.
+//!
+//! *Architecture Invariant:* a step reads rows, writes rows in the same transaction, takes no input but the
+//! clock, and may be run at any time by any node. What has no verdict yet gets one at the next run.
+
+pub mod clock;
+pub mod core;
+pub mod counters;
+pub mod deliver;
+pub mod detect;
+pub mod driver;
+pub mod explain;
+pub mod incident;
+pub mod ingest;
+pub mod live;
+pub mod route;
+pub mod tell;
+pub mod verbs;
+
+pub use crate::clock::{Clock, SystemClock};
+pub use crate::core::Core;
+pub use crate::driver::Hub;
+pub use crate::live::Live;

@@ -1,0 +1,92 @@
+//! The rules in force, with their destinations made ready.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::receiver::Place;
+use model::rules::BadRules;
+use model::{Labels, Rules, Severity};
+use sdk::registry::{BadSettings, Ready, Registry};
+
+/// A destination that can be sent to.
+#[derive(Clone)]
+pub struct LivePlace {
+    /// As configured.
+    pub place: Place,
+    /// The receiver that it belongs to.
+    pub receiver: String,
+    /// Its connector.
+    pub ready: Arc<dyn Ready>,
+}
+
+/// A ping that must come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// The integration's name.
+    pub name: String,
+    /// How often.
+    pub every: Duration,
+    /// How late it may be.
+    pub grace: Duration,
+    /// What its absence is about.
+    pub labels: Labels,
+    /// How bad its absence is.
+    pub severity: Severity,
+    /// What to say about its absence; may be empty.
+    pub title: String,
+}
+
+/// Everything that the flow goes by, replaced whole.
+pub struct Live {
+    /// The rules.
+    pub rules: Rules,
+    /// Their version in the database; 0 until they are kept there.
+    pub version: i64,
+    /// Destinations by id.
+    pub places: HashMap<String, LivePlace>,
+    /// Heartbeats by name.
+    pub heartbeats: Vec<Expected>,
+}
+
+/// Why rules cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum BadLive {
+    /// Something leads nowhere.
+    #[error(transparent)]
+    Rules(#[from] BadRules),
+    /// A destination's settings do not fit.
+    #[error("destination {place}: {error}")]
+    Settings {
+        /// The destination's id.
+        place: String,
+        /// What is wrong.
+        error: BadSettings,
+    },
+}
+
+impl Live {
+    /// Makes everything ready.
+    ///
+    /// # Errors
+    /// When the rules do not hang together or a destination's settings do not fit its kind.
+    pub fn new(rules: Rules, heartbeats: Vec<Expected>, registry: &Registry) -> Result<Self, BadLive> {
+        rules.check()?;
+        let mut places = HashMap::new();
+        for receiver in rules.receivers.values() {
+            for place in &receiver.destinations {
+                let ready = registry.ready(&place.kind, place.settings.clone());
+                let ready = ready.map_err(|error| BadLive::Settings { place: place.id.clone(), error })?;
+                let live = LivePlace { place: place.clone(), receiver: receiver.name.clone(), ready };
+                places.insert(place.id.clone(), live);
+            }
+        }
+        Ok(Live { rules, version: 0, places, heartbeats })
+    }
+
+    /// The rules as text, for the ledger.
+    pub fn rules_text(&self) -> String {
+        // rules hold nothing that could fail to be written
+        serde_json::to_string(&self.rules).unwrap_or_default()
+    }
+}

@@ -1,0 +1,349 @@
+//! Groups that are due are told: each tick becomes deliveries, or reasons why not.
+
+use std::collections::HashMap;
+
+use model::delivery::{Delivery, DeliveryState};
+use model::group::{Group, Hold, Member, Told};
+use model::incident::{Change, ChangeKind, State};
+use model::limits::MAX_ALERTS_PER_NOTIFICATION;
+use model::notification::{Alert, Reason};
+use model::receiver::Manners;
+use model::{Id, Incident, Notification, Route, Time};
+use store::groups::{GroupRow, MemberChange, MemberRow};
+use store::ledger::Line;
+use store::{Result, Tx};
+
+use crate::core::Core;
+use crate::incident::line;
+use crate::live::{Live, LivePlace};
+
+/// Groups that one transaction tells at the most.
+pub const GROUPS_PER_TICK: i64 = 256;
+
+/// Everything that one run writes.
+#[derive(Default)]
+struct Plan {
+    deliveries: Vec<(Delivery, Notification)>,
+    told: Vec<(Id, Id)>,
+    members: Vec<MemberChange>,
+    clocks: Vec<(Id, Group, Option<Time>)>,
+    ended: Vec<Id>,
+    lines: Vec<Line>,
+}
+
+/// Tells the groups that are due, up to [`GROUPS_PER_TICK`] of them; returns how many there were, and the
+/// destinations that have something new to do.
+pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Vec<String>)> {
+    let due = store::groups::due(tx, now, GROUPS_PER_TICK)?;
+    if due.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    if let Some(oldest) = due.first().and_then(|group| group.due_at) {
+        core.counters.tell_lag(u64::try_from(now.since(oldest).as_micros()).unwrap_or(u64::MAX));
+    }
+    let live = core.live();
+    let ids: Vec<Id> = due.iter().map(|group| group.id).collect();
+    let mut members: Vec<Vec<MemberRow>> = due.iter().map(|_| Vec::new()).collect();
+    for (place, member) in store::groups::members(tx, &ids)? {
+        members[place].push(member);
+    }
+    let holds = Holds::find(core, tx, &live, &members, now)?;
+    let mut plan = Plan::default();
+    for (group, members) in due.iter().zip(&members) {
+        match live.rules.route(&group.route, &group.receiver) {
+            Some(route) => tell(core, &live, route, group, members, &holds, &mut plan, now),
+            None => end(core, &live, group, members, &mut plan, now),
+        }
+    }
+    drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
+    write(tx, &plan)?;
+    let mut rung: Vec<String> = plan.deliveries.into_iter().map(|(delivery, _)| delivery.destination).collect();
+    rung.sort_unstable();
+    rung.dedup();
+    Ok((ids.len(), rung))
+}
+
+/// What keeps incidents back, apart from their routes' own times.
+struct Holds(HashMap<Id, Hold>);
+
+impl Holds {
+    fn find(core: &Core, tx: &mut Tx<'_>, live: &Live, members: &[Vec<MemberRow>], now: Time) -> Result<Self> {
+        let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
+        let mut holds = HashMap::new();
+        for (id, hold) in inhibited(tx, live, &incidents)? {
+            holds.insert(id, hold);
+        }
+        let silences = core.silences(tx, now)?;
+        for incident in incidents {
+            if !silences.is_empty() {
+                let ids: Vec<String> = silences.matching(&incident.labels, now).map(|it| it.id.clone()).collect();
+                if !ids.is_empty() {
+                    holds.insert(incident.id, Hold::Silence { ids });
+                }
+            }
+            if let Some(until) = incident.snoozed_until.filter(|until| *until > now) {
+                holds.insert(incident.id, Hold::Snooze { until });
+            }
+        }
+        Ok(Holds(holds))
+    }
+}
+
+/// Which of these incidents others inhibit, under any rule.
+pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -> Result<Vec<(Id, Hold)>> {
+    let mut found = Vec::new();
+    for inhibition in &live.rules.inhibitions {
+        let targets: Vec<&&Incident> = incidents.iter().filter(|it| inhibition.is_target(&it.labels)).collect();
+        let hashes: Vec<i64> = targets.iter().map(|it| inhibition.equal_hash(&it.labels)).collect();
+        let candidates = store::rules::inhibitors(tx, inhibition.fingerprint(), &hashes)?;
+        let mut sources: Vec<Id> = candidates.iter().map(|(_, id)| *id).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let sources: HashMap<Id, Incident> =
+            store::incidents::get_many(tx, &sources)?.into_iter().map(|(_, it)| (it.id, it)).collect();
+        for (place, source) in candidates {
+            let target = targets[place];
+            let really = sources.get(&source).is_some_and(|source| {
+                source.id != target.id && source.is_active() && inhibition.inhibits(&source.labels, &target.labels)
+            });
+            if really {
+                found.push((target.id, Hold::Inhibition { rule: inhibition.name.clone(), source }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one tick of one group needs to see all of this")]
+fn tell(
+    core: &Core,
+    live: &Live,
+    route: &Route,
+    group: &GroupRow,
+    rows: &[MemberRow],
+    holds: &Holds,
+    plan: &mut Plan,
+    now: Time,
+) {
+    let mute = live.rules.mute(route, now);
+    let members: Vec<Member> = rows
+        .iter()
+        .map(|row| Member {
+            incident: row.incident.id,
+            state: row.incident.state,
+            told: row.told,
+            hold: holds.0.get(&row.incident.id).or(mute.as_ref()).cloned(),
+        })
+        .collect();
+    let flush = group.clock.flush(&members, &route.timing, now);
+    for ((row, member), told) in rows.iter().zip(&members).zip(&flush.told) {
+        note_hold(core, live, row, member, plan, now);
+        let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
+        let same = *told == Some(row.told) && hold == row.hold;
+        if !same {
+            let now = told.map(|told: Told| (told, hold));
+            plan.members.push(MemberChange { group: group.id, incident: member.incident, now });
+        }
+    }
+    if flush.told.iter().all(Option::is_none) {
+        plan.ended.push(group.id);
+    }
+    let told_at = if flush.reason.is_some() { Some(now) } else { group.clock.told_at };
+    plan.clocks.push((group.id, Group { ticked_at: Some(now), told_at }, flush.due_at));
+    if let Some(reason) = flush.reason {
+        let shown: Vec<&Incident> = flush.shown.iter().map(|&n| &rows[n].incident).collect();
+        deliver(core, live, group, reason, &shown, plan, now);
+    }
+}
+
+/// A line in the ledger whenever what keeps an incident back comes, goes or changes.
+fn note_hold(core: &Core, live: &Live, row: &MemberRow, member: &Member, plan: &mut Plan, now: Time) {
+    let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
+    // what is over and was not told because of it must say so, too
+    let untold_end = member.state == State::Resolved && member.hold.is_some() && row.told != Told::Nothing;
+    if hold == row.hold && !untold_end {
+        return;
+    }
+    let change = match (&member.hold, untold_end) {
+        (Some(_), true) => (ChangeKind::Suppressed, format!("its end is not told: {hold}")),
+        (Some(_), false) => (ChangeKind::Suppressed, hold),
+        (None, _) => (ChangeKind::Released, format!("no longer {}", row.hold)),
+    };
+    let change = Change { kind: change.0, by: String::new(), detail: change.1 };
+    plan.lines.push(line(core, member.incident, change, live.version, now));
+}
+
+/// The route of this group is not in the rules any more: its members have found their new groups, and this
+/// one ends without a word.
+fn end(core: &Core, live: &Live, group: &GroupRow, rows: &[MemberRow], plan: &mut Plan, now: Time) {
+    for row in rows {
+        let detail = format!("route {} is gone from the configuration", group.route);
+        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+        plan.lines.push(line(core, row.incident.id, change, live.version, now));
+        plan.members.push(MemberChange { group: group.id, incident: row.incident.id, now: None });
+    }
+    plan.ended.push(group.id);
+}
+
+/// A delivery for each destination of the receiver that wants to hear of this.
+fn deliver(
+    core: &Core,
+    live: &Live,
+    group: &GroupRow,
+    reason: Reason,
+    shown: &[&Incident],
+    plan: &mut Plan,
+    now: Time,
+) {
+    let places = live.rules.receivers.get(&group.receiver).map(|receiver| receiver.destinations.as_slice());
+    for place in places.unwrap_or_default() {
+        let wanted: Vec<&Incident> = shown.iter().copied().filter(|it| wants(&place.manners, it)).collect();
+        if let Some(why) = refusal(&place.manners, reason, &wanted) {
+            for incident in shown {
+                let detail = format!("not told to {}: {why}", place.id);
+                let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+                plan.lines.push(line(core, incident.id, change, live.version, now));
+            }
+            continue;
+        }
+        let id = core.id(now);
+        plan.told.extend(wanted.iter().map(|incident| (incident.id, id)));
+        let notification = notification(live, group, id, reason, wanted, &place.manners, now);
+        core.counters.planned.add(reason.name(), 1);
+        plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
+    }
+}
+
+fn wants(manners: &Manners, incident: &Incident) -> bool {
+    manners.send_resolved || incident.state != State::Resolved
+}
+
+/// Why a destination is not told of this; `None`: it is.
+fn refusal(manners: &Manners, reason: Reason, wanted: &[&Incident]) -> Option<&'static str> {
+    match reason {
+        Reason::Acknowledged if !manners.send_acknowledged => Some("it does not want acknowledgements"),
+        Reason::SomeResolved | Reason::AllResolved if !manners.send_resolved => {
+            Some("it does not want to hear that things are over")
+        }
+        _ if wanted.is_empty() => Some("it does not want to hear that things are over"),
+        _ => None,
+    }
+}
+
+fn planned(id: Id, group: &GroupRow, destination: &str, reason: Reason, now: Time) -> Delivery {
+    Delivery {
+        id,
+        group: Some(group.id),
+        receiver: group.receiver.clone(),
+        destination: destination.to_owned(),
+        lane: store::incidents::key_hash(&format!("{destination}\n{}", group.group_key)),
+        reason,
+        state: DeliveryState::Pending,
+        attempts: 0,
+        created_at: now,
+        due_at: now,
+        settled_at: None,
+        note: String::new(),
+    }
+}
+
+fn notification(
+    live: &Live,
+    group: &GroupRow,
+    id: Id,
+    reason: Reason,
+    mut wanted: Vec<&Incident>,
+    manners: &Manners,
+    now: Time,
+) -> Notification {
+    wanted.sort_by_key(|incident| (incident.state == State::Resolved, incident.started_at, incident.id));
+    let total = wanted.len();
+    let most = if manners.max_alerts == 0 { MAX_ALERTS_PER_NOTIFICATION } else { manners.max_alerts };
+    wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
+    let alerts: Vec<Alert> = wanted.into_iter().map(Alert::of).collect();
+    let (common_labels, common_annotations) = Notification::common(&alerts);
+    Notification {
+        idempotency_key: idempotency_key(id),
+        reason,
+        receiver: group.receiver.clone(),
+        route: group.route.clone(),
+        group_key: group.group_key.clone(),
+        group_labels: group.labels.clone(),
+        common_labels,
+        common_annotations,
+        external_url: live.rules.external_url.clone(),
+        truncated: (total - alerts.len()) as u64,
+        alerts,
+        at: now,
+    }
+}
+
+/// Constant over retries, since it is made from the delivery's id.
+pub(crate) fn idempotency_key(delivery: Id) -> String {
+    format!("nb-{delivery}")
+}
+
+/// A message to try out one destination, as a delivery like any other.
+pub(crate) fn test_message(core: &Core, live: &Live, place: &LivePlace, now: Time) -> (Delivery, Notification) {
+    let id = core.id(now);
+    let group = GroupRow {
+        id,
+        route: String::new(),
+        receiver: place.receiver.clone(),
+        group_key: format!("test:{id}"),
+        labels: [("alertname", "Test")].into_iter().collect(),
+        clock: Group::default(),
+        due_at: None,
+    };
+    let mut notification = notification(live, &group, id, Reason::Test, Vec::new(), &place.place.manners, now);
+    let title = format!("A test message from Nightbell to {}", place.place.id);
+    notification.alerts.push(Alert {
+        incident: id,
+        state: State::Open,
+        severity: model::Severity::Info,
+        title: title.clone(),
+        labels: [("alertname", "Test"), ("severity", "info")].into_iter().collect(),
+        annotations: [("summary", title.as_str())].into_iter().collect(),
+        started_at: now,
+        ends_at: None,
+        link: String::new(),
+        acknowledged_by: None,
+    });
+    (notification.common_labels, notification.common_annotations) = Notification::common(&notification.alerts);
+    let mut delivery = planned(id, &group, &place.place.id, Reason::Test, now);
+    delivery.group = None;
+    (delivery, notification)
+}
+
+/// A repeat never queues up behind a message that has not arrived yet: that one says the same.
+fn drop_repeats_behind_others(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    live: &Live,
+    plan: &mut Plan,
+    now: Time,
+) -> Result<()> {
+    let repeats: Vec<usize> =
+        (0..plan.deliveries.len()).filter(|&n| plan.deliveries[n].0.reason == Reason::Repeat).collect();
+    let lanes: Vec<i64> = repeats.iter().map(|&n| plan.deliveries[n].0.lane).collect();
+    let busy = store::deliveries::lanes_busy(tx, &lanes)?;
+    for place in busy.into_iter().rev() {
+        let (delivery, _) = plan.deliveries.remove(repeats[place]);
+        for (incident, _) in plan.told.iter().filter(|(_, id)| *id == delivery.id) {
+            let detail = format!("not repeated to {}: an earlier message is still on its way", delivery.destination);
+            let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+            plan.lines.push(line(core, *incident, change, live.version, now));
+        }
+        plan.told.retain(|(_, id)| *id != delivery.id);
+    }
+    Ok(())
+}
+
+fn write(tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
+    store::groups::change_members(tx, &plan.members)?;
+    store::groups::tick(tx, &plan.clocks)?;
+    store::groups::remove(tx, &plan.ended)?;
+    store::deliveries::insert(tx, &plan.deliveries)?;
+    store::ledger::tell(tx, &plan.told)?;
+    store::ledger::write(tx, &plan.lines)
+}

@@ -1,0 +1,210 @@
+//! Groups: when the incidents that belong together are told, and what of them.
+//!
+//! A group is told for the first time one group wait after it began, of what is new at every tick of its
+//! group interval after that, and again when the repeat interval has passed. [`Group::flush`] decides one
+//! such tick, purely: what to tell, why, what is kept back by what, and when to look again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Id;
+use crate::incident::State;
+use crate::notification::Reason;
+use crate::route::Timing;
+use crate::time::Time;
+
+/// What is remembered of a group between its ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Group {
+    /// The last tick; `None`: there was none yet. Later ones are counted from it.
+    pub ticked_at: Option<Time>,
+    /// When it was last told of, for repeats.
+    pub told_at: Option<Time>,
+}
+
+/// What the receivers of a group were last told of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Told {
+    /// Nothing yet.
+    #[default]
+    Nothing = 0,
+    /// That it is wrong.
+    Firing = 1,
+    /// That somebody took it.
+    Acknowledged = 2,
+    /// That it is over.
+    Resolved = 3,
+}
+
+impl Told {
+    /// From its column.
+    pub fn from_column(value: i64) -> Self {
+        match value {
+            1 => Told::Firing,
+            2 => Told::Acknowledged,
+            3 => Told::Resolved,
+            _ => Told::Nothing,
+        }
+    }
+}
+
+/// Why a member is not told although there is something to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Hold {
+    /// Silences match it.
+    Silence {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Other incidents inhibit it.
+    Inhibition {
+        /// The rule's name.
+        rule: String,
+        /// One of those incidents.
+        source: Id,
+    },
+    /// Somebody snoozed it.
+    Snooze {
+        /// Until when.
+        until: Time,
+    },
+    /// Its route is muted at this time.
+    Mute {
+        /// The interval's name, or `outside …` for active intervals.
+        interval: String,
+    },
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Hold::Silence { ids } => write!(f, "silenced by {}", ids.join(", ")),
+            Hold::Inhibition { rule, source } => write!(f, "inhibited by incident {source} (rule {rule})"),
+            Hold::Snooze { until } => write!(f, "snoozed until {until}"),
+            Hold::Mute { interval } => write!(f, "muted by time interval {interval}"),
+        }
+    }
+}
+
+/// A member of a group at a tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The incident.
+    pub incident: Id,
+    /// Its state now.
+    pub state: State,
+    /// What was told of it.
+    pub told: Told,
+    /// What keeps it back now.
+    pub hold: Option<Hold>,
+}
+
+/// What a tick decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flush {
+    /// Why the receivers are told; `None`: they are not.
+    pub reason: Option<Reason>,
+    /// Which members the message shows, as places in the input. Empty without a reason.
+    pub shown: Vec<usize>,
+    /// What is true of every member after it, in the order of the input; `None`: it has left the group.
+    pub told: Vec<Option<Told>>,
+    /// When to look again; `None`: not before something happens.
+    pub due_at: Option<Time>,
+}
+
+impl Group {
+    /// When a group must be looked at because of something new, whatever else is due.
+    ///
+    /// `began` is when the new thing began: a group that is new, with something that is older than the
+    /// group wait, does not wait any more (Alertmanager: `StartsAt + group_wait < now` flushes at once).
+    pub fn due_for_news(&self, timing: &Timing, began: Time, now: Time) -> Time {
+        match self.ticked_at {
+            None if began + timing.group_wait <= now => now,
+            None => now + timing.group_wait,
+            Some(last) => next_tick(last, timing, now),
+        }
+    }
+
+    /// Decides what a tick at `now` tells.
+    pub fn flush(&self, members: &[Member], timing: &Timing, now: Time) -> Flush {
+        let free = |member: &&Member| member.hold.is_none();
+        let any = |question: fn(&Member) -> bool| members.iter().filter(free).any(question);
+        let firing_left = any(|m| m.state != State::Resolved);
+        let reason = if any(is_new) {
+            Some(if self.told_at.is_none() { Reason::First } else { Reason::NewAlerts })
+        } else if any(is_news_of_end) {
+            Some(if firing_left { Reason::SomeResolved } else { Reason::AllResolved })
+        } else if any(is_news_of_acknowledgement) {
+            Some(Reason::Acknowledged)
+        } else if any(needs_repeating) && self.repeat_at(timing).is_some_and(|due| due <= now) {
+            Some(Reason::Repeat)
+        } else {
+            None
+        };
+        let shown = match reason {
+            None => Vec::new(),
+            Some(_) => (0..members.len()).filter(|&n| is_shown(&members[n])).collect(),
+        };
+        let told: Vec<_> = members.iter().map(|m| told_after(m, reason.is_some())).collect();
+        let told_at = if reason.is_some() { Some(now) } else { self.told_at };
+        let due_at = Group { ticked_at: Some(now), told_at }.due_after(members, timing, now);
+        Flush { reason, shown, told, due_at }
+    }
+
+    fn repeat_at(&self, timing: &Timing) -> Option<Time> {
+        self.told_at.or(self.ticked_at).map(|at| at + timing.repeat_interval)
+    }
+
+    /// What is kept back is asked again at every tick, since nothing rings when a silence or a mute ends.
+    fn due_after(&self, members: &[Member], timing: &Timing, now: Time) -> Option<Time> {
+        let held = members.iter().any(|m| m.hold.is_some());
+        let repeats = members.iter().any(|m| m.hold.is_none() && needs_repeating(m));
+        let tick = held.then(|| next_tick(now, timing, now));
+        // a repeat waits for a tick of the group, as everything that is told does
+        let repeat = self.repeat_at(timing).filter(|_| repeats).map(|at| at.max(next_tick(now, timing, now)));
+        [tick, repeat].into_iter().flatten().min()
+    }
+}
+
+/// The first tick after `now` on the grid that starts at `last` with steps of the group interval.
+fn next_tick(last: Time, timing: &Timing, now: Time) -> Time {
+    let step = timing.group_interval.as_micros().clamp(1, i64::MAX as u128) as i64;
+    let steps = now.0.saturating_sub(last.0).max(0) / step + 1;
+    Time(last.0.saturating_add(steps.saturating_mul(step)))
+}
+
+fn is_new(member: &Member) -> bool {
+    member.state == State::Open && matches!(member.told, Told::Nothing | Told::Resolved | Told::Acknowledged)
+}
+
+fn is_news_of_end(member: &Member) -> bool {
+    member.state == State::Resolved && matches!(member.told, Told::Firing | Told::Acknowledged)
+}
+
+fn is_news_of_acknowledgement(member: &Member) -> bool {
+    member.state == State::Acknowledged && member.told == Told::Firing
+}
+
+/// Only what nobody has taken is worth saying twice.
+fn needs_repeating(member: &Member) -> bool {
+    member.state == State::Open
+}
+
+/// A message shows all that is wrong, and of what is over only that which its readers had heard of.
+fn is_shown(member: &Member) -> bool {
+    member.hold.is_none() && (member.state != State::Resolved || is_news_of_end(member))
+}
+
+/// What is true of a member after a tick. What is over leaves: told, or not worth telling any more since
+/// nobody heard that it had begun, or kept back when it ended (Alertmanager drops it there, too).
+fn told_after(member: &Member, told_now: bool) -> Option<Told> {
+    match (member.state, member.hold.is_none() && told_now) {
+        (State::Resolved, _) => None,
+        (State::Open, true) => Some(Told::Firing),
+        (State::Acknowledged, true) => Some(Told::Acknowledged),
+        (_, false) => Some(member.told),
+    }
+}
+
+#[cfg(test)]
+mod tests;

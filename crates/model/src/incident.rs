@@ -1,0 +1,455 @@
+//! Incidents: the state machine of one key.
+//!
+//! [`Incident::apply`] is pure and total: every input in every state has an answer, and the same input
+//! given twice changes nothing the second time. A deadline that has passed is an input like any other, so
+//! the machine is right over restarts and jumps of the clock.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Action, Event};
+use crate::id::Id;
+use crate::labels::Labels;
+use crate::severity::Severity;
+use crate::time::Time;
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Wrong, and nobody has taken it.
+    Open,
+    /// Wrong, and somebody has.
+    Acknowledged,
+    /// Over.
+    Resolved,
+}
+
+impl State {
+    /// The word for it, as in columns and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Acknowledged => "acknowledged",
+            State::Resolved => "resolved",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [State::Open, State::Acknowledged, State::Resolved].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// One thing that is, or was, wrong: everything that events of one key made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id, which is that of the event that opened it.
+    pub id: Id,
+    /// What its events have in common.
+    pub key: String,
+    /// Where the last event came from.
+    pub source: String,
+    /// Where it stands.
+    pub state: State,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line for people.
+    pub title: String,
+    /// What it is about.
+    pub labels: Labels,
+    /// More about it.
+    pub annotations: Labels,
+    /// Where it came from; may be empty.
+    pub link: String,
+    /// When it began: the earliest start that any event of this life gave.
+    pub started_at: Time,
+    /// When it times out unless an event says otherwise; `None`: never.
+    pub ends_at: Option<Time>,
+    /// When it was over.
+    pub resolved_at: Option<Time>,
+    /// When the first event arrived.
+    pub first_seen: Time,
+    /// When the last event arrived.
+    pub last_seen: Time,
+    /// Raises so far, the first included.
+    pub times_seen: i64,
+    /// Who took it.
+    pub acknowledged_by: Option<String>,
+    /// When that runs out; `None`: it does not.
+    pub acknowledged_until: Option<Time>,
+    /// Nobody is told before this time.
+    pub snoozed_until: Option<Time>,
+    /// Until when an event of the same key re-opens it instead of opening another; set when resolved.
+    pub reopens_until: Option<Time>,
+    /// Counts the changes, for conditional requests and live updates.
+    pub version: i64,
+}
+
+/// What can happen to an incident, apart from being opened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<'a> {
+    /// An event of its key arrived.
+    Event(&'a Event),
+    /// The clock passed something.
+    Deadline,
+    /// Somebody takes it, for good or until a time.
+    Acknowledge {
+        /// Who.
+        by: &'a str,
+        /// Until when; `None`: until it is over.
+        until: Option<Time>,
+        /// Why, or what now.
+        note: &'a str,
+    },
+    /// Somebody gives it back.
+    Unacknowledge {
+        /// Who.
+        by: &'a str,
+    },
+    /// Somebody says it is over.
+    Resolve {
+        /// Who.
+        by: &'a str,
+        /// Why.
+        note: &'a str,
+    },
+    /// Somebody wants to hear of it later.
+    Snooze {
+        /// Who.
+        by: &'a str,
+        /// When.
+        until: Time,
+        /// Why.
+        note: &'a str,
+    },
+    /// Somebody has something to say about it.
+    Note {
+        /// Who.
+        by: &'a str,
+        /// What.
+        text: &'a str,
+    },
+}
+
+/// What kind of thing happened to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// It began.
+    Opened,
+    /// It began again within its re-open window.
+    Reopened,
+    /// It got worse or milder.
+    SeverityChanged,
+    /// What is known about it changed.
+    Updated,
+    /// Somebody took it.
+    Acknowledged,
+    /// Somebody gave it back.
+    Unacknowledged,
+    /// The time for which somebody took it is over.
+    AcknowledgementExpired,
+    /// An event or a person said that it is over.
+    Resolved,
+    /// Nothing was heard of it for so long that it counts as over.
+    TimedOut,
+    /// Nobody is told for a while.
+    Snoozed,
+    /// That while is over.
+    SnoozeEnded,
+    /// Somebody said something about it.
+    Noted,
+    /// The ledger: it was not told, and why.
+    Suppressed,
+    /// The ledger: what kept it from being told is gone.
+    Released,
+}
+
+impl ChangeKind {
+    /// All of them.
+    pub const ALL: [ChangeKind; 14] = [
+        ChangeKind::Opened,
+        ChangeKind::Reopened,
+        ChangeKind::SeverityChanged,
+        ChangeKind::Updated,
+        ChangeKind::Acknowledged,
+        ChangeKind::Unacknowledged,
+        ChangeKind::AcknowledgementExpired,
+        ChangeKind::Resolved,
+        ChangeKind::TimedOut,
+        ChangeKind::Snoozed,
+        ChangeKind::SnoozeEnded,
+        ChangeKind::Noted,
+        ChangeKind::Suppressed,
+        ChangeKind::Released,
+    ];
+
+    /// The word for it, as in columns and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Opened => "opened",
+            ChangeKind::Reopened => "reopened",
+            ChangeKind::SeverityChanged => "severity_changed",
+            ChangeKind::Updated => "updated",
+            ChangeKind::Acknowledged => "acknowledged",
+            ChangeKind::Unacknowledged => "unacknowledged",
+            ChangeKind::AcknowledgementExpired => "acknowledgement_expired",
+            ChangeKind::Resolved => "resolved",
+            ChangeKind::TimedOut => "timed_out",
+            ChangeKind::Snoozed => "snoozed",
+            ChangeKind::SnoozeEnded => "snooze_ended",
+            ChangeKind::Noted => "noted",
+            ChangeKind::Suppressed => "suppressed",
+            ChangeKind::Released => "released",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether routing must look at the incident again: its place in groups, or what they tell, may differ.
+    pub fn concerns_routing(self) -> bool {
+        !matches!(self, ChangeKind::Noted | ChangeKind::Suppressed | ChangeKind::Released)
+    }
+}
+
+/// One thing that happened to an incident: a line of its timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What.
+    pub kind: ChangeKind,
+    /// Who did it; empty when an event or the clock did.
+    pub by: String,
+    /// In words, where there is more to say: a note, `warning → critical`, the silence's id.
+    pub detail: String,
+}
+
+impl Change {
+    fn new(kind: ChangeKind, by: &str, detail: impl Into<String>) -> Self {
+        Change { kind, by: by.to_owned(), detail: detail.into() }
+    }
+}
+
+/// What the configuration has to say about the life of incidents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// How long after its end a raise re-opens an incident instead of opening another.
+    pub reopen_within: Duration,
+}
+
+impl Incident {
+    /// The incident that an event opens.
+    pub fn open(event: &Event) -> (Incident, Change) {
+        let mut incident = Incident {
+            id: event.id,
+            key: event.key.clone(),
+            source: event.source.clone(),
+            state: State::Open,
+            severity: event.severity.unwrap_or_default(),
+            title: String::new(),
+            labels: event.labels.clone(),
+            annotations: event.annotations.clone(),
+            link: event.link.clone(),
+            started_at: event.started_at,
+            ends_at: event.ends_at,
+            resolved_at: None,
+            first_seen: event.arrived_at,
+            last_seen: event.arrived_at,
+            times_seen: 1,
+            acknowledged_by: None,
+            acknowledged_until: None,
+            snoozed_until: None,
+            reopens_until: None,
+            version: 1,
+        };
+        incident.title = title_of(event);
+        let opened = Change::new(ChangeKind::Opened, "", "");
+        (incident, opened)
+    }
+
+    /// What becomes of it, and what there is to tell. `self` stays as it was.
+    pub fn apply(&self, input: &Input<'_>, policy: &Policy, at: Time) -> (Incident, Vec<Change>) {
+        let mut next = self.clone();
+        let mut changes = Vec::new();
+        next.pass_deadlines(policy, at, &mut changes);
+        match *input {
+            Input::Deadline => {}
+            Input::Event(event) => next.take(event, policy, at, &mut changes),
+            Input::Acknowledge { by, until, note } => next.acknowledge(by, until, note, at, &mut changes),
+            Input::Unacknowledge { by } => {
+                if next.state == State::Acknowledged {
+                    next.give_back();
+                    changes.push(Change::new(ChangeKind::Unacknowledged, by, ""));
+                }
+            }
+            Input::Resolve { by, note } => {
+                if next.state != State::Resolved {
+                    next.end(at, policy, at);
+                    changes.push(Change::new(ChangeKind::Resolved, by, note));
+                }
+            }
+            Input::Snooze { by, until, note } => {
+                if next.state != State::Resolved && until > at && next.snoozed_until != Some(until) {
+                    next.snoozed_until = Some(until);
+                    let detail = if note.is_empty() { until.to_string() } else { format!("{until}: {note}") };
+                    changes.push(Change::new(ChangeKind::Snoozed, by, detail));
+                }
+            }
+            Input::Note { by, text } => changes.push(Change::new(ChangeKind::Noted, by, text)),
+        }
+        if !changes.is_empty() {
+            next.version += 1;
+        }
+        (next, changes)
+    }
+
+    /// The next moment at which [`Input::Deadline`] would change something; `None`: never.
+    pub fn due_at(&self) -> Option<Time> {
+        if self.state == State::Resolved {
+            return self.reopens_until;
+        }
+        [self.ends_at, self.acknowledged_until, self.snoozed_until].into_iter().flatten().min()
+    }
+
+    /// Whether it is wrong now.
+    pub fn is_active(&self) -> bool {
+        self.state != State::Resolved
+    }
+
+    /// Whether an event of the same key belongs to it: it is active, or may be re-opened.
+    pub fn is_live(&self) -> bool {
+        self.is_active() || self.reopens_until.is_some()
+    }
+
+    fn pass_deadlines(&mut self, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
+        let passed = |deadline: Option<Time>| deadline.is_some_and(|time| time <= at);
+        if self.state == State::Resolved {
+            if passed(self.reopens_until) {
+                self.reopens_until = None;
+            }
+            return;
+        }
+        if passed(self.snoozed_until) {
+            self.snoozed_until = None;
+            changes.push(Change::new(ChangeKind::SnoozeEnded, "", ""));
+        }
+        if passed(self.acknowledged_until) && self.state == State::Acknowledged {
+            let by = self.acknowledged_by.clone().unwrap_or_default();
+            self.give_back();
+            changes.push(Change::new(ChangeKind::AcknowledgementExpired, "", by));
+        }
+        if let Some(end) = self.ends_at.filter(|end| *end <= at) {
+            self.end(end, policy, at);
+            changes.push(Change::new(ChangeKind::TimedOut, "", "nothing was heard of it in time"));
+        }
+    }
+
+    fn take(&mut self, event: &Event, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
+        match event.action {
+            Action::Note => changes.push(Change::new(ChangeKind::Noted, &event.source, title_of(event))),
+            Action::Clear if self.state == State::Resolved => {}
+            Action::Clear => {
+                self.last_seen = self.last_seen.max(event.arrived_at);
+                // a clear may carry the last word: Prometheus sends the final value in an annotation
+                self.take_text(event);
+                // a late report cannot end an incident before it began
+                let end = event.ends_at.unwrap_or(at).min(at).max(self.started_at);
+                self.end(end, policy, at);
+                changes.push(Change::new(ChangeKind::Resolved, "", ""));
+            }
+            Action::Raise => self.raise(event, changes),
+        }
+    }
+
+    fn raise(&mut self, event: &Event, changes: &mut Vec<Change>) {
+        self.last_seen = self.last_seen.max(event.arrived_at);
+        self.times_seen += 1;
+        if self.state == State::Resolved {
+            self.state = State::Open;
+            self.resolved_at = None;
+            self.reopens_until = None;
+            self.started_at = event.started_at;
+            self.ends_at = event.ends_at;
+            changes.push(Change::new(ChangeKind::Reopened, "", ""));
+        } else {
+            // Alertmanager merges overlapping alerts the same way: earliest start, last word on the end
+            self.started_at = self.started_at.min(event.started_at);
+            self.ends_at = event.ends_at;
+        }
+        let severity = event.severity.unwrap_or(self.severity);
+        if severity != self.severity {
+            let detail = format!("{} → {severity}", self.severity);
+            self.severity = severity;
+            changes.push(Change::new(ChangeKind::SeverityChanged, "", detail));
+        }
+        if self.labels != event.labels && !event.labels.is_empty() {
+            self.labels = event.labels.clone();
+            changes.push(Change::new(ChangeKind::Updated, "", "labels"));
+        }
+        self.take_text(event);
+    }
+
+    /// Text for people is replaced without a line in the timeline: Prometheus' annotations carry the
+    /// current value and change with every evaluation.
+    fn take_text(&mut self, event: &Event) {
+        self.source.clone_from(&event.source);
+        if !event.annotations.is_empty() {
+            self.annotations.clone_from(&event.annotations);
+        }
+        if !event.link.is_empty() {
+            self.link.clone_from(&event.link);
+        }
+        if !event.title.is_empty() || !event.annotations.is_empty() {
+            self.title = title_of(event);
+        }
+    }
+
+    fn acknowledge(&mut self, by: &str, until: Option<Time>, note: &str, at: Time, changes: &mut Vec<Change>) {
+        let same = self.acknowledged_by.as_deref() == Some(by) && self.acknowledged_until == until;
+        if self.state == State::Resolved || until.is_some_and(|end| end <= at) {
+            return;
+        }
+        if self.state == State::Acknowledged && same && note.is_empty() {
+            return;
+        }
+        self.state = State::Acknowledged;
+        self.acknowledged_by = Some(by.to_owned());
+        self.acknowledged_until = until;
+        changes.push(Change::new(ChangeKind::Acknowledged, by, note));
+    }
+
+    fn give_back(&mut self) {
+        self.state = State::Open;
+        self.acknowledged_by = None;
+        self.acknowledged_until = None;
+    }
+
+    fn end(&mut self, end: Time, policy: &Policy, at: Time) {
+        self.give_back();
+        self.state = State::Resolved;
+        self.resolved_at = Some(end);
+        self.ends_at = None;
+        self.snoozed_until = None;
+        // counted from now, not from `end`: a time-out found late must leave the full window
+        self.reopens_until = Some(at + policy.reopen_within).filter(|_| !policy.reopen_within.is_zero());
+    }
+}
+
+/// The line that people read: the event's own, or the annotations and labels that hold it by custom.
+fn title_of(event: &Event) -> String {
+    let by_custom = || {
+        let annotations = ["summary", "title", "message", "description"];
+        let found = annotations.into_iter().filter_map(|name| event.annotations.get(name));
+        found.chain(event.labels.get("alertname")).find(|text| !text.trim().is_empty())
+    };
+    let text = if event.title.is_empty() { by_custom().unwrap_or(&event.key) } else { &event.title };
+    let line = text.trim().lines().next().unwrap_or_default();
+    line.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! What things are and what follows from them: pure, no I/O, no clock, no async.
+//!
+//! The cast, in the order in which the flow meets them:
+//!
+//! * [`event`]: an immutable fact as received, and what a door hands in before it is one.
+//! * [`incident`]: the state machine of one key, and the [`incident::Change`]s that it goes through.
+//! * [`matcher`], [`condition`]: questions about labels.
+//! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
+//! * [`silence`], [`inhibition`], [`time_interval`]: reasons not to tell.
+//! * [`receiver`]: who can be told; [`notification`]: what they are told, before it is rendered.
+//! * [`rules`]: all of that as one value, as configured.
+//! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
+//!
+//! *Architecture Invariant:* nothing here reads a clock, a file, a socket or a random source; what
+//! would need one is a parameter.
+
+pub mod condition;
+pub mod delivery;
+pub mod event;
+pub mod group;
+pub mod id;
+pub mod incident;
+pub mod inhibition;
+pub mod labels;
+pub mod limits;
+pub mod matcher;
+pub mod notification;
+pub mod receiver;
+pub mod route;
+pub mod rules;
+pub mod severity;
+pub mod silence;
+pub mod time;
+pub mod time_interval;
+
+pub use delivery::{Delivery, Outcome};
+pub use event::{Action, Event, NewEvent};
+pub use id::Id;
+pub use incident::{Change, Incident};
+pub use labels::Labels;
+pub use matcher::Matcher;
+pub use notification::Notification;
+pub use route::Route;
+pub use rules::Rules;
+pub use severity::Severity;
+pub use silence::Silence;
+pub use time::Time;

@@ -1,0 +1,126 @@
+//! The rules: everything that decides who is told what and when, as one value that is replaced whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::group::Hold;
+use crate::incident::Policy;
+use crate::inhibition::Inhibition;
+use crate::receiver::{Place, Receiver};
+use crate::route::Route;
+use crate::time::Time;
+use crate::time_interval::TimeInterval;
+
+/// The part of the configuration that the flow goes by.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rules {
+    /// The routing tree.
+    pub root: Route,
+    /// Everybody who can be told, by name.
+    pub receivers: BTreeMap<String, Receiver>,
+    /// What inhibits what.
+    pub inhibitions: Vec<Inhibition>,
+    /// Named times, for routes to be muted or active in.
+    pub intervals: BTreeMap<String, TimeInterval>,
+    /// How long an alert of Alertmanager's door lives without an end of its own.
+    #[serde(with = "crate::time::span")]
+    pub resolve_timeout: Duration,
+    /// How long after its end a raise re-opens an incident.
+    #[serde(with = "crate::time::span")]
+    pub reopen_within: Duration,
+    /// Where people reach this Nightbell; no slash at the end.
+    pub external_url: String,
+}
+
+/// Something in the rules that leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRules {
+    /// A route tells somebody who is not there.
+    #[error("route {path} tells receiver {receiver:?}, which is not defined{hint}")]
+    NoReceiver {
+        /// The route.
+        path: String,
+        /// Whom it tells.
+        receiver: String,
+        /// Who is there.
+        hint: String,
+    },
+    /// A route keeps to times that are not there.
+    #[error("route {path} refers to time interval {interval:?}, which is not defined")]
+    NoInterval {
+        /// The route.
+        path: String,
+        /// The name.
+        interval: String,
+    },
+    /// The root does not take everything.
+    #[error("the root route must take everything: it may have no matchers, condition or time intervals")]
+    NarrowRoot,
+}
+
+impl Rules {
+    /// Rules that send everything to one receiver.
+    pub fn simple(receiver: Receiver) -> Self {
+        Rules {
+            root: Route::root(&receiver.name),
+            receivers: BTreeMap::from([(receiver.name.clone(), receiver)]),
+            inhibitions: Vec::new(),
+            intervals: BTreeMap::new(),
+            resolve_timeout: Duration::from_secs(300),
+            reopen_within: Duration::ZERO,
+            external_url: String::new(),
+        }
+    }
+
+    /// Whether everything that is referred to is there.
+    ///
+    /// # Errors
+    /// The first thing that leads nowhere.
+    pub fn check(&self) -> Result<(), BadRules> {
+        let root = &self.root;
+        let narrow = !root.matchers.0.is_empty() || root.condition.is_some();
+        if narrow || !root.mute.is_empty() || !root.active.is_empty() {
+            return Err(BadRules::NarrowRoot);
+        }
+        for route in root.nodes() {
+            if !self.receivers.contains_key(&route.receiver) {
+                let known: Vec<_> = self.receivers.keys().map(String::as_str).take(10).collect();
+                let hint = format!("; defined are {}", known.join(", "));
+                return Err(BadRules::NoReceiver { path: route.path.clone(), receiver: route.receiver.clone(), hint });
+            }
+            if let Some(name) = route.mute.iter().chain(&route.active).find(|name| !self.intervals.contains_key(*name)) {
+                return Err(BadRules::NoInterval { path: route.path.clone(), interval: name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The policy for the life of incidents.
+    pub fn policy(&self) -> Policy {
+        Policy { reopen_within: self.reopen_within }
+    }
+
+    /// The route with this path and receiver.
+    pub fn route(&self, path: &str, receiver: &str) -> Option<&Route> {
+        self.root.node(path, receiver)
+    }
+
+    /// The destination with this id.
+    pub fn place(&self, id: &str) -> Option<&Place> {
+        self.receivers.values().flat_map(|receiver| &receiver.destinations).find(|place| place.id == id)
+    }
+
+    /// What mutes a route at this time: a mute interval that holds, or active ones of which none does.
+    pub fn mute(&self, route: &Route, at: Time) -> Option<Hold> {
+        let holds = |name: &&String| self.intervals.get(*name).is_some_and(|interval| interval.contains(at));
+        if let Some(name) = route.mute.iter().find(holds) {
+            return Some(Hold::Mute { interval: name.clone() });
+        }
+        if route.active.is_empty() || route.active.iter().any(|name| holds(&name)) {
+            return None;
+        }
+        Some(Hold::Mute { interval: format!("outside {}", route.active.join(", ")) })
+    }
+}

@@ -1,0 +1,155 @@
+//! PostgreSQL by URL: a bounded pool of connections, each used from a blocking thread.
+//!
+//! Store functions are plain functions, so that one text serves both databases; here they run on tokio's
+//! blocking threads and wait for the connection with `block_on`. Runs of one statement over many rows are
+//! pipelined: all are sent before the first answer is awaited.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::try_join_all;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Statement};
+
+use super::{Row, Value};
+use crate::error::{Result, StoreError};
+
+/// Connections that are open at the most.
+const MAX_CONNECTIONS: usize = 12;
+/// Callers that may wait for one; more are told that the database is busy.
+const MAX_PIPELINED: usize = 256;
+/// Prepared statements that a connection keeps; lists with filters make many texts.
+const STATEMENTS: usize = 512;
+
+/// Connections to one database.
+pub(crate) struct Postgres {
+    config: tokio_postgres::Config,
+    idle: Mutex<Vec<Session>>,
+    places: Semaphore,
+    runtime: Handle,
+}
+
+/// A connection with its prepared statements.
+pub(crate) struct Session {
+    client: Client,
+    statements: HashMap<String, Statement>,
+    runtime: Handle,
+}
+
+impl Postgres {
+    /// Reads the URL; connects when first used.
+    pub fn open(url: &str, runtime: Handle) -> Result<Self> {
+        let config = url.parse::<tokio_postgres::Config>();
+        // the parser's text may repeat the URL with its password
+        let config = config.map_err(|_| StoreError::NotOurs("the database URL cannot be read".to_owned()))?;
+        Ok(Postgres { config, idle: Mutex::default(), places: Semaphore::new(MAX_CONNECTIONS), runtime })
+    }
+
+    /// A connection, for as long as the permit is held.
+    pub async fn take(&self) -> Result<(Session, SemaphorePermit<'_>)> {
+        let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
+        let permit = self.places.acquire().await.map_err(closed)?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(session) = idle.filter(|session| !session.client.is_closed()) {
+            return Ok((session, permit));
+        }
+        let (client, connection) = self.config.connect(NoTls).await?;
+        // ends by itself when the client is dropped
+        #[expect(clippy::disallowed_methods, reason = "a connection outlives nothing: it ends with its client")]
+        tokio::spawn(connection);
+        Ok((Session { client, statements: HashMap::new(), runtime: self.runtime.clone() }, permit))
+    }
+
+    /// Gives a connection back. One that is inside a broken transaction is not given back but dropped.
+    pub fn put(&self, session: Session) {
+        if !session.client.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        }
+    }
+}
+
+impl Session {
+    /// Runs statements without parameters.
+    pub fn script(&mut self, sql: &str) -> Result<()> {
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<Statement> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        let statement = self.runtime.block_on(self.client.prepare(sql))?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+        let statement = self.prepare(sql)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|v| v as &(dyn ToSql + Sync)).collect();
+        Ok(self.runtime.block_on(self.client.execute(&statement, &values))?)
+    }
+
+    pub fn execute_many<R, const N: usize>(
+        &mut self,
+        sql: &str,
+        rows: &[R],
+        bind: impl for<'r> Fn(&'r R) -> [Value<'r>; N],
+    ) -> Result<u64> {
+        let statement = self.prepare(sql)?;
+        let mut changed = 0;
+        for rows in rows.chunks(MAX_PIPELINED) {
+            let runs = rows.iter().map(|row| {
+                let (client, statement, values) = (&self.client, &statement, bind(row));
+                async move {
+                    let values: [&(dyn ToSql + Sync); N] = std::array::from_fn(|n| &values[n] as _);
+                    client.execute(statement, &values).await
+                }
+            });
+            changed += self.runtime.block_on(try_join_all(runs))?.iter().sum::<u64>();
+        }
+        Ok(changed)
+    }
+
+    pub fn query(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let statement = self.prepare(sql)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|v| v as &(dyn ToSql + Sync)).collect();
+        let rows = self.runtime.block_on(self.client.query(&statement, &values))?;
+        rows.iter().try_for_each(|row| each(&Row::Postgres(row)))
+    }
+
+    pub fn query_many<K, const N: usize>(
+        &mut self,
+        sql: &str,
+        keys: &[K],
+        bind: impl for<'k> Fn(&'k K) -> [Value<'k>; N],
+        each: &mut dyn FnMut(usize, &Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let statement = self.prepare(sql)?;
+        for (chunk, keys) in keys.chunks(MAX_PIPELINED).enumerate() {
+            let runs = keys.iter().map(|key| {
+                let (client, statement, values) = (&self.client, &statement, bind(key));
+                async move {
+                    let values: [&(dyn ToSql + Sync); N] = std::array::from_fn(|n| &values[n] as _);
+                    client.query(statement, &values).await
+                }
+            });
+            for (place, rows) in self.runtime.block_on(try_join_all(runs))?.iter().enumerate() {
+                rows.iter().try_for_each(|row| each(chunk * MAX_PIPELINED + place, &Row::Postgres(row)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a blocking function borrows of the pool.
+pub(crate) type Shared = Arc<Postgres>;

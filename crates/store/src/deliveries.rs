@@ -1,0 +1,324 @@
+//! Deliveries: the queue, its leases, and what was answered.
+//!
+//! A lease is a due time in the future: what a node took is not due for others before the lease ends, and
+//! is due again by itself when that node is gone. Correctness does not need it (a message carries a key
+//! that stays the same), manners do.
+
+use model::delivery::{Attempt, Delivery, DeliveryState, Health, Outcome};
+use model::notification::Reason;
+use model::{Id, Notification, Time};
+
+use crate::db::{Engine, Row, Tx, Value};
+use crate::error::{Result, StoreError};
+
+const COLUMNS: &str = "id, group_id, receiver, destination, lane, reason, state, attempts, created_at, due_at, \
+                       settled_at, note";
+
+/// Keeps new deliveries with what they say.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn insert(tx: &mut Tx<'_>, deliveries: &[(Delivery, Notification)]) -> Result<()> {
+    let sql = "INSERT INTO deliveries (id, group_id, receiver, destination, lane, reason, state, attempts, \
+               created_at, due_at, lease_until, settled_at, note) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)";
+    tx.execute_many(sql, deliveries, |(it, _)| {
+        [
+            it.id.into(),
+            it.group.into(),
+            Value::Text(&it.receiver),
+            Value::Text(&it.destination),
+            it.lane.into(),
+            Value::Text(it.reason.name()),
+            (it.state as i64).into(),
+            it.attempts.into(),
+            it.created_at.into(),
+            it.due_at.into(),
+            it.settled_at.into(),
+            Value::Text(&it.note),
+        ]
+    })?;
+    let unwritten = |error: serde_json::Error| StoreError::Refused(format!("writing a notification: {error}"));
+    let bodies: Vec<_> = deliveries
+        .iter()
+        .map(|(it, says)| Ok((it.id, serde_json::to_string(says).map_err(unwritten)?)))
+        .collect::<Result<_>>()?;
+    let sql = "INSERT INTO messages (delivery_id, body) VALUES ($1, $2)";
+    tx.execute_many(sql, &bodies, |(id, body)| [(*id).into(), Value::Text(body)])?;
+    Ok(())
+}
+
+/// Destinations that have something pending, whenever it is due.
+///
+/// # Errors
+/// When the database is gone.
+pub fn destinations_waiting(tx: &mut Tx<'_>) -> Result<Vec<String>> {
+    // jumps from one destination to the next in the index, however many deliveries each has
+    let sql = "WITH RECURSIVE step(name) AS ( \
+                   SELECT MIN(destination) FROM deliveries WHERE state = 0 \
+                   UNION ALL \
+                   SELECT (SELECT MIN(destination) FROM deliveries WHERE state = 0 AND destination > step.name) \
+                   FROM step WHERE step.name IS NOT NULL) \
+               SELECT name FROM step WHERE name IS NOT NULL";
+    tx.query(sql, &[], |row| row.string(0))
+}
+
+/// When the next delivery to a destination is due; leased ones count as due when their lease ends.
+///
+/// # Errors
+/// When the database is gone.
+pub fn next_due(tx: &mut Tx<'_>, destination: &str) -> Result<Option<Time>> {
+    let sql = "SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0";
+    Ok(tx.query_one(sql, &[destination.into()], |row| row.opt_time(0))?.flatten())
+}
+
+/// Takes what is due for a destination, the oldest first, leased until `lease_until`. Of each lane, only
+/// the first: the rest waits until that one is settled.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn claim(
+    tx: &mut Tx<'_>,
+    destination: &str,
+    at: Time,
+    lease_until: Time,
+    limit: i64,
+) -> Result<Vec<(Delivery, Notification)>> {
+    let lock = match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE OF d SKIP LOCKED",
+    };
+    let columns = COLUMNS.split(", ").map(|name| format!("d.{}", name.trim())).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT {columns}, m.body FROM deliveries d JOIN messages m ON m.delivery_id = d.id \
+         WHERE d.destination = $1 AND d.state = 0 AND d.due_at <= $2 AND NOT EXISTS ( \
+             SELECT 1 FROM deliveries e WHERE e.lane = d.lane AND e.state = 0 AND e.id < d.id) \
+         ORDER BY d.due_at, d.id LIMIT $3 {lock}"
+    );
+    let found = tx.query(&sql, &[destination.into(), at.into(), limit.into()], |row| {
+        Ok((read(row)?, row.json::<Notification>(12)?))
+    })?;
+    let sql = "UPDATE deliveries SET due_at = $1, lease_until = $1 WHERE id = $2";
+    tx.execute_many(sql, &found, |(it, _)| [lease_until.into(), it.id.into()])?;
+    Ok(found)
+}
+
+/// Ends the leases of a process that is gone; for a database that only one process uses, at its start.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn end_leases(tx: &mut Tx<'_>, at: Time) -> Result<u64> {
+    let sql = "UPDATE deliveries SET due_at = $1, lease_until = 0 WHERE state = 0 AND lease_until > 0";
+    tx.execute(sql, &[at.into()])
+}
+
+/// Gives back what was taken and not tried.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn give_back(tx: &mut Tx<'_>, deliveries: &[(Id, Time)]) -> Result<()> {
+    let sql = "UPDATE deliveries SET due_at = $1, lease_until = 0 WHERE id = $2 AND state = 0";
+    tx.execute_many(sql, deliveries, |(id, due)| [(*due).into(), (*id).into()])?;
+    Ok(())
+}
+
+/// Records tries and what became of their deliveries. A delivery that was settled meanwhile (buried by a
+/// person, delivered by another node whose lease was taken for dead) keeps its state.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn record(tx: &mut Tx<'_>, tries: &[(Delivery, Attempt)]) -> Result<()> {
+    let sql = "INSERT INTO attempts (delivery_id, number, at, latency_micros, outcome, status, answer) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (delivery_id, number) DO NOTHING";
+    let unwritten = |error: serde_json::Error| StoreError::Refused(format!("writing an outcome: {error}"));
+    let rows: Vec<_> = tries
+        .iter()
+        .map(|(_, it)| Ok((it, serde_json::to_string(&it.outcome).map_err(unwritten)?)))
+        .collect::<Result<_>>()?;
+    tx.execute_many(sql, &rows, |(it, outcome)| {
+        [
+            it.delivery.into(),
+            it.number.into(),
+            it.at.into(),
+            it.latency_micros.into(),
+            Value::Text(outcome),
+            it.status.into(),
+            Value::Text(&it.answer),
+        ]
+    })?;
+    let deliveries: Vec<&Delivery> = tries.iter().map(|(delivery, _)| delivery).collect();
+    update(tx, &deliveries)
+}
+
+/// Writes the state of deliveries that were settled without a try.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn settle(tx: &mut Tx<'_>, deliveries: &[Delivery]) -> Result<()> {
+    update(tx, &deliveries.iter().collect::<Vec<_>>())
+}
+
+fn update(tx: &mut Tx<'_>, deliveries: &[&Delivery]) -> Result<()> {
+    let sql = "UPDATE deliveries SET state = $1, attempts = $2, due_at = $3, lease_until = 0, settled_at = $4, \
+               note = $5 WHERE id = $6 AND state = 0";
+    tx.execute_many(sql, deliveries, |it| {
+        [
+            (it.state as i64).into(),
+            it.attempts.into(),
+            it.due_at.into(),
+            it.settled_at.into(),
+            Value::Text(&it.note),
+            it.id.into(),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Makes a dead or buried delivery pending again; says whether there was one.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn revive(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<bool> {
+    let sql = "UPDATE deliveries SET state = 0, due_at = $1, lease_until = 0, settled_at = NULL, \
+               note = 'sent again by a person', created_at = $1 WHERE id = $2 AND state IN (2, 3)";
+    Ok(tx.execute(sql, &[at.into(), id.into()])? > 0)
+}
+
+/// Takes a delivery off the dead-letter list or the queue; says whether there was one.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn bury(tx: &mut Tx<'_>, id: Id, note: &str, at: Time) -> Result<bool> {
+    let sql = "UPDATE deliveries SET state = 3, settled_at = $1, note = $2 WHERE id = $3 AND state IN (0, 2)";
+    Ok(tx.execute(sql, &[at.into(), note.into(), id.into()])? > 0)
+}
+
+/// One delivery.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<Delivery>> {
+    tx.query_one(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1"), &[id.into()], read)
+}
+
+/// What a delivery says.
+///
+/// # Errors
+/// When the database is gone.
+pub fn notification(tx: &mut Tx<'_>, id: Id) -> Result<Option<Notification>> {
+    tx.query_one("SELECT body FROM messages WHERE delivery_id = $1", &[id.into()], |row| row.json(0))
+}
+
+/// The tries of a delivery, in order.
+///
+/// # Errors
+/// When the database is gone.
+pub fn attempts(tx: &mut Tx<'_>, id: Id) -> Result<Vec<Attempt>> {
+    let sql = "SELECT number, at, latency_micros, outcome, status, answer FROM attempts \
+               WHERE delivery_id = $1 ORDER BY number";
+    tx.query(sql, &[id.into()], |row| {
+        Ok(Attempt {
+            delivery: id,
+            number: row.int(0)?,
+            at: row.time(1)?,
+            latency_micros: row.int(2)?,
+            outcome: row.json::<Outcome>(3)?,
+            status: row.opt_int(4)?,
+            answer: row.string(5)?,
+        })
+    })
+}
+
+/// A page of deliveries, newest first, before an id or from the newest on.
+///
+/// # Errors
+/// When the database is gone.
+pub fn page(
+    tx: &mut Tx<'_>,
+    state: Option<DeliveryState>,
+    destination: Option<&str>,
+    before: Option<Id>,
+    limit: i64,
+) -> Result<Vec<Delivery>> {
+    // a state that most rows do not have is asked by its own index
+    let state = match state {
+        None => String::new(),
+        Some(state) => format!("AND state = {}", state as i64),
+    };
+    let before = before.unwrap_or(Id(i64::MAX));
+    match destination {
+        None => {
+            let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1 {state} ORDER BY id DESC LIMIT $2");
+            tx.query(&sql, &[before.into(), limit.into()], read)
+        }
+        Some(destination) => {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM deliveries WHERE id < $1 AND destination = $2 {state} \
+                 ORDER BY id DESC LIMIT $3"
+            );
+            tx.query(&sql, &[before.into(), destination.into(), limit.into()], read)
+        }
+    }
+}
+
+/// How many are pending and dead, and when the oldest pending one was planned.
+///
+/// # Errors
+/// When the database is gone.
+pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64, Option<Time>)> {
+    let pending = tx.query_one("SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE state = 0", &[], |row| {
+        Ok((row.int(0)?, row.opt_time(1)?))
+    })?;
+    let dead = tx.query_one("SELECT COUNT(*) FROM deliveries WHERE state = 2", &[], |row| row.int(0))?;
+    let (pending, oldest) = pending.unwrap_or((0, None));
+    Ok((pending, dead.unwrap_or(0), oldest))
+}
+
+/// Whether a lane has something pending.
+///
+/// # Errors
+/// When the database is gone.
+pub fn lanes_busy(tx: &mut Tx<'_>, lanes: &[i64]) -> Result<Vec<usize>> {
+    let sql = "SELECT lane FROM deliveries WHERE lane = $1 AND state = 0 LIMIT 1";
+    tx.query_many(sql, lanes, |lane| [(*lane).into()], |place, _| Ok(place))
+}
+
+/// How destinations are doing, as far as it is worth remembering.
+///
+/// # Errors
+/// When the database is gone.
+pub fn healths(tx: &mut Tx<'_>) -> Result<Vec<(String, Health)>> {
+    tx.query("SELECT destination, health FROM health", &[], |row| Ok((row.string(0)?, row.json(1)?)))
+}
+
+/// Remembers how a destination is doing.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn set_health(tx: &mut Tx<'_>, destination: &str, health: &Health) -> Result<()> {
+    let text = serde_json::to_string(health).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let sql = "INSERT INTO health (destination, health) VALUES ($1, $2) \
+               ON CONFLICT (destination) DO UPDATE SET health = excluded.health";
+    tx.execute(sql, &[destination.into(), Value::Text(&text)])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<Delivery> {
+    let reason = row.text(5)?;
+    let reason: Reason = serde_json::from_value(serde_json::Value::String(reason.to_owned()))
+        .map_err(|_| StoreError::BadRow(format!("reason {reason:?}")))?;
+    Ok(Delivery {
+        id: row.id(0)?,
+        group: row.opt_int(1)?.map(Id),
+        receiver: row.string(2)?,
+        destination: row.string(3)?,
+        lane: row.int(4)?,
+        reason,
+        state: DeliveryState::from_column(row.int(6)?),
+        attempts: row.int(7)?,
+        created_at: row.time(8)?,
+        due_at: row.time(9)?,
+        settled_at: row.opt_time(10)?,
+        note: row.string(11)?,
+    })
+}

@@ -1,0 +1,119 @@
+//! Events: written once, given a verdict once.
+
+use model::event::{Action, Event};
+use model::{Id, Severity};
+
+use crate::db::{Row, Tx, Value};
+use crate::error::{Result, StoreError};
+
+/// An event with what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The event.
+    pub event: Event,
+    /// The incident that it belongs to; none for one that nothing came of.
+    pub incident: Option<Id>,
+    /// What became of it, in a word or a sentence; empty: not looked at yet.
+    pub verdict: String,
+}
+
+const COLUMNS: &str = "id, incident_id, source, key, action, severity, title, labels, annotations, link, \
+                       started_at, ends_at, arrived_at, verdict";
+
+/// Keeps events.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn insert(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
+    let sql = "INSERT INTO events (id, incident_id, source, key, action, severity, title, labels, annotations, \
+               link, started_at, ends_at, arrived_at, verdict) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let rows: Vec<_> = events.iter().map(|it| (it, it.event.labels.to_json(), it.event.annotations.to_json())).collect();
+    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+        let event = &it.event;
+        [
+            event.id.into(),
+            it.incident.into(),
+            Value::Text(&event.source),
+            Value::Text(&event.key),
+            Value::Text(event.action.name()),
+            event.severity.map(Severity::name).into(),
+            Value::Text(&event.title),
+            Value::Text(labels),
+            Value::Text(annotations),
+            Value::Text(&event.link),
+            event.started_at.into(),
+            event.ends_at.into(),
+            event.arrived_at.into(),
+            Value::Text(&it.verdict),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Events that have no verdict yet, oldest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn waiting(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Event>> {
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE verdict = '' ORDER BY id LIMIT $1");
+    tx.query(&sql, &[limit.into()], |row| Ok(read(row)?.event))
+}
+
+/// Says what became of events.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn judge(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
+    let sql = "UPDATE events SET incident_id = $1, verdict = $2 WHERE id = $3";
+    tx.execute_many(sql, events, |it| [it.incident.into(), Value::Text(&it.verdict), it.event.id.into()])?;
+    Ok(())
+}
+
+/// One event.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<Judged>> {
+    tx.query_one(&format!("SELECT {COLUMNS} FROM events WHERE id = $1"), &[id.into()], read)
+}
+
+/// Events, newest first: of one incident or of all, before one id or from the newest on.
+///
+/// # Errors
+/// When the database is gone.
+pub fn list(tx: &mut Tx<'_>, incident: Option<Id>, before: Option<Id>, limit: i64) -> Result<Vec<Judged>> {
+    let before = before.unwrap_or(Id(i64::MAX));
+    match incident {
+        Some(incident) => {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM events WHERE incident_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+            );
+            tx.query(&sql, &[incident.into(), before.into(), limit.into()], read)
+        }
+        None => {
+            let sql = format!("SELECT {COLUMNS} FROM events WHERE id < $1 ORDER BY id DESC LIMIT $2");
+            tx.query(&sql, &[before.into(), limit.into()], read)
+        }
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Judged> {
+    let action = row.text(4)?;
+    let action = Action::from_name(action).ok_or_else(|| StoreError::BadRow(format!("action {action:?}")))?;
+    let event = Event {
+        id: row.id(0)?,
+        source: row.string(2)?,
+        key: row.string(3)?,
+        action,
+        severity: row.opt_string(5)?.as_deref().and_then(Severity::from_word),
+        title: row.string(6)?,
+        labels: row.json(7)?,
+        annotations: row.json(8)?,
+        link: row.string(9)?,
+        started_at: row.time(10)?,
+        ends_at: row.opt_time(11)?,
+        arrived_at: row.time(12)?,
+    };
+    Ok(Judged { event, incident: row.opt_int(1)?.map(Id), verdict: row.string(13)? })
+}

@@ -1,0 +1,226 @@
+//! Groups and their members.
+
+use model::group::{Group, Told};
+use model::incident::Incident;
+use model::{Id, Labels, Time};
+
+use crate::db::{Row, Tx, Value};
+use crate::error::Result;
+use crate::incidents;
+
+/// A group as remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRow {
+    /// Its id.
+    pub id: Id,
+    /// The route that made it, by its path.
+    pub route: String,
+    /// The receiver that is told.
+    pub receiver: String,
+    /// Alertmanager's group key.
+    pub group_key: String,
+    /// The labels that make it.
+    pub labels: Labels,
+    /// Its clock.
+    pub clock: Group,
+    /// When to look at it.
+    pub due_at: Option<Time>,
+}
+
+/// A member with its incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberRow {
+    /// What was told of it here.
+    pub told: Told,
+    /// What kept it back at the last tick, in words; empty: nothing did.
+    pub hold: String,
+    /// The incident as it is now.
+    pub incident: Incident,
+}
+
+const COLUMNS: &str = "id, route, receiver, group_key, labels, ticked_at, told_at, due_at";
+
+/// The groups of these receivers and group keys, each with its place in `keys`. Two routes may have the
+/// same path and group key, and differ in their receivers.
+///
+/// # Errors
+/// When the database is gone.
+pub fn by_keys(tx: &mut Tx<'_>, keys: &[(&str, &str)]) -> Result<Vec<(usize, GroupRow)>> {
+    let sql = format!("SELECT {COLUMNS} FROM groups WHERE key_hash = $1 AND receiver = $2 AND group_key = $3");
+    tx.query_many(
+        &sql,
+        keys,
+        |(receiver, key)| [incidents::key_hash(key).into(), Value::Text(receiver), Value::Text(key)],
+        |place, row| Ok((place, read(row)?)),
+    )
+}
+
+/// The groups that these incidents are in, each with the incident's place in `incidents`.
+///
+/// # Errors
+/// When the database is gone.
+pub fn of_incidents(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<Vec<(usize, GroupRow)>> {
+    let columns = COLUMNS.split(", ").map(|name| format!("g.{}", name.trim())).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {columns} FROM members m JOIN groups g ON g.id = m.group_id WHERE m.incident_id = $1");
+    tx.query_many(&sql, incidents, |id| [Value::from(*id)], |place, row| Ok((place, read(row)?)))
+}
+
+/// Keeps new groups.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn insert(tx: &mut Tx<'_>, groups: &[GroupRow]) -> Result<()> {
+    let sql = "INSERT INTO groups (id, route, receiver, group_key, key_hash, labels, ticked_at, told_at, due_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let rows: Vec<_> = groups.iter().map(|it| (it, it.labels.to_json())).collect();
+    tx.execute_many(sql, &rows, |(it, labels)| {
+        [
+            it.id.into(),
+            Value::Text(&it.route),
+            Value::Text(&it.receiver),
+            Value::Text(&it.group_key),
+            incidents::key_hash(&it.group_key).into(),
+            Value::Text(labels),
+            it.clock.ticked_at.into(),
+            it.clock.told_at.into(),
+            it.due_at.into(),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Makes groups due no later than the given times.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn ring(tx: &mut Tx<'_>, groups: &[(Id, Time)]) -> Result<()> {
+    let sql = "UPDATE groups SET due_at = $1 WHERE id = $2 AND (due_at IS NULL OR due_at > $1)";
+    tx.execute_many(sql, groups, |(id, due)| [(*due).into(), (*id).into()])?;
+    Ok(())
+}
+
+/// Groups that are due, the longest overdue first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<GroupRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM groups WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2");
+    tx.query(&sql, &[at.into(), limit.into()], read)
+}
+
+/// When the next group is due.
+///
+/// # Errors
+/// When the database is gone.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Time>> {
+    let sql = "SELECT MIN(due_at) FROM groups WHERE due_at IS NOT NULL";
+    Ok(tx.query_one(sql, &[], |row| row.opt_time(0))?.flatten())
+}
+
+/// All groups after an id: for going through all of them in steps.
+///
+/// # Errors
+/// When the database is gone.
+pub fn after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<GroupRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM groups WHERE id > $1 ORDER BY id LIMIT $2");
+    tx.query(&sql, &[after.into(), limit.into()], read)
+}
+
+/// Puts incidents into groups; those that are there stay as they are.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn join(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
+    let sql = "INSERT INTO members (group_id, incident_id, told, hold) VALUES ($1, $2, 0, '') \
+               ON CONFLICT (group_id, incident_id) DO NOTHING";
+    tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
+    Ok(())
+}
+
+/// The members of these groups with their incidents, each with its group's place in `groups`, oldest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn members(tx: &mut Tx<'_>, groups: &[Id]) -> Result<Vec<(usize, MemberRow)>> {
+    let sql = format!(
+        "SELECT {}, m.told, m.hold FROM members m JOIN incidents i ON i.id = m.incident_id \
+         WHERE m.group_id = $1 ORDER BY m.incident_id",
+        incidents::columns_of("i")
+    );
+    tx.query_many(&sql, groups, |id| [Value::from(*id)], |place, row| {
+        let incident = incidents::read(row)?;
+        let told = Told::from_column(row.int(incidents::WIDTH)?);
+        Ok((place, MemberRow { told, hold: row.string(incidents::WIDTH + 1)?, incident }))
+    })
+}
+
+/// What a tick changed of a member; `None`: it has left the group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberChange {
+    /// The group.
+    pub group: Id,
+    /// The member.
+    pub incident: Id,
+    /// What is told of it now, and what keeps it back.
+    pub now: Option<(Told, String)>,
+}
+
+/// Writes what ticks changed of members.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn change_members(tx: &mut Tx<'_>, changes: &[MemberChange]) -> Result<()> {
+    let (stay, leave): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.now.is_some());
+    let sql = "UPDATE members SET told = $1, hold = $2 WHERE group_id = $3 AND incident_id = $4";
+    tx.execute_many(sql, &stay, |it| {
+        let (told, hold) = it.now.as_ref().map_or((0, ""), |(told, hold)| (*told as i64, hold.as_str()));
+        [told.into(), Value::Text(hold), it.group.into(), it.incident.into()]
+    })?;
+    let sql = "DELETE FROM members WHERE group_id = $1 AND incident_id = $2";
+    tx.execute_many(sql, &leave, |it| [it.group.into(), it.incident.into()])?;
+    Ok(())
+}
+
+/// Writes the clocks of groups after a tick.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn tick(tx: &mut Tx<'_>, groups: &[(Id, Group, Option<Time>)]) -> Result<()> {
+    let sql = "UPDATE groups SET ticked_at = $1, told_at = $2, due_at = $3 WHERE id = $4";
+    tx.execute_many(sql, groups, |(id, clock, due)| {
+        [clock.ticked_at.into(), clock.told_at.into(), (*due).into(), (*id).into()]
+    })?;
+    Ok(())
+}
+
+/// Forgets groups that have no members left.
+///
+/// # Errors
+/// When the database is gone.
+pub fn remove(tx: &mut Tx<'_>, groups: &[Id]) -> Result<()> {
+    let sql = "DELETE FROM groups WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM members WHERE group_id = $1)";
+    tx.execute_many(sql, groups, |id| [(*id).into()])?;
+    Ok(())
+}
+
+/// Takes an incident out of groups that it no longer belongs to.
+///
+/// # Errors
+/// When the database is gone.
+pub fn leave(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
+    let sql = "DELETE FROM members WHERE group_id = $1 AND incident_id = $2";
+    tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<GroupRow> {
+    Ok(GroupRow {
+        id: row.id(0)?,
+        route: row.string(1)?,
+        receiver: row.string(2)?,
+        group_key: row.string(3)?,
+        labels: row.json(4)?,
+        clock: Group { ticked_at: row.opt_time(5)?, told_at: row.opt_time(6)? },
+        due_at: row.opt_time(7)?,
+    })
+}

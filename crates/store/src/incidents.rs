@@ -1,0 +1,254 @@
+//! Incidents: one row a life of a key.
+
+use model::incident::{Incident, State};
+use model::{Id, Severity, Time};
+
+use crate::db::{Row, Tx, Value};
+use crate::error::Result;
+
+const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
+                       resolved_at, first_seen, last_seen, times_seen, acknowledged_by, acknowledged_until, \
+                       snoozed_until, reopens_until, version";
+
+/// How many columns [`read`] reads; a query may add its own after them.
+pub(crate) const WIDTH: usize = 20;
+
+/// The columns that [`read`] reads, of a table that goes by another name in a join.
+pub(crate) fn columns_of(table: &str) -> String {
+    COLUMNS.split(", ").map(|column| format!("{table}.{}", column.trim())).collect::<Vec<_>>().join(", ")
+}
+
+/// Which incidents a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Which {
+    /// Those that are wrong now.
+    #[default]
+    Active,
+    /// Those that are over.
+    Resolved,
+    /// All.
+    All,
+}
+
+/// The number that a key is looked up by. Two keys may share one, so the key itself is compared, too.
+pub fn key_hash(key: &str) -> i64 {
+    // FNV-1a: short, and the same on every node and in every release
+    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(1_099_511_628_211);
+    key.bytes().fold(14_695_981_039_346_656_037, step).cast_signed()
+}
+
+/// The live incidents of these keys, each with the key's place in `keys`.
+///
+/// # Errors
+/// When the database is gone.
+pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Incident)>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE key_hash = $1 AND key = $2 AND live = 1");
+    let keys: Vec<(i64, &str)> = keys.iter().map(|key| (key_hash(key), *key)).collect();
+    tx.query_many(&sql, &keys, |(hash, key)| [Value::Int(*hash), Value::Text(key)], |place, row| Ok((place, read(row)?)))
+}
+
+/// Keeps new incidents.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn insert(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
+    let sql = "INSERT INTO incidents (id, key, key_hash, live, source, state, severity, title, labels, annotations, \
+               link, started_at, ends_at, resolved_at, first_seen, last_seen, times_seen, acknowledged_by, \
+               acknowledged_until, snoozed_until, reopens_until, due_at, version) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+               $21, $22, $23)";
+    let rows: Vec<_> = incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
+    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+        [
+            it.id.into(),
+            Value::Text(&it.key),
+            key_hash(&it.key).into(),
+            i64::from(it.is_live()).into(),
+            Value::Text(&it.source),
+            (it.state as i64).into(),
+            (it.severity as i64).into(),
+            Value::Text(&it.title),
+            Value::Text(labels),
+            Value::Text(annotations),
+            Value::Text(&it.link),
+            it.started_at.into(),
+            it.ends_at.into(),
+            it.resolved_at.into(),
+            it.first_seen.into(),
+            it.last_seen.into(),
+            it.times_seen.into(),
+            it.acknowledged_by.as_deref().into(),
+            it.acknowledged_until.into(),
+            it.snoozed_until.into(),
+            it.reopens_until.into(),
+            it.due_at().into(),
+            it.version.into(),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Writes what has changed of incidents that are there.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
+    let sql = "UPDATE incidents SET live = $1, source = $2, state = $3, severity = $4, title = $5, labels = $6, \
+               annotations = $7, link = $8, started_at = $9, ends_at = $10, resolved_at = $11, last_seen = $12, \
+               times_seen = $13, acknowledged_by = $14, acknowledged_until = $15, snoozed_until = $16, \
+               reopens_until = $17, due_at = $18, version = $19 WHERE id = $20";
+    let rows: Vec<_> = incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
+    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+        [
+            i64::from(it.is_live()).into(),
+            Value::Text(&it.source),
+            (it.state as i64).into(),
+            (it.severity as i64).into(),
+            Value::Text(&it.title),
+            Value::Text(labels),
+            Value::Text(annotations),
+            Value::Text(&it.link),
+            it.started_at.into(),
+            it.ends_at.into(),
+            it.resolved_at.into(),
+            it.last_seen.into(),
+            it.times_seen.into(),
+            it.acknowledged_by.as_deref().into(),
+            it.acknowledged_until.into(),
+            it.snoozed_until.into(),
+            it.reopens_until.into(),
+            it.due_at().into(),
+            it.version.into(),
+            it.id.into(),
+        ]
+    })?;
+    Ok(())
+}
+
+/// One incident.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<Incident>> {
+    tx.query_one(&format!("SELECT {COLUMNS} FROM incidents WHERE id = $1"), &[id.into()], read)
+}
+
+/// These incidents, as far as they are there, each with its id's place in `ids`.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get_many(tx: &mut Tx<'_>, ids: &[Id]) -> Result<Vec<(usize, Incident)>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE id = $1");
+    tx.query_many(&sql, ids, |id| [Value::from(*id)], |place, row| Ok((place, read(row)?)))
+}
+
+/// Incidents for which a deadline has passed, the longest overdue first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Incident>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2");
+    tx.query(&sql, &[at.into(), limit.into()], read)
+}
+
+/// When the next deadline passes.
+///
+/// # Errors
+/// When the database is gone.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Time>> {
+    let sql = "SELECT MIN(due_at) FROM incidents WHERE due_at IS NOT NULL";
+    Ok(tx.query_one(sql, &[], |row| row.opt_time(0))?.flatten())
+}
+
+/// A page of incidents, newest first, before an id or from the newest on. `keep` has the last word on each
+/// row; at most `scan` rows are looked at, so that no search takes for ever: the second half of the answer
+/// is where to go on, if there may be more.
+///
+/// # Errors
+/// When the database is gone.
+pub fn page(
+    tx: &mut Tx<'_>,
+    which: Which,
+    before: Option<Id>,
+    limit: usize,
+    scan: i64,
+    mut keep: impl FnMut(&Incident) -> bool,
+) -> Result<(Vec<Incident>, Option<Id>)> {
+    let filter = match which {
+        Which::Active => "state < 2 AND",
+        Which::Resolved => "state = 2 AND",
+        Which::All => "",
+    };
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE {filter} id < $1 ORDER BY id DESC LIMIT $2");
+    let (mut found, mut at, mut looked_at) = (Vec::new(), before.unwrap_or(Id(i64::MAX)), 0);
+    while looked_at < scan {
+        let step = (scan - looked_at).min(500);
+        let rows = tx.query(&sql, &[at.into(), step.into()], read)?;
+        let last_page = (rows.len() as i64) < step;
+        looked_at += rows.len() as i64;
+        for incident in rows {
+            at = incident.id;
+            if keep(&incident) {
+                found.push(incident);
+                if found.len() >= limit {
+                    return Ok((found, Some(at)));
+                }
+            }
+        }
+        if last_page {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, Some(at)))
+}
+
+/// All active incidents after an id, oldest first: for going through all of them in steps.
+///
+/// # Errors
+/// When the database is gone.
+pub fn active_after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<Incident>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE state < 2 AND id > $1 ORDER BY id LIMIT $2");
+    tx.query(&sql, &[after.into(), limit.into()], read)
+}
+
+/// How many incidents there are in each state that is not resolved: open, acknowledged.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_active(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    let sql = "SELECT state, COUNT(*) FROM incidents WHERE state < 2 GROUP BY state";
+    let counts = tx.query(sql, &[], |row| Ok((row.int(0)?, row.int(1)?)))?;
+    let of = |state| counts.iter().find(|(have, _)| *have == state).map_or(0, |(_, count)| *count);
+    Ok((of(0), of(1)))
+}
+
+pub(crate) fn read(row: &Row<'_>) -> Result<Incident> {
+    let state = match row.int(3)? {
+        0 => State::Open,
+        1 => State::Acknowledged,
+        _ => State::Resolved,
+    };
+    let severity = row.int(4)?;
+    Ok(Incident {
+        id: row.id(0)?,
+        key: row.string(1)?,
+        source: row.string(2)?,
+        state,
+        severity: Severity::ALL.into_iter().find(|it| *it as i64 == severity).unwrap_or_default(),
+        title: row.string(5)?,
+        labels: row.json(6)?,
+        annotations: row.json(7)?,
+        link: row.string(8)?,
+        started_at: row.time(9)?,
+        ends_at: row.opt_time(10)?,
+        resolved_at: row.opt_time(11)?,
+        first_seen: row.time(12)?,
+        last_seen: row.time(13)?,
+        times_seen: row.int(14)?,
+        acknowledged_by: row.opt_string(15)?,
+        acknowledged_until: row.opt_time(16)?,
+        snoozed_until: row.opt_time(17)?,
+        reopens_until: row.opt_time(18)?,
+        version: row.int(19)?,
+    })
+}

@@ -1,0 +1,263 @@
+//! Everything remembered: SQLite and PostgreSQL behind one SQL text.
+//!
+//! [`Store`] runs functions inside transactions; [`Tx`] is what they are given. Each table has a module
+//! with the functions that read and write it, which take `&mut Tx`, so that what happens together shows in
+//! signatures. Rows are the truth; nothing here remembers anything between two calls.
+
+pub mod db;
+pub mod deliveries;
+pub mod error;
+pub mod events;
+pub mod groups;
+pub mod heartbeats;
+pub mod inbox;
+pub mod incidents;
+pub mod ledger;
+mod migrate;
+pub mod requests;
+pub mod retention;
+pub mod rules;
+pub mod silences;
+pub mod stats;
+pub mod tokens;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot};
+
+pub use db::{Engine, Row, Tx, Value};
+pub use error::{Result, StoreError};
+use db::Session;
+use db::postgres::{Postgres, Shared};
+use db::sqlite::{Job, Reply, Sqlite};
+pub use stats::Stats;
+
+/// Reading functions that run at once; more wait.
+const MAX_READS: usize = 4;
+
+/// How much a caller waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Until it is on disk: accepted events, recorded answers, people's words.
+    Disk,
+    /// Until it can be seen by others: what could be done again from the rows on its left.
+    Lazy,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A folder for the database inside the process.
+    Folder(PathBuf),
+    /// A PostgreSQL server, by URL.
+    Url(String),
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<Backend>,
+    stats: Arc<Stats>,
+    node: i64,
+}
+
+enum Backend {
+    Sqlite { sqlite: Sqlite, reads: Semaphore, _lock: Option<std::fs::File> },
+    Postgres(Shared),
+}
+
+impl Store {
+    /// Opens the database, creating or migrating it, and registers this process as a node of it.
+    ///
+    /// # Errors
+    /// When it cannot be reached, is in use by another process, or was written by a newer program.
+    pub async fn open(location: &Location) -> Result<Self> {
+        match location {
+            Location::Folder(folder) => {
+                let folder = folder.clone();
+                blocking(move || Store::open_folder(&folder, true)).await
+            }
+            Location::Url(url) => {
+                let stats = Arc::new(Stats::default());
+                let postgres = Arc::new(Postgres::open(url, tokio::runtime::Handle::current())?);
+                let mut store = Store { backend: Arc::new(Backend::Postgres(postgres)), stats, node: 0 };
+                store.write(Durability::Disk, migrate::run).await?;
+                store.node = store.write(Durability::Disk, migrate::register_node).await?;
+                Ok(store)
+            }
+        }
+    }
+
+    /// Opens a database in a folder from a thread without a runtime. Without `durable`, commits do not wait
+    /// for the disk: for tests, where the machine does not lose power.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_folder(folder: &Path, durable: bool) -> Result<Self> {
+        let wrong = |what: &str, error: std::io::Error| {
+            StoreError::Unavailable(format!("{what} {}: {error}", folder.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| wrong("creating", error))?;
+        let lock = std::fs::File::options().create(true).truncate(false).write(true).open(folder.join("lock"));
+        let lock = lock.map_err(|error| wrong("opening the lock in", error))?;
+        if lock.try_lock().is_err() {
+            let folder = folder.display();
+            return Err(StoreError::NotOurs(format!("{folder} is in use by another nightbell: stop it first")));
+        }
+        let stats = Arc::new(Stats::default());
+        let sqlite = Sqlite::open(&folder.join("nightbell.db"), durable, stats.clone())?;
+        let backend = Backend::Sqlite { sqlite, reads: Semaphore::new(MAX_READS), _lock: Some(lock) };
+        let mut store = Store { backend: Arc::new(backend), stats, node: 0 };
+        store.write_blocking(migrate::run)?;
+        store.node = store.write_blocking(migrate::register_node)?;
+        Ok(store)
+    }
+
+    /// The number of this process among all that ever opened this database.
+    pub fn node(&self) -> i64 {
+        self.node
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Which database it is.
+    pub fn engine(&self) -> Engine {
+        match &*self.backend {
+            Backend::Sqlite { .. } => Engine::Sqlite,
+            Backend::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a function in a transaction: what it wrote is kept when it returns `Ok`, undone otherwise.
+    ///
+    /// # Errors
+    /// The function's own, or the database's.
+    pub async fn write<T, F>(&self, durability: Durability, write: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { sqlite, .. } => {
+                let (job, answer) = job(durability, write);
+                sqlite.jobs().send(job).await.map_err(|_| closed())?;
+                answer.await.map_err(|_| panicked())?
+            }
+            Backend::Postgres(pool) => {
+                let lazy = durability == Durability::Lazy;
+                in_session(pool, move |session| {
+                    session.script("BEGIN")?;
+                    if lazy {
+                        session.script("SET LOCAL synchronous_commit TO OFF")?;
+                    }
+                    let result = write(&mut Tx { session: Session::Postgres(session) });
+                    session.script(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+                    result
+                })
+                .await
+            }
+        }
+    }
+
+    /// Runs a function that only reads, on a snapshot of its own.
+    ///
+    /// # Errors
+    /// The function's own, or the database's.
+    pub async fn read<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { reads, .. } => {
+                let _permit = reads.acquire().await.map_err(|_| closed())?;
+                let backend = self.backend.clone();
+                blocking(move || match &*backend {
+                    Backend::Sqlite { sqlite, .. } => sqlite.read(read),
+                    Backend::Postgres(_) => Err(closed()),
+                })
+                .await
+            }
+            Backend::Postgres(pool) => {
+                in_session(pool, move |session| {
+                    session.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+                    let result = read(&mut Tx { session: Session::Postgres(session) });
+                    session.script("ROLLBACK")?;
+                    result
+                })
+                .await
+            }
+        }
+    }
+
+    /// [`Store::write`] for threads without a runtime, on SQLite only.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_blocking<T, F>(&self, write: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let Backend::Sqlite { sqlite, .. } = &*self.backend else {
+            return Err(StoreError::NotOurs("this needs the embedded database".to_owned()));
+        };
+        let (job, answer) = job(Durability::Disk, write);
+        sqlite.jobs().blocking_send(job).map_err(|_| closed())?;
+        answer.blocking_recv().map_err(|_| panicked())?
+    }
+
+    /// Waits for what is under way and closes the files. Other clones must be gone, or it does nothing.
+    pub fn close(self) {
+        if let Some(Backend::Sqlite { sqlite, .. }) = Arc::into_inner(self.backend) {
+            sqlite.close();
+        }
+    }
+}
+
+fn job<T, F>(durability: Durability, write: F) -> (Job, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+{
+    let (sender, answer) = oneshot::channel();
+    let work = move |tx: Result<&mut Tx<'_>>| {
+        let result = tx.and_then(write);
+        let keep = result.is_ok();
+        // a caller that has gone away does not need the answer
+        let reply: Reply = Box::new(move |commit| drop(sender.send(commit.and(result))));
+        (keep, reply)
+    };
+    (Job::Write { work: Box::new(work), durable: durability == Durability::Disk }, answer)
+}
+
+async fn in_session<T, F>(pool: &Shared, run: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut db::postgres::Session) -> Result<T> + Send + 'static,
+{
+    let (mut session, _permit) = pool.take().await?;
+    let (result, session) = blocking(move || {
+        let result = run(&mut session);
+        Ok((result, session))
+    })
+    .await?;
+    pool.put(session);
+    result
+}
+
+async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(run).await.map_err(|_| panicked())?
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+fn panicked() -> StoreError {
+    StoreError::Refused("a function panicked inside its transaction, which was undone".to_owned())
+}

@@ -1,0 +1,52 @@
+//! Migrations: forward only, by themselves, one text for both databases.
+
+use crate::db::{Engine, Tx};
+use crate::error::{Result, StoreError};
+
+/// All migrations, in order. A released one is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_spine.sql")];
+
+/// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
+const LOCK: i64 = 0x6e62_6d69_6772;
+
+/// Brings the schema up to date.
+pub(crate) fn run(tx: &mut Tx<'_>) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        tx.query("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[LOCK.into()], |_| Ok(()))?;
+    }
+    tx.script("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY)")?;
+    let done = tx.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migrations", &[], |row| row.int(0))?;
+    let done = usize::try_from(done.unwrap_or(0)).unwrap_or(0);
+    if done > MIGRATIONS.len() {
+        let known = MIGRATIONS.len();
+        return Err(StoreError::NotOurs(format!(
+            "the database has schema version {done}, this program knows {known}: run a newer one"
+        )));
+    }
+    for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
+        tx.script(&in_dialect(text, tx.engine()))?;
+        let version = i64::try_from(version + 1).unwrap_or(i64::MAX);
+        tx.execute("INSERT INTO schema_migrations (version) VALUES ($1)", &[version.into()])?;
+    }
+    Ok(())
+}
+
+/// The few words in which the databases differ.
+fn in_dialect(text: &str, engine: Engine) -> String {
+    let (key, clustered) = match engine {
+        // INTEGER PRIMARY KEY is SQLite's own row number: no second index
+        Engine::Sqlite => ("INTEGER", "WITHOUT ROWID"),
+        Engine::Postgres => ("BIGINT", ""),
+    };
+    text.replace("{key}", key).replace("{clustered}", clustered)
+}
+
+/// Registers this process; its number makes its ids its own.
+pub(crate) fn register_node(tx: &mut Tx<'_>) -> Result<i64> {
+    if tx.engine() == Engine::Postgres {
+        tx.query("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[LOCK.into()], |_| Ok(()))?;
+    }
+    let last = tx.query_one("SELECT COALESCE(MAX(id), 0) FROM nodes", &[], |row| row.int(0))?.unwrap_or(0);
+    tx.execute("INSERT INTO nodes (id) VALUES ($1)", &[(last + 1).into()])?;
+    Ok(last + 1)
+}

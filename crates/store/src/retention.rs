@@ -1,0 +1,77 @@
+//! Retention: forgets what is over and old, in small steps, oldest first.
+
+use model::Time;
+
+use crate::db::Tx;
+use crate::error::Result;
+
+/// What is kept at the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Incidents that ended before this time go, with all that belongs to them.
+    pub resolved_since: Time,
+    /// Events that only repeated what was known go earlier.
+    pub repeats_since: Time,
+    /// Resolved incidents beyond this number go, too; zero: no such limit.
+    pub most_incidents: i64,
+}
+
+/// Forgets at most `limit` incidents, and as many repeated events and other rows that have had their day;
+/// returns how many rows went: zero when there is nothing left to do.
+///
+/// # Errors
+/// When the database is gone.
+pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
+    let mut gone = sweep_incidents(tx, keep, limit)?;
+    let sql = "DELETE FROM events WHERE id IN ( \
+               SELECT id FROM events WHERE verdict = 'repeated' AND arrived_at < $1 ORDER BY id LIMIT $2)";
+    gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
+    let sql = "DELETE FROM requests WHERE key IN (SELECT key FROM requests WHERE at < $1 ORDER BY at LIMIT $2)";
+    gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
+    let sql = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
+    gone += tx.execute(sql, &[keep.resolved_since.into(), limit.into()])?;
+    let sql = "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE at < $1 ORDER BY id LIMIT $2)";
+    gone += tx.execute(sql, &[keep.resolved_since.into(), limit.into()])?;
+    Ok(gone)
+}
+
+/// An incident goes with its events, timeline and deliveries, but not while a delivery that tells of it is
+/// pending.
+fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
+    let mut over = 0;
+    if keep.most_incidents > 0 {
+        let count = tx.query_one("SELECT COUNT(*) FROM incidents", &[], |row| row.int(0))?.unwrap_or(0);
+        over = (count - keep.most_incidents).max(0);
+    }
+    let sql = "SELECT id, resolved_at FROM incidents WHERE state = 2 AND live = 0 AND NOT EXISTS ( \
+                   SELECT 1 FROM told t JOIN deliveries d ON d.id = t.delivery_id \
+                   WHERE t.incident_id = incidents.id AND d.state = 0) \
+               ORDER BY id LIMIT $1";
+    let oldest = tx.query(sql, &[limit.into()], |row| Ok((row.id(0)?, row.opt_time(1)?)))?;
+    let mut over = usize::try_from(over).unwrap_or(0);
+    let mut going = Vec::new();
+    for (id, resolved_at) in oldest {
+        let old = resolved_at.is_none_or(|at| at < keep.resolved_since);
+        if old || over > 0 {
+            over = over.saturating_sub(1);
+            going.push(id);
+        }
+    }
+    for sql in [
+        // a delivery goes with the last incident that it tells of
+        "DELETE FROM attempts WHERE delivery_id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+        "DELETE FROM messages WHERE delivery_id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+        "DELETE FROM deliveries WHERE id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+        "DELETE FROM told WHERE incident_id = $1",
+        "DELETE FROM changes WHERE incident_id = $1",
+        "DELETE FROM events WHERE incident_id = $1",
+        "DELETE FROM members WHERE incident_id = $1",
+        "DELETE FROM incidents WHERE id = $1",
+    ] {
+        tx.execute_many(sql, &going, |id| [(*id).into()])?;
+    }
+    Ok(going.len() as u64)
+}

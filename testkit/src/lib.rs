@@ -1,0 +1,1 @@
+//! World: a whole hub on a virtual clock, with scripted receivers and faults.
