@@ -4,6 +4,7 @@ mod keeper;
 mod postgres;
 mod shell;
 
+mod bench;
 mod ci;
 mod fmt;
 mod r#gen;
@@ -29,6 +30,8 @@ enum Task {
     Test(test::Args),
     /// All that is asked of a change: formatting, lints, tidiness, generated files, licences, tests
     Ci(ci::Args),
+    /// Nightbell beside Alertmanager: speed, cost, crashes; writes docs/benchmarks.md
+    Bench(bench::Args),
     /// Format the sources
     Fmt(fmt::Args),
     /// What the compiler does not check: layers, cycles, dead files, lengths, words
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
         Task::Ci(args) => ci::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Fmt(args) => fmt::run(&args),
         Task::Tidy => tidy::run(),
         Task::Gen(args) => r#gen::run(&args),

@@ -1,0 +1,206 @@
+//! `cargo xtask bench`: Nightbell beside Alertmanager, same machine, same hour, same load.
+//!
+//! The cast: a generator (`load`) posts alerts to the program under test (`target`), which tells a receiver
+//! (`sink`) that notes what arrives when. A `stage` holds the three with their folder. `scenarios` are the
+//! situations they are put in; `figures` names what is read from them and what it must reach; `report`
+//! writes it down.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock: time is what it measures, not what it decides on"
+)]
+
+mod ceiling;
+mod figures;
+mod http;
+mod load;
+mod machine;
+mod report;
+mod scenarios;
+mod sink;
+mod stage;
+mod target;
+
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::figures::Figures;
+use self::machine::{Machine, Others};
+use self::report::Report;
+use self::scenarios::Scenario;
+use self::stage::Setting;
+use self::target::Kind;
+use crate::shell;
+
+/// Set when we have replaced ourselves by an optimised build.
+const OPTIMISED: &str = "XTASK_BENCH_OPTIMISED";
+/// Where the figures of a complete run are written, from the root of the repository.
+const DOCUMENT: &str = "docs/benchmarks.md";
+
+/// What of the benchmark is run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these scenarios, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Scenario>,
+    /// How often each is run: speeds are medians, promises the worst
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
+    runs: u16,
+    /// Small loads, one run: to see that everything works
+    #[arg(long)]
+    quick: bool,
+    /// Who is measured
+    #[arg(long, value_enum, default_value_t = Targets::Both)]
+    target: Targets,
+}
+
+/// Who is measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Targets {
+    /// Ours
+    Nightbell,
+    /// The one it replaces
+    Alertmanager,
+    /// One after the other
+    Both,
+}
+
+/// Measures, prints, and writes the document when the run was complete.
+pub fn run(args: &Args) -> Result<()> {
+    if cfg!(debug_assertions) && std::env::var_os(OPTIMISED).is_none() {
+        return run_optimised();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let report = runtime.context("starting the runtime")?.block_on(async {
+        // when we are told to stop, dropping the work kills the programs and removes the folders
+        let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            report = measure(args) => report.map(Some),
+            _ = interrupt.recv() => Ok(None),
+            _ = end.recv() => Ok(None),
+        }
+    })?;
+    let report = report.context("stopped before the end")?;
+    println!("\n{}", report.text());
+    if args.only.is_empty() && !args.quick && args.target == Targets::Both {
+        std::fs::write(shell::root().join(DOCUMENT), report.markdown())
+            .with_context(|| format!("writing {DOCUMENT}"))?;
+        println!("written to {DOCUMENT}");
+    } else {
+        println!("{DOCUMENT} is left as it is: this was not a complete run");
+    }
+    Ok(())
+}
+
+/// Becomes an optimised build of ourselves: a slow generator would measure itself.
+fn run_optimised() -> Result<()> {
+    let mut again = shell::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
+    let error = again.args(std::env::args_os().skip(1)).env(OPTIMISED, "1").exec();
+    Err(error).context("starting an optimised build")
+}
+
+/// Runs all that is asked for.
+async fn measure(args: &Args) -> Result<Report> {
+    let kinds: &[Kind] = match args.target {
+        Targets::Nightbell => &[Kind::Nightbell],
+        Targets::Alertmanager => &[Kind::Alertmanager],
+        Targets::Both => &[Kind::Nightbell, Kind::Alertmanager],
+    };
+    let mut programs = BTreeMap::new();
+    for &kind in kinds {
+        programs.insert(kind, kind.program()?);
+    }
+    let other = programs.get(&Kind::Alertmanager).map_or_else(|| "nothing".to_owned(), |path| version(path));
+    let asked = if args.only.is_empty() { Scenario::value_variants() } else { &args.only };
+    let runs = if args.quick { 1 } else { usize::from(args.runs) };
+    // beside what cargo builds: on a disk, while the system's temporary folder may lie in memory
+    let room = shell::target_folder()?.join("bench");
+    std::fs::create_dir_all(&room).context("making a folder")?;
+
+    let machine = Machine::look(&room)?;
+    let others = Others::watch()?;
+    let mut bench = Bench { programs, quick: args.quick, runs, room, figures: Figures::default() };
+    if args.quick {
+        bench.figures.note("quick: small loads, whose figures say nothing about speed or memory".to_owned());
+    }
+    let ceiling = ceiling::measure().await?;
+    for &scenario in asked {
+        if scenario == Scenario::Filled {
+            bench.run_filled().await?;
+        } else {
+            bench.run(scenario, None).await;
+        }
+    }
+    let Bench { figures, room, .. } = bench;
+    // it stays when somebody else's run still uses it
+    let _ = std::fs::remove_dir(&room);
+    let others = others.share(machine.cores)?;
+    let date = jiff::Zoned::now().date().to_string();
+    Ok(Report { figures, machine, others, ceiling, runs, date, other })
+}
+
+/// The first line that a program says about its version.
+fn version(program: &Path) -> String {
+    let said = shell::output(std::process::Command::new(program).arg("--version")).unwrap_or_default();
+    // "alertmanager, version 0.25.0 (branch: …)"
+    said.split(" (").next().unwrap_or_default().replace(',', "").trim().to_owned()
+}
+
+/// A benchmark on its way.
+struct Bench {
+    programs: BTreeMap<Kind, PathBuf>,
+    quick: bool,
+    runs: usize,
+    room: PathBuf,
+    figures: Figures,
+}
+
+impl Bench {
+    /// Runs a scenario as often as asked, the programs taking turns, so that all see the same hour.
+    async fn run(&mut self, scenario: Scenario, data: Option<&Path>) {
+        for run in 1..=self.runs {
+            for (&kind, program) in &self.programs {
+                if !scenario.is_for(kind) || (data.is_some() && kind != Kind::Nightbell) {
+                    continue;
+                }
+                let what = format!("{}, {}, run {run}", scenario.name(), kind.title());
+                eprintln!("{what}");
+                let setting = Setting {
+                    kind,
+                    program: program.clone(),
+                    quick: self.quick,
+                    room: self.room.clone(),
+                    data: data.map(Path::to_owned),
+                    name: format!("{}Run{run}", scenario.name()),
+                };
+                match scenario.run(&setting).await {
+                    Ok(readings) => self.figures.enter(data.is_some(), kind, readings),
+                    // one that fails says so in the report; the others still run
+                    Err(error) => self.figures.note(format!("{what}: {error:#}")),
+                }
+            }
+        }
+    }
+
+    /// Runs the first scenarios and the reading on a database with a long past.
+    async fn run_filled(&mut self) -> Result<()> {
+        let Some(program) = self.programs.get(&Kind::Nightbell) else { return Ok(()) };
+        let folder = tempfile::TempDir::new_in(&self.room).context("making a folder")?;
+        let data = folder.path().join("data");
+        eprintln!("filling a database with past incidents");
+        if !scenarios::fill(program, &data, self.quick).await? {
+            self.figures.note("filled: skipped, since nightbell has no bench-fill yet".to_owned());
+            return Ok(());
+        }
+        for &scenario in Scenario::ON_FILLED {
+            self.run(scenario, Some(&data)).await;
+        }
+        self.run(Scenario::Filled, Some(&data)).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! What is measured, in which unit, and what it must reach. This list is the only one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::target::Kind;
+
+/// What a figure must reach.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// No less than this.
+    AtLeast(f64),
+    /// No more than this.
+    AtMost(f64),
+    /// More than the other's.
+    MoreThanOther,
+    /// Nothing: it is here to be known.
+    Known,
+}
+
+/// How one figure is made of those of several runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Pick {
+    /// The middle one: for speeds.
+    Median,
+    /// The highest, which is the worst: for promises, where one broken is too many.
+    Highest,
+    /// The lowest, which is the worst.
+    Lowest,
+}
+
+/// A line of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// By which scenarios name it.
+    pub id: &'static str,
+    /// In words.
+    pub title: &'static str,
+    /// Of its figures.
+    pub unit: &'static str,
+    /// For Nightbell.
+    pub goal: Goal,
+    /// From several runs.
+    pub pick: Pick,
+}
+
+const fn row(id: &'static str, title: &'static str, unit: &'static str, goal: Goal, pick: Pick) -> Row {
+    Row { id, title, unit, goal, pick }
+}
+
+use Goal::{AtLeast, AtMost, Known, MoreThanOther};
+use Pick::{Highest, Lowest, Median};
+
+/// All lines of the table, in its order.
+pub const ROWS: &[Row] = &[
+    row("accept_batch_rate", "accept, 8 clients × 64: rate", "alerts/s", AtLeast(10_000.0), Median),
+    row("accept_batch_cpu", "accept, 8 clients × 64: processor", "µs/alert", AtMost(60.0), Median),
+    row("accept_batch_ack", "accept, 8 clients × 64: answer p99", "ms", Known, Median),
+    row("accept_single_rate", "accept, 64 clients × 1: rate", "alerts/s", AtLeast(5_000.0), Median),
+    row("accept_single_cpu", "accept, 64 clients × 1: processor", "µs/alert", AtMost(60.0), Median),
+    row("accept_single_ack", "accept, 64 clients × 1: answer p99", "ms", Known, Median),
+    row("deliver_batch_rate", "accept and deliver, 8 × 64: rate", "alerts/s", MoreThanOther, Median),
+    row("deliver_batch_cpu", "accept and deliver, 8 × 64: processor", "µs/alert", AtMost(120.0), Median),
+    row("deliver_single_rate", "accept and deliver, 8 × 1: rate", "alerts/s", MoreThanOther, Median),
+    row("deliver_single_cpu", "accept and deliver, 8 × 1: processor", "µs/alert", AtMost(120.0), Median),
+    row("latency_50_p50", "POST to webhook at 50/s: p50", "ms", AtMost(2.0), Median),
+    row("latency_50_p90", "POST to webhook at 50/s: p90", "ms", Known, Median),
+    row("latency_50_p99", "POST to webhook at 50/s: p99", "ms", AtMost(20.0), Median),
+    row("latency_50_max", "POST to webhook at 50/s: longest", "ms", Known, Median),
+    row("latency_1000_p50", "POST to webhook at 1,000/s: p50", "ms", AtMost(2.0), Median),
+    row("latency_1000_p90", "POST to webhook at 1,000/s: p90", "ms", Known, Median),
+    row("latency_1000_p99", "POST to webhook at 1,000/s: p99", "ms", AtMost(20.0), Median),
+    row("latency_1000_max", "POST to webhook at 1,000/s: longest", "ms", Known, Median),
+    row(
+        "memory_peak",
+        "memory, 100,000 active alerts, each its own group: peak",
+        "MiB",
+        AtMost(400.0),
+        Median,
+    ),
+    row("memory_after", "memory, 100,000 active alerts: afterwards", "MiB", Known, Median),
+    row("kill_wait_lost", "kill -9 in group wait: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("kill_wait_twice", "kill -9 in group wait: duplicates", "of 1,000", AtMost(0.0), Highest),
+    row("kill_sick_lost", "kill -9, receiver answers 500: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("kill_sick_twice", "kill -9, receiver answers 500: duplicates", "of 1,000", AtMost(0.0), Highest),
+    row("kill_slow_lost", "kill -9, receiver takes 2 s: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("kill_slow_twice", "kill -9, receiver takes 2 s: duplicates", "of 1,000", Known, Highest),
+    row("kill_slow_keys", "… of these under another idempotency key", "of 1,000", AtMost(0.0), Highest),
+    row("kill_well_lost", "kill -9, receiver is well: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("kill_well_twice", "kill -9, receiver is well: duplicates", "of 1,000", Known, Highest),
+    row("kill_well_keys", "… of these under another idempotency key", "of 1,000", AtMost(0.0), Highest),
+    row("resend_twice", "kill -9 after delivery, sent again: duplicates", "of 1,000", AtMost(0.0), Highest),
+    row("silences_left", "100 silences, kill -9 after 5 s: left", "of 100", AtLeast(100.0), Lowest),
+    row(
+        "sick_requests",
+        "receiver answers 500 for 60 s: requests meanwhile",
+        "requests",
+        AtMost(200.0),
+        Median,
+    ),
+    row("sick_lost", "receiver answers 500 for 60 s: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("sick_after_p50", "… delivered after its recovery: p50", "s", Known, Median),
+    row("sick_after_max", "… delivered after its recovery: last", "s", AtMost(2.0), Median),
+    row("busy_lost", "receiver answers 429 for 10 s: never delivered", "of 1,000", AtMost(0.0), Highest),
+    row("busy_early", "… sent again before its Retry-After of 10 s", "of 1,000", AtMost(0.0), Highest),
+    row("busy_after_max", "… delivered after its recovery: last", "s", Known, Median),
+    row("list_p99", "list of 50 incidents: p99", "ms", Known, Median),
+    row("explain_p99", "explanation of an incident: p99", "ms", Known, Median),
+];
+
+/// The figures of one run of one scenario.
+pub type Readings = Vec<(&'static str, f64)>;
+
+/// What a reading belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Whether millions of past incidents were in the database.
+    pub filled: bool,
+    /// The line of the table.
+    pub id: &'static str,
+    /// Of whom.
+    pub kind: Kind,
+}
+
+/// The readings of all runs.
+#[derive(Debug, Default)]
+pub struct Figures {
+    readings: BTreeMap<Place, Vec<f64>>,
+    /// What went wrong or was left out, in words.
+    pub notes: Vec<String>,
+}
+
+impl Figures {
+    /// Enters the readings of a run.
+    pub fn enter(&mut self, filled: bool, kind: Kind, readings: Readings) {
+        for (id, value) in readings {
+            self.readings.entry(Place { filled, id, kind }).or_default().push(value);
+        }
+    }
+
+    /// Says what went wrong or was left out, now and in the report.
+    pub fn note(&mut self, note: String) {
+        eprintln!("  {note}");
+        self.notes.push(note);
+    }
+
+    /// The figure of a line, picked from its runs.
+    pub fn figure(&self, filled: bool, row: &Row, kind: Kind) -> Option<f64> {
+        let mut values = self.readings.get(&Place { filled, id: row.id, kind })?.clone();
+        values.sort_by(f64::total_cmp);
+        match row.pick {
+            Pick::Median => values.get(values.len() / 2).copied(),
+            Pick::Highest => values.last().copied(),
+            Pick::Lowest => values.first().copied(),
+        }
+    }
+
+    /// Whether Nightbell reaches what a line asks, once there is a figure to judge.
+    pub fn reached(&self, filled: bool, row: &Row) -> Option<bool> {
+        let own = self.figure(filled, row, Kind::Nightbell)?;
+        match row.goal {
+            Goal::AtLeast(goal) => Some(own >= goal),
+            Goal::AtMost(goal) => Some(own <= goal),
+            Goal::MoreThanOther => Some(own > self.figure(filled, row, Kind::Alertmanager)?),
+            Goal::Known => None,
+        }
+    }
+}
+
+/// The time below which this share of the times lies; zero when there are none.
+pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort();
+    let at = (times.len() as f64 * share).ceil() as usize;
+    times.get(at.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// A time in milliseconds.
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_its_own_name() {
+        let mut ids: Vec<_> = ROWS.iter().map(|row| row.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ROWS.len());
+    }
+
+    #[test]
+    fn speeds_are_medians_and_promises_are_the_worst() {
+        let mut figures = Figures::default();
+        for value in [3.0, 1.0, 2.0] {
+            let readings =
+                vec![("accept_batch_cpu", value), ("kill_wait_lost", value), ("silences_left", value)];
+            figures.enter(false, Kind::Nightbell, readings);
+        }
+        let figure = |id| {
+            let row = ROWS.iter().find(|row| row.id == id).unwrap();
+            (figures.figure(false, row, Kind::Nightbell).unwrap(), figures.reached(false, row).unwrap())
+        };
+        assert_eq!(figure("accept_batch_cpu"), (2.0, true));
+        assert_eq!(figure("kill_wait_lost"), (3.0, false));
+        assert_eq!(figure("silences_left"), (1.0, false));
+    }
+
+    #[test]
+    fn quantiles_are_times_that_occurred() {
+        let mut times: Vec<_> = (1..=100).rev().map(Duration::from_millis).collect();
+        assert_eq!(quantile(&mut times, 0.5), Duration::from_millis(50));
+        assert_eq!(quantile(&mut times, 0.99), Duration::from_millis(99));
+        assert_eq!(quantile(&mut times, 1.0), Duration::from_millis(100));
+        assert_eq!(quantile(&mut [], 0.5), Duration::ZERO);
+    }
+}

@@ -1,0 +1,76 @@
+//! The situations in which both are measured.
+
+mod crash;
+mod errors;
+mod filled;
+mod speed;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::figures::Readings;
+use super::stage::Setting;
+use super::target::Kind;
+
+pub use filled::fill;
+
+/// A situation; one may stand behind several lines of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Scenario {
+    /// Taking in batches, nothing to deliver
+    AcceptBatch,
+    /// Taking in single alerts, nothing to deliver
+    AcceptSingle,
+    /// Taking in and delivering each alert by itself
+    Deliver,
+    /// From POST to webhook at a steady pace
+    Latency,
+    /// Many active alerts
+    Memory,
+    /// kill -9 while alerts are on their way
+    Kill,
+    /// kill -9 after delivery, and the same alerts again
+    KillResend,
+    /// kill -9 after silences were made
+    KillSilences,
+    /// A receiver that answers 500 for a minute
+    Failing,
+    /// A receiver that answers 429 and says for how long
+    TooMany,
+    /// The first four again, and reading, with millions of past incidents
+    Filled,
+}
+
+impl Scenario {
+    /// Those that are run again on a filled database.
+    pub const ON_FILLED: &[Scenario] =
+        &[Scenario::AcceptBatch, Scenario::AcceptSingle, Scenario::Deliver, Scenario::Latency];
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it says something about this program.
+    pub fn is_for(self, kind: Kind) -> bool {
+        self != Scenario::Filled || kind == Kind::Nightbell
+    }
+
+    /// Runs it once. (What `Filled` adds is only the reading: see [`fill`] for the rest.)
+    pub async fn run(self, setting: &Setting) -> Result<Readings> {
+        match self {
+            Scenario::AcceptBatch => speed::accept_batch(setting).await,
+            Scenario::AcceptSingle => speed::accept_single(setting).await,
+            Scenario::Deliver => speed::deliver(setting).await,
+            Scenario::Latency => speed::latency(setting).await,
+            Scenario::Memory => speed::memory(setting).await,
+            Scenario::Kill => crash::on_the_way(setting).await,
+            Scenario::KillResend => crash::sent_again(setting).await,
+            Scenario::KillSilences => crash::silences(setting).await,
+            Scenario::Failing => errors::failing(setting).await,
+            Scenario::TooMany => errors::too_many(setting).await,
+            Scenario::Filled => filled::reading(setting).await,
+        }
+    }
+}

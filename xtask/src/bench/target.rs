@@ -1,0 +1,265 @@
+//! A program under test: found or built, started on a port and a folder, watched, and killed.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use tokio::process::{Child, Command};
+
+use super::http::Client;
+use crate::shell;
+
+/// The kernel counts processor time for programs in hundredths of a second, whatever its own clock does.
+const MICROSECONDS_PER_TICK: u64 = 10_000;
+/// Nightbell tells nobody in its own network and takes requests only with a token, unless it is allowed to.
+const LOOPBACK: [(&str, &str); 2] =
+    [("NIGHTBELL_OUTBOUND__ALLOW_PRIVATE", "true"), ("NIGHTBELL_SERVER__ALLOW_ANONYMOUS_LOOPBACK", "true")];
+/// How long a program may take until it answers; it may have a large database to open.
+const MAX_START: Duration = Duration::from_secs(60);
+/// How long a program may go on working after the last answer.
+const MAX_SETTLE: Duration = Duration::from_secs(30);
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// Ours.
+    Nightbell,
+    /// The one it replaces.
+    Alertmanager,
+}
+
+impl Kind {
+    /// Its name, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::Nightbell => "Nightbell",
+            Kind::Alertmanager => "Alertmanager",
+        }
+    }
+
+    /// Builds or finds its program, and installs it where that is possible.
+    pub fn program(self) -> Result<PathBuf> {
+        match self {
+            Kind::Nightbell => shell::build_nightbell(true),
+            Kind::Alertmanager => find_or_install_alertmanager(),
+        }
+    }
+}
+
+fn find_or_install_alertmanager() -> Result<PathBuf> {
+    let find = || {
+        let folders = [PathBuf::from("/usr/bin")];
+        // the second is its name where it does not come from Debian
+        ["prometheus-alertmanager", "alertmanager"].iter().find_map(|name| shell::find(name, &folders))
+    };
+    if let Some(program) = find() {
+        return Ok(program);
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if field(&status, "Uid:") == Some(0) && shell::find("apt-get", &[]).is_some() {
+        let package = ["install", "-y", "--no-install-recommends", "prometheus-alertmanager"];
+        shell::run(Process::new("apt-get").args(package).stdout(Stdio::null()))?;
+    }
+    find().context("there is no prometheus-alertmanager to compare with: install that Debian package")
+}
+
+/// Routing, in the format that both read.
+#[derive(Clone, Copy)]
+pub struct Routing {
+    /// Labels that make a group: `...` for each alert its own.
+    pub group_by: &'static str,
+    /// How long a new group waits for more.
+    pub group_wait_seconds: u64,
+    /// How long until a group is told of again when it has changed or failed.
+    pub group_interval_seconds: u64,
+}
+
+impl Routing {
+    /// Each alert is its own notification, at once.
+    pub const EACH_AT_ONCE: Routing =
+        Routing { group_by: "...", group_wait_seconds: 0, group_interval_seconds: 300 };
+    /// All alerts wait in one group, so that only the taking in is measured.
+    pub const ONE_GROUP_WAITS: Routing =
+        Routing { group_by: "alertname", group_wait_seconds: 3600, group_interval_seconds: 3600 };
+
+    /// A configuration file with one receiver.
+    fn file(self, receiver: SocketAddr) -> String {
+        let mut text = String::new();
+        let Routing { group_by, group_wait_seconds, group_interval_seconds } = self;
+        // writing to a string cannot fail
+        let _ = write!(
+            text,
+            "route:\n  receiver: sink\n  group_by: ['{group_by}']\n  group_wait: {group_wait_seconds}s\n  \
+             group_interval: {group_interval_seconds}s\n  repeat_interval: 4h\n\
+             receivers:\n- name: sink\n  webhook_configs:\n  - url: http://{receiver}/hook\n    \
+             send_resolved: false\n"
+        );
+        text
+    }
+}
+
+/// A running program; dropping it kills it.
+pub struct Target {
+    /// Where it takes requests.
+    pub address: SocketAddr,
+    child: Child,
+    pid: u32,
+}
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Processor time, user and system, of all its threads.
+    pub cpu_microseconds: u64,
+    /// Memory that is in use now.
+    pub resident_kib: u64,
+    /// The most it ever was.
+    pub peak_resident_kib: u64,
+}
+
+impl Target {
+    /// Starts a program that keeps its data in `data` and tells `receiver`, and waits until it answers.
+    pub async fn start(
+        kind: Kind,
+        program: &Path,
+        data: &Path,
+        routing: Routing,
+        receiver: SocketAddr,
+    ) -> Result<Target> {
+        let config = data.with_extension("yml");
+        std::fs::write(&config, routing.file(receiver)).context("writing a configuration")?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log"));
+        let log = log.context("opening a log")?;
+        let address = free_address()?;
+        let mut command = Command::new(program);
+        match kind {
+            Kind::Nightbell => {
+                // the developer's own settings are not part of the comparison
+                for (name, _) in std::env::vars_os() {
+                    if name.to_str().is_some_and(|name| name.starts_with("NIGHTBELL_")) {
+                        command.env_remove(name);
+                    }
+                }
+                command.envs(LOOPBACK);
+                command.arg("serve").arg("--alertmanager-config").arg(&config);
+                command.args(["--listen", &address.to_string(), "--data"]).arg(data);
+            }
+            Kind::Alertmanager => {
+                command.arg(format!("--config.file={}", config.display()));
+                command.arg(format!("--storage.path={}", data.display()));
+                command.arg(format!("--web.listen-address={address}")).arg("--cluster.listen-address=");
+            }
+        }
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("starting {}", kind.title()))?;
+        let pid = child.id().context("a program ended at once")?;
+        let mut target = Target { address, child, pid };
+        target.wait_ready().await.with_context(|| {
+            let log = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
+            let from = log.char_indices().rev().nth(1000).map_or(0, |(at, _)| at);
+            format!("starting {}; it said: {}", kind.title(), log[from..].trim())
+        })?;
+        Ok(target)
+    }
+
+    /// There is no event to wait for in another's process: ask until it answers.
+    async fn wait_ready(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while begin.elapsed() < MAX_START {
+            ticks.tick().await;
+            if let Some(status) = self.child.try_wait().context("watching a program")? {
+                bail!("it ended at once ({status})");
+            }
+            let Ok(mut client) = Client::connect(self.address).await else { continue };
+            if client.get("/-/ready").await.is_ok_and(|answer| answer.status == 200) {
+                return Ok(());
+            }
+        }
+        bail!("it was not ready after {} s", MAX_START.as_secs())
+    }
+
+    /// What it has used since it was started.
+    pub fn usage(&self) -> Result<Usage> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
+        let ticks = cpu_ticks(&stat.context("reading a process's time")?)?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
+        let status = status.context("reading a process's memory")?;
+        Ok(Usage {
+            cpu_microseconds: ticks * MICROSECONDS_PER_TICK,
+            resident_kib: field(&status, "VmRSS:").context("reading a process's memory")?,
+            peak_resident_kib: field(&status, "VmHWM:").context("reading a process's memory")?,
+        })
+    }
+
+    /// Waits until it has nothing more to do, so that the work behind an answer counts too.
+    ///
+    /// There is no event for that: idle is less than 5 % of a processor for 200 ms.
+    pub async fn settle(&self) -> Result<Usage> {
+        let begin = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
+        ticks.tick().await;
+        let mut before = self.usage()?;
+        loop {
+            ticks.tick().await;
+            let usage = self.usage()?;
+            let worked = usage.cpu_microseconds - before.cpu_microseconds;
+            if worked <= MICROSECONDS_PER_TICK || begin.elapsed() > MAX_SETTLE {
+                return Ok(usage);
+            }
+            before = usage;
+        }
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("killing a program")
+    }
+}
+
+/// An address that the system says is free. Somebody might take it before the program does: then the
+/// program says so and the run fails.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    listener.local_addr().context("looking for a free port")
+}
+
+/// User and system time from `/proc/PID/stat`, in ticks.
+pub fn cpu_ticks(stat: &str) -> Result<u64> {
+    // the second field is the program's name in brackets, which may hold spaces and brackets
+    let rest = stat.rsplit_once(')').context("reading a process's time")?.1;
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok());
+    next().zip(next()).map(|(user, system)| user + system).context("reading a process's time")
+}
+
+/// The first number after a name in `/proc/PID/status`.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_says() {
+        let stat = "42 (a ) b) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 7 3 20 0 9 0 100 1 2";
+        assert_eq!(cpu_ticks(stat).unwrap(), 300);
+        assert_eq!(field("Name:\tx\nVmRSS:\t  1234 kB\n", "VmRSS:"), Some(1234));
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(cpu_ticks(&own).is_ok());
+    }
+
+    #[test]
+    fn the_receiver_is_part_of_the_routing() {
+        let file = Routing::EACH_AT_ONCE.file("127.0.0.1:9".parse().unwrap());
+        assert!(file.contains("group_by: ['...']\n  group_wait: 0s\n"), "{file}");
+        assert!(file.contains("url: http://127.0.0.1:9/hook\n    send_resolved"), "{file}");
+    }
+}
