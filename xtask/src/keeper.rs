@@ -4,7 +4,7 @@
 //! it holds the reading end of a pipe whose writing end is ours. However we end, the pipe closes, and the
 //! shell stops the program and removes its folder.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -21,14 +21,15 @@ signal=$1 log=$2 folder=$3
 shift 3
 (trap - TERM HUP; exec "$@") >>"$log" 2>&1 </dev/null &
 program=$!
+exec 2>/dev/null # or the shell tells of what it kills
 echo "$program"
-read -r _
-kill -"$signal" "$program" 2>/dev/null
-(sleep 20; kill -KILL "$program") >/dev/null 2>&1 &
+read -r word
+kill -"$signal" "$program"
+(sleep 20; kill -KILL "$program") >/dev/null &
 impatience=$!
 wait "$program"
-kill -KILL "$impatience" 2>/dev/null
-if [ -n "$folder" ]; then rm -rf -- "$folder"; fi
+kill -KILL "$impatience"
+if [ -n "$folder" ] && [ "$word" != keep ]; then rm -rf -- "$folder"; fi
 "#;
 
 /// A program with its keeper; dropping it stops the program and waits until it has ended.
@@ -62,12 +63,13 @@ impl Kept {
         state.is_ok_and(|state| !state.trim().is_empty() && !state.trim().starts_with('Z'))
     }
 
-    /// Ends the program at once, giving it no chance to tidy up.
-    pub fn kill(self) -> Result<()> {
+    /// Ends the program at once, giving it no chance to tidy up. Its folder stays.
+    pub fn kill(mut self) -> Result<()> {
         if !shell::succeeds(&mut shell::command("kill", ["-KILL", &self.pid.to_string()])) {
             bail!("could not kill process {}", self.pid);
         }
-        Ok(())
+        let keeper = self.keeper.stdin.as_mut().context("the keeper has no input")?;
+        keeper.write_all(b"keep\n").context("talking to the keeper")
     }
 }
 

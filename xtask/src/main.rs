@@ -6,6 +6,7 @@ mod shell;
 
 mod bench;
 mod ci;
+mod demo;
 mod fmt;
 mod r#gen;
 mod seeds;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// A hub with a short story, and then yours to play with
+    Demo(demo::Args),
     /// Everything that must pass, with all that it needs set up by itself
     Test(test::Args),
     /// All that is asked of a change: formatting, lints, tidiness, generated files, licences, tests
@@ -44,6 +47,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Bench(args) => bench::run(&args),
@@ -53,7 +57,9 @@ fn main() -> ExitCode {
         Task::Seeds(args) => seeds::run(&args),
     };
     if let Err(error) = done {
-        eprintln!("error: {error:#}");
+        if !error.is::<shell::Told>() {
+            eprintln!("error: {error:#}");
+        }
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

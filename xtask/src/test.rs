@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal};
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::postgres::Postgres;
 use crate::shell;
@@ -50,17 +50,18 @@ pub fn run(args: &Args) -> Result<()> {
     drop(postgres);
 
     println!("\nthe whole took {:.0} s; {} ignored", begin.elapsed().as_secs_f64(), count.ignored);
+    let wrong = match (status.success(), count.passed, &args.filter) {
+        (false, ..) => Some(format!("cargo test failed ({status})")),
+        (true, 0, Some(name)) => Some(format!("no test was run: none has {name:?} in its name")),
+        (true, 0, None) => Some("no test was run".to_owned()),
+        _ => None,
+    };
+    if let Some(wrong) = &wrong {
+        println!("error: {wrong}");
+    }
+    // the last line, whatever came of it: whoever reads only one line reads this
     println!("{} passed, {} failed", count.passed, count.failed);
-    if !status.success() {
-        bail!("cargo test failed ({status})");
-    }
-    if count.passed == 0 {
-        bail!(
-            "no test was run{}",
-            args.filter.as_ref().map(|name| format!(": none has {name:?} in its name")).unwrap_or_default()
-        );
-    }
-    Ok(())
+    wrong.map_or(Ok(()), |wrong| Err(shell::Told(wrong).into()))
 }
 
 impl Count {
