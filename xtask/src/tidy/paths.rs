@@ -72,8 +72,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A name that begins here.
+    /// A name that begins here; a raw one (`r#gen`) without its mark.
     fn word(&mut self) -> Option<String> {
+        if self.code[self.at..].starts_with(b"r#")
+            && self.code.get(self.at + 2).is_some_and(|&byte| is_word(byte))
+        {
+            self.at += 2;
+        }
         let rest = &self.code[self.at..];
         let length = rest.iter().take_while(|&&byte| is_word(byte)).count();
         self.at += length;
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn modules_with_a_body_are_not_declarations() {
-        let found = declared_modules("pub mod a; mod b { } pub(crate) mod c ;");
+        let found = declared_modules("pub mod a; mod b { } pub(crate) mod r#c ;");
         assert_eq!(found.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "c"]);
     }
 }
