@@ -125,13 +125,13 @@ impl Hub {
 
     /// What a start has to do once: rules kept and applied to what is there, leases of the dead ended.
     async fn begin(&self) -> Result<()> {
-        let (now, core) = (self.clock.now(), self.core.clone());
+        let now = self.clock.now();
         if self.store.engine() == store::Engine::Sqlite {
             // one process at a time: whatever is leased was leased by one that is gone
             self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
         }
-        let live = core.live();
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&core, &live, tx, now)).await?;
+        let live = self.core.live();
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
         self.set_version(version);
         self.reroute_if_needed(version).await
     }
@@ -152,9 +152,9 @@ impl Hub {
     /// When the database is gone: then the old rules stay.
     pub async fn reload(&self, live: Live) -> Result<()> {
         let now = self.clock.now();
-        let (core, live) = (self.core.clone(), Arc::new(live));
+        let live = Arc::new(live);
         let new = live.clone();
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&core, &new, tx, now)).await?;
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&new, tx, now)).await?;
         let Some(mut live) = Arc::into_inner(live) else {
             return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
         };
@@ -450,8 +450,7 @@ impl Act {
 }
 
 /// Keeps rules, the heartbeats they expect, and the list of inhibitors that they make.
-fn put_in_force(core: &Core, live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
-    let _ = core;
+fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     tx.lock_flow()?;
     let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
     detect::expect_heartbeats(tx, live, now)?;
@@ -475,6 +474,18 @@ pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -
     // groups that were there already have nothing new to tell; new ones are due by themselves
     drop(rings);
     Ok(incidents.last().map(|incident| incident.id))
+}
+
+/// [`reroute_some`] until nothing is left, in one transaction: for tests.
+///
+/// # Errors
+/// When the database is gone.
+pub fn reroute_all(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
+    let mut after = Id(0);
+    while let Some(last) = reroute_some(core, tx, after, now)? {
+        after = last;
+    }
+    Ok(())
 }
 
 /// A random UUID (version 4), which Alertmanager's clients expect of a silence.

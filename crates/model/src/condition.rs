@@ -1,6 +1,8 @@
 //! Conditions: questions in the template language (Jinja), such as
 //! `severity >= 'error' and labels.team in ['db', 'core']`.
 
+use std::collections::BTreeMap;
+
 use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -68,7 +70,7 @@ impl Condition {
     pub fn holds(&self, labels: &Labels, severity: Severity) -> bool {
         let environment = environment();
         let names = context! {
-            labels => labels.iter().map(|(name, value)| (name, Value::from(value))).collect::<Value>(),
+            labels => Value::from(labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<BTreeMap<_, _>>()),
             severity => severity.name(),
             level => severity.level(),
         };

@@ -211,6 +211,17 @@ impl Store {
         answer.blocking_recv().map_err(|_| panicked())?
     }
 
+    /// [`Store::read`] for threads without a runtime, on SQLite only.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_blocking<T>(&self, read: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match &*self.backend {
+            Backend::Sqlite { sqlite, .. } => sqlite.read(read),
+            Backend::Postgres(_) => Err(StoreError::NotOurs("this needs the embedded database".to_owned())),
+        }
+    }
+
     /// Waits for what is under way and closes the files. Other clones must be gone, or it does nothing.
     pub fn close(self) {
         if let Some(Backend::Sqlite { sqlite, .. }) = Arc::into_inner(self.backend) {
