@@ -23,30 +23,36 @@ pub struct Args {
     pub long: bool,
 }
 
+/// What came of a check that did not fail; one that was skipped says why.
+enum Passed {
+    Fully,
+    Skipped(&'static str),
+}
+
 /// A check: its name, and how it is made.
-type Check = (&'static str, fn() -> Result<()>);
+type Check = (&'static str, fn() -> Result<Passed>);
 
 /// A check with its name and what came of it.
 struct Verdict {
     name: &'static str,
     took: Duration,
-    result: Result<()>,
+    result: Result<Passed>,
 }
 
 /// Runs all checks and sums them up.
 pub fn run(args: &Args) -> Result<()> {
     let mut checks: Vec<Check> = vec![
-        ("fmt", || fmt::run(&fmt::Args { check: true })),
-        ("tidy", tidy::run),
-        ("locked packages", locked_packages),
-        ("build", || shell::build_nightbell(false).map(drop)),
-        ("clippy", clippy),
-        ("gen", || r#gen::run(&r#gen::Args { check: true })),
+        ("fmt", || fully(fmt::run(&fmt::Args { check: true }))),
+        ("tidy", || fully(tidy::run())),
+        ("locked packages", || fully(locked_packages())),
+        ("build", || fully(shell::build_nightbell(false).map(drop))),
+        ("clippy", || fully(clippy())),
+        ("gen", || fully(r#gen::run(&r#gen::Args { check: true }))),
         ("deny", deny),
-        ("test", || test::run(&test::Args::default())),
+        ("test", || fully(test::run(&test::Args::default()))),
     ];
     if args.long {
-        checks.push(("seeds", || seeds::run(&seeds::Args { count: LONG_SEEDS, from: 0 })));
+        checks.push(("seeds", || fully(seeds::run(&seeds::Args { count: LONG_SEEDS, from: 0 }))));
         checks.push(("fuzz", fuzz));
     }
     let mut verdicts = Vec::new();
@@ -59,7 +65,8 @@ pub fn run(args: &Args) -> Result<()> {
     println!();
     for Verdict { name, took, result } in &verdicts {
         match result {
-            Ok(()) => println!("✓ {name} ({:.1} s)", took.as_secs_f64()),
+            Ok(Passed::Fully) => println!("✓ {name} ({:.1} s)", took.as_secs_f64()),
+            Ok(Passed::Skipped(why)) => println!("– {name}: skipped, {why}"),
             Err(error) => println!("✗ {name} ({:.1} s): {error:#}", took.as_secs_f64()),
         }
     }
@@ -68,6 +75,10 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{failed} of {} checks failed", verdicts.len());
     }
     Ok(())
+}
+
+fn fully(result: Result<()>) -> Result<Passed> {
+    result.map(|()| Passed::Fully)
 }
 
 fn clippy() -> Result<()> {
@@ -84,25 +95,22 @@ fn locked_packages() -> Result<()> {
     Ok(())
 }
 
-fn deny() -> Result<()> {
+fn deny() -> Result<Passed> {
     if !shell::succeeds(&mut shell::cargo(["deny", "--version"])) {
-        println!("skipped: cargo-deny is not installed (cargo install --locked cargo-deny)");
-        return Ok(());
+        return Ok(Passed::Skipped("cargo-deny is not installed (cargo install --locked cargo-deny)"));
     }
-    shell::run(&mut shell::cargo(["deny", "--workspace", "check"]))
+    fully(shell::run(&mut shell::cargo(["deny", "--workspace", "check"])))
 }
 
 /// One minute for each target: enough to find what a change just broke.
-fn fuzz() -> Result<()> {
+fn fuzz() -> Result<Passed> {
     // cargo-fuzz needs a nightly toolchain, which only rustup's cargo can pick
     let cargo_fuzz = |words: &[&str]| shell::command("cargo", [&["+nightly", "fuzz"], words].concat());
     if !shell::root().join("fuzz/Cargo.toml").is_file() {
-        println!("skipped: there is no fuzz folder");
-        return Ok(());
+        return Ok(Passed::Skipped("there is no fuzz folder"));
     }
     if !shell::succeeds(&mut cargo_fuzz(&["--version"])) {
-        println!("skipped: needs a nightly toolchain and cargo-fuzz (cargo install --locked cargo-fuzz)");
-        return Ok(());
+        return Ok(Passed::Skipped("it needs a nightly toolchain and cargo-fuzz"));
     }
     let targets = shell::output(&mut cargo_fuzz(&["list"]))?;
     for target in targets.lines() {
@@ -113,5 +121,5 @@ fn fuzz() -> Result<()> {
         fuzz.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
         shell::run(&mut fuzz)?;
     }
-    Ok(())
+    Ok(Passed::Fully)
 }

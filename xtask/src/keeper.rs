@@ -47,6 +47,12 @@ impl Kept {
         keeper.args(["-c", SCRIPT, "keeper", signal]).arg(log);
         keeper.arg(folder.unwrap_or(Path::new(""))).args(program).current_dir(shell::root());
         keeper.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // settings meant for a real hub, such as its database, must not reach one of ours
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NIGHTBELL_"))
+        {
+            keeper.env_remove(name);
+        }
         let mut keeper = keeper.spawn().context("starting a shell")?;
         let mut line = String::new();
         if let Some(stdout) = keeper.stdout.take() {
