@@ -99,7 +99,7 @@ fn deny() -> Result<Passed> {
     if !shell::succeeds(&mut shell::cargo(["deny", "--version"])) {
         return Ok(Passed::Skipped("cargo-deny is not installed (cargo install --locked cargo-deny)"));
     }
-    fully(shell::run(&mut shell::cargo(["deny", "--workspace", "check"])))
+    fully(shell::run(&mut shell::cargo(["deny", "--workspace", "check", "--hide-inclusion-graph"])))
 }
 
 /// One minute for each target: enough to find what a change just broke.
