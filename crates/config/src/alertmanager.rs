@@ -1,0 +1,90 @@
+//! `alertmanager.yml`: read as it is, translated into the tree of a `nightbell.toml` of the same meaning.
+//!
+//! The rules are those of prometheus/alertmanager's `config/config.go`, `config/notifiers.go` and
+//! `dispatch/route.go`, and so are the words of errors where they are known. What the translation does not
+//! understand it refuses, with place and reason: a setting that is ignored in silence is a page that never
+//! comes. What only the whole shows (receivers that are not defined, groups by the same label twice) is
+//! told when the tree is read, as for any other file.
+
+mod email;
+mod global;
+mod http;
+mod reader;
+mod receivers;
+mod route;
+mod slack;
+mod times;
+
+use crate::node::{Node, Value as Tree};
+use crate::path::Path;
+use crate::problem::Problems;
+use crate::yaml;
+
+use global::Global;
+use reader::{Keys, Reader};
+
+const TOP: Keys = Keys {
+    known: &[
+        "global",
+        "route",
+        "inhibit_rules",
+        "receivers",
+        "templates",
+        "mute_time_intervals",
+        "time_intervals",
+    ],
+    refused: &[
+        ("tracing", "Nightbell does not send traces as Alertmanager does"),
+        ("event_recorder", "Nightbell keeps all events in its own database"),
+    ],
+};
+
+/// Reads and translates. `None`: something is wrong with it, and the problems say what.
+pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<Node> {
+    let before = problems.errors();
+    let document = yaml::parse(name, text, problems)?;
+    let mut reader = Reader { problems };
+    if document.is_null() {
+        reader.error(&document.origin, &Path::default(), "no route provided in config");
+        return None;
+    }
+    let path = Path::default();
+    let fields = reader.fields(&document, &path, &TOP)?;
+    let global = Global::read(&mut reader, fields.get("global"));
+    let mut root = Node::table(&document.origin);
+    if let Some(timeout) = &global.resolve_timeout {
+        let mut incidents = Node::table(&timeout.origin);
+        incidents.set("resolve_timeout", timeout.clone());
+        root.set("incidents", incidents);
+    }
+    match fields.get("route") {
+        Some(route) => {
+            let route = reader.route(route, &Path::of(&["route"]));
+            root.set("route", route);
+        }
+        None => reader.error(&document.origin, &path, "no routes provided"),
+    }
+    if let Some(templates) = fields.get("templates") {
+        refuse_templates(&mut reader, templates);
+    }
+    let receivers = fields.get("receivers").map(|list| reader.receivers(list, &global));
+    receivers.into_iter().for_each(|receivers| root.set("receivers", receivers));
+    let inhibit = fields.get("inhibit_rules").map(|list| reader.inhibit_rules(list));
+    inhibit.into_iter().for_each(|inhibit| root.set("inhibit", inhibit));
+    let times = reader.time_intervals(fields.get("mute_time_intervals"), fields.get("time_intervals"));
+    times.into_iter().for_each(|times| root.set("time_intervals", times));
+    (problems.errors() == before).then_some(root)
+}
+
+fn refuse_templates(reader: &mut Reader, templates: &yaml::Yaml) {
+    let path = Path::of(&["templates"]);
+    for (n, name) in reader.texts(templates, &path).into_iter().enumerate() {
+        let message = "Go templates are not understood yet; Nightbell has words of its own for messages";
+        reader.error(&name.origin, &path.index(n), message);
+    }
+}
+
+/// A list of texts as a node.
+fn list(origin: &crate::problem::Origin, items: Vec<Node>) -> Node {
+    Node::new(origin, Tree::List(items))
+}

@@ -1,0 +1,240 @@
+//! `email_configs`, and the server that mails go through.
+
+use std::rc::Rc;
+
+use super::global::{Global, Smtp};
+use super::list;
+use super::reader::{Fields, Keys, Reader};
+use crate::node::{Node, Value as Tree};
+use crate::path::Path;
+use crate::problem::Origin;
+use crate::yaml::Yaml;
+
+/// Why some ways to log in are refused.
+pub(super) const NO_CRAM: &str = "mail servers are logged in to by user name and password only";
+
+const KEYS: Keys = Keys {
+    known: &[
+        "send_resolved",
+        "to",
+        "from",
+        "hello",
+        "smarthost",
+        "auth_username",
+        "auth_password",
+        "auth_password_file",
+        "auth_secret",
+        "auth_secret_file",
+        "auth_identity",
+        "headers",
+        "html",
+        "text",
+        "require_tls",
+        "force_implicit_tls",
+        "tls_config",
+    ],
+    refused: &[("threading", "mails about the same trouble are always in one thread")],
+};
+
+/// A mail server as Alertmanager writes it.
+#[derive(Clone)]
+pub(super) struct Smarthost {
+    origin: Origin,
+    host: String,
+    port: u16,
+}
+
+impl Reader<'_> {
+    /// A destination of the kind `email`.
+    pub(super) fn email(&mut self, yaml: &Yaml, path: &Path, global: &Global) -> Option<Node> {
+        let fields = self.fields(yaml, path, &KEYS)?;
+        let at = |key: &str| path.key(key);
+        let mut place = Node::table(&yaml.origin);
+        self.send_resolved(&mut place, yaml, path, false);
+        match self.static_text(fields.get("to"), &at("to")) {
+            Some(to) => place.set("to", addresses(&to)),
+            None if fields.get("to").is_some() => {}
+            None => self.error(&yaml.origin, path, "missing to address in email config"),
+        }
+        let smtp = self.smtp(&fields, path, &global.smtp);
+        match &smtp.smarthost {
+            Some(server) => put_server(&mut place, server, &smtp),
+            None => self.error(&yaml.origin, path, "no global SMTP smarthost set"),
+        }
+        match smtp.from {
+            Some(from) => place.set("from", from),
+            None => self.error(&yaml.origin, path, "no global SMTP from set"),
+        }
+        for (key, node) in [("hello", smtp.hello), ("username", smtp.username), ("password", smtp.password)] {
+            node.into_iter().for_each(|node| place.set(key, node));
+        }
+        for key in ["auth_secret", "auth_secret_file", "auth_identity"] {
+            self.only_empty(fields.get(key), &at(key), NO_CRAM);
+        }
+        self.no_tls_config(fields.get("tls_config"), &at("tls_config"));
+        for (key, default) in [("html", r#"{{ template "email.default.html" . }}"#), ("text", "")] {
+            let Some(yaml) = fields.get(key) else { continue };
+            match self.text(yaml, &at(key)).map(str::trim) {
+                Some(text) if text == default => {}
+                Some("") => self.error(&yaml.origin, &at(key), "not understood yet: mails have both forms"),
+                _ => self.words(yaml, &at(key)).into_iter().for_each(|text| place.set(key, text)),
+            }
+        }
+        if let Some(headers) = fields.get("headers") {
+            self.headers(headers, &at("headers"), &mut place);
+        }
+        Some(place)
+    }
+
+    /// What is written here, and what is not, as it is globally.
+    fn smtp(&mut self, fields: &Fields<'_>, path: &Path, global: &Smtp) -> Smtp {
+        let at = |key: &str| path.key(key);
+        let flag = |reader: &mut Self, key: &str| fields.get(key).and_then(|it| reader.bool(it, &at(key)));
+        let require_tls = flag(self, "require_tls");
+        let implicit_tls = flag(self, "force_implicit_tls");
+        let from = self.static_text(fields.get("from"), &at("from"));
+        let hello = self.filled(fields.get("hello"), &at("hello"));
+        let smarthost = self.smarthost(fields.get("smarthost"), &at("smarthost"));
+        let username = self.filled(fields.get("auth_username"), &at("auth_username"));
+        let password = self.secret(fields, path, ("auth_password", "auth_password_file"));
+        let global = global.clone();
+        Smtp {
+            from: from.or(global.from),
+            hello: hello.or(global.hello),
+            smarthost: smarthost.or(global.smarthost),
+            username: username.or(global.username),
+            password: password.or(global.password),
+            require_tls: require_tls.or(global.require_tls),
+            implicit_tls: implicit_tls.or(global.implicit_tls),
+        }
+    }
+
+    /// A text without templates of Go, for a field that is a template of ours.
+    pub(super) fn words(&mut self, yaml: &Rc<Yaml>, path: &Path) -> Option<Node> {
+        let node = self.static_text(Some(yaml), path)?;
+        if node.as_text().is_some_and(|text| text.contains("{%") || text.contains("{#")) {
+            self.error(&node.origin, path, "not understood yet: `{%` and `{#` mean something to Nightbell");
+            return None;
+        }
+        Some(node)
+    }
+
+    /// Headers without templates. A subject that is Alertmanager's own is ours to write.
+    fn headers(&mut self, yaml: &Yaml, path: &Path, place: &mut Node) {
+        const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
+        let mut headers = Node::table(&yaml.origin);
+        let mut seen: Vec<String> = Vec::new();
+        for (key, value) in self.entries(yaml, path) {
+            let path = path.key(&key.text);
+            let lower = key.text.to_lowercase();
+            if seen.contains(&lower) {
+                self.error(&key.origin, &path, format!("duplicate header {:?} in email config", key.text));
+            }
+            seen.push(lower.clone());
+            let is_own = self.text(value, &path).is_some_and(|text| text.trim() == SUBJECT);
+            match lower.as_str() {
+                "subject" if is_own => {}
+                "subject" => self.words(value, &path).into_iter().for_each(|text| place.set("subject", text)),
+                "reply-to" => {
+                    let text = self.static_text(Some(value), &path);
+                    text.into_iter().for_each(|text| place.set("reply_to", text));
+                }
+                _ => {
+                    let text = self.static_text(Some(value), &path);
+                    text.into_iter().for_each(|text| headers.set(&key.text, text));
+                }
+            }
+        }
+        if headers.entries().is_some_and(|all| !all.is_empty()) {
+            place.set("headers", headers);
+        }
+    }
+
+    /// Host and port, as Go's `net.SplitHostPort` takes them apart.
+    pub(super) fn smarthost(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path) -> Option<Smarthost> {
+        let node = self.filled(yaml, path)?;
+        let text = node.as_text().unwrap_or_default();
+        match host_and_port(text) {
+            Ok((host, port)) => Some(Smarthost { origin: node.origin.clone(), host, port }),
+            Err(message) => {
+                self.error(&node.origin, path, message);
+                None
+            }
+        }
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return Err(format!("address {text}: missing port in address"));
+    };
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if inside.is_none() && host.contains(':') {
+        return Err(format!("address {text}: too many colons in address"));
+    }
+    let port = match port {
+        "" => return Err(format!("address {text:?}: port cannot be empty")),
+        "smtp" => 25,
+        "smtps" | "submissions" => 465,
+        "submission" => 587,
+        port => port.parse().map_err(|_| format!("address {text:?}: {port:?} is not a port"))?,
+    };
+    Ok((inside.unwrap_or(host).to_owned(), port))
+}
+
+/// The server, and how to talk to it: as Alertmanager does (`notify/email/email.go`), encrypted from the
+/// start on port 465 or when told so, else by STARTTLS, unless that is not required; then not at all.
+fn put_server(place: &mut Node, server: &Smarthost, smtp: &Smtp) {
+    let is = |node: &Option<Node>, wanted: bool| {
+        node.as_ref().is_some_and(|node| matches!(node.value, Tree::Bool(value) if value == wanted))
+    };
+    let implicit = is(&smtp.implicit_tls, true) || (server.port == 465 && smtp.implicit_tls.is_none());
+    let (tls, from) = match (implicit, is(&smtp.require_tls, false)) {
+        (true, _) => ("implicit", &smtp.implicit_tls),
+        (false, true) => ("none", &smtp.require_tls),
+        (false, false) => ("required", &smtp.require_tls),
+    };
+    let origin = from.as_ref().map_or(Origin::Default, |node| node.origin.clone());
+    place.set("host", Node::text(&server.origin, &server.host));
+    place.set("port", Node::new(&server.origin, Tree::Int(server.port.into())));
+    // Go, too, sends passwords in the clear to the same machine only
+    let is_near = matches!(server.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+    if tls == "none" && is_near && smtp.username.is_some() {
+        place.set("insecure_auth", Node::new(&origin, Tree::Bool(true)));
+    }
+    place.set("tls", Node::text(&origin, tls));
+}
+
+/// `Ann <ann@example.org>, bob@example.org` one by one.
+fn addresses(to: &Node) -> Node {
+    let (mut all, mut one, mut quoted) = (Vec::new(), String::new(), false);
+    for c in to.as_text().unwrap_or_default().chars() {
+        quoted ^= c == '"';
+        match c {
+            ',' if !quoted => all.push(std::mem::take(&mut one)),
+            c => one.push(c),
+        }
+    }
+    all.push(one);
+    let all = all.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    list(&to.origin, all.map(|text| Node::text(&to.origin, text)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let to = Node::text(&Origin::Default, r#""Doe, Ann" <ann@example.org>, bob@example.org,"#);
+        assert_eq!(
+            addresses(&to).to_json(),
+            serde_json::json!([r#""Doe, Ann" <ann@example.org>"#, "bob@example.org"])
+        );
+        assert_eq!(host_and_port("[::1]:25"), Ok(("::1".to_owned(), 25)));
+        assert_eq!(host_and_port("mail:submission"), Ok(("mail".to_owned(), 587)));
+        for bad in ["mail", "mail:", "::1:25", "mail:x", "mail:99999"] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+}

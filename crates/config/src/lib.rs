@@ -1,0 +1,49 @@
+//! The configuration: `nightbell.toml`, `alertmanager.yml` and the environment, read into one checked
+//! [`Config`].
+//!
+//! The way of a file, which is the order of [`load`]'s steps:
+//!
+//! 1. A text becomes a tree in which every value knows line and column. An `alertmanager.yml` is translated
+//!    into the very tree that a `nightbell.toml` of the same meaning has.
+//! 2. Environment variables are laid over it.
+//! 3. Keys that the [`schema`] does not know are told of. The schema is made of our sections and of what
+//!    the kinds in the registry say of themselves.
+//! 4. Secrets are put in where the schema says that one stands.
+//! 5. Sections, receivers and routes are read and checked, the settings of each kind by that kind.
+//!
+//! All that is wrong is told at once, with file, line and column.
+//!
+//! *Architecture Invariant:* nothing here reads the environment or a clock, and nothing is read but the
+//! file and the files that it names. A configuration is had whole or not at all.
+
+mod alertmanager;
+mod entries;
+mod error;
+mod from_toml;
+pub mod limits;
+mod load;
+mod nearest;
+mod node;
+mod overlay;
+mod path;
+mod places;
+mod problem;
+mod read;
+mod rules;
+mod schema;
+mod secrets;
+mod sections;
+mod show;
+mod unknown;
+mod yaml;
+
+pub use error::{ConfigError, Invalid};
+pub use load::{Config, Format, Source, check, load, load_text};
+pub use places::Integration;
+pub use problem::{Level, Origin, Problem};
+pub use schema::schema;
+pub use sections::{Database, Limits, Log, LogFormat, Retention, Server};
+pub use show::ShowAs;
+
+/// A full example of `nightbell.toml` with comments, for `config init` and the guide.
+pub const EXAMPLE: &str = include_str!("../../../docs/nightbell.example.toml");

@@ -1,0 +1,14 @@
+//! Every limit of reading a configuration, with its reason.
+
+/// Bytes of a configuration file. The largest that we know of, for thousands of teams, has half of it.
+pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a file that holds one secret. A certificate chain with its key fits.
+pub const MAX_SECRET_BYTES: u64 = 64 * 1024;
+/// How deep values may be nested: twice the depth of the routing tree (a list and a table each), and some.
+pub const MAX_NESTING: usize = 160;
+/// Values of a YAML file after its aliases are followed: what keeps "a billion laughs" from being laughed.
+pub const MAX_YAML_VALUES: usize = 500_000;
+/// Problems that are told at once; who has more has other worries.
+pub const MAX_PROBLEMS: usize = 100;
+/// Messages under way to one destination at once, as configured.
+pub const MAX_CONCURRENCY: usize = 1024;

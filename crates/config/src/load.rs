@@ -1,0 +1,268 @@
+//! Loading: from a file and the environment to a configuration, in the order in which things follow from
+//! one another. Nothing is applied by halves: there is a configuration without errors or none.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+
+use model::Rules;
+use sdk::Registry;
+use sdk::http::Guard;
+use serde::de::DeserializeOwned;
+
+use crate::entries::RouteEntry;
+use crate::error::{ConfigError, Invalid};
+use crate::limits::MAX_FILE_BYTES;
+use crate::node::Node;
+use crate::path::Path;
+use crate::places::{Integration, Places};
+use crate::problem::{Level, Problem, Problems};
+use crate::read::read;
+use crate::rules::{self, Known, Tree};
+use crate::schema::{View, schema};
+use crate::secrets::{self, Surroundings};
+use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server};
+use crate::show::Shown;
+use crate::{alertmanager, from_toml, overlay, unknown};
+
+/// A checked configuration. No `Debug` output of it shows a secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How the hub is reached.
+    pub server: Server,
+    /// Where everything is remembered; `data_dir` with the configuration's folder before it.
+    pub database: Database,
+    /// Which addresses messages may be sent to.
+    pub outbound: Guard,
+    /// What the hub takes on at the most.
+    pub limits: Limits,
+    /// What the hub writes about itself.
+    pub log: Log,
+    /// Ways in, by name.
+    pub integrations: BTreeMap<String, Integration>,
+    /// What the flow goes by. [`Rules::check`] has nothing to say about it.
+    pub rules: Rules,
+    /// What is probably not meant.
+    pub warnings: Vec<Problem>,
+    pub(crate) shown: Shown,
+}
+
+/// In which form a configuration is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `nightbell.toml`.
+    Toml,
+    /// `alertmanager.yml`.
+    Alertmanager,
+}
+
+impl Format {
+    /// By a file's name: `.yml` and `.yaml` are Alertmanager's.
+    pub fn of(path: &FilePath) -> Self {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if matches!(extension, "yml" | "yaml") { Format::Alertmanager } else { Format::Toml }
+    }
+}
+
+/// A configuration as text.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What the file is called in problems.
+    pub name: &'a str,
+    /// What is in it.
+    pub text: &'a str,
+    /// The folder that relative paths in it begin at.
+    pub directory: &'a FilePath,
+    /// How it is written.
+    pub format: Format,
+}
+
+/// Loads a file with the environment over it. The environment is whatever the caller says it is.
+///
+/// # Errors
+/// When the file cannot be read or is wrong; then everything that is wrong with it is told.
+pub fn load(
+    path: &FilePath,
+    environment: impl IntoIterator<Item = (String, String)>,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    let name = path.display().to_string();
+    let unread = |source| ConfigError::Read { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    let limited = std::io::Read::take(file, MAX_FILE_BYTES as u64 + 1);
+    std::io::Read::read_to_end(&mut { limited }, &mut bytes).map_err(unread)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { name });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText { name: name.clone() })?;
+    let directory = path.parent().unwrap_or(FilePath::new(""));
+    let source = Source { name: &name, text: &text, directory, format: Format::of(path) };
+    load_text(source, environment, registry)
+}
+
+/// The same from a text.
+///
+/// # Errors
+/// When it is wrong; then everything that is wrong with it is told.
+pub fn load_text(
+    source: Source<'_>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    if source.text.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { name: source.name.to_owned() });
+    }
+    let among = Surroundings {
+        directory: source.directory.to_owned(),
+        environment: environment.into_iter().collect(),
+    };
+    let mut problems = Problems::default();
+    let config = assemble(source, &among, registry, &mut problems);
+    let problems = problems.finish();
+    match config {
+        Some(config) if problems.iter().all(|problem| problem.level != Level::Error) => {
+            Ok(Config { warnings: problems, ..config })
+        }
+        _ => Err(ConfigError::Invalid(Invalid(problems))),
+    }
+}
+
+/// Everything that is wrong with a file, warnings included; nothing: it can be used as it is.
+///
+/// # Errors
+/// When the file cannot be read at all.
+pub fn check(
+    path: &FilePath,
+    environment: impl IntoIterator<Item = (String, String)>,
+    registry: &Registry,
+) -> Result<Vec<Problem>, ConfigError> {
+    match load(path, environment, registry) {
+        Ok(config) => Ok(config.warnings),
+        Err(ConfigError::Invalid(Invalid(problems))) => Ok(problems),
+        Err(other) => Err(other),
+    }
+}
+
+fn assemble(
+    source: Source<'_>,
+    among: &Surroundings,
+    registry: &Registry,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let mut root = match source.format {
+        Format::Toml => from_toml::parse(source.name, source.text, problems)?,
+        Format::Alertmanager => alertmanager::parse(source.name, source.text, problems)?,
+    };
+    let schema = schema(registry);
+    let view = View::whole(&schema);
+    let referred = secrets::variables(&root, &view);
+    overlay::lay_over(&mut root, &view, &among.environment, &referred, problems);
+    unknown::prune(&mut root, &view, &Path::default(), problems);
+    let mut shown = root.clone();
+    secrets::redact(&mut shown, &view);
+    let failed = secrets::resolve(&mut root, &view, among, problems);
+    let mut places = Places { root: &root, registry, failed: &failed, problems };
+    let receivers = places.receivers();
+    let integrations = places.integrations();
+    let mut sections = Sections { root: &root, failed: &failed, problems };
+    let server: Option<Server> = sections.read("server");
+    let database = sections.database(&among.directory);
+    let outbound = sections.outbound();
+    let limits = sections.read("limits");
+    let incidents: Option<Incidents> = sections.read("incidents");
+    let log = sections.read("log");
+    let intervals = rules::intervals(&root, problems);
+    let inhibitions = rules::inhibitions(&root, problems);
+    let route = route(Known::of(&root), problems);
+    let (server, incidents) = (server?, incidents?);
+    let rules = Rules {
+        root: route?,
+        receivers,
+        inhibitions,
+        intervals,
+        resolve_timeout: incidents.resolve_timeout,
+        reopen_within: incidents.reopen_within,
+        external_url: server.external_url.clone(),
+    };
+    if let Err(bad) = rules.check() {
+        problems.error(&root.origin, &Path::default(), bad.to_string());
+    }
+    let shown = Shown::new(shown, schema);
+    let (database, limits, log) = (database?, limits?, log?);
+    let warnings = Vec::new();
+    Some(Config { server, database, outbound: outbound?, limits, log, integrations, rules, warnings, shown })
+}
+
+fn route(known: Known<'_>, problems: &mut Problems) -> Option<model::Route> {
+    let path = Path::of(&["route"]);
+    let Some(node) = known.root.get("route") else {
+        problems.error(
+            &known.root.origin,
+            &Path::default(),
+            "no route provided in config: [route] is missing",
+        );
+        return None;
+    };
+    let entry: RouteEntry = read(node, &path, problems)?;
+    Tree::new(known, problems).make(&entry)
+}
+
+/// Reads sections by name.
+struct Sections<'a> {
+    root: &'a Node,
+    /// Secrets that could not be had; their section cannot be read.
+    failed: &'a [Path],
+    problems: &'a mut Problems,
+}
+
+impl Sections<'_> {
+    /// A section; its defaults when it is not there.
+    fn read<T: DeserializeOwned + Default>(&mut self, name: &str) -> Option<T> {
+        let path = Path::of(&[name]);
+        match self.root.get(name) {
+            _ if self.failed.iter().any(|failed| failed.0.starts_with(&path.0)) => None,
+            None => Some(T::default()),
+            Some(node) => read(node, &path, self.problems),
+        }
+    }
+
+    fn error(&mut self, path: &Path, message: impl Into<String>) {
+        self.problems.error(&self.root.origin_at(path), path, message);
+    }
+
+    fn database(&mut self, directory: &FilePath) -> Option<Database> {
+        let mut database: Database = self.read("database")?;
+        let path = Path::of(&["database", "url"]);
+        if let Some(url) = &database.url {
+            let known = ["postgres://", "postgresql://"];
+            if !known.iter().any(|scheme| url.expose().starts_with(scheme)) {
+                self.error(
+                    &path,
+                    "must begin with postgres://; for the built-in database set data_dir instead",
+                );
+                return None;
+            }
+            if self.root.at(&Path::of(&["database", "data_dir"])).is_some() {
+                self.error(&path, "at most one of data_dir and url can be set");
+                return None;
+            }
+        }
+        if database.data_dir == PathBuf::new() {
+            self.error(&Path::of(&["database", "data_dir"]), "is empty");
+        }
+        database.data_dir = directory.join(&database.data_dir);
+        Some(database)
+    }
+
+    fn outbound(&mut self) -> Option<Guard> {
+        let outbound: Outbound = self.read("outbound")?;
+        let mut allow = Vec::new();
+        for (n, text) in outbound.allow.iter().enumerate() {
+            match text.parse() {
+                Ok(network) => allow.push(network),
+                Err(message) => self.error(&Path::of(&["outbound", "allow"]).index(n), message),
+            }
+        }
+        Some(Guard { allow_private: outbound.allow_private, allow })
+    }
+}

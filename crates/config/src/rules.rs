@@ -1,0 +1,338 @@
+//! From entries as written to the rules that the flow goes by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::condition::Condition;
+use model::inhibition::Inhibition;
+use model::limits::{MAX_MATCHERS, MAX_ROUTE_DEPTH};
+use model::matcher::{self, Matchers};
+use model::route::{GroupBy, Route, Timing};
+use model::time_interval::TimeInterval;
+
+use crate::entries::{Grouping, InhibitEntry, RouteEntry};
+use crate::nearest::hint;
+use crate::node::{Node, Value};
+use crate::path::Path;
+use crate::problem::Problems;
+use crate::read::read;
+
+/// What routes may refer to.
+pub(crate) struct Known<'a> {
+    /// The whole file, to know where things stand.
+    pub(crate) root: &'a Node,
+    /// Names of receivers, also of those that something is wrong with.
+    pub(crate) receivers: Vec<&'a str>,
+    /// Names of time intervals, likewise.
+    pub(crate) intervals: Vec<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    /// All that is there by name.
+    pub(crate) fn of(root: &'a Node) -> Self {
+        let names = |section: &str| {
+            let entries = root.get(section).and_then(Node::entries).into_iter().flatten();
+            entries.map(|entry| entry.key.as_str()).collect()
+        };
+        Known { root, receivers: names("receivers"), intervals: names("time_intervals") }
+    }
+}
+
+/// Makes the routing tree, and tells of everything that leads nowhere.
+pub(crate) struct Tree<'a> {
+    known: Known<'a>,
+    problems: &'a mut Problems,
+}
+
+impl<'a> Tree<'a> {
+    /// A maker of trees.
+    pub(crate) fn new(known: Known<'a>, problems: &'a mut Problems) -> Self {
+        Tree { known, problems }
+    }
+
+    /// The tree.
+    pub(crate) fn make(&mut self, entry: &RouteEntry) -> Option<Route> {
+        let path = Path::of(&["route"]);
+        let before = self.problems.errors();
+        // the words are Alertmanager's own
+        if entry.receiver.as_deref().unwrap_or_default().is_empty() {
+            self.error(&path, "root route must specify a default receiver");
+        }
+        if !entry.matchers.is_empty() {
+            self.error(&path.key("matchers"), "root route must not have any matchers");
+        }
+        if entry.condition.is_some() {
+            self.error(&path.key("condition"), "root route must not have a condition");
+        }
+        if !entry.mute_time_intervals.is_empty() {
+            self.error(&path.key("mute_time_intervals"), "root route must not have any mute time intervals");
+        }
+        if !entry.active_time_intervals.is_empty() {
+            self.error(
+                &path.key("active_time_intervals"),
+                "root route must not have any active time intervals",
+            );
+        }
+        if entry.r#continue {
+            self.error(&path.key("continue"), "cannot have continue in root route");
+        }
+        let above = Route::root(entry.receiver.as_deref().unwrap_or_default());
+        let route = self.node(entry, &path, &above, "{}".to_owned(), 0);
+        self.warn_of_unused(&route);
+        (self.problems.errors() == before).then_some(route)
+    }
+
+    fn error(&mut self, path: &Path, message: impl Into<String>) {
+        self.problems.error(&self.known.root.origin_at(path), path, message);
+    }
+
+    /// One node with all below it. What it does not set is as `above`.
+    fn node(&mut self, entry: &RouteEntry, path: &Path, above: &Route, name: String, depth: usize) -> Route {
+        let matchers = if depth == 0 { Matchers::default() } else { self.matchers(&entry.matchers, path) };
+        let condition = self.condition(entry, path);
+        let mut route = Route {
+            path: name,
+            receiver: self.receiver(entry, path, above),
+            group_by: self.group_by(entry, path, above),
+            timing: self.timing(entry, path, above),
+            mute: self.intervals(&entry.mute_time_intervals, &path.key("mute_time_intervals")),
+            active: self.intervals(&entry.active_time_intervals, &path.key("active_time_intervals")),
+            r#continue: entry.r#continue,
+            children: Vec::new(),
+            matchers,
+            condition,
+        };
+        if depth == MAX_ROUTE_DEPTH && !entry.routes.is_empty() {
+            self.error(&path.key("routes"), format!("routes are nested more than {MAX_ROUTE_DEPTH} deep"));
+            return route;
+        }
+        let mut names = BTreeSet::new();
+        for (n, child) in entry.routes.iter().enumerate() {
+            let path = path.key("routes").index(n);
+            let name = self.child_name(child, &route, &mut names);
+            let child = self.node(child, &path, &route, name, depth + 1);
+            route.children.push(child);
+        }
+        route
+    }
+
+    /// Alertmanager's `Route.Key`. It gives the same key to siblings with the same matchers; the key names
+    /// groups here, so the second such sibling gets `#2`, the third `#3`.
+    fn child_name(&mut self, entry: &RouteEntry, above: &Route, names: &mut BTreeSet<String>) -> String {
+        let texts = entry.matchers.iter().filter_map(|text| matcher::parse_list(text).ok()).flatten();
+        let condition = entry.condition.as_deref().and_then(|text| Condition::new(text).ok());
+        let plain = Route::child_path(&above.path, &sorted(texts.collect()), condition.as_ref());
+        let mut name = plain.clone();
+        let mut number = 1;
+        while !names.insert(name.clone()) {
+            number += 1;
+            name = format!("{plain}#{number}");
+        }
+        name
+    }
+
+    fn matchers(&mut self, texts: &[String], path: &Path) -> Matchers {
+        let path = path.key("matchers");
+        let found = matchers(texts);
+        for (n, error) in found.errors {
+            self.error(&path.index(n), error);
+        }
+        if found.matchers.0.len() > MAX_MATCHERS {
+            self.error(&path, matcher::BadMatcher::TooMany.to_string());
+        }
+        found.matchers
+    }
+
+    fn condition(&mut self, entry: &RouteEntry, path: &Path) -> Option<Condition> {
+        let text = entry.condition.as_deref()?;
+        match Condition::new(text) {
+            Ok(condition) => Some(condition),
+            Err(error) => {
+                self.error(&path.key("condition"), error.to_string());
+                None
+            }
+        }
+    }
+
+    fn receiver(&mut self, entry: &RouteEntry, path: &Path, above: &Route) -> String {
+        let Some(name) = entry.receiver.as_deref().filter(|name| !name.is_empty()) else {
+            return above.receiver.clone();
+        };
+        if !self.known.receivers.contains(&name) {
+            let hint = hint(name, &self.known.receivers);
+            let message = format!("undefined receiver {name:?} used in route{hint}");
+            self.error(&path.key("receiver"), message);
+        }
+        name.to_owned()
+    }
+
+    fn intervals(&mut self, names: &[String], path: &Path) -> Vec<String> {
+        for (n, name) in names.iter().enumerate() {
+            if !self.known.intervals.contains(&name.as_str()) {
+                let hint = hint(name, &self.known.intervals);
+                let message = format!("undefined time interval {name:?} used in route{hint}");
+                self.error(&path.index(n), message);
+            }
+        }
+        names.to_vec()
+    }
+
+    fn group_by(&mut self, entry: &RouteEntry, path: &Path, above: &Route) -> GroupBy {
+        let path = path.key("group_by");
+        let names = match &entry.group_by {
+            None => return above.group_by.clone(),
+            Some(Grouping::All) => return GroupBy::All,
+            Some(Grouping::Labels(names)) => names,
+        };
+        let labels: Vec<&String> = names.iter().filter(|name| *name != "...").collect();
+        match (labels.len() < names.len(), labels.is_empty()) {
+            (true, true) => return GroupBy::All,
+            (true, false) => {
+                let message = "cannot have wildcard group_by (`...`) and other labels at the same time";
+                self.error(&path, message);
+            }
+            (false, _) => {}
+        }
+        let mut seen = BTreeSet::new();
+        for (n, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                self.error(&path.index(n), "invalid label name \"\" in group_by list");
+            } else if !seen.insert(name) {
+                self.error(&path.index(n), format!("duplicated label {name:?} in group_by"));
+            }
+        }
+        GroupBy::Labels(labels.into_iter().cloned().collect())
+    }
+
+    fn timing(&mut self, entry: &RouteEntry, path: &Path, above: &Route) -> Timing {
+        for (name, span) in
+            [("group_interval", entry.group_interval), ("repeat_interval", entry.repeat_interval)]
+        {
+            if span.is_some_and(|span| span.is_zero()) {
+                self.error(&path.key(name), format!("{name} cannot be zero"));
+            }
+        }
+        Timing {
+            group_wait: entry.group_wait.unwrap_or(above.timing.group_wait),
+            group_interval: entry.group_interval.unwrap_or(above.timing.group_interval),
+            repeat_interval: entry.repeat_interval.unwrap_or(above.timing.repeat_interval),
+        }
+    }
+
+    /// Tells of receivers and time intervals that no route refers to.
+    fn warn_of_unused(&mut self, root: &Route) {
+        let nodes = root.nodes();
+        let told: BTreeSet<&str> = nodes.iter().map(|route| route.receiver.as_str()).collect();
+        let held: BTreeSet<&str> = nodes
+            .iter()
+            .flat_map(|route| route.mute.iter().chain(&route.active))
+            .map(String::as_str)
+            .collect();
+        let sections = [
+            ("receivers", &self.known.receivers, told, "no route tells this receiver"),
+            ("time_intervals", &self.known.intervals, held, "no route refers to this time interval"),
+        ];
+        for (section, names, used, message) in sections {
+            for name in names.iter().filter(|name| !used.contains(*name)) {
+                let path = Path::of(&[section, name]);
+                self.problems.warning(&self.known.root.origin_at(&path), &path, message);
+            }
+        }
+    }
+}
+
+/// Matchers as read, and what is wrong with which of the texts.
+struct Found {
+    matchers: Matchers,
+    errors: Vec<(usize, String)>,
+}
+
+fn matchers(texts: &[String]) -> Found {
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    for (n, text) in texts.iter().enumerate() {
+        match matcher::parse_list(text) {
+            Ok(some) => all.extend(some),
+            Err(error) => errors.push((n, error.to_string())),
+        }
+    }
+    Found { matchers: sorted(all), errors }
+}
+
+/// In Alertmanager's order (`labels.Matchers.Less`), so that routes have the same paths as there.
+fn sorted(mut matchers: Vec<matcher::Matcher>) -> Matchers {
+    matchers.sort_by(|a, b| (&a.name, &a.value, a.op).cmp(&(&b.name, &b.value, b.op)));
+    Matchers(matchers)
+}
+
+/// Makes the inhibitions.
+pub(crate) fn inhibitions(root: &Node, problems: &mut Problems) -> Vec<Inhibition> {
+    let path = Path::of(&["inhibit"]);
+    let Some(list) = root.get("inhibit") else { return Vec::new() };
+    if !matches!(list.value, Value::List(_)) {
+        problems.error(&root.origin_at(&path), &path, "must be a list of tables: write [[inhibit]]");
+    }
+    let make = |(n, node): (usize, &Node)| {
+        let path = path.index(n);
+        let entry: InhibitEntry = read(node, &path, problems)?;
+        let mut side = |texts: &[String], key: &str| {
+            let found = matchers(texts);
+            for (n, error) in found.errors {
+                let path = path.key(key).index(n);
+                problems.error(&root.origin_at(&path), &path, error);
+            }
+            found.matchers
+        };
+        let (source, target) = (side(&entry.source, "source"), side(&entry.target, "target"));
+        for (at, _) in entry.equal.iter().enumerate().filter(|(_, name)| name.is_empty()) {
+            let path = path.key("equal").index(at);
+            problems.error(&root.origin_at(&path), &path, "invalid label name \"\" in equal list");
+        }
+        let name = if entry.name.is_empty() { format!("inhibit[{n}]") } else { entry.name };
+        Some(Inhibition { name, source, target, equal: entry.equal })
+    };
+    list.items().iter().enumerate().filter_map(make).collect()
+}
+
+/// Makes the time intervals: one table or a list of tables each.
+pub(crate) fn intervals(root: &Node, problems: &mut Problems) -> BTreeMap<String, TimeInterval> {
+    let entries = root.get("time_intervals").and_then(Node::entries).into_iter().flatten();
+    let make = |entry: &crate::node::Entry| {
+        let path = Path::of(&["time_intervals", &entry.key]);
+        if entry.key.is_empty() {
+            problems.error(&entry.origin, &path, "missing name in time interval");
+            return None;
+        }
+        // Alertmanager's shape has a list; so that a problem's place can be found, each is read by itself
+        let is_list = matches!(entry.node.value, Value::List(_));
+        let spans = if is_list { entry.node.items() } else { std::slice::from_ref(&entry.node) };
+        let mut whole = Vec::new();
+        for (n, span) in spans.iter().enumerate() {
+            let path = if is_list { path.index(n) } else { path.clone() };
+            interval(&entry.key, vec![span.to_json()], span, &path, problems)?;
+            whole.push(span.to_json());
+        }
+        let interval = interval(&entry.key, whole, &entry.node, &path, problems)?;
+        Some((entry.key.clone(), interval))
+    };
+    entries.filter_map(make).collect()
+}
+
+/// Reads an interval in Alertmanager's shape. `node` is its only span, for problems.
+fn interval(
+    name: &str,
+    spans: Vec<serde_json::Value>,
+    node: &Node,
+    path: &Path,
+    problems: &mut Problems,
+) -> Option<TimeInterval> {
+    let json = serde_json::json!({ "name": name, "time_intervals": spans });
+    match serde_path_to_error::deserialize(json) {
+        Ok(interval) => Some(interval),
+        Err(error) => {
+            // the first two steps lead into the shape around the span
+            let steps = Path::from_serde(error.path()).0.into_iter().skip(2).collect();
+            let place = Path(steps);
+            problems.error(&node.origin_at(&place), &path.join(&place), error.into_inner().to_string());
+            None
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The JSON Schema of the whole file, and questions to it: which keys a table may have, what is secret.
+//!
+//! Everything that must know all keys asks the schema, which is made of our own sections and of what the
+//! kinds in the registry say of themselves. So a new kind is known everywhere as soon as it is registered.
+
+use sdk::Registry;
+use sdk::destination::Facts;
+use sdk::registry::schema_of;
+use sdk::secret::SCHEMA_MARK;
+use serde_json::{Map, Value, json};
+
+use crate::entries::{File, MannersEntry};
+use crate::node::Node;
+
+/// How many references and alternatives are followed at one place. None of ours has as many.
+const MAX_DETOURS: usize = 8;
+
+/// The JSON Schema of `nightbell.toml`, with the settings of all kinds that this program knows. Editors
+/// that know JSON Schema complete and check with it.
+pub fn schema(registry: &Registry) -> Value {
+    let mut schema = schema_of::<File>();
+    let manners = schema_of::<MannersEntry>();
+    let kinds = registry.destinations().map(|(facts, settings)| {
+        let mut item = with_secret_references(settings);
+        add_properties(&mut item, &manners);
+        describe(&mut item, facts.title, facts.about);
+        (facts.kind.to_owned(), json!({ "type": "array", "items": item, "description": facts.about }))
+    });
+    let kinds: Map<String, Value> = kinds.collect();
+    let sources: Vec<Value> = registry.sources().map(|(facts, settings)| source(facts, settings)).collect();
+    let integration = if sources.is_empty() { json!({}) } else { json!({ "oneOf": sources }) };
+    schema["title"] = "nightbell.toml".into();
+    let properties = &mut schema["properties"];
+    properties["database"] = with_secret_references(&properties["database"]);
+    properties["receivers"]["additionalProperties"] =
+        json!({ "type": "object", "properties": kinds, "additionalProperties": false });
+    properties["integrations"]["additionalProperties"] = integration;
+    properties["time_intervals"]["additionalProperties"] = time_intervals();
+    schema
+}
+
+/// An integration of one kind: its settings and the word for the kind.
+fn source(facts: &Facts, settings: &Value) -> Value {
+    let mut item = with_secret_references(settings);
+    let kind = json!({ "const": facts.kind, "description": "Which kind it is." });
+    add_properties(&mut item, &json!({ "properties": { "kind": kind } }));
+    if let Some(fields) = item.as_object_mut() {
+        let required = fields.entry("required").or_insert_with(|| json!([]));
+        required.as_array_mut().into_iter().for_each(|names| names.push("kind".into()));
+    }
+    describe(&mut item, facts.title, facts.about);
+    item
+}
+
+fn describe(item: &mut Value, title: &str, about: &str) {
+    if let Some(fields) = item.as_object_mut() {
+        fields.remove("$schema");
+        fields.insert("title".to_owned(), title.into());
+        fields.insert("description".to_owned(), about.into());
+    }
+}
+
+/// Adds properties to the schema of a table and closes it: what it does not name is not known.
+fn add_properties(item: &mut Value, more: &Value) {
+    let Some(fields) = item.as_object_mut() else { return };
+    let closed = fields.get("additionalProperties").is_none_or(|open| *open == Value::Bool(false));
+    let properties = fields.entry("properties").or_insert_with(|| json!({}));
+    for (name, schema) in more["properties"].as_object().into_iter().flatten() {
+        properties[name] = schema.clone();
+    }
+    if closed && fields.keys().all(|word| !matches!(word.as_str(), "anyOf" | "oneOf" | "allOf" | "$ref")) {
+        fields.insert("additionalProperties".to_owned(), false.into());
+    }
+}
+
+/// The same schema, in which every secret may also be a reference to a variable or a file.
+fn with_secret_references(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) if is_marked(schema) => {
+            let mut outer = Map::new();
+            let mut text = fields.clone();
+            for word in ["description", "default", SCHEMA_MARK] {
+                outer.extend(text.remove_entry(word));
+            }
+            let reference = |word: &str, about: &str| {
+                let properties = json!({ word: { "type": "string", "description": about } });
+                json!({ "type": "object", "properties": properties,
+                    "required": [word], "additionalProperties": false })
+            };
+            let env = reference("env", "Name of an environment variable that holds it.");
+            let file =
+                reference("file", "Path of a file that holds it, from the configuration file's folder.");
+            outer.insert("anyOf".to_owned(), json!([text, env, file]));
+            Value::Object(outer)
+        }
+        Value::Object(fields) => {
+            let inner = |(name, schema): (&String, &Value)| (name.clone(), with_secret_references(schema));
+            Value::Object(fields.iter().map(inner).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(with_secret_references).collect()),
+        other => other.clone(),
+    }
+}
+
+fn is_marked(schema: &Value) -> bool {
+    schema.get(SCHEMA_MARK).and_then(Value::as_bool) == Some(true)
+}
+
+/// Alertmanager's shape of time intervals.
+fn time_intervals() -> Value {
+    let texts = |description: &str| {
+        let items = json!({ "type": ["string", "integer"] });
+        json!({ "type": "array", "items": items, "description": description })
+    };
+    let clock = |about: &str| json!({ "type": "string", "description": about });
+    let times = json!({
+        "type": "array",
+        "description": "Times of the day; none: the whole day.",
+        "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": { "start_time": clock("From, such as 09:00."), "end_time": clock("Until, such as 17:00.") },
+        },
+    });
+    let interval = json!({
+        "type": "object",
+        "description": "A time. All that is given must hold; each list holds when one of it does.",
+        "additionalProperties": false,
+        "properties": {
+            "times": times,
+            "weekdays": texts("Days of the week, such as saturday or monday:friday."),
+            "days_of_month": texts("Days of the month, such as 1, 1:7 or -3:-1 (the last three)."),
+            "months": texts("Months, such as december, 12 or june:august."),
+            "years": texts("Years, such as 2026 or 2026:2028."),
+            "location": clock("A time zone such as Europe/Berlin; UTC when there is none."),
+        },
+    });
+    json!({ "anyOf": [interval, { "type": "array", "items": interval }] })
+}
+
+/// All schemas that speak about one place in the file.
+#[derive(Clone)]
+pub(crate) struct View<'a> {
+    root: &'a Value,
+    schemas: Vec<&'a Value>,
+}
+
+impl<'a> View<'a> {
+    /// The file as a whole.
+    pub(crate) fn whole(root: &'a Value) -> Self {
+        View { root, schemas: vec![root] }
+    }
+
+    /// The schemas for what is written here, with references and alternatives followed. An alternative is
+    /// left out when it wants another constant (such as `kind`) than the one that is written.
+    fn alternatives(&self, node: Option<&Node>) -> Vec<&'a Value> {
+        let mut found = Vec::new();
+        for schema in &self.schemas {
+            self.follow(schema, node, MAX_DETOURS, &mut found);
+        }
+        found
+    }
+
+    fn follow(&self, schema: &'a Value, node: Option<&Node>, detours: usize, found: &mut Vec<&'a Value>) {
+        if detours == 0 || node.is_some_and(|node| contradicts(schema, node)) {
+            return;
+        }
+        found.push(schema);
+        let reference = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+        if let Some(target) = reference.and_then(|path| self.root.pointer(path)) {
+            self.follow(target, node, detours - 1, found);
+        }
+        for word in ["anyOf", "oneOf", "allOf"] {
+            for branch in schema.get(word).and_then(Value::as_array).into_iter().flatten() {
+                self.follow(branch, node, detours - 1, found);
+            }
+        }
+    }
+
+    /// What speaks about a key of what is written here.
+    pub(crate) fn key(&self, key: &str, node: Option<&Node>) -> Self {
+        let named = |schema: &&'a Value| schema.get("properties").and_then(|all| all.get(key));
+        let alternatives = self.alternatives(node);
+        let mut schemas: Vec<_> = alternatives.iter().filter_map(named).collect();
+        if schemas.is_empty() {
+            let open = alternatives.iter().filter_map(|schema| schema.get("additionalProperties"));
+            schemas = open.filter(|schema| schema.is_object()).collect();
+        }
+        View { root: self.root, schemas }
+    }
+
+    /// What speaks about the items of a list.
+    pub(crate) fn item(&self) -> Self {
+        let schemas = self.alternatives(None).into_iter().filter_map(|schema| schema.get("items")).collect();
+        View { root: self.root, schemas }
+    }
+
+    /// The keys that may stand here, or `None` when any may.
+    pub(crate) fn keys(&self, node: Option<&Node>) -> Option<Vec<&'a str>> {
+        let mut keys = Vec::new();
+        for schema in self.alternatives(node) {
+            let open = schema.get("additionalProperties").is_some_and(|open| *open != Value::Bool(false));
+            if open {
+                return None;
+            }
+            let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+            keys.extend(properties.map(|(name, _)| name.as_str()));
+        }
+        if keys.is_empty() && !self.is_closed(node) {
+            return None;
+        }
+        Some(keys)
+    }
+
+    fn is_closed(&self, node: Option<&Node>) -> bool {
+        let closed = |schema: &&Value| schema.get("additionalProperties") == Some(&Value::Bool(false));
+        self.alternatives(node).iter().any(closed)
+    }
+
+    /// Whether what stands here must not be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.alternatives(None).iter().any(|schema| is_marked(schema))
+    }
+
+    /// Whether nothing but a text can stand here.
+    pub(crate) fn is_text(&self) -> bool {
+        let alternatives = self.alternatives(None);
+        let types = || alternatives.iter().filter_map(|schema| schema.get("type"));
+        let text = |name: &Value| name == "string" || name == "null";
+        types().next().is_some()
+            && types().all(|name| name.as_array().map_or_else(|| text(name), |all| all.iter().all(text)))
+    }
+
+    /// Whether a list may stand here.
+    pub(crate) fn is_list(&self) -> bool {
+        self.alternatives(None).iter().any(|schema| schema.get("items").is_some())
+    }
+
+    /// What stands here when nobody sets it.
+    pub(crate) fn default(&self) -> Option<&'a Value> {
+        self.schemas.iter().find_map(|schema| schema.get("default"))
+    }
+}
+
+/// Whether a schema wants another constant somewhere in this table.
+fn contradicts(schema: &Value, node: &Node) -> bool {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties.filter_map(|(name, property)| Some((name, property.get("const")?.as_str()?))).any(
+        |(name, wanted)| node.get(name).is_some_and(|have| have.as_text().is_some_and(|have| have != wanted)),
+    )
+}

@@ -1,0 +1,161 @@
+//! Secrets: put into the tree where the schema says that one stands, and never shown.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use sdk::secret::REDACTED;
+
+use crate::limits::MAX_SECRET_BYTES;
+use crate::node::{Node, Value};
+use crate::path::Path;
+use crate::problem::Problems;
+use crate::schema::View;
+
+/// What a configuration is read among.
+pub(crate) struct Surroundings {
+    /// The folder that relative paths begin at.
+    pub(crate) directory: PathBuf,
+    /// The environment variables.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Where a secret is kept.
+enum Place<'a> {
+    Variable(&'a str),
+    File(&'a str),
+}
+
+/// What a secret may be, for messages.
+const FORMS: &str = "a secret is a text, { env = \"NAME\" } or { file = \"path\" }";
+
+fn place(node: &Node) -> Option<Place<'_>> {
+    match node.entries()?.as_slice() {
+        [entry] if entry.key == "env" => entry.node.as_text().map(Place::Variable),
+        [entry] if entry.key == "file" => entry.node.as_text().map(Place::File),
+        _ => None,
+    }
+}
+
+/// Names of the variables that secrets refer to.
+pub(crate) fn variables(node: &Node, view: &View) -> Vec<String> {
+    let mut names = Vec::new();
+    walk(node, view, &Path::default(), &mut |node, _| {
+        if let Some(Place::Variable(name)) = place(node) {
+            names.push(name.to_owned());
+        }
+    });
+    names
+}
+
+/// Puts secrets in the place of references to them. Gives the paths of those that could not be had.
+pub(crate) fn resolve(
+    node: &mut Node,
+    view: &View,
+    among: &Surroundings,
+    problems: &mut Problems,
+) -> Vec<Path> {
+    let mut failed = Vec::new();
+    walk_mut(node, view, &Path::default(), &mut |node, path| {
+        let problem = match have(node, path, among, problems) {
+            Ok(secret) if secret.is_empty() => "the secret is empty".to_owned(),
+            Ok(secret) => {
+                problems.hide(&secret);
+                node.value = Value::Text(secret);
+                return;
+            }
+            Err(problem) => problem,
+        };
+        problems.error(&node.origin, path, problem);
+        failed.push(path.clone());
+    });
+    failed
+}
+
+fn have(node: &Node, path: &Path, among: &Surroundings, problems: &mut Problems) -> Result<String, String> {
+    if let Some(text) = node.as_text() {
+        return Ok(text.to_owned());
+    }
+    match place(node).ok_or(FORMS)? {
+        Place::Variable(name) => {
+            let value = among.environment.get(name).filter(|value| !value.is_empty());
+            value.cloned().ok_or_else(|| format!("the environment variable {name} is not set or empty"))
+        }
+        Place::File(name) => {
+            let file = among.directory.join(name);
+            if is_open_to_all(&file) {
+                let message = format!("everybody on this machine may read {}; chmod o-r it", file.display());
+                problems.warning(&node.origin, path, message);
+            }
+            let mut text = String::new();
+            let read =
+                File::open(&file).and_then(|open| open.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text));
+            read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            if text.len() as u64 > MAX_SECRET_BYTES {
+                return Err(format!("{} has more than {MAX_SECRET_BYTES} bytes", file.display()));
+            }
+            text.truncate(text.trim_end_matches(['\n', '\r']).len());
+            match text.is_empty() {
+                true => Err(format!("{} is empty", file.display())),
+                false => Ok(text),
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_open_to_all(file: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    const OTHERS_READ: u32 = 0o004;
+    file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & OTHERS_READ != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_all(_: &std::path::Path) -> bool {
+    false
+}
+
+/// Replaces secrets that are written out by [`REDACTED`]. References stay: they hold no secret.
+pub(crate) fn redact(node: &mut Node, view: &View) {
+    walk_mut(node, view, &Path::default(), &mut |node, _| {
+        if place(node).is_none() {
+            node.value = Value::Text(REDACTED.to_owned());
+        }
+    });
+}
+
+fn walk(node: &Node, view: &View, path: &Path, found: &mut dyn FnMut(&Node, &Path)) {
+    if view.is_secret() {
+        return found(node, path);
+    }
+    for entry in node.entries().into_iter().flatten() {
+        walk(&entry.node, &view.key(&entry.key, Some(node)), &path.key(&entry.key), found);
+    }
+    if !node.items().is_empty() {
+        let inner = view.item();
+        node.items().iter().enumerate().for_each(|(n, item)| walk(item, &inner, &path.index(n), found));
+    }
+}
+
+fn walk_mut(node: &mut Node, view: &View, path: &Path, found: &mut dyn FnMut(&mut Node, &Path)) {
+    if view.is_secret() {
+        return found(node, path);
+    }
+    let views: Vec<View> =
+        node.entries().into_iter().flatten().map(|entry| view.key(&entry.key, Some(node))).collect();
+    match &mut node.value {
+        Value::Table(entries) => {
+            for (entry, view) in entries.iter_mut().zip(&views) {
+                walk_mut(&mut entry.node, view, &path.key(&entry.key), found);
+            }
+        }
+        Value::List(items) => {
+            let inner = view.item();
+            for (n, item) in items.iter_mut().enumerate() {
+                walk_mut(item, &inner, &path.index(n), found);
+            }
+        }
+        _ => {}
+    }
+}

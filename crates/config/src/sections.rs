@@ -1,0 +1,243 @@
+//! The sections of `nightbell.toml` that say how the hub runs. What is written here is the contract that
+//! users read: the schema, the defaults in `config show` and the check for unknown keys follow from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use sdk::Secret;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// How the hub is reached over HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on, such as `0.0.0.0:8440`. Port 0 takes any free one.
+    #[serde(deserialize_with = "address")]
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Where people and other systems reach this hub, such as `https://bell.example.org/nightbell`. Links
+    /// in messages begin with it; without it they have none.
+    #[serde(deserialize_with = "external_url")]
+    #[schemars(with = "String")]
+    pub external_url: String,
+    /// The path under which the hub serves, such as `/nightbell`. When it is empty, it is the path of
+    /// `external_url`, as in Alertmanager; `/` serves at the root in any case.
+    #[serde(deserialize_with = "prefix")]
+    #[schemars(with = "String")]
+    pub route_prefix: String,
+    /// Bytes that the body of a request may have; beyond, the answer is 413.
+    pub max_body_bytes: usize,
+    /// How long a request may take altogether; beyond, the answer is 503. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String")]
+    pub request_timeout: Duration,
+    /// How long the head of a request may take to arrive. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String")]
+    pub header_timeout: Duration,
+    /// How long requests and deliveries that are under way may take to end when the hub is told to stop.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String")]
+    pub shutdown_timeout: Duration,
+    /// Whether requests from this very machine need no token. Do not set this behind a proxy that runs on
+    /// the same machine: everybody would come from there.
+    pub allow_anonymous_loopback: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8440)),
+            external_url: String::new(),
+            route_prefix: String::new(),
+            max_body_bytes: 4 * 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(20),
+            allow_anonymous_loopback: false,
+        }
+    }
+}
+
+impl Server {
+    /// The path that all routes begin with: empty, or a slash first and none at the end.
+    pub fn prefix(&self) -> String {
+        let path = match self.route_prefix.as_str() {
+            "" => {
+                sdk::http::parse_url(&self.external_url).map(|url| url.path().to_owned()).unwrap_or_default()
+            }
+            prefix => prefix.to_owned(),
+        };
+        path.trim_end_matches('/').to_owned()
+    }
+}
+
+/// Where everything is remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// The folder of the built-in database (SQLite); made when it is not there. From the folder of the
+    /// configuration file, unless it begins with a slash.
+    pub data_dir: PathBuf,
+    /// A PostgreSQL server to be used instead, such as `postgres://nightbell@db.example.org/nightbell`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<Secret>,
+    /// What is kept of the past. What is still open is always kept.
+    pub retention: Retention,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Database { data_dir: PathBuf::from("data"), url: None, retention: Retention::default() }
+    }
+}
+
+/// What is kept of the past: whatever goes over one of these limits goes, the oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// How old it may be; `0s`: any age.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String")]
+    pub age: Duration,
+    /// How many events it may be; 0: any number.
+    pub events: u64,
+    /// How many bytes the database may take; 0: any number.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { age: Duration::from_secs(90 * 86_400), events: 0, bytes: 0 }
+    }
+}
+
+/// Which addresses messages may be sent to. Public ones always may.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outbound {
+    /// Whether messages may go to loopback, private, link-local and other special addresses, too.
+    pub(crate) allow_private: bool,
+    /// Networks and addresses that messages may go to besides, such as `10.1.0.0/16`.
+    pub(crate) allow: Vec<String>,
+}
+
+/// What the hub takes on at the most. Beyond it, senders are asked to come again; nothing is dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests that are worked on at once; beyond, the answer is 503 with Retry-After.
+    pub requests: usize,
+    /// Events in one request; beyond, the answer is 413.
+    pub events_per_request: usize,
+    /// Events that are accepted and not yet routed; beyond, the answer is 503 with Retry-After.
+    pub waiting_events: u64,
+    /// Deliveries that are under way at once, to all receivers together.
+    pub deliveries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { requests: 512, events_per_request: 10_000, waiting_events: 200_000, deliveries: 256 }
+    }
+}
+
+/// How incidents live.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Incidents {
+    /// How long after its end the same trouble re-opens an incident, rather than opening a new one.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String")]
+    pub(crate) reopen_within: Duration,
+    /// When an alert that came without an end is taken to be over, counted from when it last came.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String")]
+    pub(crate) resolve_timeout: Duration,
+}
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Incidents { reopen_within: Duration::ZERO, resolve_timeout: Duration::from_secs(300) }
+    }
+}
+
+/// What the hub writes about itself, to standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least level that is written: `error`, `warn`, `info`, `debug`, `trace` or `off`; also by module,
+    /// such as `info,nightbell_flow=debug`.
+    #[serde(deserialize_with = "log_level")]
+    #[schemars(with = "String")]
+    pub level: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// A span of time that is not zero.
+pub(crate) fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let span = model::time::span::deserialize(deserializer)?;
+    if span.is_zero() { Err(serde::de::Error::custom("must be longer than zero")) } else { Ok(span) }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        let reason = "is not an address with a port, such as 127.0.0.1:8440 or [::]:8440";
+        serde::de::Error::custom(format!("{text:?} {reason}"))
+    })
+}
+
+/// Without the slash at the end.
+fn external_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(text);
+    }
+    let url = sdk::http::parse_url(&text).map_err(serde::de::Error::custom)?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(serde::de::Error::custom("a base of links has no user, no `?` and no `#`"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c));
+    match text.is_empty() || (text.starts_with('/') && plain && !text.contains("//")) {
+        true => Ok(text),
+        false => Err(serde::de::Error::custom(format!("{text:?} is not a path like /nightbell"))),
+    }
+}
+
+fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = String::deserialize(deserializer)?;
+    let good = |part: &str| LEVELS.contains(&part.split_once('=').map_or(part, |(_, level)| level).trim());
+    match text.split(',').all(good) {
+        true => Ok(text),
+        false => {
+            let message = format!("{text:?} is not a level; known are {}", LEVELS.join(", "));
+            Err(serde::de::Error::custom(message))
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The effective configuration for people: every value with where it came from, and no secret.
+
+use std::fmt::{self, Write as _};
+
+use model::route::Timing;
+use model::time::span;
+use serde_json::{Map, Value as Json, json};
+
+use crate::load::Config;
+use crate::node::{Node, Value};
+use crate::path::{Path, Step};
+use crate::problem::Origin;
+use crate::schema::View;
+
+/// In which form a configuration is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowAs {
+    /// TOML with a comment behind each value, which loads again once its secrets are put back.
+    Toml,
+    /// JSON: `configuration`, and `origins` by path.
+    Json,
+}
+
+/// A configuration that is fit to be shown: its secrets are taken out.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    root: Node,
+    schema: Json,
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
+impl Config {
+    /// The effective configuration: file, environment and defaults, with where each value came from.
+    /// Secrets are shown as `<secret>`, or as where they are kept.
+    pub fn show(&self, form: ShowAs) -> String {
+        let root = self.shown.filled();
+        match form {
+            ShowAs::Toml => as_toml(&root),
+            ShowAs::Json => as_json(&root),
+        }
+    }
+}
+
+impl Shown {
+    /// Takes a tree without secrets.
+    pub(crate) fn new(root: Node, schema: Json) -> Self {
+        Shown { root, schema }
+    }
+
+    /// With all that nobody set.
+    fn filled(&self) -> Node {
+        let view = View::whole(&self.schema);
+        let mut root = self.root.clone();
+        for section in ["server", "database", "outbound", "limits", "incidents", "log"] {
+            let mut node = root.take(section).unwrap_or(Node::table(&Origin::Default));
+            let by_url = section == "database" && node.get("url").is_some();
+            fill(&mut node, &view.key(section, None));
+            if by_url {
+                node.take("data_dir");
+            }
+            root.set(section, node);
+        }
+        if let Some(mut route) = root.take("route") {
+            inherit(&mut route, &root_defaults(), &Path::of(&["route"]));
+            root.set("route", route);
+        }
+        for section in ["receivers", "inhibit", "time_intervals", "integrations"] {
+            let Some(mut node) = root.take(section) else { continue };
+            if matches!(section, "receivers" | "integrations") {
+                fill(&mut node, &view.key(section, None));
+            }
+            root.set(section, node);
+        }
+        root
+    }
+}
+
+/// Adds the defaults of the schema.
+fn fill(node: &mut Node, view: &View) {
+    for key in view.keys(Some(node)).unwrap_or_default() {
+        let inner = view.key(key, Some(node));
+        if node.get(key).is_none() {
+            let default = inner.default().and_then(|json| Node::from_json(&Origin::Default, json));
+            default.into_iter().for_each(|default| node.set(key, default));
+        }
+    }
+    if view.is_secret() {
+        return;
+    }
+    let views: Vec<View> =
+        node.entries().into_iter().flatten().map(|entry| view.key(&entry.key, Some(node))).collect();
+    match &mut node.value {
+        Value::Table(entries) => {
+            entries.iter_mut().zip(&views).for_each(|(entry, view)| fill(&mut entry.node, view));
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| fill(item, &view.item())),
+        _ => {}
+    }
+}
+
+/// What a root route is when it says nothing.
+fn root_defaults() -> Node {
+    let timing = Timing::default();
+    let mut defaults = Node::table(&Origin::Default);
+    defaults.set("group_by", Node::new(&Origin::Default, Value::List(Vec::new())));
+    for (key, time) in [
+        ("group_wait", timing.group_wait),
+        ("group_interval", timing.group_interval),
+        ("repeat_interval", timing.repeat_interval),
+    ] {
+        defaults.set(key, Node::text(&Origin::Default, span::format(time)));
+    }
+    defaults
+}
+
+/// Adds to a route what it has from the one above it.
+fn inherit(route: &mut Node, above: &Node, path: &Path) {
+    for key in ["receiver", "group_by", "group_wait", "group_interval", "repeat_interval"] {
+        if route.get(key).is_none() {
+            above.get(key).cloned().into_iter().for_each(|node| route.set(key, node));
+        }
+    }
+    let mut passed_on = Node::table(&Origin::Default);
+    for entry in route.entries().into_iter().flatten() {
+        let mut node = entry.node.clone();
+        if matches!(node.origin, Origin::File { .. } | Origin::Environment(_)) {
+            node.origin = Origin::Inherited(path.to_string());
+        }
+        passed_on.set(&entry.key, node);
+    }
+    let Some(mut children) = route.take("routes") else { return };
+    if let Value::List(items) = &mut children.value {
+        for (n, child) in items.iter_mut().enumerate() {
+            inherit(child, &passed_on, &path.key("routes").index(n));
+        }
+    }
+    route.set("routes", children);
+}
+
+fn as_json(root: &Node) -> String {
+    let mut origins = Map::new();
+    each(root, &Path::default(), &mut |path, node| {
+        origins.insert(path.to_string(), node.origin.to_string().into());
+    });
+    let shown = json!({ "configuration": root.to_json(), "origins": origins });
+    // a tree of plain values always serializes; the fallback is never taken
+    serde_json::to_string_pretty(&shown).unwrap_or_default()
+}
+
+/// Walks to everything that has no table in it.
+fn each(node: &Node, path: &Path, found: &mut dyn FnMut(&Path, &Node)) {
+    if is_inline(node) {
+        return found(path, node);
+    }
+    for entry in node.entries().into_iter().flatten() {
+        each(&entry.node, &path.key(&entry.key), found);
+    }
+    for (n, item) in node.items().iter().enumerate() {
+        each(item, &path.index(n), found);
+    }
+}
+
+/// Whether a value stands behind a `=`, rather than under a heading: all but tables and lists of them.
+fn is_inline(node: &Node) -> bool {
+    match &node.value {
+        Value::Table(entries) => {
+            matches!(entries.as_slice(), [entry] if matches!(entry.key.as_str(), "env" | "file"))
+        }
+        Value::List(items) => items.is_empty() || items.iter().any(|item| item.entries().is_none()),
+        _ => true,
+    }
+}
+
+fn as_toml(root: &Node) -> String {
+    let mut text = "# The effective configuration. Behind each value stands where it came from.\n".to_owned();
+    table(root, &Path::default(), &mut text);
+    text
+}
+
+/// What stands behind `=` first: a heading ends a table in TOML.
+fn table(node: &Node, path: &Path, text: &mut String) {
+    let entries = || node.entries().into_iter().flatten();
+    for entry in entries().filter(|entry| is_inline(&entry.node)) {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{} = {} # {}", key(&entry.key), inline(&entry.node), entry.node.origin);
+    }
+    for entry in entries().filter(|entry| !is_inline(&entry.node)) {
+        let path = path.key(&entry.key);
+        let heading = heading(&path);
+        match &entry.node.value {
+            Value::List(items) => {
+                for (n, item) in items.iter().enumerate() {
+                    let _ = writeln!(text, "\n[[{heading}]]");
+                    table(item, &path.index(n), text);
+                }
+            }
+            _ => {
+                let only_tables =
+                    entry.node.entries().is_some_and(|all| all.iter().any(|it| !is_inline(&it.node)));
+                if !only_tables || entry.node.entries().into_iter().flatten().any(|it| is_inline(&it.node)) {
+                    let _ = writeln!(text, "\n[{heading}]");
+                }
+                table(&entry.node, &path, text);
+            }
+        }
+    }
+}
+
+/// A path as in a heading, where lists have no numbers.
+fn heading(path: &Path) -> String {
+    let keys = path.0.iter().filter_map(|step| match step {
+        Step::Key(name) => Some(key(name)),
+        Step::Index(_) => None,
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
+fn key(name: &str) -> String {
+    if crate::path::is_bare(name) { name.to_owned() } else { inline(&Node::text(&Origin::Default, name)) }
+}
+
+fn inline(node: &Node) -> String {
+    match &node.value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => toml::Value::Float(*value).to_string(),
+        Value::Text(text) => quoted(text),
+        Value::List(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Table(entries) => {
+            let fields = entries.iter().map(|entry| format!("{} = {}", key(&entry.key), inline(&entry.node)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A text on one line: as it is between single quotes where it can be, else with escapes.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| !c.is_control() && c != '\'';
+    if text.contains(['"', '\\']) && text.chars().all(plain) {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,124 @@
+//! `alertmanager.yml`: which files are taken, what is said about the others, and what the taken ones mean.
+
+mod kinds;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use nightbell_config::{ConfigError, ShowAs, load};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alertmanager")
+}
+
+/// The files by name.
+fn files() -> BTreeMap<String, PathBuf> {
+    let paths = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let yml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yml"));
+    yml.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
+}
+
+/// All that is wrong with a file, with its folder left out.
+fn problems(path: &Path) -> Option<String> {
+    let prefix = format!("{}/", folder().display());
+    match load(path, [], &kinds::registry()) {
+        Ok(_) => None,
+        Err(ConfigError::Invalid(invalid)) => Some(invalid.to_string().replace(&prefix, "")),
+        Err(other) => panic!("{}: {other}", path.display()),
+    }
+}
+
+/// Files on which we differ from `amtool check-config` (0.25.0), and why.
+const DIFFERENCES: &[(&str, &str)] = &[
+    // Alertmanager 0.25 is older than these
+    ("group_by_utf8", "UTF-8 names came with 0.27"),
+    ("matchers_utf8_name", "UTF-8 names came with 0.27"),
+    ("webhook_timeout", "the timeout came with 0.28"),
+    // what we do not understand is refused
+    ("email_cram", "CRAM-MD5"),
+    ("email_own_template", "Go template"),
+    ("http_no_redirects", "http_config"),
+    ("http_oauth2", "http_config"),
+    ("http_proxy", "http_config"),
+    ("http_tls", "http_config"),
+    ("opsgenie_global", "kind"),
+    ("pagerduty", "kind"),
+    ("slack_color", "layout"),
+    ("slack_fields", "layout"),
+    ("slack_own_template", "Go template"),
+    ("templates", "Go template"),
+    ("two_documents", "Alertmanager ignores the second"),
+    ("webhook_template", "Go template"),
+    // what could never hold is refused by the model
+    ("times_empty_list", "no day is in an empty list"),
+    ("times_local", "nodes of a hub may be in different places"),
+    ("times_month_13", "there is no such month"),
+    // it crashes on these
+    ("slack_nothing", "a crash that was mended later"),
+];
+
+#[test]
+fn verdicts_are_those_of_amtool_but_for_known_differences() {
+    let record = std::fs::read_to_string(folder().join("verdicts.txt")).unwrap();
+    let amtool: BTreeMap<_, _> = record.lines().map(|line| line.split_once(": ").unwrap()).collect();
+    let files = files();
+    assert_eq!(files.len(), amtool.len(), "run record.sh");
+    let differing: Vec<&str> = files
+        .iter()
+        .filter(|(name, path)| problems(path).is_none() != (amtool[name.as_str()] == "SUCCESS"))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let known: Vec<&str> = DIFFERENCES.iter().map(|(name, _)| *name).collect();
+    let unknown: Vec<_> = differing.iter().filter(|name| !known.contains(name)).collect();
+    let gone: Vec<_> = known.iter().filter(|name| !differing.contains(name)).collect();
+    assert!(unknown.is_empty() && gone.is_empty(), "unknown: {unknown:?}, no longer: {gone:?}");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_place_and_reason() {
+    let mut told = String::new();
+    for (name, path) in files() {
+        if let Some(problems) = problems(&path) {
+            assert!(!problems.contains("hush-hush"), "{name}: {problems}");
+            writeln!(told, "{problems}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// The whole meaning of a file: rules, and the settings of its destinations, which rules do not show.
+fn meaning(name: &str) -> String {
+    let config = load(&folder().join(format!("{name}.yml")), [], &kinds::registry()).unwrap();
+    let mut text = config.show(ShowAs::Toml);
+    let prefix = format!("{}/", folder().display());
+    text = text.replace(&prefix, "");
+    let from_route = text.find("[route]").map(|at| text.split_off(at)).unwrap_or_default();
+    for route in config.rules.root.nodes() {
+        writeln!(text, "{}", route.path).unwrap();
+    }
+    assert!(!from_route.contains("hush-hush"));
+    from_route + &text[text.find("{}").unwrap_or(0)..]
+}
+
+#[test]
+fn what_is_taken_means_what_it_means_to_alertmanager() {
+    for name in [
+        "match_old",
+        "matchers_new",
+        "anchors",
+        "siblings",
+        "inhibit_old",
+        "times",
+        "email_all",
+        "slack_bot",
+        "slack_static_text",
+        "http_global",
+        "http_other_type",
+        "webhook",
+        "email_static_subject",
+        "email_implicit",
+    ] {
+        insta::assert_snapshot!(name, meaning(name));
+    }
+}
