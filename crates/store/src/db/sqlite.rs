@@ -20,6 +20,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
@@ -138,6 +139,8 @@ fn connect(path: &Path, cache_kib: i64) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", "OFF")?;
+    // plans do not depend on the values of parameters, so statements are never prepared again for new ones
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
@@ -158,6 +161,7 @@ impl Readers {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     }
 
