@@ -59,7 +59,7 @@ impl Answer {
 
 fn outcome_of(response: &Response, now: Time) -> Outcome {
     let status = response.status;
-    let after = response.header("retry-after").and_then(|text| retry_after(text, now));
+    let after = retry_after_of(response, now);
     match status {
         200..=299 => Outcome::delivered(),
         429 => Outcome::Retry { after, reason: "429: too many requests".to_owned(), fault: Fault::Pace },
@@ -72,6 +72,11 @@ fn outcome_of(response: &Response, now: Time) -> Outcome {
         }
         _ => Outcome::rejected(format!("answered {status}")),
     }
+}
+
+/// How long an answer asks to be left alone.
+pub fn retry_after_of(response: &Response, now: Time) -> Option<Duration> {
+    response.header("retry-after").and_then(|text| retry_after(text, now))
 }
 
 /// `Retry-After` as seconds or as an HTTP date (RFC 9110, section 10.2.3). A date in the past is no wait.

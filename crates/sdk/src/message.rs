@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use model::incident::State;
 use model::notification::{Alert, Notification, Reason};
 use model::severity::Severity;
+use model::time::Time;
 use serde::{Deserialize, Serialize};
 
 /// What kind of message it is: destinations choose colours and words by it.
@@ -120,7 +121,7 @@ fn body(notification: &Notification) -> String {
         }
         let description = alert.annotations.get("description").filter(|text| *text != alert.title);
         if let Some(description) = description {
-            let _ = writeln!(text, "  {}", description.trim());
+            let _ = writeln!(text, "  {}", description.trim().replace('\n', "\n  "));
         }
         let _ = writeln!(text, "  {}", times(alert));
     }
@@ -143,11 +144,17 @@ fn mark(alert: &Alert) -> &'static str {
 }
 
 fn times(alert: &Alert) -> String {
-    match (alert.state, &alert.ends_at, &alert.acknowledged_by) {
-        (State::Resolved, Some(end), _) => format!("from {} to {end}", alert.started_at),
-        (State::Acknowledged, _, Some(by)) => format!("since {}, taken by {by}", alert.started_at),
-        _ => format!("since {}", alert.started_at),
+    let start = moment(alert.started_at);
+    match (alert.state, alert.ends_at, &alert.acknowledged_by) {
+        (State::Resolved, Some(end), _) => format!("from {start} to {}", moment(end)),
+        (State::Acknowledged, _, Some(by)) => format!("since {start}, taken by {by}"),
+        _ => format!("since {start}"),
     }
+}
+
+/// A time as people read it, to the second.
+pub fn moment(time: Time) -> String {
+    time.to_timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn link(notification: &Notification) -> String {
@@ -176,4 +183,77 @@ fn actions(notification: &Notification) -> Vec<Link> {
         add("Source", &alert.link);
     }
     actions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Id, Labels};
+
+    fn notification(reason: Reason, alerts: &[(State, i64)], truncated: u64) -> Notification {
+        let alert = |(state, number): &(State, i64)| Alert {
+            incident: Id(*number),
+            state: *state,
+            severity: Severity::Error,
+            title: format!("Disk {number} is full"),
+            labels: [("disk", number.to_string()), ("team", "db".to_owned())].into_iter().collect(),
+            annotations: [("description", "It fills.\nSoon.")].into_iter().collect(),
+            started_at: Time(1_794_657_600_250_000),
+            ends_at: (*state == State::Resolved).then(|| Time::from_seconds(1_794_657_660)),
+            link: "https://p.example/g".to_owned(),
+            acknowledged_by: (*state == State::Acknowledged).then(|| "ann".to_owned()),
+        };
+        let alerts: Vec<Alert> = alerts.iter().map(alert).collect();
+        let (common_labels, common_annotations) = Notification::common(&alerts);
+        Notification {
+            idempotency_key: "k".to_owned(),
+            reason,
+            receiver: "ops".to_owned(),
+            route: String::new(),
+            group_key: "{}:{}".to_owned(),
+            group_labels: Labels::new(),
+            common_labels,
+            common_annotations,
+            external_url: "https://bell.example".to_owned(),
+            alerts,
+            truncated,
+            at: Time::from_seconds(1_794_657_600),
+        }
+    }
+
+    #[test]
+    fn words_say_what_is_and_what_was() {
+        use State::{Acknowledged, Open, Resolved};
+        let message = Message::render(notification(Reason::SomeResolved, &[(Open, 1), (Resolved, 2)], 3));
+        assert_eq!(
+            (message.kind, message.title.as_str()),
+            (MessageKind::Firing, "[FIRING:1] Disk 1 is full (and 4 more)")
+        );
+        assert_eq!(
+            message.body,
+            "✗ error — Disk 1 is full\n  disk=1\n  It fills.\n  Soon.\n  since 2026-11-14 12:00:00 UTC\n\
+             ✓ error — Disk 2 is full\n  disk=2\n  It fills.\n  Soon.\n  \
+             from 2026-11-14 12:00:00 UTC to 2026-11-14 12:01:00 UTC\n… and 3 more"
+        );
+        assert_eq!(message.facts, [("team".to_owned(), "db".to_owned())]);
+        let message = Message::render(notification(Reason::Acknowledged, &[(Acknowledged, 1)], 0));
+        assert_eq!(
+            (message.kind, message.title.as_str()),
+            (MessageKind::Acknowledged, "[ACKNOWLEDGED] Disk 1 is full")
+        );
+        assert!(message.body.ends_with("since 2026-11-14 12:00:00 UTC, taken by ann"), "{}", message.body);
+        assert_eq!(message.link, "https://bell.example/incidents/0000000000001");
+        assert_eq!(
+            message.actions.iter().map(|link| link.title.as_str()).collect::<Vec<_>>(),
+            ["Open in Nightbell", "Source"]
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_and_more_than_all_can_be_said() {
+        assert_eq!(Message::render(notification(Reason::First, &[], u64::MAX)).kind, MessageKind::Resolved);
+        let many: Vec<(State, i64)> = (1..40).map(|number| (State::Open, number)).collect();
+        let message = Message::render(notification(Reason::Repeat, &many, u64::MAX));
+        assert_eq!(message.body.matches("Disk").count(), LISTED_ALERTS);
+    }
 }

@@ -1,5 +1,6 @@
 //! The reference pages: what each kind is and which settings it takes, out of facts and schema.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -140,12 +141,14 @@ fn cell(text: &str) -> String {
 fn toml_of(value: &Value) -> String {
     let mut text = String::new();
     let Some(fields) = value.as_object() else { return text };
+    // by name, whether or not serde_json keeps an order of its own in this build
+    let fields: BTreeMap<&String, &Value> = fields.iter().collect();
     let is_table = |value: &Value| value.as_object().is_some_and(|fields| !fields.is_empty());
     for (name, value) in fields.iter().filter(|(_, value)| !is_table(value) && !value.is_null()) {
         let _ = writeln!(text, "{} = {}", key(name), inline(value));
     }
     for (name, value) in fields.iter().filter(|(_, value)| is_table(value)) {
-        for (inner, value) in value.as_object().into_iter().flatten() {
+        for (inner, value) in value.as_object().into_iter().flatten().collect::<BTreeMap<_, _>>() {
             let _ = writeln!(text, "{}.{} = {}", key(name), key(inner), inline(value));
         }
     }
@@ -186,7 +189,6 @@ mod tests {
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
     use serde_json::json;
-    use std::collections::BTreeMap;
 
     #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
     #[serde(rename_all = "lowercase")]

@@ -1,0 +1,17 @@
+//! The built-in kinds of destinations.
+
+pub mod email;
+pub mod exec;
+pub mod inbox;
+pub mod log;
+pub mod slack;
+pub mod tcp;
+pub mod webhook;
+
+pub use email::Email;
+pub use exec::Exec;
+pub use inbox::Inbox;
+pub use log::Log;
+pub use slack::Slack;
+pub use tcp::Tcp;
+pub use webhook::Webhook;

@@ -1,0 +1,137 @@
+//! One line per destination, or per way of using it: with which settings it talks to which scripted peer.
+//!
+//! A new destination is covered by all of the conformance suite and the golden messages with a line here.
+
+use sdk::{Answer, Context, Message};
+use serde_json::{Value, json};
+
+use super::http_peer::{HttpPeer, Say};
+use super::smtp_peer::SmtpPeer;
+use super::tcp_peer::TcpPeer;
+use super::{SECRET, readable};
+
+/// What is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Http,
+    Smtp,
+    Tcp,
+    File,
+    Inbox,
+}
+
+/// Where the peer is.
+pub struct Place {
+    pub port: u16,
+    pub file: std::path::PathBuf,
+}
+
+impl Place {
+    /// A URL whose path is a secret.
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hooks/{SECRET}", self.port)
+    }
+}
+
+/// A way of using a destination.
+pub struct Fixture {
+    /// The name of its golden messages.
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub peer: Peer,
+    pub settings: fn(&Place) -> Value,
+}
+
+const fn line(name: &'static str, kind: &'static str, peer: Peer, settings: fn(&Place) -> Value) -> Fixture {
+    Fixture { name, kind, peer, settings }
+}
+
+pub const FIXTURES: &[Fixture] = &[
+    line("webhook", "webhook", Peer::Http, |at| json!({"url": at.url()})),
+    line("webhook-nightbell", "webhook", Peer::Http, |at| {
+        json!({"url": at.url(), "format": "nightbell", "username": "me",
+            "password": format!("{SECRET}-pw")})
+    }),
+    line("webhook-signed", "webhook", Peer::Http, |at| {
+        json!({"url": at.url(), "method": "PUT", "headers": {"X-Key": format!("{SECRET}-key")},
+            "bearer_token": format!("{SECRET}-token"),
+            "signing_secret": "new", "old_signing_secrets": ["old"],
+            "body": "{{ kind }}: {{ title }}\n{{ labels.team }}\n",
+            "content_type": "text/plain; charset=utf-8"})
+    }),
+    line(
+        "slack",
+        "slack",
+        Peer::Http,
+        |at| json!({"url": at.url(), "username": "Bell", "icon_emoji": ":bell:", "link_names": true}),
+    ),
+    line("slack-token", "slack", Peer::Http, |at| {
+        json!({"token": format!("xoxb-{SECRET}"), "channel": "#ops",
+            "api_url": format!("http://127.0.0.1:{}/api/", at.port),
+            "title": "{{ labels.team }}: {{ title }}", "text": "*{{ labels.note }}*"})
+    }),
+    line("email", "email", Peer::Smtp, |at| {
+        json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "Nightbell <bell@example.org>",
+            "to": ["ops@example.org", "Änn <ann@example.org>"], "headers": {"X-Team": "db"}})
+    }),
+    line("tcp", "tcp", Peer::Tcp, |at| json!({"host": "127.0.0.1", "port": at.port})),
+    line(
+        "tcp-template",
+        "tcp",
+        Peer::Tcp,
+        |at| json!({"host": "127.0.0.1", "port": at.port, "body": "PAGE {{ title }}", "expect": "OK"}),
+    ),
+    line("exec", "exec", Peer::File, |at| {
+        let script = "cat > \"$OUT\"; echo >> \"$OUT\"; env | grep ^NIGHTBELL_ | sort >> \"$OUT\"";
+        json!({"program": "sh", "args": ["-c", script], "env": {"OUT": at.file, "KEY": SECRET}})
+    }),
+    line("log", "log", Peer::File, |at| json!({"path": at.file, "fsync": true})),
+    line("inbox", "inbox", Peer::Inbox, |_| json!({})),
+];
+
+/// The settings of a fixture for an HTTP peer at this port.
+pub fn http_settings(fixture: &Fixture, port: u16) -> Value {
+    (fixture.settings)(&Place { port, file: std::path::PathBuf::from("/no/such/file") })
+}
+
+/// Sends to a fixture that can be reached at this port.
+pub async fn send_to(fixture: &Fixture, port: u16, context: &Context, message: &Message) -> Answer {
+    let ready = connectors::registry().ready(fixture.kind, http_settings(fixture, port)).unwrap();
+    ready.send(context, message).await
+}
+
+/// Sends a message to a peer that takes it, and gives back the answer and what the peer saw.
+pub async fn send(fixture: &Fixture, message: &Message) -> (Answer, String) {
+    let mut context = super::context();
+    match fixture.peer {
+        Peer::Http => {
+            let peer = HttpPeer::start(Say::Status(200, &[("Content-Type", "text/plain")], b"ok".to_vec()));
+            let answer = send_to(fixture, peer.port, &context, message).await;
+            (answer, peer.next().wire(peer.port))
+        }
+        Peer::Smtp => {
+            let peer = SmtpPeer::start(&[]);
+            (send_to(fixture, peer.port, &context, message).await, peer.next())
+        }
+        Peer::Tcp => {
+            let peer = TcpPeer::start(Some(b"OK taken\r\n"));
+            (send_to(fixture, peer.port, &context, message).await, readable(&peer.next()))
+        }
+        Peer::File => {
+            let folder = tempfile::tempdir().unwrap();
+            let place = Place { port: 0, file: folder.path().join("out") };
+            let ready = connectors::registry().ready(fixture.kind, (fixture.settings)(&place)).unwrap();
+            let answer = ready.send(&context, message).await;
+            let text = std::fs::read_to_string(&place.file).unwrap();
+            let (first, rest) = text.split_once('\n').unwrap();
+            (answer, format!("{}\n{rest}", readable(first)))
+        }
+        Peer::Inbox => {
+            let kept = std::sync::Arc::new(super::Kept::default());
+            context.inbox = kept.clone();
+            let answer = send_to(fixture, 0, &context, message).await;
+            let text = kept.0.lock().unwrap().join("\n");
+            (answer, text)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! E-mail and the mail servers' moods.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::delivery::{Fault, Outcome};
+use sdk::{Answer, Context};
+use serde_json::{Value, json};
+
+use crate::support::http_peer::dead_port;
+use crate::support::smtp_peer::{AUTHORITY, Script, SmtpPeer};
+use crate::support::{SECRET, context, guarded_context, hasty_context, messages};
+
+async fn send_with(port: u16, context: &Context, fields: Value) -> Answer {
+    let mut settings = json!({"host": "127.0.0.1", "port": port, "tls": "none", "from": "bell@example.org",
+        "to": ["ops@example.org"]});
+    settings.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let ready = connectors::registry().ready("email", settings).unwrap();
+    ready.send(context, &messages::firing()).await
+}
+
+async fn told(script: Script, fields: Value) -> (Answer, String) {
+    let peer = SmtpPeer::start(script);
+    let answer = send_with(peer.port, &context(), fields).await;
+    (answer, peer.next())
+}
+
+fn is_down(answer: &Answer) -> bool {
+    matches!(answer.outcome, Outcome::Retry { fault: Fault::Destination, after: None, .. })
+}
+
+fn login() -> Value {
+    json!({"username": "bell", "password": format!("{SECRET}-pw"), "insecure_auth": true})
+}
+
+#[tokio::test]
+async fn a_mail_that_is_queued_is_delivered() {
+    let (answer, _) = told(&[], json!({})).await;
+    assert_eq!(answer.outcome, Outcome::Delivered { receipt: "Queued as 4F2A".into() });
+    assert_eq!((answer.status, answer.text.as_str()), (Some(250), "Queued as 4F2A"));
+    // a server that does not say goodbye has the mail all the same
+    let (answer, _) = told(&[("QUIT", "")], json!({})).await;
+    assert_eq!(answer.status, Some(250));
+}
+
+#[tokio::test]
+async fn fours_are_tried_again_and_fives_are_not() {
+    for (script, status) in [
+        (&[("(greeting)", "421 Busy")] as Script, 421),
+        (&[("MAIL", "451 Try later")], 451),
+        (&[("RCPT", "450 Greylisted")], 450),
+        (&[("(mail)", "452 Full")], 452),
+    ] {
+        let (answer, _) = told(script, json!({})).await;
+        assert!(is_down(&answer) && answer.status == Some(status), "{answer:?}");
+    }
+    for (script, status) in [
+        (&[("MAIL", "550 Not you")] as Script, 550),
+        (&[("RCPT", "550 Nobody here")], 550),
+        (&[("(mail)", "554 Spam")], 554),
+    ] {
+        let (answer, _) = told(script, json!({})).await;
+        assert_eq!(answer.outcome, Outcome::rejected(format!("answered {status}")));
+        assert_eq!(answer.text, script[0].1[4..]);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_there_or_no_mail_server_is_tried_again() {
+    assert!(is_down(&send_with(dead_port(), &context(), json!({})).await));
+    for script in [&[("(greeting)", "")] as Script, &[("(mail)", "")]] {
+        let peer = SmtpPeer::start(script);
+        let answer = send_with(peer.port, &hasty_context(), json!({})).await;
+        assert!(is_down(&answer), "{answer:?}");
+        assert_eq!(answer.outcome.words(), "no answer within 60ms");
+    }
+    let (answer, _) = told(&[("(greeting)", "HTTP/1.1 400 Bad Request")], json!({})).await;
+    assert!(is_down(&answer), "{answer:?}");
+    let peer = SmtpPeer::start(&[]);
+    let answer = send_with(peer.port, &guarded_context(), json!({"host": "localhost"})).await;
+    assert!(
+        matches!(&answer.outcome, Outcome::Rejected { reason } if reason.contains("private")),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn passwords_go_out_as_the_server_likes_and_come_back_to_nobody() {
+    let plain = STANDARD.encode(format!("\0bell\0{SECRET}-pw"));
+    let (_, said) = told(&[], login()).await;
+    assert!(said.contains(&format!("AUTH PLAIN {plain}\n")), "{said}");
+
+    let mut fields = login();
+    fields["auth"] = json!("login");
+    let (name, word) = (STANDARD.encode("bell"), STANDARD.encode(format!("{SECRET}-pw")));
+    let script: Script =
+        &[("AUTH", "334 VXNlcm5hbWU6"), ("YmVsbA==", "334 UGFzc3dvcmQ6"), ("czNjcj", "235 In")];
+    let (answer, said) = told(script, fields).await;
+    assert!(said.contains(&format!("AUTH LOGIN\n{name}\n{word}\n")), "{said}");
+    assert!(matches!(answer.outcome, Outcome::Delivered { .. }), "{answer:?}");
+
+    // AGJlbGwAczNjcjN0LXB3 is the PLAIN form of the password
+    let (answer, _) = told(&[("AUTH", "535 s3cr3t-pw? AGJlbGwAczNjcjN0LXB3? No")], login()).await;
+    assert_eq!((answer.status, answer.text.as_str()), (Some(535), "<secret>? <secret>? No"));
+    assert!(matches!(answer.outcome, Outcome::Rejected { .. }));
+}
+
+#[tokio::test]
+async fn a_password_does_not_go_out_in_the_clear() {
+    let settings = json!({"host": "h", "from": "a@b.example", "to": ["a@b.example"], "tls": "none",
+        "username": "bell", "password": "x"});
+    let refused = connectors::registry().ready("email", settings).err().unwrap().to_string();
+    assert!(refused.starts_with("tls: with \"none\""), "{refused}");
+    let mut fields = login();
+    fields["insecure_auth"] = json!(false);
+    fields["tls"] = json!("opportunistic");
+    let (answer, said) = told(&[("EHLO", "250-mail.example\r\n250 AUTH PLAIN")], fields).await;
+    assert!(is_down(&answer) && !said.contains("AUTH"), "{answer:?} {said}");
+}
+
+#[tokio::test]
+async fn encryption_is_had_where_it_is_wanted() {
+    let trusted = |tls: &str| json!({"host": "localhost", "tls": tls, "ca_certificate": AUTHORITY});
+    for tls in ["required", "opportunistic"] {
+        let mut fields = trusted(tls);
+        fields.as_object_mut().unwrap().extend(login().as_object().unwrap().clone());
+        let (answer, said) = told(&[], fields).await;
+        assert_eq!(answer.status, Some(250), "{answer:?}");
+        let (before, after) = said.split_once("(TLS)\n").unwrap();
+        assert!(
+            before.ends_with("STARTTLS\n") && !before.contains("AUTH") && after.contains("AUTH PLAIN"),
+            "{said}"
+        );
+    }
+    let peer = SmtpPeer::start_tls(&[]);
+    let answer = send_with(peer.port, &context(), trusted("implicit")).await;
+    assert_eq!(answer.status, Some(250), "{answer:?}");
+    assert!(peer.next().starts_with("(TLS)\nEHLO localhost\n"));
+}
+
+#[tokio::test]
+async fn encryption_with_somebody_else_is_no_encryption() {
+    // no certificate for this name, though it is the same machine
+    let (answer, said) = told(&[], json!({"tls": "required", "ca_certificate": AUTHORITY})).await;
+    assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
+    // not signed by anybody who is known
+    let (answer, said) = told(&[], json!({"tls": "required", "host": "localhost"})).await;
+    assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
+    // none at all
+    let (answer, said) = told(&[("EHLO", "250 mail.example")], json!({"tls": "required"})).await;
+    assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let refusal = |fields: Value| {
+        let mut settings = json!({"host": "h", "from": "a@b.example", "to": ["a@b.example"]});
+        settings.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        connectors::registry().ready("email", settings).err().unwrap().to_string()
+    };
+    assert_eq!(refusal(json!({"to": []})), "to: needs an address");
+    assert!(refusal(json!({"from": "nobody"})).starts_with("from: \"nobody\" is not an address like"));
+    assert!(refusal(json!({"to": ["a@b.example", "x"]})).starts_with("to[1]: \"x\" is not an address"));
+    assert_eq!(refusal(json!({"username": "x"})), "password: is needed for `username`");
+    assert!(refusal(json!({"ca_certificate": "x"})).starts_with("ca_certificate: "));
+    assert!(
+        refusal(json!({"subject": "{{ tittle }}"}))
+            .starts_with("subject: there is no \"tittle\" here; known are")
+    );
+}
+
+#[tokio::test]
+async fn a_mail_server_that_hangs_is_given_up_in_time() {
+    let peer = SmtpPeer::start(&[("RCPT", "")]);
+    let mut context = context();
+    context.timeout = Duration::from_millis(80);
+    assert_eq!(send_with(peer.port, &context, json!({})).await.outcome.words(), "no answer within 80ms");
+}
