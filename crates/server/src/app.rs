@@ -1,0 +1,175 @@
+//! What the handlers share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use flow::Hub;
+use futures::future::BoxFuture;
+use model::Time;
+use sdk::Registry;
+use sdk::registry::Reader;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Auth;
+use crate::limits::MAX_LISTENERS;
+use crate::metrics::Http;
+
+/// An [`App`] that is in use.
+pub type Shared = Arc<App>;
+
+/// Loads the configuration again and puts it in force; the error says in words why it was not.
+pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Everything that a server is made of.
+pub struct Setup {
+    /// The flow.
+    pub hub: Hub,
+    /// The kinds that this program knows.
+    pub kinds: Arc<Registry>,
+    /// What it goes by.
+    pub options: Options,
+    /// What a reload may replace.
+    pub exposed: Exposed,
+    /// Which program this is.
+    pub version: Version,
+    /// What `/-/reload` does.
+    pub reload: Reload,
+}
+
+/// What the server goes by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The path that all routes begin with: empty, or a slash first and none at the end.
+    pub prefix: String,
+    /// Whether requests from this very machine need no token.
+    pub allow_anonymous_loopback: bool,
+    /// Bytes that a body may have.
+    pub max_body_bytes: usize,
+    /// How long the head of a request may take to arrive; also how long a connection may idle.
+    pub header_timeout: Duration,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a request may take altogether.
+    pub request_timeout: Duration,
+    /// How long requests that are under way may take to end when the server is told to stop.
+    pub shutdown_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Requests that are worked on at once.
+    pub max_requests: usize,
+    /// Events in one request.
+    pub max_events: usize,
+    /// The share of everything that a silence may catch before it must be confirmed: 0.5 is the half.
+    pub silence_share: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            prefix: String::new(),
+            allow_anonymous_loopback: true,
+            max_body_bytes: 4 * 1024 * 1024,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(20),
+            max_connections: 4096,
+            max_requests: 512,
+            max_events: 10_000,
+            silence_share: 0.5,
+        }
+    }
+}
+
+/// A way in: a configured source.
+#[derive(Clone)]
+pub struct Integration {
+    /// The kind of source.
+    pub kind: String,
+    /// What reads its requests.
+    pub reader: Arc<dyn Reader>,
+}
+
+/// What of the configuration the server shows or serves; a reload replaces it whole.
+#[derive(Clone, Default)]
+pub struct Exposed {
+    /// Ways in, by name.
+    pub integrations: BTreeMap<String, Integration>,
+    /// The configuration as Alertmanager writes it, without secrets; `None`: made of the rules in force.
+    pub alertmanager_config: Option<String>,
+    /// The configuration in our own words, without secrets; empty: not to be shown.
+    pub config: String,
+}
+
+/// Which program this is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Its version.
+    pub version: String,
+    /// The commit that it was built from; may be empty.
+    pub revision: String,
+    /// When it was built; may be empty.
+    pub build_date: String,
+}
+
+/// What the handlers share.
+pub struct App {
+    /// The flow.
+    pub hub: Hub,
+    /// The kinds that this program knows.
+    pub kinds: Arc<Registry>,
+    /// What it goes by.
+    pub options: Options,
+    /// Which program this is.
+    pub version: Version,
+    /// When it began.
+    pub started_at: Time,
+    pub(crate) reload: Reload,
+    pub(crate) auth: Auth,
+    pub(crate) http: Http,
+    /// One permit a request that is worked on.
+    pub(crate) requests: Semaphore,
+    /// One permit a listener to live changes.
+    pub(crate) listeners: Arc<Semaphore>,
+    /// Ends what would never end by itself.
+    pub(crate) stopping: CancellationToken,
+    exposed: RwLock<Arc<Exposed>>,
+}
+
+impl App {
+    /// Ready to be served.
+    pub fn new(setup: Setup) -> Shared {
+        let Setup { hub, kinds, options, exposed, version, reload } = setup;
+        Arc::new(App {
+            started_at: hub.clock.now(),
+            hub,
+            kinds,
+            version,
+            reload,
+            auth: Auth::default(),
+            http: Http::default(),
+            requests: Semaphore::new(options.max_requests),
+            listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
+            stopping: CancellationToken::new(),
+            exposed: RwLock::new(Arc::new(exposed)),
+            options,
+        })
+    }
+
+    /// What of the configuration is shown and served now.
+    pub fn exposed(&self) -> Arc<Exposed> {
+        self.exposed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what of the configuration is shown and served: to be called after a reload.
+    pub fn expose(&self, exposed: Exposed) {
+        *self.exposed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(exposed);
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Time {
+        self.hub.clock.now()
+    }
+}

@@ -1,0 +1,3 @@
+//! Other systems' APIs: thin translators.
+
+pub mod alertmanager;

@@ -1,0 +1,142 @@
+//! What stands before every handler: how many at once, who asks, how long it may take, and counting it.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+
+use crate::app::Shared;
+use crate::auth::{self, Peer, Scope};
+use crate::error::{Answer, Problem};
+use crate::openapi::Needs;
+
+/// What [`front`] goes by.
+#[derive(Clone)]
+pub struct Front {
+    app: Shared,
+    routes: Arc<HashMap<String, Route>>,
+    other: Arc<str>,
+}
+
+/// A route as it is counted and guarded.
+struct Route {
+    name: Arc<str>,
+    /// Which scope each method needs; `None`: anybody may.
+    needs: Vec<(Method, Option<Scope>)>,
+}
+
+impl Route {
+    /// What a method needs; a method that is not there needs nothing, since it leads nowhere.
+    fn need(&self, method: &Method) -> Option<Scope> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.needs.iter().find(|(have, _)| have == method).and_then(|(_, scope)| *scope)
+    }
+}
+
+impl Front {
+    /// For routes that need this.
+    pub fn new(app: Shared, needs: Needs) -> Self {
+        let prefix = &app.options.prefix;
+        let mut routes: HashMap<String, Route> = HashMap::new();
+        for (method, path, scope) in needs {
+            let route = routes.entry(format!("{prefix}{path}"));
+            let route = route.or_insert_with(|| Route { name: path.into(), needs: Vec::new() });
+            route.needs.push((method, scope));
+        }
+        Front { app, routes: Arc::new(routes), other: "other".into() }
+    }
+}
+
+/// Lets a request through to its handler, or answers in the handler's place.
+pub async fn front(State(front): State<Front>, mut request: Request, next: Next) -> Response {
+    let app = &front.app;
+    let began = app.now();
+    let matched = request.extensions().get::<MatchedPath>().and_then(|path| front.routes.get(path.as_str()));
+    let (name, need) = match matched {
+        Some(route) => (&route.name, route.need(request.method())),
+        None => (&front.other, None),
+    };
+    let method = word(request.method());
+    let share = name.starts_with("/api/v2/") && request.headers().contains_key(header::ORIGIN);
+    let mut response = match preflight(&request, share) {
+        Some(response) => response,
+        None => match admit(app, need, &mut request).await {
+            Ok(()) => run(app, request, next).await,
+            Err(problem) => problem.into_response(),
+        },
+    };
+    if share && matches!(method, "GET" | "HEAD") {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    app.http.count(name, method, response.status().as_u16(), app.now().since(began));
+    response
+}
+
+async fn admit(app: &Shared, need: Option<Scope>, request: &mut Request) -> Answer<()> {
+    let Some(need) = need else { return Ok(()) };
+    let peer = request.extensions().get::<Peer>().copied();
+    let caller = auth::who(app, request.headers(), request.method(), peer).await?;
+    if !caller.may(need) {
+        let name = &caller.name;
+        return Err(Problem::forbidden(format!(
+            "token {name:?} lacks the scope {}, which this needs",
+            need.name()
+        )));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+async fn run(app: &Shared, request: Request, next: Next) -> Response {
+    let Ok(_permit) = app.requests.try_acquire() else {
+        return Problem::unavailable("too many requests at once, try again in a moment").into_response();
+    };
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(app.options.request_timeout, handled).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("a handler panicked");
+            Problem::internal("a bug of this server: please report it").into_response()
+        }
+        Err(_) => {
+            let seconds = app.options.request_timeout.as_secs_f64();
+            Problem::unavailable(format!("it took more than {seconds} seconds and was given up"))
+                .into_response()
+        }
+    }
+}
+
+/// What a browser asks before it lets a page of another site read here. As with Alertmanager, it may.
+fn preflight(request: &Request, share: bool) -> Option<Response> {
+    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    if !share || request.method() != Method::OPTIONS {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    if asked == "GET" || asked == "HEAD" {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+        let allowed = HeaderValue::from_static("Accept, Authorization, Content-Type, Origin");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    }
+    Some((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+/// The method as a label: there may be any number of others.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,34 @@
+//! HTTP: our own API, the compatible doors, tokens, OpenAPI, live updates.
+//!
+//! The cast, in the order in which a request meets them:
+//!
+//! * [`serve`](serve()) accepts connections and keeps slow ones from tying it up.
+//! * [`front`] stands before every handler: limits, tokens ([`auth`]), time-outs, counts ([`metrics`]).
+//! * [`api`] is our own API, one file a resource; [`doors`] are other systems' APIs, which turn foreign
+//!   requests into our commands and our rows into foreign JSON.
+//! * [`views`] are the shapes in which our rows are shown; [`error`] is where errors become answers.
+//! * [`openapi`] is the description of it all. Which scope a route needs is read from it.
+//!
+//! *Architecture Invariant:* no rule of a foreign system leaks inward, and nothing is answered with 2xx
+//! before what it acknowledges is on disk.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod body;
+pub mod doors;
+pub mod error;
+pub mod front;
+pub mod limits;
+pub mod metrics;
+pub mod openapi;
+pub mod query;
+pub mod router;
+pub mod serve;
+pub mod times;
+pub mod views;
+
+pub use app::{App, Exposed, Integration, Options, Reload, Setup, Version};
+pub use openapi::{openapi, openapi_json};
+pub use router::router;
+pub use serve::serve;

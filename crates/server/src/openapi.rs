@@ -1,0 +1,87 @@
+//! The description of the API: made of what the handlers say of themselves, and obeyed by the server. Which
+//! scope a route needs is read from here, so that what is written and what is done cannot differ.
+
+use axum::http::Method;
+use serde_json::Value;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::auth::Scope;
+use crate::router;
+
+/// Methods, paths and the scopes that they need; `None`: anybody may.
+pub type Needs = Vec<(Method, String, Option<Scope>)>;
+
+const ABOUT: &str = "An alert hub: it takes in that something happened from every system a team runs, works out \
+who must know, tells them through any channel, and never loses one on the way. What is under `/api/v1` is its \
+own; `/api/v2` is Alertmanager's, for Prometheus, amtool and everything else that speaks it. Errors of its own \
+are `application/problem+json`.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Nightbell", description = ABOUT, version = "1", license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    modifiers(&Tokens),
+    components(schemas(crate::error::Problem)),
+    tags(
+        (name = "alertmanager", description = "Alertmanager's API, version 2, and its management endpoints"),
+        (name = "events", description = "Saying that something happened"),
+        (name = "incidents", description = "What is wrong, and doing something about it"),
+        (name = "deliveries", description = "What was told to whom, and how that went"),
+        (name = "receivers", description = "Who can be told"),
+        (name = "routes", description = "Who is told of what"),
+        (name = "silences", description = "What need not be told for a while"),
+        (name = "explain", description = "Why somebody was told, or was not"),
+        (name = "sources", description = "Configured ways in"),
+        (name = "tokens", description = "Who may use this API"),
+        (name = "server", description = "The server itself"),
+    )
+)]
+pub(crate) struct Base;
+
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let about = "A token of this server (nb_…) as bearer, or as the password of basic authentication. Roles are \
+                     the scopes: read, ingest, respond (covers read), admin (covers all). Requests from the very \
+                     machine that the server runs on need none, unless it is configured otherwise.";
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The description of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    router::described().1
+}
+
+/// The description of the API as JSON, for `docs/reference/openapi.json`.
+pub fn openapi_json() -> String {
+    // made of texts and maps, which can always be written
+    let mut text = serde_json::to_string_pretty(&openapi()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Which scope each route needs, by the description. What names no security is for admins only, so that a
+/// forgotten line locks out instead of letting in.
+pub(crate) fn needs(openapi: &utoipa::openapi::OpenApi) -> Needs {
+    let document = serde_json::to_value(openapi).unwrap_or_default();
+    let mut needs = Needs::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let Ok(method) = Method::from_bytes(method.to_ascii_uppercase().as_bytes()) else { continue };
+            needs.push((method, path.clone(), need(operation)));
+        }
+    }
+    needs
+}
+
+fn need(operation: &Value) -> Option<Scope> {
+    let first = &operation["security"][0];
+    if first.as_object().is_some_and(serde_json::Map::is_empty) {
+        return None;
+    }
+    Some(first["token"][0].as_str().and_then(Scope::from_name).unwrap_or(Scope::Admin))
+}

@@ -1,0 +1,46 @@
+//! All routes.
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::Shared;
+use crate::error::Problem;
+use crate::front::{Front, front};
+use crate::openapi::{Base, needs};
+use crate::{api, doors};
+
+/// The routes and their description.
+pub(crate) fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
+    let routes = OpenApiRouter::with_openapi(Base::openapi());
+    routes.merge(api::routes()).merge(doors::alertmanager::routes()).split_for_parts()
+}
+
+/// Everything that the server answers, under the prefix if there is one.
+pub fn router(app: Shared) -> Router {
+    let (routes, openapi) = described();
+    let prefix = app.options.prefix.clone();
+    let guard = Front::new(app.clone(), needs(&openapi));
+    let routes = routes.fallback(unknown).method_not_allowed_fallback(not_allowed);
+    let routes = routes.layer(middleware::from_fn_with_state(guard, front)).with_state(app);
+    if prefix.is_empty() { routes } else { Router::new().nest(&prefix, routes).fallback(unknown) }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/v2/") {
+        return doors::alertmanager::error::no_path(uri.path());
+    }
+    Problem::not_found("resource", format_args!("{}: GET / tells what there is", uri.path())).into_response()
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    if uri.path().starts_with("/api/v2/") {
+        return doors::alertmanager::error::not_allowed(&method);
+    }
+    let detail = format!("{} does not take {method}: the header Allow says what it takes", uri.path());
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method-not-allowed", "Method not allowed", detail).into_response()
+}

@@ -1,0 +1,1 @@
+//! The shapes in which our rows are shown.
