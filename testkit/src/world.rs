@@ -48,6 +48,7 @@ pub struct World {
     pub seen: Vec<(String, Seen)>,
     /// What was accepted.
     pub accepted: Vec<Accepted>,
+    boots: i64,
     _folder: tempfile::TempDir,
 }
 
@@ -94,16 +95,19 @@ impl World {
             modes: BTreeMap::new(),
             seen: Vec::new(),
             accepted: Vec::new(),
+            boots: 0,
             _folder: folder,
         };
-        for number in 0..nodes {
-            let node = world.boot(number as i64);
+        for _ in 0..nodes {
+            let node = world.boot();
             world.nodes.push(node);
         }
         world
     }
 
-    fn boot(&mut self, number: i64) -> Node {
+    fn boot(&mut self) -> Node {
+        self.boots += 1;
+        let number = self.boots;
         let live = Live::new(self.rules.clone(), Vec::new(), &Registry::default().destination::<Scripted>()).unwrap();
         let text = live.rules_text();
         let now = self.now;
@@ -116,8 +120,7 @@ impl World {
 
     /// kill -9 on a node, and its restart: whatever was not in the database is gone.
     pub fn crash(&mut self, node: usize) {
-        let number = self.rng.random_range(0..1000);
-        self.nodes[node] = self.boot(number);
+        self.nodes[node] = self.boot();
         if self.nodes.len() == 1 {
             let now = self.now;
             self.store.write_blocking(move |tx| store::deliveries::end_leases(tx, now)).unwrap();

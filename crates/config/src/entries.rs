@@ -13,10 +13,9 @@ use serde_json::Value;
 use crate::limits::MAX_CONCURRENCY;
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server, some_time};
 
+// Only the schema is made of this as a whole. It is read section by section, so that everything that is
+// wrong is told at once.
 /// The configuration of a Nightbell, as `nightbell.toml` says it.
-///
-/// Only the schema is made of this as a whole. It is read section by section, so that everything that is
-/// wrong is told at once.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -63,15 +62,15 @@ pub(crate) struct RouteEntry {
     pub(crate) group_by: Option<Grouping>,
     /// How long a new group gathers before it is told for the first time.
     #[serde(with = "model::time::span::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "span"))]
     pub(crate) group_wait: Option<Duration>,
     /// How long after that until a group is told of what is new. Not zero.
     #[serde(with = "model::time::span::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "span"))]
     pub(crate) group_interval: Option<Duration>,
     /// How long until a group is told again although nothing is new. Not zero.
     #[serde(with = "model::time::span::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "span"))]
     pub(crate) repeat_interval: Option<Duration>,
     /// What must match, all of it, such as `team="db"` or `severity=~"critical|error"`.
     pub(crate) matchers: Vec<String>,
@@ -124,13 +123,24 @@ pub(crate) struct MannersEntry {
     pub(crate) per_second: f64,
     /// How long one attempt may take. Not zero.
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) timeout: Duration,
     /// How long a message is worth sending; after that it goes to the dead letters. Not zero.
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) give_up_after: Duration,
 }
+
+/// The keys of [`MannersEntry`]: what is split off from the settings of a kind.
+pub(crate) const MANNERS: [&str; 7] = [
+    "send_resolved",
+    "send_acknowledged",
+    "max_alerts",
+    "concurrency",
+    "per_second",
+    "timeout",
+    "give_up_after",
+];
 
 impl Default for MannersEntry {
     fn default() -> Self {
@@ -233,5 +243,18 @@ fn per_second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Erro
     match number.is_finite() && number >= 0.0 {
         true => Ok(number),
         false => Err(serde::de::Error::custom(format!("{number} is not zero or more"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manners_are_known_by_name() {
+        let schema = sdk::registry::schema_of::<MannersEntry>();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(properties.len(), MANNERS.len());
+        assert!(MANNERS.iter().all(|name| properties.contains_key(*name)));
     }
 }

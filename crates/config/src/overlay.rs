@@ -35,15 +35,18 @@ pub(crate) fn lay_over(
         }
         let origin = Origin::Environment(name.clone());
         let steps: Vec<&str> = rest.split(STEP).collect();
+        // into a copy, so that what fails half-way leaves nothing behind
+        let mut changed = root.clone();
         let set = match steps.len() {
-            1 => Err(format!(
-                "unknown variable{}",
-                meant(&[], rest, &view.keys(None).unwrap_or_default(), &["…"])
-            )),
-            _ => set(root, view, &steps, 0, text, &origin),
+            1 => {
+                let known = view.keys(None).unwrap_or_default();
+                Err(format!("unknown variable{}", meant(&[], rest, &known, &["…"])))
+            }
+            _ => set(&mut changed, view, &steps, 0, text, &origin),
         };
-        if let Err(message) = set {
-            problems.error(&origin, &Path::default(), message);
+        match set {
+            Ok(()) => *root = changed,
+            Err(message) => problems.error(&origin, &Path::default(), message),
         }
     }
 }
@@ -70,7 +73,7 @@ fn set(
         let index: usize = index.ok_or_else(|| format!("there is no item `{step}` in a list of {count}"))?;
         return set(&mut items[index], &view.item(), steps, at + 1, text, origin);
     }
-    if node.entries().is_none() {
+    if node.entries().is_none() || view.is_plain() {
         return Err(format!("there is nothing below {}", steps[..at].join(STEP)));
     }
     let key = key(node, view, steps, at)?;

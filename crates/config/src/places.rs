@@ -6,12 +6,12 @@ use std::fmt;
 use model::receiver::{Manners, Place, Receiver};
 use sdk::{BadSettings, Registry};
 
-use crate::entries::MannersEntry;
+use crate::entries::{MANNERS, MannersEntry};
 use crate::nearest::hint;
 use crate::node::{Node, Value};
 use crate::path::Path;
 use crate::problem::Problems;
-use crate::read::read;
+use crate::read::{plain_words, read};
 
 /// A way in: a kind of source with its settings.
 #[derive(Clone)]
@@ -78,13 +78,11 @@ impl Places<'_> {
 
     /// One destination: its manners are split off, the rest is its kind's.
     fn place(&mut self, id: String, kind: &str, node: &Node, path: &Path) -> Option<Place> {
-        let manners_schema = sdk::registry::schema_of::<MannersEntry>();
-        let is_manner = |key: &str| manners_schema["properties"].get(key).is_some();
         let Some(entries) = node.entries() else {
             self.problems.error(&node.origin, path, format!("must be a table, not {}", node.value.kind()));
             return None;
         };
-        let (manners, settings) = entries.iter().cloned().partition(|entry| is_manner(&entry.key));
+        let (manners, settings) = entries.iter().cloned().partition(|entry| MANNERS.contains(&entry.key.as_str()));
         let manners = Node::new(&node.origin, Value::Table(manners));
         let settings = Node::new(&node.origin, Value::Table(settings));
         let manners: Option<MannersEntry> = read(&manners, path, self.problems);
@@ -147,7 +145,7 @@ impl Places<'_> {
         match bad {
             BadSettings::Field { path: place, reason } => {
                 let place = Path::from_words(place);
-                self.problems.error(&node.origin_at(&place), &path.join(&place), reason);
+                self.problems.error(&node.origin_at(&place), &path.join(&place), plain_words(reason));
             }
             other => self.problems.error(&node.origin, path, other.to_string()),
         }

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::limits::MAX_PROBLEMS;
 use crate::node::Node;
 use crate::path::Path;
 use crate::problem::Problems;
@@ -18,17 +19,38 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node, path: &Path, problems: &mut
             Err(error) => error,
         };
         let place = Path::from_serde(error.path());
-        let message = error.into_inner().to_string();
+        let message = plain_words(&error.into_inner().to_string());
         // the field is missing because it was taken out
         let ours = removed.iter().any(|gone| gone.0.starts_with(&place.0));
         if !(ours && message.starts_with("missing field")) {
             problems.error(&node.origin_at(&place), &path.join(&place), &message);
         }
-        if !node.remove(&place) {
+        if problems.errors() > MAX_PROBLEMS || !node.remove(&place) {
             return None;
         }
         removed.push(place);
     }
+}
+
+/// Serde's words in those of people who write configuration: `expected usize` is `expected a whole number`.
+pub(crate) fn plain_words(message: &str) -> String {
+    let Some((before, wanted)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let wanted = match wanted {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, zero or more",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a sequence" => "a list",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "a map" => "a table",
+        name if name.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let before = before
+        .replace("invalid type: string", "invalid type: text")
+        .replace("invalid type: map", "invalid type: table")
+        .replace("invalid type: sequence", "invalid type: list");
+    format!("{before}, expected {wanted}")
 }
 
 #[cfg(test)]

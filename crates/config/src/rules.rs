@@ -14,16 +14,16 @@ use crate::nearest::hint;
 use crate::node::{Node, Value};
 use crate::path::Path;
 use crate::problem::Problems;
-use crate::read::read;
+use crate::read::{plain_words, read};
 
 /// What routes may refer to.
 pub(crate) struct Known<'a> {
     /// The whole file, to know where things stand.
     pub(crate) root: &'a Node,
     /// Names of receivers, also of those that something is wrong with.
-    pub(crate) receivers: Vec<&'a str>,
+    pub(crate) receivers: BTreeSet<&'a str>,
     /// Names of time intervals, likewise.
-    pub(crate) intervals: Vec<&'a str>,
+    pub(crate) intervals: BTreeSet<&'a str>,
 }
 
 impl<'a> Known<'a> {
@@ -157,8 +157,8 @@ impl<'a> Tree<'a> {
         let Some(name) = entry.receiver.as_deref().filter(|name| !name.is_empty()) else {
             return above.receiver.clone();
         };
-        if !self.known.receivers.contains(&name) {
-            let hint = hint(name, &self.known.receivers);
+        if !self.known.receivers.contains(name) {
+            let hint = hint(name, &Vec::from_iter(self.known.receivers.iter().copied()));
             let message = format!("undefined receiver {name:?} used in route{hint}");
             self.error(&path.key("receiver"), message);
         }
@@ -167,8 +167,8 @@ impl<'a> Tree<'a> {
 
     fn intervals(&mut self, names: &[String], path: &Path) -> Vec<String> {
         for (n, name) in names.iter().enumerate() {
-            if !self.known.intervals.contains(&name.as_str()) {
-                let hint = hint(name, &self.known.intervals);
+            if !self.known.intervals.contains(name.as_str()) {
+                let hint = hint(name, &Vec::from_iter(self.known.intervals.iter().copied()));
                 let message = format!("undefined time interval {name:?} used in route{hint}");
                 self.error(&path.index(n), message);
             }
@@ -331,7 +331,8 @@ fn interval(
             // the first two steps lead into the shape around the span
             let steps = Path::from_serde(error.path()).0.into_iter().skip(2).collect();
             let place = Path(steps);
-            problems.error(&node.origin_at(&place), &path.join(&place), error.into_inner().to_string());
+            let message = plain_words(&error.into_inner().to_string());
+            problems.error(&node.origin_at(&place), &path.join(&place), message);
             None
         }
     }

@@ -224,11 +224,20 @@ impl<'a> View<'a> {
 
     /// Whether nothing but a text can stand here.
     pub(crate) fn is_text(&self) -> bool {
+        self.is_only(&["string", "null"])
+    }
+
+    /// Whether neither a table nor a list can stand here.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_only(&["string", "integer", "number", "boolean", "null"])
+    }
+
+    fn is_only(&self, names: &[&str]) -> bool {
         let alternatives = self.alternatives(None);
         let types = || alternatives.iter().filter_map(|schema| schema.get("type"));
-        let text = |name: &Value| name == "string" || name == "null";
+        let is_one = |name: &Value| name.as_str().is_some_and(|name| names.contains(&name));
         types().next().is_some()
-            && types().all(|name| name.as_array().map_or_else(|| text(name), |all| all.iter().all(text)))
+            && types().all(|name| name.as_array().map_or_else(|| is_one(name), |all| all.iter().all(is_one)))
     }
 
     /// Whether a list may stand here.

@@ -31,15 +31,15 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// How long a request may take altogether; beyond, the answer is 503. Not zero.
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub request_timeout: Duration,
     /// How long the head of a request may take to arrive. Not zero.
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub header_timeout: Duration,
     /// How long requests and deliveries that are under way may take to end when the hub is told to stop.
     #[serde(with = "model::time::span")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub shutdown_timeout: Duration,
     /// Whether requests from this very machine need no token. Do not set this behind a proxy that runs on
     /// the same machine: everybody would come from there.
@@ -100,7 +100,7 @@ impl Default for Database {
 pub struct Retention {
     /// How old it may be; `0s`: any age.
     #[serde(with = "model::time::span")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub age: Duration,
     /// How many events it may be; 0: any number.
     pub events: u64,
@@ -150,11 +150,11 @@ impl Default for Limits {
 pub(crate) struct Incidents {
     /// How long after its end the same trouble re-opens an incident, rather than opening a new one.
     #[serde(with = "model::time::span")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) reopen_within: Duration,
     /// When an alert that came without an end is taken to be over, counted from when it last came.
     #[serde(with = "model::time::span")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) resolve_timeout: Duration,
 }
 

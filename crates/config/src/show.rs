@@ -85,7 +85,8 @@ fn fill(node: &mut Node, view: &View) {
     for key in view.keys(Some(node)).unwrap_or_default() {
         let inner = view.key(key, Some(node));
         if node.get(key).is_none() {
-            let default = inner.default().and_then(|json| Node::from_json(&Origin::Default, json));
+            let shown = inner.default().filter(|json| json.as_object().is_none_or(|fields| !fields.is_empty()));
+            let default = shown.and_then(|json| Node::from_json(&Origin::Default, json));
             default.into_iter().for_each(|default| node.set(key, default));
         }
     }

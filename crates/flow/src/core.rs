@@ -35,6 +35,14 @@ impl Core {
         self.ids.next(now)
     }
 
+    /// Makes ids from now on greater than all of events and deliveries, which are read in their order.
+    pub(crate) fn observe_ids(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for id in [store::events::last_id(tx)?, store::deliveries::last_id(tx)?].into_iter().flatten() {
+            self.ids.observe(id);
+        }
+        Ok(())
+    }
+
     /// The rules in force.
     pub fn live(&self) -> Arc<Live> {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()

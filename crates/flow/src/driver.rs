@@ -24,6 +24,10 @@ use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs::{self, NewSilence, NotSilenced};
 
+mod once;
+
+pub use once::{Once, Taken};
+
 /// How often the steps run, whether rung or not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long after a failure the steps are run again.

@@ -41,6 +41,8 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Ve
     if let Some(oldest) = due.first().and_then(|group| group.due_at) {
         core.counters.tell_lag(u64::try_from(now.since(oldest).as_micros()).unwrap_or(u64::MAX));
     }
+    // lanes are sent in the order of ids: what is planned now must come after what others have planned
+    core.observe_ids(tx)?;
     let live = core.live();
     let ids: Vec<Id> = due.iter().map(|group| group.id).collect();
     let mut members: Vec<Vec<MemberRow>> = due.iter().map(|_| Vec::new()).collect();

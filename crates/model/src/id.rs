@@ -107,6 +107,22 @@ impl IdMaker {
     }
 }
 
+impl IdMaker {
+    /// Makes all ids from now on greater than this one, whoever made it: where rows of several nodes are
+    /// read in the order of their ids, or after a restart with a clock that was set back.
+    pub fn observe(&self, id: Id) {
+        let millis = id.0 >> (NODE_BITS + COUNTER_BITS);
+        let own = (id.0 >> COUNTER_BITS) & ((1 << NODE_BITS) - 1) == self.node;
+        let tick = if own {
+            millis << COUNTER_BITS | id.0 & ((1 << COUNTER_BITS) - 1)
+        } else {
+            // the node's bits weigh more than the counter's: only the next millisecond is surely greater
+            ((millis + 1) << COUNTER_BITS) - 1
+        };
+        self.last.fetch_max(tick, Ordering::Relaxed);
+    }
+}
+
 impl Id {
     /// When the id was made, to the millisecond: good enough to show, never used to decide.
     pub fn made_at(self) -> Time {
@@ -135,6 +151,17 @@ mod tests {
         let now = Time::from_millis(1_790_000_000_000);
         let from_a: std::collections::HashSet<_> = (0..5000).map(|_| a.next(now)).collect();
         assert!((0..5000).all(|_| !from_a.contains(&b.next(now))));
+    }
+
+    #[test]
+    fn what_was_observed_is_exceeded() {
+        let (a, b) = (IdMaker::new(1), IdMaker::new(2));
+        let late = b.next(Time::from_millis(1_790_000_005_000));
+        a.observe(late);
+        assert!(a.next(Time::from_millis(1_790_000_000_000)) > late);
+        let own = a.next(Time::from_millis(1_790_000_000_000));
+        a.observe(own);
+        assert_eq!(a.next(Time::from_millis(0)).0, own.0 + 1, "an own id costs no millisecond");
     }
 
     #[test]

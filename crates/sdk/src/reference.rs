@@ -36,13 +36,16 @@ fn section(text: &mut String, facts: &Facts, schema: &Value) {
     // writing to a String cannot fail
     let _ = writeln!(text, "\n## `{}`: {}\n\n{}", facts.kind, facts.title, facts.about);
     if facts.deduplicates {
-        let _ = writeln!(text, "\nThe other side drops what it has seen under the same idempotency key.");
+        let _ = writeln!(text, "\nWhat comes twice under the same idempotency key is taken once.");
     }
     if !facts.docs.is_empty() {
         let _ = writeln!(text, "\nIts own documentation: <{}>", facts.docs);
     }
     settings_table(text, schema);
     for example in schema.get("examples").and_then(Value::as_array).into_iter().flatten() {
+        if example.as_object().is_none_or(Map::is_empty) {
+            continue;
+        }
         let _ = writeln!(text, "\n```toml\n{}```", toml_of(example));
     }
 }
@@ -123,13 +126,14 @@ fn choices(schema: &Value) -> String {
         match branch.get("const") {
             Some(word) => {
                 let meaning = branch.get("description").and_then(Value::as_str).map(cell).unwrap_or_default();
-                let meaning = if meaning.is_empty() { meaning } else { format!(": {meaning}") };
+                let meaning = meaning.trim_end_matches('.');
+                let meaning = if meaning.is_empty() { String::new() } else { format!(": {meaning}") };
                 found.push(format!("`{}`{meaning}", inline(word)));
             }
             None => found.extend(Some(choices(branch)).filter(|text| !text.is_empty())),
         }
     }
-    found.join(" ")
+    found.join("; ")
 }
 
 /// Text for a cell of a table: one line, bars escaped.
@@ -251,14 +255,14 @@ mod tests {
 
 Reads pipes.
 
-The other side drops what it has seen under the same idempotency key.
+What comes twice under the same idempotency key is taken once.
 
 Its own documentation: <https://p.example>
 
 | setting | type | default | meaning |
 |---|---|---|---|
 | `token` | secret | required | Who we are. |
-| `colour` | choice | `"red"` | Which. `"red"`: Like a fire. `"blue"`: Like the \| sea. |
+| `colour` | choice | `"red"` | Which. `"red"`: Like a fire; `"blue"`: Like the \| sea |
 | `count` | number | `3` | How often. |
 | `more` | list of text |  | More. |
 | `tags` | table of text | `{}` | What to say. |

@@ -261,6 +261,14 @@ pub fn page(
     }
 }
 
+/// The greatest id of all deliveries; none when there are none.
+///
+/// # Errors
+/// When the database is gone.
+pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
+    Ok(tx.query_one("SELECT MAX(id) FROM deliveries", &[], |row| row.opt_int(0))?.flatten().map(Id))
+}
+
 /// How many are pending and dead, and when the oldest pending one was planned.
 ///
 /// # Errors

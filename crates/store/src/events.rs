@@ -70,6 +70,14 @@ pub fn judge(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
     Ok(())
 }
 
+/// The greatest id of all events; none when there are none.
+///
+/// # Errors
+/// When the database is gone.
+pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
+    Ok(tx.query_one("SELECT MAX(id) FROM events", &[], |row| row.opt_int(0))?.flatten().map(Id))
+}
+
 /// One event.
 ///
 /// # Errors

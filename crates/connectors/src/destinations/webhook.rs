@@ -59,9 +59,10 @@ pub struct Settings {
     /// The shape of the body, unless `body` says otherwise.
     #[serde(default)]
     format: Format,
-    /// A template of the body, e.g. `{"text": {{ title | json }}}`. The names that it knows are `kind`,
-    /// `title`, `body`, `link`, `severity`, `status`, `labels`, `annotations`, `alerts` and the others that
-    /// messages have.
+    /// A template of the body, e.g. `{"text": {{ title | json }}}`. It knows `kind`, `title`, `body`,
+    /// `facts`, `actions`, `link`, `severity`, `status`, `receiver`, `group_key`, `labels` and `annotations`
+    /// (what all alerts share), `alerts`, `idempotency_key` and `notification` (all of it), as do the
+    /// templates of the other destinations.
     body: Option<Template<Plain>>,
     /// The content type of the body.
     #[serde(default = "application_json")]

@@ -39,7 +39,7 @@ pub struct HeartbeatSettings {
     pub every: Duration,
     /// How much later than that it may come.
     #[serde(with = "span", default)]
-    #[schemars(with = "String", default = "no_grace", extend("format" = "span"))]
+    #[schemars(with = "String", extend("format" = "span", "default" = "0s"))]
     pub grace: Duration,
     /// The labels of the incident, for routing; `heartbeat`, the integration's name, is added to them.
     #[serde(default)]
@@ -49,10 +49,6 @@ pub struct HeartbeatSettings {
     pub severity: Level,
     /// What is said when no beat comes; by default that the heartbeat is overdue.
     pub title: Option<String>,
-}
-
-fn no_grace() -> &'static str {
-    "0s"
 }
 
 /// How bad it is, as settings have it.

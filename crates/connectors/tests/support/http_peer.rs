@@ -15,8 +15,8 @@ pub enum Say {
     Garbage,
     /// Nothing, ever.
     Nothing,
-    /// That it is fine, and then a body that never comes.
-    HeadOnly,
+    /// That it is fine, and then a body that breaks off.
+    HalfABody,
 }
 
 impl Say {
@@ -97,10 +97,10 @@ fn serve(stream: TcpStream, say: &Say, seen: &Sender<Seen>) -> Option<TcpStream>
         Say::Status(code, headers, body) => status(*code, headers, body),
         Say::Echo(code) => status(*code, &[], text.as_bytes()),
         Say::Garbage => out.write_all(b"\x00\x01 this is no HTTP \xff\r\n\r\n").unwrap(),
-        Say::HeadOnly => out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart").unwrap(),
+        Say::HalfABody => out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart").unwrap(),
         Say::Nothing => {}
     }
-    matches!(say, Say::Nothing | Say::HeadOnly).then_some(stream)
+    matches!(say, Say::Nothing).then_some(stream)
 }
 
 fn read(stream: &TcpStream) -> Option<Seen> {
