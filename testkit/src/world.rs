@@ -253,15 +253,18 @@ impl World {
     pub fn settles(&mut self) {
         for _ in 0..100 {
             let before = self.seen.len();
+            let mut answered = 0;
             for node in 0..self.nodes.len() {
                 while self.run(node) {}
                 self.work(node);
                 while !self.nodes[node].under_way.is_empty() {
                     self.answer(node, 0);
+                    answered += 1;
                 }
                 self.record(node);
             }
-            if self.seen.len() == before {
+            // an answer makes room for what a desk has claimed already
+            if self.seen.len() == before && answered == 0 {
                 return;
             }
         }
