@@ -449,4 +449,19 @@ mod tests {
             assert!(matches!(error, HttpError::Forbidden { .. }), "{host}: {error}");
         }
     }
+
+    #[test]
+    fn a_redirect_takes_no_credentials_elsewhere_and_stays_encrypted() {
+        let judge = |from: &str, to: &str, header: &'static str| {
+            let mut request = Outgoing::json(from, "{}", Duration::from_secs(1));
+            request.headers.push((header, "x".to_owned()));
+            judge_redirect(&parse_url(from).unwrap(), &parse_url(to).unwrap(), &request).is_ok()
+        };
+        assert!(judge("https://a.example/x", "https://a.example/y", "Authorization"));
+        assert!(judge("https://a.example/x", "https://b.example/y", "Idempotency-Key"));
+        assert!(judge("http://a.example/x", "https://a.example/y", "Idempotency-Key"));
+        assert!(!judge("https://a.example/x", "https://b.example/y", "Authorization"));
+        assert!(!judge("https://a.example/x", "https://a.example:444/y", "X-Api-Key"));
+        assert!(!judge("https://a.example/x", "http://a.example/y", "Idempotency-Key"));
+    }
 }

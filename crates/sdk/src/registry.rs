@@ -233,3 +233,29 @@ impl<S: Source> Reader for ReaderWithSettings<S> {
         S::parse(&self.0, request)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_do_not_repeat_values_of_the_wrong_type() {
+        for (said, shown) in [
+            (
+                r#"invalid type: string "hu\"sh, expected x", expected a map"#,
+                "invalid type: string, expected a map",
+            ),
+            ("invalid type: integer `5`, expected a string", "invalid type: integer, expected a string"),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+            ("missing field `url`", "missing field `url`"),
+        ] {
+            assert_eq!(without_value(said.to_owned()), shown);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_told_what_there_is() {
+        let error = Registry::default().ready("pigeon", Value::Null).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("there is no kind \"pigeon\"; known are "));
+    }
+}
