@@ -12,6 +12,7 @@ mod http;
 mod reader;
 mod receivers;
 mod route;
+mod servers;
 mod slack;
 mod times;
 

@@ -21,7 +21,7 @@ use crate::rules::{self, Known, Tree};
 use crate::schema::{View, schema};
 use crate::secrets::{self, Surroundings};
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server};
-use crate::show::Shown;
+use crate::show::{ShowAs, Shown};
 use crate::{alertmanager, from_toml, overlay, unknown};
 
 /// A checked configuration. No `Debug` output of it shows a secret.
@@ -44,6 +44,14 @@ pub struct Config {
     /// What is probably not meant.
     pub warnings: Vec<Problem>,
     pub(crate) shown: Shown,
+}
+
+impl Config {
+    /// The effective configuration: file, environment and defaults, with where each value came from.
+    /// Secrets are shown as `<secret>`, or as where they are kept.
+    pub fn show(&self, form: ShowAs) -> String {
+        self.shown.show(form)
+    }
 }
 
 /// In which form a configuration is written.

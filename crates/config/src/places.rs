@@ -82,7 +82,8 @@ impl Places<'_> {
             self.problems.error(&node.origin, path, format!("must be a table, not {}", node.value.kind()));
             return None;
         };
-        let (manners, settings) = entries.iter().cloned().partition(|entry| MANNERS.contains(&entry.key.as_str()));
+        let (manners, settings) =
+            entries.iter().cloned().partition(|entry| MANNERS.contains(&entry.key.as_str()));
         let manners = Node::new(&node.origin, Value::Table(manners));
         let settings = Node::new(&node.origin, Value::Table(settings));
         let manners: Option<MannersEntry> = read(&manners, path, self.problems);

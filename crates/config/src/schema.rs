@@ -119,7 +119,10 @@ fn time_intervals() -> Value {
         "items": {
             "type": "object",
             "additionalProperties": false,
-            "properties": { "start_time": clock("From, such as 09:00."), "end_time": clock("Until, such as 17:00.") },
+            "properties": {
+                "start_time": clock("From, such as 09:00."),
+                "end_time": clock("Until, such as 17:00; on the next day if that is earlier."),
+            },
         },
     });
     let interval = json!({

@@ -6,7 +6,6 @@ use model::route::Timing;
 use model::time::span;
 use serde_json::{Map, Value as Json, json};
 
-use crate::load::Config;
 use crate::node::{Node, Value};
 use crate::path::{Path, Step};
 use crate::problem::Origin;
@@ -34,22 +33,19 @@ impl fmt::Debug for Shown {
     }
 }
 
-impl Config {
-    /// The effective configuration: file, environment and defaults, with where each value came from.
-    /// Secrets are shown as `<secret>`, or as where they are kept.
-    pub fn show(&self, form: ShowAs) -> String {
-        let root = self.shown.filled();
-        match form {
-            ShowAs::Toml => as_toml(&root),
-            ShowAs::Json => as_json(&root),
-        }
-    }
-}
-
 impl Shown {
     /// Takes a tree without secrets.
     pub(crate) fn new(root: Node, schema: Json) -> Self {
         Shown { root, schema }
+    }
+
+    /// The whole of it, with where each value came from.
+    pub(crate) fn show(&self, form: ShowAs) -> String {
+        let root = self.filled();
+        match form {
+            ShowAs::Toml => as_toml(&root),
+            ShowAs::Json => as_json(&root),
+        }
     }
 
     /// With all that nobody set.
@@ -85,7 +81,8 @@ fn fill(node: &mut Node, view: &View) {
     for key in view.keys(Some(node)).unwrap_or_default() {
         let inner = view.key(key, Some(node));
         if node.get(key).is_none() {
-            let shown = inner.default().filter(|json| json.as_object().is_none_or(|fields| !fields.is_empty()));
+            let is_something = |json: &&Json| json.as_object().is_none_or(|fields| !fields.is_empty());
+            let shown = inner.default().filter(is_something);
             let default = shown.and_then(|json| Node::from_json(&Origin::Default, json));
             default.into_iter().for_each(|default| node.set(key, default));
         }

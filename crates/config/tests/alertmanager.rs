@@ -1,5 +1,7 @@
 //! `alertmanager.yml`: which files are taken, what is said about the others, and what the taken ones mean.
 
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
 mod kinds;
 
 use std::collections::BTreeMap;

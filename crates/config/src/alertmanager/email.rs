@@ -2,16 +2,14 @@
 
 use std::rc::Rc;
 
-use super::global::{Global, Smtp};
+use super::global::Global;
 use super::list;
 use super::reader::{Fields, Keys, Reader};
+use super::servers::{NO_CRAM, Smarthost, Smtp};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
 use crate::yaml::Yaml;
-
-/// Why some ways to log in are refused.
-pub(super) const NO_CRAM: &str = "mail servers are logged in to by user name and password only";
 
 const KEYS: Keys = Keys {
     known: &[
@@ -35,14 +33,6 @@ const KEYS: Keys = Keys {
     ],
     refused: &[("threading", "mails about the same trouble are always in one thread")],
 };
-
-/// A mail server as Alertmanager writes it.
-#[derive(Clone)]
-pub(super) struct Smarthost {
-    origin: Origin,
-    host: String,
-    port: u16,
-}
 
 impl Reader<'_> {
     /// A destination of the kind `email`.
@@ -149,37 +139,6 @@ impl Reader<'_> {
             place.set("headers", headers);
         }
     }
-
-    /// Host and port, as Go's `net.SplitHostPort` takes them apart.
-    pub(super) fn smarthost(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path) -> Option<Smarthost> {
-        let node = self.filled(yaml, path)?;
-        let text = node.as_text().unwrap_or_default();
-        match host_and_port(text) {
-            Ok((host, port)) => Some(Smarthost { origin: node.origin.clone(), host, port }),
-            Err(message) => {
-                self.error(&node.origin, path, message);
-                None
-            }
-        }
-    }
-}
-
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(format!("address {text}: missing port in address"));
-    };
-    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    if inside.is_none() && host.contains(':') {
-        return Err(format!("address {text}: too many colons in address"));
-    }
-    let port = match port {
-        "" => return Err(format!("address {text:?}: port cannot be empty")),
-        "smtp" => 25,
-        "smtps" | "submissions" => 465,
-        "submission" => 587,
-        port => port.parse().map_err(|_| format!("address {text:?}: {port:?} is not a port"))?,
-    };
-    Ok((inside.unwrap_or(host).to_owned(), port))
 }
 
 /// The server, and how to talk to it: as Alertmanager does (`notify/email/email.go`), encrypted from the
@@ -231,10 +190,5 @@ mod tests {
             addresses(&to).to_json(),
             serde_json::json!([r#""Doe, Ann" <ann@example.org>"#, "bob@example.org"])
         );
-        assert_eq!(host_and_port("[::1]:25"), Ok(("::1".to_owned(), 25)));
-        assert_eq!(host_and_port("mail:submission"), Ok(("mail".to_owned(), 587)));
-        for bad in ["mail", "mail:", "::1:25", "mail:x", "mail:99999"] {
-            assert!(host_and_port(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use super::email::Smarthost;
 use super::http::Http;
 use super::reader::{Keys, Reader};
-use super::slack::Post;
+use super::servers::{NO_CRAM, Post, Smtp};
 use crate::node::Node;
 use crate::path::Path;
 use crate::yaml::Yaml;
@@ -72,18 +71,6 @@ pub(super) struct Global {
     pub(super) smtp: Smtp,
 }
 
-/// What mail needs to know beside whom it is for.
-#[derive(Clone, Default)]
-pub(super) struct Smtp {
-    pub(super) from: Option<Node>,
-    pub(super) hello: Option<Node>,
-    pub(super) smarthost: Option<Smarthost>,
-    pub(super) username: Option<Node>,
-    pub(super) password: Option<Node>,
-    pub(super) require_tls: Option<Node>,
-    pub(super) implicit_tls: Option<Node>,
-}
-
 impl Global {
     /// Reads the section; nothing is nothing.
     pub(super) fn read(reader: &mut Reader, yaml: Option<&Rc<Yaml>>) -> Self {
@@ -105,7 +92,7 @@ impl Global {
                 .and_then(|it| reader.bool(it, &at("smtp_force_implicit_tls"))),
         };
         for key in ["smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity"] {
-            reader.only_empty(fields.get(key), &at(key), super::email::NO_CRAM);
+            reader.only_empty(fields.get(key), &at(key), NO_CRAM);
         }
         reader.no_tls_config(fields.get("smtp_tls_config"), &at("smtp_tls_config"));
         let slack = reader.slack_post(&fields, &path, ["slack_api_url", "slack_app_token", "slack_app_url"]);

@@ -3,6 +3,7 @@
 use super::global::Global;
 use super::http::Http;
 use super::reader::{Fields, Keys, Reader};
+use super::servers::{POST_MESSAGE, Post};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
@@ -45,17 +46,6 @@ const KEYS: Keys = Keys {
 };
 /// Texts that we write ourselves, so that they may only be Alertmanager's own templates.
 const OURS: [&str; 6] = ["color", "title_link", "pretext", "footer", "fallback", "callback_id"];
-/// The method of Slack's Web API that a bot posts with.
-const POST_MESSAGE: &str = "/chat.postMessage";
-
-/// Where to post: by a webhook's URL, or as a bot.
-#[derive(Clone, Default)]
-pub(super) struct Post {
-    pub(super) url: Option<Node>,
-    pub(super) token: Option<Node>,
-    /// Slack's Web API, when it is not where it usually is.
-    pub(super) api_url: Option<Node>,
-}
 
 impl Reader<'_> {
     /// A destination of the kind `slack`.
@@ -143,22 +133,6 @@ impl Reader<'_> {
 
     fn refuse(&mut self, http: &Http, path: &Path, message: &str) {
         http.origin().into_iter().for_each(|origin| self.error(origin, &path.key("http_config"), message));
-    }
-
-    /// The three ways to say where to post; the second also by a file.
-    pub(super) fn slack_post(&mut self, fields: &Fields<'_>, path: &Path, keys: [&str; 3]) -> Post {
-        let [url, token, app] = keys;
-        let url = self.url(fields, path, (url, &format!("{url}_file")));
-        let token = self.secret(fields, path, (token, &format!("{token}_file")));
-        let api_url = self.static_text(fields.get(app), &path.key(app)).and_then(|node| {
-            let api = node.as_text().and_then(|text| text.strip_suffix(POST_MESSAGE));
-            if api.is_none() {
-                let message = format!("not understood yet: must end with {POST_MESSAGE}");
-                self.error(&node.origin, &path.key(app), message);
-            }
-            Some(Node::text(&node.origin, api?))
-        });
-        Post { url, token, api_url }
     }
 }
 
