@@ -22,7 +22,7 @@ use crate::live::LivePlace;
 /// How often all destinations are looked at, whether rung or not: a lost ring costs this much at the most.
 const SWEEP: Duration = Duration::from_secs(1);
 /// What a send may take beyond its own time-out before it is given up from outside.
-const OVERTIME: Duration = Duration::from_secs(1);
+const OVERTIME: Duration = Duration::from_secs(3);
 /// When claiming is tried again after the database was gone.
 const CLAIM_RETRY: Duration = Duration::from_millis(500);
 
