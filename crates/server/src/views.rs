@@ -1,1 +1,3 @@
 //! The shapes in which our rows are shown.
+
+pub mod words;

@@ -1,11 +1,21 @@
 //! Alertmanager's API, version 2, and its management endpoints, so that Prometheus, amtool and everything
 //! else that speaks it work unchanged.
 //!
-//! Errors are as Alertmanager's: a JSON string, or `{code, message}` for what its framework refuses.
+//! Errors are as Alertmanager's: a JSON string, or `{code, message}` for what its framework refuses. It is
+//! stricter than Alertmanager where that would lose something: a label that is given twice, bytes that are
+//! no UTF-8 and text behind the document are refused.
 
+mod alert;
+mod alerts;
+mod config;
 pub mod error;
+mod filter;
+mod groups;
+mod list;
 mod manage;
 mod post_alerts;
+mod silences;
+mod status;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +25,12 @@ use crate::app::Shared;
 /// All of its routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(post_alerts::post_alerts))
+        .routes(routes!(alerts::get_alerts, post_alerts::post_alerts))
+        .routes(routes!(groups::get_groups))
+        .routes(routes!(silences::get_silences, silences::post_silences))
+        .routes(routes!(silences::get_silence, silences::delete_silence))
+        .routes(routes!(status::get_status))
+        .routes(routes!(status::get_receivers))
         .routes(routes!(manage::healthy))
         .routes(routes!(manage::ready))
         .routes(routes!(manage::reload))
