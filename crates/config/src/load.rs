@@ -163,8 +163,7 @@ fn assemble(
     };
     let schema = schema(registry);
     let view = View::whole(&schema);
-    let referred = secrets::variables(&root, &view);
-    overlay::lay_over(&mut root, &view, &among.environment, &referred, problems);
+    overlay::lay_over(&mut root, &view, &among.environment, problems);
     unknown::prune(&mut root, &view, &Path::default(), problems);
     let mut shown = root.clone();
     secrets::redact(&mut shown, &view);

@@ -8,6 +8,7 @@ use crate::node::{Node, Value};
 use crate::path::Path;
 use crate::problem::{Origin, Problems};
 use crate::schema::View;
+use crate::secrets;
 
 /// What all our variables begin with.
 const PREFIX: &str = "NIGHTBELL_";
@@ -18,15 +19,15 @@ const RESERVED: [&str; 4] = ["NIGHTBELL_SERVER", "NIGHTBELL_TOKEN", "NIGHTBELL_L
 /// What the variables of the tests begin with.
 const RESERVED_PREFIX: &str = "NIGHTBELL_TEST_";
 
-/// Lays the variables over the tree. `referred` are those that secrets refer to by name; these are no
-/// settings.
+/// Lays the variables over the tree. Those that secrets refer to by name are no settings.
 pub(crate) fn lay_over(
     root: &mut Node,
     view: &View,
     environment: &BTreeMap<String, String>,
-    referred: &[String],
     problems: &mut Problems,
 ) {
+    let mut referred = secrets::variables(root, view);
+    let mut unknown = Vec::new();
     for (name, text) in environment {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         let reserved = RESERVED.contains(&name.as_str()) || name.starts_with(RESERVED_PREFIX);
@@ -46,8 +47,13 @@ pub(crate) fn lay_over(
         };
         match set {
             Ok(()) => *root = changed,
-            Err(message) => problems.error(&origin, &Path::default(), message),
+            Err(message) => unknown.push((name, origin, message)),
         }
+    }
+    // a variable may have set a secret that refers to another one
+    referred.extend(secrets::variables(root, view));
+    for (_, origin, message) in unknown.into_iter().filter(|(name, ..)| !referred.contains(name)) {
+        problems.error(&origin, &Path::default(), message);
     }
 }
 

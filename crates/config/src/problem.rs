@@ -102,7 +102,8 @@ impl Problems {
     }
 
     fn add(&mut self, level: Level, origin: &Origin, path: &Path, message: String) {
-        if self.all.len() < MAX_PROBLEMS {
+        // counted apart, so that no number of warnings keeps an error out
+        if self.all.iter().filter(|problem| problem.level == level).count() < MAX_PROBLEMS {
             self.all.push(Problem { level, origin: origin.clone(), path: path.to_string(), message });
         }
     }

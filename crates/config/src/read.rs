@@ -32,7 +32,8 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node, path: &Path, problems: &mut
     }
 }
 
-/// Serde's words in those of people who write configuration: `expected usize` is `expected a whole number`.
+/// Serde's words in those of people who write configuration. A value of the wrong type is not repeated: it
+/// may be a secret that stands in the wrong place.
 pub(crate) fn plain_words(message: &str) -> String {
     let Some((before, wanted)) = message.rsplit_once(", expected ") else { return message.to_owned() };
     let wanted = match wanted {
@@ -46,11 +47,18 @@ pub(crate) fn plain_words(message: &str) -> String {
         name if name.starts_with("struct ") => "a table",
         other => other,
     };
-    let before = before
-        .replace("invalid type: string", "invalid type: text")
-        .replace("invalid type: map", "invalid type: table")
-        .replace("invalid type: sequence", "invalid type: list");
-    format!("{before}, expected {wanted}")
+    let Some(have) = before.strip_prefix("invalid type: ") else {
+        return format!("{before}, expected {wanted}");
+    };
+    let have = match have.split([' ', '`', '"']).next().unwrap_or_default() {
+        "string" | "character" => "a text",
+        "integer" | "floating" => "a number",
+        "boolean" => "true or false",
+        "sequence" => "a list",
+        "map" => "a table",
+        _ => "that",
+    };
+    format!("must be {wanted}, not {have}")
 }
 
 #[cfg(test)]
@@ -67,5 +75,13 @@ mod tests {
         let mut problems = Problems::default();
         assert!(read::<Server>(&node, &Path::of(&["server"]), &mut problems).is_none());
         assert_eq!(problems.errors(), 3);
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_not_repeated() {
+        let told = |json| serde_json::from_value::<Vec<u16>>(json).map_err(|it| plain_words(&it.to_string()));
+        assert_eq!(told(json!("hush, expected `x`")), Err("must be a list, not a text".to_owned()));
+        assert_eq!(told(json!([1.5])), Err("must be a whole number, zero or more, not a number".to_owned()));
+        assert_eq!(told(json!([{}])), Err("must be a whole number, zero or more, not a table".to_owned()));
     }
 }

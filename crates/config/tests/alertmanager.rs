@@ -124,3 +124,25 @@ fn what_is_taken_means_what_it_means_to_alertmanager() {
         insta::assert_snapshot!(name, meaning(name));
     }
 }
+
+#[test]
+fn secrets_in_files_are_read_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("url", "http://x/hush\n"), ("password", "hush"), ("slack", "https://hooks.slack.com/hush")]
+    {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let file = folder.path().join("alertmanager.yml");
+    let text = "global: {slack_api_url_file: slack}\nroute: {receiver: ops}\nreceivers:\n- name: ops\n  \
+        slack_configs: [{}]\n  webhook_configs:\n  - url_file: url\n    http_config:\n      \
+        basic_auth: {username: u, password_file: password}\n";
+    std::fs::write(&file, text).unwrap();
+    let config = load(&file, [], &kinds::registry()).unwrap();
+    let places = &config.rules.receivers["ops"].destinations;
+    assert_eq!(places[0].settings["url"], "http://x/hush");
+    assert_eq!(places[0].settings["password"], "hush");
+    assert_eq!(places[1].settings["url"], "https://hooks.slack.com/hush");
+    assert_eq!((places[0].manners.send_resolved, places[1].manners.send_resolved), (true, false));
+    assert!(!config.show(ShowAs::Toml).contains("hush"));
+}

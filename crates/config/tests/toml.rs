@@ -120,6 +120,9 @@ const WRONG: &[&str] = &[
     "[route]\nreceiver = 'ops'\n[[receivers.ops.webhook]]\nurl = { env = 'NOT_SET' }\npasswrd = 'hush-hush'",
     "[route]\nreceiver = 'ops'\n[[receivers.ops.webhook]]\nurl = { path = 'x' }\nbearer_token = 5\n\
      password = ''",
+    "database = 'postgres://u:hush-hush@h/d'\n[route]\nreceiver = 'ops'\n[[receivers.ops.webhook]]\n\
+     url = 'http://x/'\nheaders = 'X-Key: hush-hush'\n[[receivers.ops.webhook]]\nurl = 'http://x/'\n\
+     old_signing_secrets = 'hush-hush'",
     "[route]\nreceiver = 'ops'\n[receivers.ops]\n[[inhibit]]\nsource = ['a']\ntarget = 'b'\nequals = ['c']",
     "[route]\nreceiver = 'ops'\n[receivers.ops]\n[[inhibit]]\nsource = ['a=b']",
     "[route]\nreceiver = 'ops'\n[receivers.ops]\n[time_intervals.x]\nweekday = ['monday']\n\
@@ -188,6 +191,9 @@ fn the_environment_overrides_the_file() {
         ("NIGHTBELL_RECEIVERS__OPS__WEBHOOK", "[{ url = 'http://x/' }]"),
         ("NIGHTBELL_INTEGRATIONS__BACKUP__KIND", "heartbeat"),
         ("NIGHTBELL_INTEGRATIONS__BACKUP__EVERY", "1d"),
+        // a secret that is somewhere else
+        ("NIGHTBELL_DATABASE__URL", "{ env = 'NIGHTBELL_PG' }"),
+        ("NIGHTBELL_PG", "postgres://h/d"),
         // of others
         ("NIGHTBELL_SERVER", "http://x"),
         ("NIGHTBELL_TOKEN", "x"),
@@ -204,6 +210,7 @@ fn the_environment_overrides_the_file() {
     let config = config.unwrap();
     assert_eq!(config.server.listen.to_string(), "[::]:80");
     assert_eq!(config.server.max_body_bytes, 1000);
+    assert_eq!(config.database.url.as_ref().map(sdk::Secret::expose), Some("postgres://h/d"));
     assert_eq!(config.log.level, "debug");
     assert_eq!(config.outbound.allow.len(), 1);
     assert_eq!(config.rules.receivers["ops"].destinations.len(), 2);
@@ -315,4 +322,12 @@ fn the_schema_holds_all_kinds() {
     let kinds = schema["properties"]["integrations"]["additionalProperties"]["oneOf"].as_array().unwrap();
     assert!(kinds.iter().any(|kind| kind["properties"]["kind"]["const"] == "heartbeat"));
     insta::assert_json_snapshot!(schema);
+}
+
+#[test]
+fn no_number_of_warnings_hides_an_error() {
+    let unused: String = (0..300).map(|n| format!("[receivers.r{n}]\n")).collect();
+    let problems =
+        read(&format!("{unused}[route]\nreceiver = 'r0'\n[[inhibit]]\nsource = ['a=b']")).unwrap_err();
+    assert!(problems.contains("missing field `target`"), "{problems}");
 }

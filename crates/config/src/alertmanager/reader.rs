@@ -57,7 +57,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name = key.text.as_str();
             if keys.known.contains(&name) {
-                // nothing at all is as if it were not there, except for a bool
+                // nothing at all is as if it were not there
                 if !value.is_null() {
                     fields.push((name, value));
                 }
