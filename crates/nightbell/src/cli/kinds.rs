@@ -1,0 +1,62 @@
+//! `nightbell kinds`.
+
+use anyhow::{Result, bail};
+use sdk::destination::Facts;
+use serde_json::{Value, json};
+
+use crate::output::{Output, Table};
+
+/// List the kinds of destinations and sources, or what one of them needs to know
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only this kind, with all its settings
+    kind: Option<String>,
+}
+
+impl Args {
+    pub fn run(self, output: Output) -> Result<()> {
+        let registry = connectors::registry();
+        let destinations = registry.destinations().map(|(facts, schema)| ("destination", facts, schema));
+        let sources = registry.sources().map(|(facts, schema)| ("source", facts, schema));
+        let mut kinds: Vec<_> = destinations.chain(sources).collect();
+        if let Some(kind) = &self.kind {
+            let known: Vec<&str> = kinds.iter().map(|(_, facts, _)| facts.kind).collect();
+            if !known.contains(&kind.as_str()) {
+                bail!("there is no kind {kind:?}; known are {}", known.join(", "));
+            }
+            kinds.retain(|(_, facts, _)| facts.kind == kind);
+        }
+        let list: Vec<Value> = kinds.iter().map(|(what, facts, schema)| as_json(what, facts, schema)).collect();
+        output.answer(&list, || match self.kind {
+            Some(_) => kinds.iter().map(|(what, facts, schema)| page(what, facts, schema)).collect::<Vec<_>>().join("\n"),
+            None => {
+                let mut table = Table::new(["kind", "what", "about"], "there are none");
+                for (what, facts, _) in &kinds {
+                    table.row([facts.kind.to_owned(), (*what).to_owned(), facts.about.to_owned()]);
+                }
+                table.text()
+            }
+        })
+    }
+}
+
+fn as_json(what: &str, facts: &Facts, schema: &Value) -> Value {
+    json!({
+        "kind": facts.kind,
+        "what": what,
+        "title": facts.title,
+        "about": facts.about,
+        "docs": facts.docs,
+        "settings": schema,
+    })
+}
+
+fn page(what: &str, facts: &Facts, schema: &Value) -> String {
+    let mut table = Table::new(["setting", "needed", "meaning"], "There is nothing to set.");
+    let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let meaning = property["description"].as_str().unwrap_or_default();
+        table.row([name.clone(), if needed(name) { "yes" } else { "" }.to_owned(), meaning.to_owned()]);
+    }
+    format!("{} ({what} {:?})\n{}\n\n{}", facts.title, facts.kind, facts.about, table.text())
+}

@@ -1,0 +1,108 @@
+//! `nightbell route`.
+
+use anyhow::Result;
+use clap::Subcommand;
+use model::{Labels, Severity, Time};
+use serde_json::{Value, json};
+
+use super::Server;
+use super::explain::sentences;
+use crate::output::{Output, Table, field};
+use crate::settings::{Files, Settings};
+use crate::words;
+
+/// Who is told of what
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Test(Test),
+    /// List the routes in the order in which they are asked
+    List {
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// Say who would be told of such an incident, and why
+#[derive(clap::Args)]
+#[command(after_help = "With --config or --alertmanager-config, the files are asked rather than a server.")]
+struct Test {
+    /// Its labels: team=db host=db1
+    #[arg(required = true, value_name = "LABEL=VALUE", value_parser = words::label)]
+    labels: Vec<(String, String)>,
+    /// How bad it is; without it, what the label `severity` says
+    #[arg(long, value_parser = words::severity)]
+    severity: Option<Severity>,
+    /// When: 2026-01-31T12:00:00Z or +2h
+    #[arg(long, value_name = "TIME", value_parser = words::time, allow_hyphen_values = true)]
+    at: Option<Time>,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Args {
+    pub async fn run(self, output: Output) -> Result<()> {
+        match self.command {
+            Command::Test(test) => test.run(output).await,
+            Command::List { server } => {
+                let answer = server.client()?.get("/api/v1/routes", &[]).await?;
+                output.answer(&answer, || {
+                    let mut table = Table::new(["receiver", "route"], "there are none");
+                    for it in answer["items"].as_array().into_iter().flatten() {
+                        table.row([field(it, "receiver"), field(it, "path")]);
+                    }
+                    table.text()
+                })
+            }
+        }
+    }
+}
+
+impl Test {
+    async fn run(self, output: Output) -> Result<()> {
+        let labels = words::labels(&self.labels);
+        let answer = match self.files.are_none() {
+            false => {
+                let settings = self.files.load(&connectors::registry())?;
+                by_files(&settings, &labels, self.severity, self.at.unwrap_or_else(words::now))
+            }
+            true => {
+                let mut body = json!({ "labels": labels });
+                if let Some(severity) = self.severity {
+                    body["severity"] = severity.name().into();
+                }
+                if let Some(at) = self.at {
+                    body["at"] = at.to_string().into();
+                }
+                self.server.client()?.post("/api/v1/routes/test", &body).await?
+            }
+        };
+        output.answer(&answer, || sentences(&answer))
+    }
+}
+
+/// What the files say; silences and inhibitions are a running server's.
+fn by_files(settings: &Settings, labels: &Labels, severity: Option<Severity>, at: Time) -> Value {
+    let by_label = || labels.get("severity").and_then(Severity::from_word);
+    let severity = severity.or_else(by_label).unwrap_or_default();
+    let root = &settings.rules.root;
+    let routes = root.explain(labels, severity);
+    let chosen = root.find(labels, severity);
+    let held = chosen.iter().filter_map(|route| Some((route, settings.rules.mute(route, at)?)));
+    let held_by: Vec<String> = held.map(|(route, hold)| format!("on route {}: {hold}", route.path)).collect();
+    let receivers: Vec<&str> = chosen.iter().map(|route| route.receiver.as_str()).collect();
+    let explanation = flow::explain::Explanation { subject: "labels", routes, held_by, ..Default::default() };
+    json!({
+        "receivers": receivers,
+        "routes": explanation.routes,
+        "held_by": explanation.held_by,
+        "text": explanation.text(),
+    })
+}

@@ -1,0 +1,95 @@
+//! `nightbell token`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Subcommand;
+use model::Id;
+use serde_json::{Value, json};
+
+use super::{Hub, ServerOrFiles};
+use crate::output::{Output, Table, field, moment};
+use crate::words;
+
+/// Who may use the API
+#[derive(clap::Args)]
+#[command(after_help = "The first token is made before the server starts: nightbell token create me --data DIR")]
+pub struct Args {
+    #[command(flatten)]
+    hub: ServerOrFiles,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Create(Create),
+    /// List tokens; what they are is shown only when they are made
+    List,
+    /// End tokens now
+    Revoke {
+        /// Which ones
+        #[arg(required = true)]
+        ids: Vec<Id>,
+    },
+}
+
+/// Make a token and show it, this once
+#[derive(clap::Args)]
+struct Create {
+    /// What to call it: who or what uses it
+    name: String,
+    /// What it allows: read, ingest, respond (covers read) or admin (covers all); several with commas
+    #[arg(long = "scope", value_name = "SCOPES", value_delimiter = ',', default_value = "admin",
+        value_parser = ["read", "ingest", "respond", "admin"])]
+    scopes: Vec<String>,
+    /// How long it is good; without it, until it is revoked
+    #[arg(long, value_name = "SPAN", value_parser = words::some_time)]
+    expires: Option<Duration>,
+}
+
+impl Args {
+    pub async fn run(self, output: Output) -> Result<()> {
+        let hub = self.hub.open().await?;
+        match self.command {
+            Command::Create(create) => create.run(&hub, output).await,
+            Command::List => {
+                let answer = hub.get("/api/v1/tokens", &[]).await?;
+                output.answer(&answer, || table(&answer))
+            }
+            Command::Revoke { ids } => {
+                let mut answers = Vec::new();
+                for id in &ids {
+                    answers.push(hub.delete(&format!("/api/v1/tokens/{id}")).await?);
+                }
+                output.answer(&answers, || {
+                    ids.iter().map(|id| format!("{id} is revoked")).collect::<Vec<_>>().join("\n")
+                })
+            }
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, hub: &Hub, output: Output) -> Result<()> {
+        let mut body = json!({ "name": self.name, "scopes": self.scopes });
+        if let Some(span) = self.expires {
+            body["expires_at"] = (words::now() + span).to_string().into();
+        }
+        let answer = hub.post("/api/v1/tokens", &body).await?;
+        // alone on its line, so that a shell can take it
+        output.answer(&answer, || field(&answer, "secret"))
+    }
+}
+
+fn table(answer: &Value) -> String {
+    let mut table = Table::new(["id", "name", "scopes", "made", "ends", "revoked"], "there are none");
+    for it in answer["items"].as_array().into_iter().flatten() {
+        let scopes = it["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        table.row([
+            field(it, "id"), field(it, "name"), scopes.collect::<Vec<_>>().join(" "),
+            moment(&field(it, "created_at")), moment(&field(it, "expires_at")), moment(&field(it, "revoked_at")),
+        ]);
+    }
+    table.text()
+}

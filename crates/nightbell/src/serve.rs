@@ -1,0 +1,209 @@
+//! The wiring of the server: configuration, database, flow and HTTP, from the start to a clean stop.
+
+mod listen;
+mod reload;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use ::config::{Config, ConfigError};
+use flow::{Hub, SystemClock};
+use sdk::http::Http;
+use sdk::{Registry, Secret};
+use server::{App, Setup};
+use store::{Location, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub use listen::Listen;
+pub use wire::prefix;
+
+use crate::log::{self, Logging};
+use crate::output;
+use crate::settings::{Files, Settings};
+use reload::Reloader;
+
+/// How long tasks that do not heed the end are waited for after everything else has ended.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+/// Threads at the least: a thread that is kept busy must not be the only one.
+const MIN_THREADS: usize = 2;
+
+/// What the command line asks for.
+#[derive(Clone)]
+pub struct Wishes {
+    /// The configuration files.
+    pub files: Files,
+    /// Where to listen.
+    pub listen: Option<Listen>,
+    /// Under which path to serve.
+    pub route_prefix: Option<String>,
+    /// The folder of the built-in database.
+    pub data: Option<PathBuf>,
+    /// A PostgreSQL server to be used instead.
+    pub database: Option<Secret>,
+    /// Whether programs read what is said.
+    pub json: bool,
+}
+
+/// Runs the server until it is told to stop.
+pub fn run(wishes: Wishes) -> Result<()> {
+    let kinds = Arc::new(connectors::registry());
+    let mut settings = wishes.files.load(&kinds).map_err(|error| unusable(&wishes.files, error))?;
+    wishes.overrule(&mut settings.config);
+    let logging = log::start(&settings.config.log)?;
+    let threads = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from).max(MIN_THREADS);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).enable_all().build().context("starting threads")?;
+    let result = runtime.block_on(whole_life(wishes, settings, kinds, logging));
+    runtime.shutdown_timeout(LAST_WAIT);
+    result
+}
+
+/// All that is wrong, one line each, and that the server was not started.
+fn unusable(files: &Files, error: ConfigError) -> anyhow::Error {
+    match error {
+        ConfigError::Invalid(invalid) => {
+            let lines = output::harmless(&invalid.to_string());
+            eprintln!("{lines}");
+            anyhow!("not started: {} cannot be used as it is, see above", files.named())
+        }
+        other => anyhow::Error::from(other).context("not started"),
+    }
+}
+
+impl Wishes {
+    /// Puts the flags over the configuration.
+    fn overrule(&self, config: &mut Config) {
+        if let Some(prefix) = &self.route_prefix {
+            config.server.route_prefix.clone_from(prefix);
+        }
+        if let Some(folder) = &self.data {
+            config.database.data_dir.clone_from(folder);
+            config.database.url = None;
+        }
+        if let Some(url) = &self.database {
+            config.database.url = Some(url.clone());
+        }
+    }
+}
+
+async fn whole_life(wishes: Wishes, settings: Settings, kinds: Arc<Registry>, logging: Logging) -> Result<()> {
+    // from here on, a signal is not lost
+    let signals = Signals::listen()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting with {}", settings.named);
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let config = &settings.config;
+    let store = open(config).await?;
+    let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(config.server.listen));
+    let listener = listen.bind().await?;
+    let hub = start_flow(config, &settings, &kinds, store.clone()).await?;
+    let json = wishes.json;
+    let reloader = Arc::new(Reloader::new(wishes, kinds.clone(), hub.clone(), config.clone(), logging));
+    let app = App::new(Setup {
+        hub: hub.clone(),
+        kinds: kinds.clone(),
+        options: wire::options(config),
+        exposed: wire::exposed(&settings, &kinds)?,
+        version: wire::version(),
+        reload: reloader.clone().as_function(),
+    });
+    reloader.show_in(&app);
+    greet(&listener, &config.server.prefix(), json)?;
+    warn_if_closed(config, &store).await;
+    let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);
+    let served = tokio::select! {
+        served = server::serve(listener, app, stop.clone()) => served,
+        () = signals.handle(reloader, stop) => Ok(()),
+    };
+    if !hub.stop(limit).await {
+        let rest = "what is under way is taken up again after the next start";
+        tracing::warn!("not everything ended within {}: {rest}", model::time::span::format(limit));
+    }
+    drop(hub);
+    store.close();
+    tracing::info!("stopped");
+    served.context("serving")
+}
+
+async fn open(config: &Config) -> Result<Store> {
+    let location = wire::location(config);
+    let opened = Store::open(&location).await;
+    opened.map_err(|error| {
+        let said = wire::without_secrets(error.to_string(), config);
+        match location {
+            Location::Folder(folder) => anyhow!("cannot open the database in {}: {said}", folder.display()),
+            Location::Url(_) => anyhow!("cannot open the database: {said}"),
+        }
+    })
+}
+
+async fn start_flow(config: &Config, settings: &Settings, kinds: &Registry, store: Store) -> Result<Hub> {
+    let live = wire::live(settings, kinds)?;
+    let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
+    let retention = wire::retention(&config.database.retention);
+    Hub::start(store, live, http, Arc::new(SystemClock), retention).await.context("starting the flow")
+}
+
+/// The one line on standard output, which says where; tests and scripts wait for it.
+fn greet(listener: &TcpListener, prefix: &str, json: bool) -> Result<()> {
+    let address = listener.local_addr().context("asking where we listen")?;
+    let url = format!("http://{address}{prefix}");
+    if json {
+        return output::print(&serde_json::json!({ "listening": url }).to_string());
+    }
+    output::print(&format!("listening on {url}"))
+}
+
+/// A server that knows no token and lets nobody in without one is of no use yet.
+async fn warn_if_closed(config: &Config, store: &Store) {
+    if config.server.allow_anonymous_loopback {
+        return;
+    }
+    if store.read(store::tokens::list).await.is_ok_and(|tokens| tokens.is_empty()) {
+        let how = "stop this server and make one with `nightbell token create NAME --data DIR`, or set \
+                   server.allow_anonymous_loopback for requests from this machine";
+        tracing::warn!("there are no tokens yet, so nobody is let in: {how}");
+    }
+}
+
+/// What the system asks of us.
+struct Signals {
+    stop: [Signal; 2],
+    reload: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening to signals");
+        let stop = [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?];
+        Ok(Signals { stop, reload: listen(SignalKind::hangup())? })
+    }
+
+    /// Reloads whenever asked to, and says when to stop. Ends when asked to stop a second time: at once.
+    async fn handle(self, reloader: Arc<Reloader>, stop: CancellationToken) {
+        let Signals { stop: [mut terminate, mut interrupt], mut reload } = self;
+        loop {
+            tokio::select! {
+                Some(()) = terminate.recv() => {}
+                Some(()) = interrupt.recv() => {}
+                Some(()) = reload.recv() => {
+                    // what came of it is in the log
+                    let _ = reloader.reload().await;
+                    continue;
+                }
+            }
+            if stop.is_cancelled() {
+                tracing::warn!("asked to stop a second time: what is under way is given up");
+                return;
+            }
+            tracing::info!("stopping");
+            stop.cancel();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! From the configuration's words to those of the parts that it is for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use config::{Config, Integration};
+use connectors::sources::heartbeat::HeartbeatSettings;
+use flow::driver::Retention;
+use flow::live::{Expected, Live};
+use sdk::{Registry, Secret};
+use server::{Exposed, Options, Version};
+use store::Location;
+
+use crate::settings::Settings;
+
+/// The kind of source whose silence is an event.
+const HEARTBEAT: &str = "heartbeat";
+/// Repeated events are kept no longer than this: they say nothing new.
+const REPEATS: Duration = Duration::from_secs(86_400);
+/// As good as for ever: a hundred years.
+const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The rules, with everything made ready.
+pub fn live(settings: &Settings, kinds: &Registry) -> Result<Live> {
+    let integrations = settings.config.integrations.values();
+    let heartbeats = integrations.filter(|it| it.kind == HEARTBEAT).map(expected).collect::<Result<_>>()?;
+    Live::new(settings.rules.clone(), heartbeats, kinds).map_err(|error| anyhow!("{error}"))
+}
+
+fn expected(integration: &Integration) -> Result<Expected> {
+    let read = serde_json::from_value::<HeartbeatSettings>(integration.settings.clone());
+    let settings = read.with_context(|| format!("integrations.{}", integration.name))?;
+    Ok(Expected {
+        name: integration.name.clone(),
+        every: settings.every,
+        grace: settings.grace,
+        labels: settings.labels.into_iter().collect(),
+        severity: settings.severity.into(),
+        title: settings.title.unwrap_or_default(),
+    })
+}
+
+/// What the server shows and serves of the configuration.
+pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
+    let reader = |it: &Integration| {
+        let reader = kinds.reader(&it.kind, it.settings.clone());
+        let reader = reader.map_err(|error| anyhow!("integrations.{}: {error}", it.name))?;
+        Ok((it.name.clone(), server::Integration { kind: it.kind.clone(), reader }))
+    };
+    let integrations = settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
+    Ok(Exposed { integrations, alertmanager_config: None, config: settings.as_toml() })
+}
+
+/// What the server goes by.
+pub fn options(config: &Config) -> Options {
+    let server = &config.server;
+    Options {
+        prefix: server.prefix(),
+        allow_anonymous_loopback: server.allow_anonymous_loopback,
+        max_body_bytes: server.max_body_bytes,
+        header_timeout: server.header_timeout,
+        request_timeout: server.request_timeout,
+        shutdown_timeout: server.shutdown_timeout,
+        max_requests: config.limits.requests,
+        max_events: config.limits.events_per_request,
+        ..Options::default()
+    }
+}
+
+/// How long things are kept.
+pub fn retention(keep: &config::Retention) -> Retention {
+    let resolved = if keep.age.is_zero() { EVER } else { keep.age };
+    // an incident has one event at the least, so this keeps no more events than wanted
+    let most_incidents = i64::try_from(keep.events).unwrap_or(i64::MAX);
+    Retention { resolved, repeats: REPEATS.min(resolved), most_incidents }
+}
+
+/// Where the database is.
+pub fn location(config: &Config) -> Location {
+    match &config.database.url {
+        Some(url) => Location::Url(url.expose().to_owned()),
+        None => Location::Folder(config.database.data_dir.clone()),
+    }
+}
+
+/// A text without the database's URL and password.
+pub fn without_secrets(text: String, config: &Config) -> String {
+    let Some(url) = &config.database.url else { return text };
+    let parsed = url::Url::parse(url.expose()).ok();
+    let password = parsed.as_ref().and_then(url::Url::password).filter(|password| !password.is_empty());
+    let secrets: Vec<Secret> = std::iter::once(url.clone()).chain(password.map(Secret::new)).collect();
+    sdk::secret::hide(text, &secrets)
+}
+
+/// Sections that differ and that a reload does not touch.
+pub fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("[server]", old.server != new.server),
+        ("[database]", old.database != new.database),
+        ("[outbound]", old.outbound != new.outbound),
+        ("[limits]", old.limits != new.limits),
+        ("log.format", old.log.format != new.log.format),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}
+
+/// Which program this is.
+pub fn version() -> Version {
+    Version {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        // set by whoever builds a release
+        revision: option_env!("NIGHTBELL_REVISION").unwrap_or_default().to_owned(),
+        build_date: option_env!("NIGHTBELL_BUILD_DATE").unwrap_or_default().to_owned(),
+    }
+}
+
+/// The flag `--route-prefix`.
+pub fn prefix(text: &str) -> Result<String, String> {
+    let server = serde_json::from_value::<config::Server>(serde_json::json!({ "route_prefix": text }));
+    server.map(|server| server.route_prefix).map_err(|error| error.to_string())
+}

@@ -1,0 +1,304 @@
+//! What the server runs by: configuration files and the environment, put together.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use config::limits::MAX_FILE_BYTES;
+use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowAs, Source};
+use model::Rules;
+use sdk::Registry;
+use serde_json::{Map, Value};
+
+/// What there is when nobody configures anything, to try it out on this machine.
+const TRY_OUT: &str = "[server]\nallow_anonymous_loopback = true\n";
+/// A routing that keeps everything, to be read through the API. It also stands behind a `nightbell.toml`
+/// whose routing is in an `alertmanager.yml`, where it is never used.
+const INBOX: &str = "\n[route]\nreceiver = \"default\"\n\n[[receivers.default.inbox]]\n";
+/// The sections that say who is told what and when.
+const ROUTING: [&str; 4] = ["route", "receivers", "inhibit", "time_intervals"];
+/// The setting that both files may have.
+const RESOLVE_TIMEOUT: &str = "resolve_timeout";
+
+/// Which files configure the server.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Files {
+    /// The configuration; without it and --alertmanager-config, everything goes to an inbox
+    #[arg(long, value_name = "FILE", env = "NIGHTBELL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// An alertmanager.yml: alone, or for the routing beside the server's settings in --config
+    #[arg(long, value_name = "FILE")]
+    pub alertmanager_config: Option<PathBuf>,
+}
+
+/// A configuration, of one file or of two.
+pub struct Settings {
+    /// The server's settings. Its rules are not to be used: see `rules`.
+    pub config: Config,
+    /// What the flow goes by.
+    pub rules: Rules,
+    /// What the rules are from, when that is another file.
+    routing: Option<Config>,
+    /// Which files these are, for people.
+    pub named: String,
+}
+
+type Environment = Vec<(String, String)>;
+
+impl Files {
+    /// Reads the files, with the environment of this process over them.
+    ///
+    /// # Errors
+    /// When one cannot be read or is wrong; all that is wrong is told.
+    pub fn load(&self, registry: &Registry) -> Result<Settings, ConfigError> {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let environment: Environment = std::env::vars_os().filter_map(text).collect();
+        let (path, format) = match (&self.config, &self.alertmanager_config) {
+            (Some(ours), Some(theirs)) => return two(ours, theirs, environment, registry),
+            (Some(path), None) => (path, Format::of(path)),
+            (None, Some(path)) => (path, Format::Alertmanager),
+            (None, None) => {
+                let text = format!("{TRY_OUT}{INBOX}");
+                let config = read("defaults", &text, Path::new(""), Format::Toml, environment, registry)?;
+                let named = "no configuration file: everything goes to the inbox of receiver `default`, and this \
+                             machine needs no token"
+                    .to_owned();
+                return Ok(Settings { rules: config.rules.clone(), config, routing: None, named });
+            }
+        };
+        let name = path.display().to_string();
+        let config = read(&name, &contents(path)?, folder(path), format, environment, registry)?;
+        Ok(Settings { rules: config.rules.clone(), config, routing: None, named: name })
+    }
+
+    /// Whether there is none.
+    pub fn are_none(&self) -> bool {
+        self.config.is_none() && self.alertmanager_config.is_none()
+    }
+
+    /// What they are called in messages.
+    pub fn named(&self) -> String {
+        let all: Vec<_> = [&self.config, &self.alertmanager_config].into_iter().flatten().collect();
+        match all.as_slice() {
+            [] => "the environment".to_owned(),
+            all => all.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" with "),
+        }
+    }
+
+    /// Everything that is wrong with the files, warnings included.
+    ///
+    /// # Errors
+    /// When one cannot be read at all.
+    pub fn check(&self, registry: &Registry) -> Result<Vec<Problem>, ConfigError> {
+        match self.load(registry) {
+            Ok(settings) => Ok(settings.warnings()),
+            Err(ConfigError::Invalid(Invalid(problems))) => Ok(problems),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn contents(path: &Path) -> Result<String, ConfigError> {
+    let name = || path.display().to_string();
+    let unread = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unread)?;
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { name: name() });
+    }
+    String::from_utf8(bytes).map_err(|_| ConfigError::NotText { name: name() })
+}
+
+fn read(
+    name: &str,
+    text: &str,
+    directory: &Path,
+    format: Format,
+    environment: Environment,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    config::load_text(Source { name, text, directory, format }, environment, registry)
+}
+
+/// The server's settings from the first file, the routing from the second.
+fn two(ours: &Path, theirs: &Path, environment: Environment, registry: &Registry) -> Result<Settings, ConfigError> {
+    let (name, their_name) = (ours.display().to_string(), theirs.display().to_string());
+    let (text, their_text) = (contents(ours)?, contents(theirs)?);
+    let twice = routed_twice(&name, &text, &their_name);
+    if !twice.is_empty() {
+        return Err(ConfigError::Invalid(Invalid(twice)));
+    }
+    let is_routing = |name: &str| {
+        let section = name.strip_prefix("NIGHTBELL_").and_then(|rest| rest.split_once("__"));
+        section.is_some_and(|(section, _)| ROUTING.contains(&section.to_lowercase().as_str()))
+    };
+    let server = environment.iter().filter(|(name, _)| !is_routing(name)).cloned().collect();
+    let text = format!("{text}{INBOX}");
+    let config = read(&name, &text, folder(ours), Format::Toml, server, registry);
+    let routing = read(&their_name, &their_text, folder(theirs), Format::Alertmanager, environment, registry);
+    let (config, routing) = match (config, routing) {
+        (Ok(config), Ok(routing)) => (config, routing),
+        (Err(ConfigError::Invalid(mut first)), Err(ConfigError::Invalid(second))) => {
+            let new = second.0.into_iter().filter(|problem| !first.0.contains(problem)).collect::<Vec<_>>();
+            first.0.extend(new);
+            return Err(ConfigError::Invalid(first));
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let mut rules = routing.rules.clone();
+    rules.external_url.clone_from(&config.rules.external_url);
+    rules.reopen_within = config.rules.reopen_within;
+    if !sets_resolve_timeout(&routing) {
+        rules.resolve_timeout = config.rules.resolve_timeout;
+    }
+    Ok(Settings { config, rules, routing: Some(routing), named: format!("{name} and {their_name}") })
+}
+
+/// One problem for each section of the first file that is the second one's matter.
+fn routed_twice(name: &str, text: &str, their_name: &str) -> Vec<Problem> {
+    // what is no TOML is told of later, with its place
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let sections = ROUTING.into_iter().filter(|section| table.contains_key(*section));
+    let problem = |section: &str| Problem {
+        level: Level::Error,
+        origin: Origin::File { name: name.into(), line: line_of(text, section), column: 1 },
+        path: section.to_owned(),
+        message: format!("the routing is read from {their_name}; take it out here, or leave --alertmanager-config out"),
+    };
+    sections.map(problem).collect()
+}
+
+/// The line in which a section first stands; 1 when it is written in a way that nobody writes it.
+fn line_of(text: &str, section: &str) -> usize {
+    let begins = |line: &str| {
+        let rest = line.trim_start().trim_start_matches('[').trim_start().strip_prefix(section);
+        rest.is_some_and(|rest| rest.trim_start().starts_with([']', '.', '=']))
+    };
+    text.lines().position(begins).map_or(1, |at| at + 1)
+}
+
+fn sets_resolve_timeout(routing: &Config) -> bool {
+    let shown = shown(routing);
+    shown["origins"][format!("incidents.{RESOLVE_TIMEOUT}")].as_str().is_some_and(|origin| origin != "default")
+}
+
+fn shown(config: &Config) -> Value {
+    serde_json::from_str(&config.show(ShowAs::Json)).unwrap_or_default()
+}
+
+impl Settings {
+    /// What is probably not meant.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut all = self.config.warnings.clone();
+        let theirs = self.routing.iter().flat_map(|routing| &routing.warnings);
+        let new: Vec<_> = theirs.filter(|problem| !all.contains(problem)).cloned().collect();
+        all.extend(new);
+        all
+    }
+
+    /// The effective configuration as TOML, without secrets, with where each value came from.
+    pub fn as_toml(&self) -> String {
+        let ours = self.config.show(ShowAs::Toml);
+        let Some(routing) = &self.routing else { return ours };
+        let theirs = routing.show(ShowAs::Toml);
+        let own = chunks(&ours).into_iter().filter(|chunk| !is_routing_chunk(chunk));
+        let mut text: String = own.collect();
+        if sets_resolve_timeout(routing) {
+            let line = |text: &str| text.lines().find(|line| line.starts_with(RESOLVE_TIMEOUT)).map(str::to_owned);
+            if let Some((old, new)) = line(&text).zip(line(&theirs)) {
+                text = text.replacen(&old, &new, 1);
+            }
+        }
+        text.extend(chunks(&theirs).into_iter().filter(|chunk| is_routing_chunk(chunk)));
+        text
+    }
+
+    /// The same as JSON: `configuration`, and `origins` by path.
+    pub fn as_json(&self) -> Value {
+        let mut ours = shown(&self.config);
+        let Some(routing) = &self.routing else { return ours };
+        let theirs = shown(routing);
+        let ours_too = format!("incidents.{RESOLVE_TIMEOUT}");
+        for part in ["configuration", "origins"] {
+            let (Some(own), Some(other)) = (ours[part].as_object_mut(), theirs[part].as_object()) else { continue };
+            take_over(own, other, |path| is_routing_path(path) || (path == ours_too && sets_resolve_timeout(routing)));
+        }
+        if sets_resolve_timeout(routing) {
+            ours["configuration"]["incidents"][RESOLVE_TIMEOUT] =
+                theirs["configuration"]["incidents"][RESOLVE_TIMEOUT].clone();
+        }
+        ours
+    }
+}
+
+fn take_over(own: &mut Map<String, Value>, other: &Map<String, Value>, which: impl Fn(&str) -> bool) {
+    own.retain(|path, _| !which(path));
+    own.extend(other.iter().filter(|(path, _)| which(path)).map(|(path, value)| (path.clone(), value.clone())));
+}
+
+fn is_routing_path(path: &str) -> bool {
+    ROUTING.iter().any(|section| path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
+}
+
+/// A shown configuration, cut before each heading.
+fn chunks(text: &str) -> Vec<&str> {
+    let mut cuts: Vec<usize> = text.match_indices("\n[").map(|(at, _)| at + 1).collect();
+    cuts.insert(0, 0);
+    cuts.push(text.len());
+    cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+}
+
+fn is_routing_chunk(chunk: &str) -> bool {
+    let heading = chunk.lines().next().unwrap_or_default();
+    heading.starts_with('[') && is_routing_path(heading.trim_matches(['[', ']']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YML: &str = "global: {resolve_timeout: 7m}\nroute: {receiver: ops}\nreceivers: [{name: ops}]\n";
+
+    fn files(folder: &Path, toml: &str) -> Files {
+        let (ours, theirs) = (folder.join("nightbell.toml"), folder.join("alertmanager.yml"));
+        std::fs::write(&ours, toml).unwrap();
+        std::fs::write(&theirs, YML).unwrap();
+        Files { config: Some(ours), alertmanager_config: Some(theirs) }
+    }
+
+    #[test]
+    fn two_files_are_put_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml = "[server]\nexternal_url = \"http://bell.example\"\n[incidents]\nreopen_within = \"3m\"\n";
+        let settings = files(folder.path(), toml).load(&connectors::registry()).ok().unwrap();
+        assert_eq!(settings.rules.root.receiver, "ops");
+        assert_eq!(settings.rules.external_url, "http://bell.example");
+        assert_eq!(settings.rules.resolve_timeout.as_secs(), 420);
+        assert_eq!(settings.rules.reopen_within.as_secs(), 180);
+        let text = settings.as_toml();
+        assert!(text.contains("receiver = \"ops\"") && !text.contains("default\"\n"), "{text}");
+        assert!(text.contains("resolve_timeout = \"7m\""), "{text}");
+        let json = settings.as_json();
+        assert_eq!(json["configuration"]["route"]["receiver"], "ops");
+        assert_eq!(json["configuration"]["incidents"]["resolve_timeout"], "7m");
+        assert_eq!(json["configuration"]["incidents"]["reopen_within"], "3m");
+        assert!(json["configuration"]["receivers"].get("default").is_none(), "{json}");
+    }
+
+    #[test]
+    fn routing_in_both_files_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml = "[server]\n\n[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n";
+        let problems = files(folder.path(), toml).check(&connectors::registry()).unwrap();
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("nightbell.toml:3:1: route: the routing is read from"), "{said:?}");
+        assert!(said[1].contains("nightbell.toml:5:1: receivers: "), "{said:?}");
+    }
+}
