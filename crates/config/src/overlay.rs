@@ -14,8 +14,18 @@ use crate::secrets;
 const PREFIX: &str = "NIGHTBELL_";
 /// What stands between the steps of a path.
 const STEP: &str = "__";
-/// Variables of other parts of the program: its command line and its log before there is a configuration.
-const RESERVED: [&str; 4] = ["NIGHTBELL_SERVER", "NIGHTBELL_TOKEN", "NIGHTBELL_LOG", "NIGHTBELL_CONFIG"];
+/// Variables of other parts of the program: its command line, its log before there is a configuration, and
+/// what it was built and is tested with.
+const RESERVED: [&str; 8] = [
+    "NIGHTBELL_SERVER",
+    "NIGHTBELL_TOKEN",
+    "NIGHTBELL_LOG",
+    "NIGHTBELL_CONFIG",
+    "NIGHTBELL_BUILD_DATE",
+    "NIGHTBELL_REVISION",
+    "NIGHTBELL_SEEDS",
+    "NIGHTBELL_SEED_FROM",
+];
 /// What the variables of the tests begin with.
 const RESERVED_PREFIX: &str = "NIGHTBELL_TEST_";
 
