@@ -80,9 +80,9 @@ impl World {
     /// With the seed, when something is not.
     pub fn check_at_rest(&self) {
         self.check();
-        let pending = self.store.read_blocking(|tx| {
-            store::deliveries::page(tx, Some(DeliveryState::Pending), None, None, 10)
-        });
+        let pending = self
+            .store
+            .read_blocking(|tx| store::deliveries::page(tx, Some(DeliveryState::Pending), None, None, 10));
         if let Some(delivery) = pending.unwrap().first() {
             self.fail(&format!("delivery {} is still pending at rest: {delivery:?}", delivery.id));
         }
@@ -91,8 +91,10 @@ impl World {
     }
 
     fn everything_planned_was_settled(&self) {
-        let all = self.store.read_blocking(|tx| store::deliveries::page(tx, None, None, None, 10_000)).unwrap();
-        let arrived: HashSet<Id> = self.seen.iter().filter(|(_, it)| it.taken).map(|(_, it)| it.delivery).collect();
+        let all =
+            self.store.read_blocking(|tx| store::deliveries::page(tx, None, None, None, 10_000)).unwrap();
+        let arrived: HashSet<Id> =
+            self.seen.iter().filter(|(_, it)| it.taken).map(|(_, it)| it.delivery).collect();
         for delivery in all {
             if delivery.state == DeliveryState::Delivered && !arrived.contains(&delivery.id) {
                 self.fail(&format!("delivery {} counts as delivered and never arrived", delivery.id));
@@ -116,7 +118,8 @@ impl World {
                     last.entry(name).or_insert(alert.state);
                 }
             }
-            let excused = explained.contains("not told") || explained.contains("dead") || explained.contains("buried");
+            let excused =
+                explained.contains("not told") || explained.contains("dead") || explained.contains("buried");
             let firing_heard = last.values().any(|state| *state != State::Resolved);
             match incident.state {
                 State::Open if last.is_empty() && !excused => {

@@ -68,8 +68,13 @@ pub struct Scripted;
 pub struct NoSettings {}
 
 impl Destination for Scripted {
-    const FACTS: Facts =
-        Facts { kind: "scripted", title: "Scripted", about: "Played by the world.", docs: "", deduplicates: false };
+    const FACTS: Facts = Facts {
+        kind: "scripted",
+        title: "Scripted",
+        about: "Played by the world.",
+        docs: "",
+        deduplicates: false,
+    };
     type Settings = NoSettings;
 
     async fn send(_: &Context, _: &NoSettings, _: &Message) -> Answer {

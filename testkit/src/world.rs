@@ -63,7 +63,8 @@ pub fn simple_rules() -> Rules {
 
 /// A receiver with one scripted destination, `<name>/scripted/0`.
 pub fn receiver(name: &str, manners: Manners) -> Receiver {
-    let place = Place { id: place_of(name), kind: "scripted".into(), settings: serde_json::json!({}), manners };
+    let place =
+        Place { id: place_of(name), kind: "scripted".into(), settings: serde_json::json!({}), manners };
     Receiver { name: name.to_owned(), destinations: vec![place] }
 }
 
@@ -108,7 +109,8 @@ impl World {
     fn boot(&mut self) -> Node {
         self.boots += 1;
         let number = self.boots;
-        let live = Live::new(self.rules.clone(), Vec::new(), &Registry::default().destination::<Scripted>()).unwrap();
+        let live = Live::new(self.rules.clone(), Vec::new(), &Registry::default().destination::<Scripted>())
+            .unwrap();
         let text = live.rules_text();
         let now = self.now;
         let (version, _) = self.store.write_blocking(move |tx| store::rules::keep(tx, &text, now)).unwrap();
@@ -131,7 +133,8 @@ impl World {
     pub fn accept(&mut self, events: Vec<NewEvent>) -> Vec<Accepted> {
         let node = self.rng.random_range(0..self.nodes.len());
         let (core, now) = (self.nodes[node].core.clone(), self.now);
-        let (accepted, _) = self.store.write_blocking(move |tx| ingest::accept(&core, tx, events, now)).unwrap();
+        let (accepted, _) =
+            self.store.write_blocking(move |tx| ingest::accept(&core, tx, events, now)).unwrap();
         self.accepted.extend(accepted.iter().cloned());
         accepted
     }
@@ -187,7 +190,8 @@ impl World {
             let live = self.nodes[node].core.live();
             let Some(place) = live.places.get(&name) else { continue };
             let manners = &place.place.manners;
-            let desk = self.nodes[node].desks.entry(name.clone()).or_insert_with(|| Desk::new(Default::default()));
+            let desk =
+                self.nodes[node].desks.entry(name.clone()).or_insert_with(|| Desk::new(Default::default()));
             desk.ring();
             if let Some(claim) = desk.want(manners, now) {
                 let of = name.clone();
@@ -221,7 +225,8 @@ impl World {
 
     fn arrive(&mut self, name: &str, delivery: &Delivery, says: &Notification) {
         let taken = self.mode(name).takes();
-        let seen = Seen { at: self.now, delivery: delivery.id, lane: delivery.lane, says: says.clone(), taken };
+        let seen =
+            Seen { at: self.now, delivery: delivery.id, lane: delivery.lane, says: says.clone(), taken };
         self.seen.push((name.to_owned(), seen));
     }
 
@@ -296,7 +301,10 @@ impl World {
         let mut keys = std::collections::HashSet::new();
         let place = place_of(receiver);
         let taken = self.seen.iter().filter(|(name, seen)| *name == place && seen.taken);
-        taken.filter(|(_, seen)| keys.insert(seen.delivery)).map(|(_, seen)| seen.says.reason.name()).collect()
+        taken
+            .filter(|(_, seen)| keys.insert(seen.delivery))
+            .map(|(_, seen)| seen.says.reason.name())
+            .collect()
     }
 
     /// The answer to "why was I (not) told?".
@@ -313,6 +321,6 @@ impl World {
             self.crash(node);
         }
         let (core, now) = (self.nodes[0].core.clone(), self.now);
-        self.store.write_blocking(move |tx| flow::driver::reroute_all(&core, tx, now)).unwrap();
+        self.store.write_blocking(move |tx| flow::reload::reroute_all(&core, tx, now)).unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! Stories that read as the promise they keep.
 
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
 use std::time::Duration;
 
 use flow::driver::Act;
@@ -17,11 +19,8 @@ const fn seconds(count: u64) -> Duration {
 fn grouped() -> Rules {
     let mut rules = simple_rules();
     rules.root.group_by = GroupBy::Labels(vec!["alertname".to_owned()]);
-    rules.root.timing = Timing {
-        group_wait: seconds(30),
-        group_interval: seconds(300),
-        repeat_interval: seconds(4 * 3600),
-    };
+    rules.root.timing =
+        Timing { group_wait: seconds(30), group_interval: seconds(300), repeat_interval: seconds(4 * 3600) };
     rules
 }
 

@@ -48,7 +48,8 @@ pub(crate) fn missed_heartbeats(core: &Core, tx: &mut Tx<'_>, now: Time) -> Resu
 }
 
 fn absence(expected: &Expected, heartbeat: &Heartbeat) -> NewEvent {
-    let last = heartbeat.last_at.map_or("it has never come".to_owned(), |at| format!("the last one came at {at}"));
+    let last =
+        heartbeat.last_at.map_or("it has never come".to_owned(), |at| format!("the last one came at {at}"));
     let mut labels = expected.labels.clone();
     if labels.get("alertname").is_none() {
         labels.set("alertname", "HeartbeatMissed");
@@ -62,7 +63,9 @@ fn absence(expected: &Expected, heartbeat: &Heartbeat) -> NewEvent {
         key: heartbeat_key(&expected.name),
         severity: Some(expected.severity),
         title,
-        annotations: [("description", format!("A ping must come every {:?}; {last}.", expected.every))].into_iter().collect(),
+        annotations: [("description", format!("A ping must come every {:?}; {last}.", expected.every))]
+            .into_iter()
+            .collect(),
         ..NewEvent::raise("heartbeat", labels)
     }
 }

@@ -10,16 +10,16 @@ use model::incident::Input;
 use model::{Id, Incident, NewEvent, Time};
 use sdk::{Inbox, Message, http::Http};
 use store::retention::Keep;
-use store::{Durability, Result, Store, StoreError, Tx};
+use store::{Durability, Result, Store, StoreError};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::core::Core;
+use crate::deliver::note::Note;
 use crate::deliver::recorder::{self, MAX_UNRECORDED};
-use crate::deliver::service::{Note, Service};
-use crate::detect;
+use crate::deliver::service::Service;
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs::{self, NewSilence, NotSilenced};
@@ -101,7 +101,13 @@ impl Hub {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn start(store: Store, live: Live, http: Http, clock: Arc<dyn Clock>, retention: Retention) -> Result<Hub> {
+    pub async fn start(
+        store: Store,
+        live: Live,
+        http: Http,
+        clock: Arc<dyn Clock>,
+        retention: Retention,
+    ) -> Result<Hub> {
         let core = Arc::new(Core::new(store.node(), live));
         let (notes, inbox_of_notes) = mpsc::unbounded_channel();
         let (records, to_record) = mpsc::channel(MAX_UNRECORDED * 2);
@@ -127,68 +133,6 @@ impl Hub {
         Ok(hub)
     }
 
-    /// What a start has to do once: rules kept and applied to what is there, leases of the dead ended.
-    async fn begin(&self) -> Result<()> {
-        let now = self.clock.now();
-        if self.store.engine() == store::Engine::Sqlite {
-            // one process at a time: whatever is leased was leased by one that is gone
-            self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
-        }
-        let live = self.core.live();
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
-        self.set_version(version);
-        self.reroute_if_needed(version).await
-    }
-
-    fn set_version(&self, version: i64) {
-        let live = self.core.live();
-        self.core.set_live(Live {
-            rules: live.rules.clone(),
-            version,
-            places: live.places.clone(),
-            heartbeats: live.heartbeats.clone(),
-        });
-    }
-
-    /// Puts other rules in force; everything active finds its groups under them.
-    ///
-    /// # Errors
-    /// When the database is gone: then the old rules stay.
-    pub async fn reload(&self, live: Live) -> Result<()> {
-        let now = self.clock.now();
-        let live = Arc::new(live);
-        let new = live.clone();
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&new, tx, now)).await?;
-        let Some(mut live) = Arc::into_inner(live) else {
-            return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
-        };
-        live.version = version;
-        self.core.set_live(live);
-        self.reroute_if_needed(version).await?;
-        self.ring();
-        Ok(())
-    }
-
-    /// Goes through everything active once after the rules have changed. Which version that was done for is
-    /// a row, so that a crash in between leads to doing it again.
-    async fn reroute_if_needed(&self, version: i64) -> Result<()> {
-        const NAME: &str = "routed by";
-        let done = self.store.read(|tx| store::rules::version(tx, NAME)).await?;
-        if done == version {
-            return Ok(());
-        }
-        let mut after = Id(0);
-        loop {
-            let (core, now) = (self.core.clone(), self.clock.now());
-            let step = move |tx: &mut Tx<'_>| reroute_some(&core, tx, after, now);
-            match self.store.write(Durability::Lazy, step).await? {
-                Some(last) => after = last,
-                None => break,
-            }
-        }
-        self.store.write(Durability::Disk, move |tx| store::rules::set_version(tx, NAME, version)).await
-    }
-
     /// Takes events in: when this returns, they are on disk.
     ///
     /// # Errors
@@ -196,7 +140,8 @@ impl Hub {
     pub async fn accept(&self, events: Vec<NewEvent>) -> std::result::Result<Vec<Accepted>, NotAccepted> {
         let _place = self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)?;
         let (core, now) = (self.core.clone(), self.clock.now());
-        let result = self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, events, now)).await;
+        let result =
+            self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, events, now)).await;
         let (accepted, done) = self.noted(result)?;
         self.follow(done);
         Ok(accepted)
@@ -223,7 +168,8 @@ impl Hub {
     /// When the database is gone or full.
     pub async fn act(&self, id: Id, act: Act) -> Result<Option<Incident>> {
         let (core, now) = (self.core.clone(), self.clock.now());
-        let done = self.store.write(Durability::Disk, move |tx| verbs::act(&core, tx, id, &act.input(), now)).await;
+        let done =
+            self.store.write(Durability::Disk, move |tx| verbs::act(&core, tx, id, &act.input(), now)).await;
         Ok(self.noted(done)?.map(|(incident, done)| {
             self.follow(done);
             incident
@@ -262,7 +208,10 @@ impl Hub {
     /// When the database is gone or full.
     pub async fn test_receiver(&self, receiver: &str) -> Result<Option<Vec<Id>>> {
         let (core, now, receiver) = (self.core.clone(), self.clock.now(), receiver.to_owned());
-        let done = self.store.write(Durability::Disk, move |tx| verbs::test_receiver(&core, tx, &receiver, now)).await?;
+        let done = self
+            .store
+            .write(Durability::Disk, move |tx| verbs::test_receiver(&core, tx, &receiver, now))
+            .await?;
         Ok(done.map(|(ids, done)| {
             self.follow(done);
             ids
@@ -280,7 +229,10 @@ impl Hub {
             Ok((revived, store::deliveries::get(tx, id)?))
         });
         let (revived, delivery) = revived.await?;
-        self.follow(Done { rung: delivery.map(|it| it.destination).into_iter().collect(), ..Done::default() });
+        self.follow(Done {
+            rung: delivery.map(|it| it.destination).into_iter().collect(),
+            ..Done::default()
+        });
         Ok(revived)
     }
 
@@ -384,7 +336,10 @@ impl Hub {
                 most_incidents: retention.most_incidents,
             };
             loop {
-                let swept = self.store.write(Durability::Lazy, move |tx| store::retention::sweep(tx, &keep, SWEEP_STEP)).await;
+                let swept = self
+                    .store
+                    .write(Durability::Lazy, move |tx| store::retention::sweep(tx, &keep, SWEEP_STEP))
+                    .await;
                 match swept {
                     Ok(gone) if gone > 0 && !self.stop.is_cancelled() => {}
                     Ok(_) => break,
@@ -453,45 +408,6 @@ impl Act {
     }
 }
 
-/// Keeps rules, the heartbeats they expect, and the list of inhibitors that they make.
-fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
-    tx.lock_flow()?;
-    let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
-    detect::expect_heartbeats(tx, live, now)?;
-    Ok(version)
-}
-
-/// Incidents that one step of a re-routing looks at.
-const REROUTE_STEP: i64 = 500;
-
-/// Places some active incidents under the rules in force; returns the last one, or `None` when there are
-/// no more.
-pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -> Result<Option<Id>> {
-    tx.lock_flow()?;
-    if after == Id(0) {
-        store::rules::clear_inhibitors(tx)?;
-    }
-    let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
-    let incidents: Vec<&Incident> = incidents.iter().collect();
-    store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
-    let rings = crate::route::join(core, tx, &incidents, now)?;
-    // groups that were there already have nothing new to tell; new ones are due by themselves
-    drop(rings);
-    Ok(incidents.last().map(|incident| incident.id))
-}
-
-/// [`reroute_some`] until nothing is left, in one transaction: for tests.
-///
-/// # Errors
-/// When the database is gone.
-pub fn reroute_all(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
-    let mut after = Id(0);
-    while let Some(last) = reroute_some(core, tx, after, now)? {
-        after = last;
-    }
-    Ok(())
-}
-
 /// A random UUID (version 4), which Alertmanager's clients expect of a silence.
 fn fresh_uuid() -> String {
     let bits: u128 = rand::random();
@@ -506,15 +422,20 @@ struct StoreInbox {
 }
 
 impl Inbox for StoreInbox {
-    fn keep(&self, destination: &str, message: &Message, at: Time) -> BoxFuture<'_, std::result::Result<(), String>> {
+    fn keep(
+        &self,
+        destination: &str,
+        message: &Message,
+        at: Time,
+    ) -> BoxFuture<'_, std::result::Result<(), String>> {
         let id = self.core.id(at);
         let (destination, key) = (destination.to_owned(), message.idempotency_key.clone());
         let text = serde_json::to_string(message);
         Box::pin(async move {
             let text = text.map_err(|error| error.to_string())?;
-            let kept = self.store.write(Durability::Disk, move |tx| {
-                store::inbox::keep(tx, id, &destination, &key, at, &text)
-            });
+            let kept = self
+                .store
+                .write(Durability::Disk, move |tx| store::inbox::keep(tx, id, &destination, &key, at, &text));
             kept.await.map_err(|error| error.to_string())
         })
     }

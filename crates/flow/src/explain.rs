@@ -66,9 +66,11 @@ pub fn explain(core: &Core, tx: &mut Tx<'_>, id: Id, now: Time) -> Result<Option
     }
     let Some(delivery) = store::deliveries::get(tx, id)? else { return Ok(None) };
     let attempts = store::deliveries::attempts(tx, id)?;
-    let first = store::deliveries::notification(tx, id)?.and_then(|it| it.alerts.first().map(|alert| alert.incident));
+    let first =
+        store::deliveries::notification(tx, id)?.and_then(|it| it.alerts.first().map(|alert| alert.incident));
     let incident = first.map(|id| store::incidents::get(tx, id)).transpose()?.flatten();
-    let mut explanation = Explanation { subject: "delivery", deliveries: vec![(delivery, attempts)], ..Default::default() };
+    let mut explanation =
+        Explanation { subject: "delivery", deliveries: vec![(delivery, attempts)], ..Default::default() };
     if let Some(incident) = incident {
         explanation.timeline = store::ledger::timeline(tx, incident.id, MOST)?;
         explanation.incident = Some(incident);
@@ -80,7 +82,13 @@ pub fn explain(core: &Core, tx: &mut Tx<'_>, id: Id, now: Time) -> Result<Option
 ///
 /// # Errors
 /// When the database is gone.
-pub fn labels(core: &Core, tx: &mut Tx<'_>, labels: &Labels, severity: Severity, at: Time) -> Result<Explanation> {
+pub fn labels(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    labels: &Labels,
+    severity: Severity,
+    at: Time,
+) -> Result<Explanation> {
     let live = core.live();
     let routes = live.rules.root.explain(labels, severity);
     let mut held_by = Vec::new();
@@ -96,14 +104,19 @@ pub fn labels(core: &Core, tx: &mut Tx<'_>, labels: &Labels, severity: Severity,
 fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> Result<Explanation> {
     let live = core.live();
     let timeline = store::ledger::timeline(tx, incident.id, MOST)?;
-    let routed_by = timeline.iter().rev().find(|line| line.change.kind.concerns_routing()).map_or(0, |line| line.rules);
+    let routed_by =
+        timeline.iter().rev().find(|line| line.change.kind.concerns_routing()).map_or(0, |line| line.rules);
     let routes = routes_then(core, tx, routed_by)?.explain(&incident.labels, incident.severity);
-    let groups = store::groups::of_incidents(tx, &[incident.id])?.into_iter().map(|(_, group)| group).collect();
+    let groups =
+        store::groups::of_incidents(tx, &[incident.id])?.into_iter().map(|(_, group)| group).collect();
     let mut held_by = Vec::new();
     if incident.is_active() {
         held_by = labels(core, tx, &incident.labels, incident.severity, now)?.held_by;
-        held_by.extend(tell::inhibited(tx, &live, &[&incident])?.into_iter().map(|(_, hold)| hold.to_string()));
-        held_by.extend(incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")));
+        held_by
+            .extend(tell::inhibited(tx, &live, &[&incident])?.into_iter().map(|(_, hold)| hold.to_string()));
+        held_by.extend(
+            incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")),
+        );
     }
     let mut deliveries = Vec::new();
     for id in store::ledger::deliveries_of(tx, incident.id, MOST)? {
@@ -147,25 +160,39 @@ impl Explanation {
         let mut text = Vec::new();
         if let Some(it) = &self.event {
             let verdict = if it.verdict.is_empty() { "waiting to be looked at" } else { &it.verdict };
-            text.push(format!("Event {} from {} at {}: {verdict}.", it.event.id, it.event.source, it.event.arrived_at));
+            text.push(format!(
+                "Event {} from {} at {}: {verdict}.",
+                it.event.id, it.event.source, it.event.arrived_at
+            ));
         }
         if let Some(it) = &self.incident {
             text.push(format!(
                 "Incident {} \"{}\" is {}, {}; seen {} times, last at {}.",
-                it.id, it.title, it.state.name(), it.severity, it.times_seen, it.last_seen
+                it.id,
+                it.title,
+                it.state.name(),
+                it.severity,
+                it.times_seen,
+                it.last_seen
             ));
         }
         text.extend(self.timeline.iter().map(line_text));
         text.extend(self.routes.iter().map(route_text));
         text.extend(self.held_by.iter().map(|why| format!("Held back now: {why}.")));
         for group in &self.groups {
-            let due = group.due_at.map_or("nothing is due there".to_owned(), |at| format!("looked at again at {at}"));
+            let due = group
+                .due_at
+                .map_or("nothing is due there".to_owned(), |at| format!("looked at again at {at}"));
             text.push(format!("In group {} of receiver {}; {due}.", group.group_key, group.receiver));
         }
         for (delivery, attempts) in &self.deliveries {
             text.push(format!(
                 "Message {} ({}) to {} planned at {}: {}.",
-                delivery.id, delivery.reason.name(), delivery.destination, delivery.created_at, delivery.state.name()
+                delivery.id,
+                delivery.reason.name(),
+                delivery.destination,
+                delivery.created_at,
+                delivery.state.name()
             ));
             text.extend(attempts.iter().map(attempt_text));
         }
@@ -178,7 +205,8 @@ impl Explanation {
 
 fn line_text(line: &Line) -> String {
     let by = if line.change.by.is_empty() { String::new() } else { format!(" by {}", line.change.by) };
-    let detail = if line.change.detail.is_empty() { String::new() } else { format!(": {}", line.change.detail) };
+    let detail =
+        if line.change.detail.is_empty() { String::new() } else { format!(": {}", line.change.detail) };
     let kind = match line.change.kind {
         ChangeKind::Suppressed => "not told",
         ChangeKind::Released => "may be told again",
@@ -202,5 +230,10 @@ fn attempt_text(attempt: &Attempt) -> String {
     let words = attempt.outcome.words();
     let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
     let millis = attempt.latency_micros as f64 / 1000.0;
-    format!("  try {} at {}: {}{status} after {millis:.1} ms{words}", attempt.number, attempt.at, attempt.outcome.name())
+    format!(
+        "  try {} at {}: {}{status} after {millis:.1} ms{words}",
+        attempt.number,
+        attempt.at,
+        attempt.outcome.name()
+    )
 }

@@ -106,7 +106,8 @@ pub(crate) fn apply_to(
         let (after, changes) = before.apply(input, &policy, now);
         Moved { before: Some(before), after, changes }
     });
-    let moved: Vec<Moved> = moved.filter(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty()).collect();
+    let moved: Vec<Moved> =
+        moved.filter(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty()).collect();
     write(core, tx, &moved, now)?;
     Ok(moved)
 }
@@ -118,7 +119,8 @@ fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()>
     store::incidents::insert(tx, &new.iter().map(|it| &it.after).collect::<Vec<_>>())?;
     store::incidents::update(tx, &old.iter().map(|it| &it.after).collect::<Vec<_>>())?;
     let lines = moved.iter().flat_map(|it| it.changes.iter().map(|change| (it.after.id, change)));
-    let lines: Vec<Line> = lines.map(|(incident, change)| line(core, incident, change.clone(), live.version, now)).collect();
+    let lines: Vec<Line> =
+        lines.map(|(incident, change)| line(core, incident, change.clone(), live.version, now)).collect();
     store::ledger::write(tx, &lines)?;
     for line in &lines {
         core.counters.changes.add(line.change.kind.name(), 1);
@@ -126,7 +128,10 @@ fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()>
     if !live.rules.inhibitions.is_empty() {
         // labels may have changed with the state: both the old and the new set are looked at
         let stale: Vec<&Incident> = moved.iter().filter_map(|it| it.before.as_ref()).collect();
-        let gone: Vec<Incident> = stale.iter().map(|it| Incident { state: model::incident::State::Resolved, ..(*it).clone() }).collect();
+        let gone: Vec<Incident> = stale
+            .iter()
+            .map(|it| Incident { state: model::incident::State::Resolved, ..(*it).clone() })
+            .collect();
         store::rules::list_inhibitors(tx, &live.rules.inhibitions, &gone.iter().collect::<Vec<_>>())?;
         let now: Vec<&Incident> = moved.iter().map(|it| &it.after).collect();
         store::rules::list_inhibitors(tx, &live.rules.inhibitions, &now)?;

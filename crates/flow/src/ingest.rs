@@ -44,7 +44,11 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, new: Vec<NewEvent>, now: Time) -> Re
     let events: Vec<Event> = new.into_iter().map(|event| Event::arrive(event, core.id(now), now)).collect();
     let (judged, mut done) = take(core, tx, events, now)?;
     store::events::insert(tx, &judged)?;
-    let accepted = judged.into_iter().map(|it| Accepted { event: it.event.id, incident: it.incident, verdict: it.verdict });
+    let accepted = judged.into_iter().map(|it| Accepted {
+        event: it.event.id,
+        incident: it.incident,
+        verdict: it.verdict,
+    });
     let accepted = accepted.collect();
     let (count, rung) = tell::tick(core, tx, now)?;
     done.rung = rung;
@@ -58,7 +62,9 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, new: Vec<NewEvent>, now: Time) -> Re
 /// As [`accept`].
 pub fn beat(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done> {
     let live = core.live();
-    let Some(expected) = live.heartbeats.iter().find(|it| it.name == name) else { return Ok(Done::default()) };
+    let Some(expected) = live.heartbeats.iter().find(|it| it.name == name) else {
+        return Ok(Done::default());
+    };
     tx.lock_flow()?;
     let back = detect::beat(tx, expected, now)?;
     Ok(match back {

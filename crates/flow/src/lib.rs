@@ -10,7 +10,7 @@
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
-//! * [`driver`] runs all of it; [`core`] is what all of it shares.
+//! * [`reload`] puts other rules in force. [`driver`] runs all of it; [`core`] is what all of it shares.
 //!
 //! *Architecture Invariant:* a step reads rows, writes rows in the same transaction, takes no input but the
 //! clock, and may be run at any time by any node. What has no verdict yet gets one at the next run.
@@ -25,6 +25,7 @@ pub mod explain;
 pub mod incident;
 pub mod ingest;
 pub mod live;
+pub mod reload;
 pub mod route;
 pub mod standing;
 pub mod tell;

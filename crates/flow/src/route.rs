@@ -17,7 +17,8 @@ pub(crate) fn place(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) ->
         return Ok(());
     }
     let mut rings = ring_members(core, tx, &concerned, now)?;
-    let to_place: Vec<&Incident> = concerned.iter().filter(|it| needs_placing(it)).map(|it| &it.after).collect();
+    let to_place: Vec<&Incident> =
+        concerned.iter().filter(|it| needs_placing(it)).map(|it| &it.after).collect();
     rings.extend(join(core, tx, &to_place, now)?);
     store::groups::ring(tx, &rings)
 }
@@ -31,9 +32,10 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
     let groups = store::groups::of_incidents(tx, &ids)?;
     let rings = groups.into_iter().map(|(place, group)| {
         // a route that is gone has no timing any more; the group is looked at, and ends, at once
-        let due = live.rules.route(&group.route, &group.receiver).map_or(now, |route| {
-            group.clock.due_for_news(&route.timing, known[place].after.started_at, now)
-        });
+        let due = live
+            .rules
+            .route(&group.route, &group.receiver)
+            .map_or(now, |route| group.clock.due_for_news(&route.timing, known[place].after.started_at, now));
         (group.id, due)
     });
     Ok(rings.collect())
@@ -41,13 +43,21 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
 
 fn needs_placing(moved: &Moved) -> bool {
     let moves = |kind| {
-        matches!(kind, ChangeKind::Opened | ChangeKind::Reopened | ChangeKind::SeverityChanged | ChangeKind::Updated)
+        matches!(
+            kind,
+            ChangeKind::Opened | ChangeKind::Reopened | ChangeKind::SeverityChanged | ChangeKind::Updated
+        )
     };
     moved.after.is_active() && moved.changes.iter().any(|change| moves(change.kind))
 }
 
 /// Puts active incidents into the groups of their routes; returns when those groups must be looked at.
-pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Vec<(Id, Time)>> {
+pub(crate) fn join(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    incidents: &[&Incident],
+    now: Time,
+) -> Result<Vec<(Id, Time)>> {
     let live = core.live();
     let mut wanted: Vec<(String, &Route, &Incident)> = Vec::with_capacity(incidents.len());
     for incident in incidents {
@@ -55,11 +65,13 @@ pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: T
             wanted.push((route.group_key(&route.group_labels(&incident.labels)), route, incident));
         }
     }
-    let mut keys: Vec<(&str, &str)> = wanted.iter().map(|(key, route, _)| (route.receiver.as_str(), key.as_str())).collect();
+    let mut keys: Vec<(&str, &str)> =
+        wanted.iter().map(|(key, route, _)| (route.receiver.as_str(), key.as_str())).collect();
     keys.sort_unstable();
     keys.dedup();
     let found = store::groups::by_keys(tx, &keys)?;
-    let groups: HashMap<(&str, &str), GroupRow> = found.into_iter().map(|(place, group)| (keys[place], group)).collect();
+    let groups: HashMap<(&str, &str), GroupRow> =
+        found.into_iter().map(|(place, group)| (keys[place], group)).collect();
     let mut begun: HashMap<(&str, &str), GroupRow> = HashMap::new();
     let (mut members, mut rings) = (Vec::with_capacity(wanted.len()), Vec::new());
     for (key, route, incident) in &wanted {

@@ -59,7 +59,8 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Ve
     }
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
     write(tx, &plan)?;
-    let mut rung: Vec<String> = plan.deliveries.into_iter().map(|(delivery, _)| delivery.destination).collect();
+    let mut rung: Vec<String> =
+        plan.deliveries.into_iter().map(|(delivery, _)| delivery.destination).collect();
     rung.sort_unstable();
     rung.dedup();
     Ok((ids.len(), rung))
@@ -69,7 +70,13 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Ve
 struct Holds(HashMap<Id, Hold>);
 
 impl Holds {
-    fn find(core: &Core, tx: &mut Tx<'_>, live: &Live, members: &[Vec<MemberRow>], now: Time) -> Result<Self> {
+    fn find(
+        core: &Core,
+        tx: &mut Tx<'_>,
+        live: &Live,
+        members: &[Vec<MemberRow>],
+        now: Time,
+    ) -> Result<Self> {
         let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
         let mut holds = HashMap::new();
         for (id, hold) in inhibited(tx, live, &incidents)? {
@@ -78,7 +85,8 @@ impl Holds {
         let silences = core.silences(tx, now)?;
         for incident in incidents {
             if !silences.is_empty() {
-                let ids: Vec<String> = silences.matching(&incident.labels, now).map(|it| it.id.clone()).collect();
+                let ids: Vec<String> =
+                    silences.matching(&incident.labels, now).map(|it| it.id.clone()).collect();
                 if !ids.is_empty() {
                     holds.insert(incident.id, Hold::Silence { ids });
                 }
@@ -95,7 +103,8 @@ impl Holds {
 pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -> Result<Vec<(Id, Hold)>> {
     let mut found = Vec::new();
     for inhibition in &live.rules.inhibitions {
-        let targets: Vec<&&Incident> = incidents.iter().filter(|it| inhibition.is_target(&it.labels)).collect();
+        let targets: Vec<&&Incident> =
+            incidents.iter().filter(|it| inhibition.is_target(&it.labels)).collect();
         let hashes: Vec<i64> = targets.iter().map(|it| inhibition.equal_hash(&it.labels)).collect();
         let candidates = store::rules::inhibitors(tx, inhibition.fingerprint(), &hashes)?;
         let mut sources: Vec<Id> = candidates.iter().map(|(_, id)| *id).collect();
@@ -106,7 +115,9 @@ pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -
         for (place, source) in candidates {
             let target = targets[place];
             let really = sources.get(&source).is_some_and(|source| {
-                source.id != target.id && source.is_active() && inhibition.inhibits(&source.labels, &target.labels)
+                source.id != target.id
+                    && source.is_active()
+                    && inhibition.inhibits(&source.labels, &target.labels)
             });
             if really {
                 found.push((target.id, Hold::Inhibition { rule: inhibition.name.clone(), source }));
@@ -286,7 +297,12 @@ pub(crate) fn idempotency_key(delivery: Id) -> String {
 }
 
 /// A message to try out one destination, as a delivery like any other.
-pub(crate) fn test_message(core: &Core, live: &Live, place: &LivePlace, now: Time) -> (Delivery, Notification) {
+pub(crate) fn test_message(
+    core: &Core,
+    live: &Live,
+    place: &LivePlace,
+    now: Time,
+) -> (Delivery, Notification) {
     let id = core.id(now);
     let group = GroupRow {
         id,
@@ -297,7 +313,8 @@ pub(crate) fn test_message(core: &Core, live: &Live, place: &LivePlace, now: Tim
         clock: Group::default(),
         due_at: None,
     };
-    let mut notification = notification(live, &group, id, Reason::Test, Vec::new(), &place.place.manners, now);
+    let mut notification =
+        notification(live, &group, id, Reason::Test, Vec::new(), &place.place.manners, now);
     let title = format!("A test message from Nightbell to {}", place.place.id);
     notification.alerts.push(Alert {
         incident: id,
@@ -311,7 +328,8 @@ pub(crate) fn test_message(core: &Core, live: &Live, place: &LivePlace, now: Tim
         link: String::new(),
         acknowledged_by: None,
     });
-    (notification.common_labels, notification.common_annotations) = Notification::common(&notification.alerts);
+    (notification.common_labels, notification.common_annotations) =
+        Notification::common(&notification.alerts);
     let mut delivery = planned(id, &group, &place.place.id, Reason::Test, now);
     delivery.group = None;
     (delivery, notification)
@@ -332,7 +350,8 @@ fn drop_repeats_behind_others(
     for place in busy.into_iter().rev() {
         let (delivery, _) = plan.deliveries.remove(repeats[place]);
         for (incident, _) in plan.told.iter().filter(|(_, id)| *id == delivery.id) {
-            let detail = format!("not repeated to {}: an earlier message is still on its way", delivery.destination);
+            let detail =
+                format!("not repeated to {}: an earlier message is still on its way", delivery.destination);
             let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
             plan.lines.push(line(core, *incident, change, live.version, now));
         }

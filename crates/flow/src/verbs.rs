@@ -19,7 +19,13 @@ use crate::{route, tell};
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn act(core: &Core, tx: &mut Tx<'_>, id: Id, input: &Input<'_>, now: Time) -> Result<Option<(Incident, Done)>> {
+pub fn act(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    id: Id,
+    input: &Input<'_>,
+    now: Time,
+) -> Result<Option<(Incident, Done)>> {
     tx.lock_flow()?;
     let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
     let moved = apply_to(core, tx, vec![incident.clone()], input, now)?;
@@ -67,7 +73,12 @@ pub enum NotSilenced {
 ///
 /// # Errors
 /// When it cannot be, there is none to change, or the database is gone.
-pub fn silence(tx: &mut Tx<'_>, new: NewSilence, fresh_id: String, now: Time) -> std::result::Result<String, NotSilenced> {
+pub fn silence(
+    tx: &mut Tx<'_>,
+    new: NewSilence,
+    fresh_id: String,
+    now: Time,
+) -> std::result::Result<String, NotSilenced> {
     let mut silence = Silence {
         id: new.id,
         matchers: new.matchers,
@@ -177,7 +188,12 @@ pub fn preview(tx: &mut Tx<'_>, matchers: &Matchers, now: Time) -> Result<Previe
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn test_receiver(core: &Core, tx: &mut Tx<'_>, receiver: &str, now: Time) -> Result<Option<(Vec<Id>, Done)>> {
+pub fn test_receiver(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    receiver: &str,
+    now: Time,
+) -> Result<Option<(Vec<Id>, Done)>> {
     let live = core.live();
     if !live.rules.receivers.contains_key(receiver) {
         return Ok(None);

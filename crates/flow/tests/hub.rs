@@ -1,5 +1,7 @@
 //! A whole hub, with its real driver and delivery service, on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
 #[path = "../../store/tests/support/mod.rs"]
 mod support;
 
@@ -32,7 +34,8 @@ struct Settings {
 }
 
 impl Destination for Channel {
-    const FACTS: Facts = Facts { kind: "channel", title: "Channel", about: "", docs: "", deduplicates: false };
+    const FACTS: Facts =
+        Facts { kind: "channel", title: "Channel", about: "", docs: "", deduplicates: false };
     type Settings = Settings;
 
     async fn send(_: &Context, settings: &Settings, message: &Message) -> Answer {
@@ -97,7 +100,8 @@ fn what_is_accepted_is_told_and_explained() {
         assert_eq!(next(&mut messages).await.notification.status(), "resolved");
         assert!(hub.stop(DEADLINE).await, "everything ends in time");
         let (core, now) = (hub.core.clone(), hub.clock.now());
-        let explained = store.read(move |tx| flow::explain::explain(&core, tx, id, now)).await.unwrap().unwrap();
+        let explained =
+            store.read(move |tx| flow::explain::explain(&core, tx, id, now)).await.unwrap().unwrap();
         let text = explained.text().join("\n");
         assert!(text.contains("resolved by ann: fixed") && text.contains("try 1"), "{text}");
         assert_eq!(explained.deliveries.len(), 2);

@@ -147,6 +147,8 @@ mod tests {
 
     #[test]
     fn an_endless_condition_runs_out_of_fuel() {
-        assert!(!holds("range_does_not_exist is defined or 1 > 2".replace("range_does_not_exist", "labels.x").as_str()));
+        assert!(!holds(
+            "range_does_not_exist is defined or 1 > 2".replace("range_does_not_exist", "labels.x").as_str()
+        ));
     }
 }

@@ -92,7 +92,11 @@ impl NewEvent {
             return Err(BadEvent::Nameless);
         }
         if self.key.len() > MAX_KEY_BYTES {
-            return Err(BadEvent::TooLong { what: "key".into(), bytes: self.key.len(), limit: MAX_KEY_BYTES });
+            return Err(BadEvent::TooLong {
+                what: "key".into(),
+                bytes: self.key.len(),
+                limit: MAX_KEY_BYTES,
+            });
         }
         for (what, set) in [("labels", &self.labels), ("annotations", &self.annotations)] {
             check_set(what, set)?;
@@ -103,10 +107,10 @@ impl NewEvent {
                 return Err(BadEvent::TooLong { what: what.into(), bytes: text.len(), limit });
             }
         }
-        if let (Some(start), Some(end)) = (self.started_at, self.ends_at) {
-            if end < start {
-                return Err(BadEvent::EndsBeforeStart { start, end });
-            }
+        if let (Some(start), Some(end)) = (self.started_at, self.ends_at)
+            && end < start
+        {
+            return Err(BadEvent::EndsBeforeStart { start, end });
         }
         Ok(())
     }

@@ -408,7 +408,14 @@ impl Incident {
         }
     }
 
-    fn acknowledge(&mut self, by: &str, until: Option<Time>, note: &str, at: Time, changes: &mut Vec<Change>) {
+    fn acknowledge(
+        &mut self,
+        by: &str,
+        until: Option<Time>,
+        note: &str,
+        at: Time,
+        changes: &mut Vec<Change>,
+    ) {
         let same = self.acknowledged_by.as_deref() == Some(by) && self.acknowledged_until == until;
         if self.state == State::Resolved || until.is_some_and(|end| end <= at) {
             return;

@@ -46,14 +46,16 @@ impl Inhibition {
         self.is_source(source)
             && self.is_target(target)
             && !(self.is_target(source) && self.is_source(target))
-            && self.equal.iter().all(|name| {
-                source.get(name).unwrap_or_default() == target.get(name).unwrap_or_default()
-            })
+            && self
+                .equal
+                .iter()
+                .all(|name| source.get(name).unwrap_or_default() == target.get(name).unwrap_or_default())
     }
 
     /// Names this very rule, so that stored sources of another configuration are not taken for its own.
     pub fn fingerprint(&self) -> i64 {
-        let parts = [("s", self.source.to_string()), ("t", self.target.to_string()), ("e", self.equal.join("\n"))];
+        let parts =
+            [("s", self.source.to_string()), ("t", self.target.to_string()), ("e", self.equal.join("\n"))];
         parts.into_iter().collect::<Labels>().fingerprint().cast_signed()
     }
 }

@@ -88,9 +88,15 @@ impl Rules {
             if !self.receivers.contains_key(&route.receiver) {
                 let known: Vec<_> = self.receivers.keys().map(String::as_str).take(10).collect();
                 let hint = format!("; defined are {}", known.join(", "));
-                return Err(BadRules::NoReceiver { path: route.path.clone(), receiver: route.receiver.clone(), hint });
+                return Err(BadRules::NoReceiver {
+                    path: route.path.clone(),
+                    receiver: route.receiver.clone(),
+                    hint,
+                });
             }
-            if let Some(name) = route.mute.iter().chain(&route.active).find(|name| !self.intervals.contains_key(*name)) {
+            if let Some(name) =
+                route.mute.iter().chain(&route.active).find(|name| !self.intervals.contains_key(*name))
+            {
                 return Err(BadRules::NoInterval { path: route.path.clone(), interval: name.clone() });
             }
         }

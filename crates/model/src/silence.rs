@@ -89,7 +89,8 @@ impl Silence {
 
     /// Whether it silences anything at this moment.
     pub fn is_in_force(&self, at: Time) -> bool {
-        self.state(at) == SilenceState::Active && self.recurrence.as_ref().is_none_or(|times| times.contains(at))
+        self.state(at) == SilenceState::Active
+            && self.recurrence.as_ref().is_none_or(|times| times.contains(at))
     }
 }
 

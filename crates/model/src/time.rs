@@ -45,7 +45,11 @@ impl Time {
 
     /// As jiff's type, for calendars and printing. Out of jiff's range is clamped into it.
     pub fn to_timestamp(self) -> Timestamp {
-        Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 }
 
@@ -59,7 +63,11 @@ impl Add<Duration> for Time {
     type Output = Time;
 
     fn add(self, span: Duration) -> Time {
-        Time(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)).min(Time::MAX.0.max(self.0)))
+        Time(
+            self.0
+                .saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+                .min(Time::MAX.0.max(self.0)),
+        )
     }
 }
 

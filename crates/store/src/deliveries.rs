@@ -38,7 +38,8 @@ pub fn insert(tx: &mut Tx<'_>, deliveries: &[(Delivery, Notification)]) -> Resul
             Value::Text(&it.note),
         ]
     })?;
-    let unwritten = |error: serde_json::Error| StoreError::Refused(format!("writing a notification: {error}"));
+    let unwritten =
+        |error: serde_json::Error| StoreError::Refused(format!("writing a notification: {error}"));
     let bodies: Vec<_> = deliveries
         .iter()
         .map(|(it, says)| Ok((it.id, serde_json::to_string(says).map_err(unwritten)?)))
@@ -248,7 +249,8 @@ pub fn page(
     let before = before.unwrap_or(Id(i64::MAX));
     match destination {
         None => {
-            let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1 {state} ORDER BY id DESC LIMIT $2");
+            let sql =
+                format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1 {state} ORDER BY id DESC LIMIT $2");
             tx.query(&sql, &[before.into(), limit.into()], read)
         }
         Some(destination) => {
@@ -274,9 +276,10 @@ pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
 /// # Errors
 /// When the database is gone.
 pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64, Option<Time>)> {
-    let pending = tx.query_one("SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE state = 0", &[], |row| {
-        Ok((row.int(0)?, row.opt_time(1)?))
-    })?;
+    let pending =
+        tx.query_one("SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE state = 0", &[], |row| {
+            Ok((row.int(0)?, row.opt_time(1)?))
+        })?;
     let dead = tx.query_one("SELECT COUNT(*) FROM deliveries WHERE state = 2", &[], |row| row.int(0))?;
     let (pending, oldest) = pending.unwrap_or((0, None));
     Ok((pending, dead.unwrap_or(0), oldest))

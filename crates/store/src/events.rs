@@ -28,7 +28,8 @@ pub fn insert(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
     let sql = "INSERT INTO events (id, incident_id, source, key, action, severity, title, labels, annotations, \
                link, started_at, ends_at, arrived_at, verdict) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    let rows: Vec<_> = events.iter().map(|it| (it, it.event.labels.to_json(), it.event.annotations.to_json())).collect();
+    let rows: Vec<_> =
+        events.iter().map(|it| (it, it.event.labels.to_json(), it.event.annotations.to_json())).collect();
     tx.execute_many(sql, &rows, |(it, labels, annotations)| {
         let event = &it.event;
         [

@@ -46,7 +46,8 @@ const COLUMNS: &str = "id, route, receiver, group_key, labels, ticked_at, told_a
 /// # Errors
 /// When the database is gone.
 pub fn by_keys(tx: &mut Tx<'_>, keys: &[(&str, &str)]) -> Result<Vec<(usize, GroupRow)>> {
-    let sql = format!("SELECT {COLUMNS} FROM groups WHERE key_hash = $1 AND receiver = $2 AND group_key = $3");
+    let sql =
+        format!("SELECT {COLUMNS} FROM groups WHERE key_hash = $1 AND receiver = $2 AND group_key = $3");
     tx.query_many(
         &sql,
         keys,
@@ -61,7 +62,9 @@ pub fn by_keys(tx: &mut Tx<'_>, keys: &[(&str, &str)]) -> Result<Vec<(usize, Gro
 /// When the database is gone.
 pub fn of_incidents(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<Vec<(usize, GroupRow)>> {
     let columns = COLUMNS.split(", ").map(|name| format!("g.{}", name.trim())).collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {columns} FROM members m JOIN groups g ON g.id = m.group_id WHERE m.incident_id = $1");
+    let sql = format!(
+        "SELECT {columns} FROM members m JOIN groups g ON g.id = m.group_id WHERE m.incident_id = $1"
+    );
     tx.query_many(&sql, incidents, |id| [Value::from(*id)], |place, row| Ok((place, read(row)?)))
 }
 
@@ -104,7 +107,9 @@ pub fn ring(tx: &mut Tx<'_>, groups: &[(Id, Time)]) -> Result<()> {
 /// # Errors
 /// When the database is gone.
 pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<GroupRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM groups WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM groups WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2"
+    );
     tx.query(&sql, &[at.into(), limit.into()], read)
 }
 
@@ -147,11 +152,16 @@ pub fn members(tx: &mut Tx<'_>, groups: &[Id]) -> Result<Vec<(usize, MemberRow)>
          WHERE m.group_id = $1 ORDER BY m.incident_id",
         incidents::columns_of("i")
     );
-    tx.query_many(&sql, groups, |id| [Value::from(*id)], |place, row| {
-        let incident = incidents::read(row)?;
-        let told = Told::from_column(row.int(incidents::WIDTH)?);
-        Ok((place, MemberRow { told, hold: row.string(incidents::WIDTH + 1)?, incident }))
-    })
+    tx.query_many(
+        &sql,
+        groups,
+        |id| [Value::from(*id)],
+        |place, row| {
+            let incident = incidents::read(row)?;
+            let told = Told::from_column(row.int(incidents::WIDTH)?);
+            Ok((place, MemberRow { told, hold: row.string(incidents::WIDTH + 1)?, incident }))
+        },
+    )
 }
 
 /// What a tick changed of a member; `None`: it has left the group.

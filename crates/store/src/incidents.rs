@@ -44,7 +44,12 @@ pub fn key_hash(key: &str) -> i64 {
 pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Incident)>> {
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE key_hash = $1 AND key = $2 AND live = 1");
     let keys: Vec<(i64, &str)> = keys.iter().map(|key| (key_hash(key), *key)).collect();
-    tx.query_many(&sql, &keys, |(hash, key)| [Value::Int(*hash), Value::Text(key)], |place, row| Ok((place, read(row)?)))
+    tx.query_many(
+        &sql,
+        &keys,
+        |(hash, key)| [Value::Int(*hash), Value::Text(key)],
+        |place, row| Ok((place, read(row)?)),
+    )
 }
 
 /// Keeps new incidents.
@@ -57,7 +62,8 @@ pub fn insert(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
                acknowledged_until, snoozed_until, reopens_until, due_at, version) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
                $21, $22, $23)";
-    let rows: Vec<_> = incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
+    let rows: Vec<_> =
+        incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
     tx.execute_many(sql, &rows, |(it, labels, annotations)| {
         [
             it.id.into(),
@@ -97,7 +103,8 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
                annotations = $7, link = $8, started_at = $9, ends_at = $10, resolved_at = $11, last_seen = $12, \
                times_seen = $13, acknowledged_by = $14, acknowledged_until = $15, snoozed_until = $16, \
                reopens_until = $17, due_at = $18, version = $19 WHERE id = $20";
-    let rows: Vec<_> = incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
+    let rows: Vec<_> =
+        incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
     tx.execute_many(sql, &rows, |(it, labels, annotations)| {
         [
             i64::from(it.is_live()).into(),
@@ -147,7 +154,9 @@ pub fn get_many(tx: &mut Tx<'_>, ids: &[Id]) -> Result<Vec<(usize, Incident)>> {
 /// # Errors
 /// When the database is gone.
 pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Incident>> {
-    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM incidents WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2"
+    );
     tx.query(&sql, &[at.into(), limit.into()], read)
 }
 

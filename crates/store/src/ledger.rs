@@ -51,7 +51,8 @@ pub fn timeline(tx: &mut Tx<'_>, incident: Id, limit: i64) -> Result<Vec<Line>> 
                ORDER BY id DESC LIMIT $2";
     let mut lines = tx.query(sql, &[incident.into(), limit.into()], |row| {
         let kind = row.text(2)?;
-        let kind = ChangeKind::from_name(kind).ok_or_else(|| StoreError::BadRow(format!("change {kind:?}")))?;
+        let kind =
+            ChangeKind::from_name(kind).ok_or_else(|| StoreError::BadRow(format!("change {kind:?}")))?;
         let change = Change { kind, by: row.string(3)?, detail: row.string(4)? };
         Ok(Line { id: row.id(0)?, incident, at: row.time(1)?, change, rules: row.int(5)? })
     })?;

@@ -26,11 +26,11 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot};
 
-pub use db::{Engine, Row, Tx, Value};
-pub use error::{Result, StoreError};
 use db::Session;
 use db::postgres::{Postgres, Shared};
 use db::sqlite::{Job, Reply, Sqlite};
+pub use db::{Engine, Row, Tx, Value};
+pub use error::{Result, StoreError};
 pub use stats::Stats;
 
 /// Reading functions that run at once; more wait.
@@ -99,11 +99,14 @@ impl Store {
             StoreError::Unavailable(format!("{what} {}: {error}", folder.display()))
         };
         std::fs::create_dir_all(folder).map_err(|error| wrong("creating", error))?;
-        let lock = std::fs::File::options().create(true).truncate(false).write(true).open(folder.join("lock"));
+        let lock =
+            std::fs::File::options().create(true).truncate(false).write(true).open(folder.join("lock"));
         let lock = lock.map_err(|error| wrong("opening the lock in", error))?;
         if lock.try_lock().is_err() {
             let folder = folder.display();
-            return Err(StoreError::NotOurs(format!("{folder} is in use by another nightbell: stop it first")));
+            return Err(StoreError::NotOurs(format!(
+                "{folder} is in use by another nightbell: stop it first"
+            )));
         }
         let stats = Arc::new(Stats::default());
         let sqlite = Sqlite::open(&folder.join("nightbell.db"), durable, stats.clone())?;

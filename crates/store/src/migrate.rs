@@ -15,7 +15,8 @@ pub(crate) fn run(tx: &mut Tx<'_>) -> Result<()> {
         tx.query("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[LOCK.into()], |_| Ok(()))?;
     }
     tx.script("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY)")?;
-    let done = tx.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migrations", &[], |row| row.int(0))?;
+    let done =
+        tx.query_one("SELECT COALESCE(MAX(version), 0) FROM schema_migrations", &[], |row| row.int(0))?;
     let done = usize::try_from(done.unwrap_or(0)).unwrap_or(0);
     if done > MIGRATIONS.len() {
         let known = MIGRATIONS.len();

@@ -29,6 +29,9 @@ pub fn get(tx: &mut Tx<'_>, key: &str) -> Result<Option<Answered>> {
 /// When the database is gone or full.
 pub fn put(tx: &mut Tx<'_>, key: &str, answered: &Answered, at: Time) -> Result<()> {
     let sql = "INSERT INTO requests (key, at, body_hash, answer) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING";
-    tx.execute(sql, &[key.into(), at.into(), Value::Text(&answered.body_hash), Value::Text(&answered.answer)])?;
+    tx.execute(
+        sql,
+        &[key.into(), at.into(), Value::Text(&answered.body_hash), Value::Text(&answered.answer)],
+    )?;
     Ok(())
 }

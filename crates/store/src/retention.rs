@@ -26,7 +26,8 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let sql = "DELETE FROM events WHERE id IN ( \
                SELECT id FROM events WHERE verdict = 'repeated' AND arrived_at < $1 ORDER BY id LIMIT $2)";
     gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
-    let sql = "DELETE FROM requests WHERE key IN (SELECT key FROM requests WHERE at < $1 ORDER BY at LIMIT $2)";
+    let sql =
+        "DELETE FROM requests WHERE key IN (SELECT key FROM requests WHERE at < $1 ORDER BY at LIMIT $2)";
     gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
     let sql = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
     gone += tx.execute(sql, &[keep.resolved_since.into(), limit.into()])?;

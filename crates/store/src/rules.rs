@@ -12,9 +12,10 @@ use crate::error::Result;
 /// # Errors
 /// When the database is gone or full.
 pub fn keep(tx: &mut Tx<'_>, rules: &str, at: Time) -> Result<(i64, bool)> {
-    let last = tx.query_one("SELECT version, rules FROM rules ORDER BY version DESC LIMIT 1", &[], |row| {
-        Ok((row.int(0)?, row.string(1)?))
-    })?;
+    let last =
+        tx.query_one("SELECT version, rules FROM rules ORDER BY version DESC LIMIT 1", &[], |row| {
+            Ok((row.int(0)?, row.string(1)?))
+        })?;
     let version = match last {
         Some((version, text)) if text == rules => return Ok((version, false)),
         Some((version, _)) => version + 1,
@@ -38,7 +39,8 @@ pub fn get(tx: &mut Tx<'_>, version: i64) -> Result<Option<String>> {
 /// # Errors
 /// When the database is gone.
 pub fn version(tx: &mut Tx<'_>, name: &str) -> Result<i64> {
-    let found = tx.query_one("SELECT value FROM versions WHERE name = $1", &[name.into()], |row| row.int(0))?;
+    let found =
+        tx.query_one("SELECT value FROM versions WHERE name = $1", &[name.into()], |row| row.int(0))?;
     Ok(found.unwrap_or(0))
 }
 
@@ -58,7 +60,8 @@ pub fn bump(tx: &mut Tx<'_>, name: &str) -> Result<()> {
 /// # Errors
 /// When the database is gone or full.
 pub fn set_version(tx: &mut Tx<'_>, name: &str, value: i64) -> Result<()> {
-    let sql = "INSERT INTO versions (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let sql = "INSERT INTO versions (name, value) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     tx.execute(sql, &[name.into(), value.into()])?;
     Ok(())
 }

@@ -22,16 +22,19 @@ pub fn put(tx: &mut Tx<'_>, silence: &Silence) -> Result<()> {
                matchers = excluded.matchers, starts_at = excluded.starts_at, ends_at = excluded.ends_at, \
                recurrence = excluded.recurrence, created_by = excluded.created_by, comment = excluded.comment, \
                updated_at = excluded.updated_at";
-    tx.execute(sql, &[
-        Value::Text(&silence.id),
-        Value::Text(&matchers),
-        silence.starts_at.into(),
-        silence.ends_at.into(),
-        recurrence.as_deref().into(),
-        Value::Text(&silence.created_by),
-        Value::Text(&silence.comment),
-        silence.updated_at.into(),
-    ])?;
+    tx.execute(
+        sql,
+        &[
+            Value::Text(&silence.id),
+            Value::Text(&matchers),
+            silence.starts_at.into(),
+            silence.ends_at.into(),
+            recurrence.as_deref().into(),
+            Value::Text(&silence.created_by),
+            Value::Text(&silence.comment),
+            silence.updated_at.into(),
+        ],
+    )?;
     bump(tx, NAME)
 }
 
@@ -48,7 +51,11 @@ pub fn get(tx: &mut Tx<'_>, id: &str) -> Result<Option<Silence>> {
 /// # Errors
 /// When the database is gone.
 pub fn ending_after(tx: &mut Tx<'_>, at: Time) -> Result<Vec<Silence>> {
-    tx.query(&format!("SELECT {COLUMNS} FROM silences WHERE ends_at > $1 ORDER BY ends_at, id"), &[at.into()], read)
+    tx.query(
+        &format!("SELECT {COLUMNS} FROM silences WHERE ends_at > $1 ORDER BY ends_at, id"),
+        &[at.into()],
+        read,
+    )
 }
 
 /// A number that changes whenever a silence does.

@@ -36,15 +36,19 @@ const COLUMNS: &str = "id, name, scopes, created_at, expires_at, revoked_at";
 /// # Errors
 /// When the database is gone or full.
 pub fn insert(tx: &mut Tx<'_>, token: &Token, hash: &str) -> Result<()> {
-    let sql = "INSERT INTO tokens (id, name, hash, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    tx.execute(sql, &[
-        token.id.into(),
-        Value::Text(&token.name),
-        Value::Text(hash),
-        Value::Text(&token.scopes),
-        token.created_at.into(),
-        token.expires_at.into(),
-    ])?;
+    let sql =
+        "INSERT INTO tokens (id, name, hash, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    tx.execute(
+        sql,
+        &[
+            token.id.into(),
+            Value::Text(&token.name),
+            Value::Text(hash),
+            Value::Text(&token.scopes),
+            token.created_at.into(),
+            token.expires_at.into(),
+        ],
+    )?;
     Ok(())
 }
 

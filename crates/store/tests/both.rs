@@ -1,5 +1,7 @@
 //! What the store promises, on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
 mod support;
 
 use model::delivery::{Attempt, Delivery, DeliveryState, Health, Outcome};
@@ -24,7 +26,11 @@ fn event(id: i64, name: &str) -> Event {
 }
 
 fn judged(id: i64, verdict: &str) -> Judged {
-    Judged { event: event(id, "Disk"), incident: (verdict == "opened").then_some(Id(id)), verdict: verdict.into() }
+    Judged {
+        event: event(id, "Disk"),
+        incident: (verdict == "opened").then_some(Id(id)),
+        verdict: verdict.into(),
+    }
 }
 
 fn delivery(id: i64, destination: &str, lane: i64) -> (Delivery, Notification) {
@@ -101,7 +107,8 @@ fn a_failed_function_leaves_nothing_and_harms_no_neighbour() {
             store::events::insert(tx, &[judged(3, "opened")])?;
             panic!("on purpose")
         });
-        let twice = store.write(Durability::Disk, |tx| store::events::insert(tx, &[judged(4, ""), judged(4, "")]));
+        let twice =
+            store.write(Durability::Disk, |tx| store::events::insert(tx, &[judged(4, ""), judged(4, "")]));
         let (good, bad, panics, twice) = futures::join!(good, bad, panics, twice);
         assert!(good.is_ok() && bad.is_err() && panics.is_err() && twice.is_err());
         let all = store.read(|tx| store::events::list(tx, None, None, 10)).await.unwrap();
@@ -120,7 +127,10 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
         let find = move |tx: &mut store::Tx<'_>| store::incidents::live_by_keys(tx, &["nothing", &key]);
         assert_eq!(store.read(find.clone()).await.unwrap(), [(1, incident.clone())]);
         assert_eq!(store.read(|tx| store::incidents::due(tx, at(99), 10)).await.unwrap(), []);
-        assert_eq!(store.read(|tx| store::incidents::due(tx, at(100), 10)).await.unwrap(), [incident.clone()]);
+        assert_eq!(
+            store.read(|tx| store::incidents::due(tx, at(100), 10)).await.unwrap(),
+            [incident.clone()]
+        );
         assert_eq!(store.read(store::incidents::next_due).await.unwrap(), Some(at(100)));
         let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
         let (over, _) = incident.apply(&model::incident::Input::Deadline, &policy, at(101));
@@ -128,7 +138,8 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
         assert_eq!(store.read(find).await.unwrap(), []);
         assert_eq!(store.read(store::incidents::count_active).await.unwrap(), (0, 0));
         let which = store::incidents::Which::Resolved;
-        let page = store.read(move |tx| store::incidents::page(tx, which, None, 10, 100, |_| true)).await.unwrap();
+        let page =
+            store.read(move |tx| store::incidents::page(tx, which, None, 10, 100, |_| true)).await.unwrap();
         assert_eq!((page.0.len(), page.1), (1, None));
     });
 }
@@ -137,11 +148,18 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
 fn a_page_stops_after_its_scan_and_says_where_to_go_on() {
     on_both(async |store: Store| {
         let all: Vec<Incident> = (1..=30).map(|id| Incident::open(&event(id, "Disk")).0).collect();
-        store.write(Durability::Disk, move |tx| store::incidents::insert(tx, &all.iter().collect::<Vec<_>>())).await.unwrap();
+        store
+            .write(Durability::Disk, move |tx| store::incidents::insert(tx, &all.iter().collect::<Vec<_>>()))
+            .await
+            .unwrap();
         let which = store::incidents::Which::Active;
-        let none = store.read(move |tx| store::incidents::page(tx, which, None, 5, 10, |_| false)).await.unwrap();
+        let none =
+            store.read(move |tx| store::incidents::page(tx, which, None, 5, 10, |_| false)).await.unwrap();
         assert_eq!(none, (vec![], Some(Id(21))));
-        let some = store.read(move |tx| store::incidents::page(tx, which, Some(Id(21)), 5, 100, |_| true)).await.unwrap();
+        let some = store
+            .read(move |tx| store::incidents::page(tx, which, Some(Id(21)), 5, 100, |_| true))
+            .await
+            .unwrap();
         assert_eq!(some.0.iter().map(|it| it.id.0).collect::<Vec<_>>(), [20, 19, 18, 17, 16]);
         assert_eq!(some.1, Some(Id(16)));
     });
@@ -161,32 +179,48 @@ fn groups_keep_their_members_and_their_clock() {
             due_at: Some(at(30)),
         };
         let kept = (incident.clone(), group.clone());
-        store.write(Durability::Disk, move |tx| {
-            store::incidents::insert(tx, &[&kept.0])?;
-            store::groups::insert(tx, &[kept.1])?;
-            store::groups::join(tx, &[(Id(50), Id(7))])?;
-            store::groups::join(tx, &[(Id(50), Id(7))])?;
-            store::groups::ring(tx, &[(Id(50), at(40))])
-        }).await.unwrap();
-        assert_eq!(store.read(|tx| store::groups::due(tx, at(30), 5)).await.unwrap(), [group.clone()]);
-        let found = store.read(|tx| store::groups::by_keys(tx, &[("db", "{}:{}"), ("ops", "{}:{}")])).await.unwrap();
+        store
+            .write(Durability::Disk, move |tx| {
+                store::incidents::insert(tx, &[&kept.0])?;
+                store::groups::insert(tx, &[kept.1])?;
+                store::groups::join(tx, &[(Id(50), Id(7))])?;
+                store::groups::join(tx, &[(Id(50), Id(7))])?;
+                store::groups::ring(tx, &[(Id(50), at(40))])
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            store.read(|tx| store::groups::due(tx, at(30), 5)).await.unwrap(),
+            std::slice::from_ref(&group)
+        );
+        let found =
+            store.read(|tx| store::groups::by_keys(tx, &[("db", "{}:{}"), ("ops", "{}:{}")])).await.unwrap();
         assert_eq!(found, [(1, group)]);
         let members = store.read(|tx| store::groups::members(tx, &[Id(50)])).await.unwrap();
         assert_eq!((members.len(), members[0].1.told, &members[0].1.incident), (1, Told::Nothing, &incident));
         let clock = Group { ticked_at: Some(at(30)), told_at: Some(at(30)) };
-        store.write(Durability::Disk, move |tx| {
-            let now = Some((Told::Firing, "why".to_owned()));
-            store::groups::change_members(tx, &[MemberChange { group: Id(50), incident: Id(7), now }])?;
-            store::groups::tick(tx, &[(Id(50), clock, None)])?;
-            store::groups::remove(tx, &[Id(50)])
-        }).await.unwrap();
+        store
+            .write(Durability::Disk, move |tx| {
+                let now = Some((Told::Firing, "why".to_owned()));
+                store::groups::change_members(tx, &[MemberChange { group: Id(50), incident: Id(7), now }])?;
+                store::groups::tick(tx, &[(Id(50), clock, None)])?;
+                store::groups::remove(tx, &[Id(50)])
+            })
+            .await
+            .unwrap();
         assert_eq!(store.read(store::groups::next_due).await.unwrap(), None);
         let mine = store.read(|tx| store::groups::of_incidents(tx, &[Id(7)])).await.unwrap();
         assert_eq!(mine[0].1.clock, clock, "a group with members is not removed");
-        store.write(Durability::Disk, |tx| {
-            store::groups::change_members(tx, &[MemberChange { group: Id(50), incident: Id(7), now: None }])?;
-            store::groups::remove(tx, &[Id(50)])
-        }).await.unwrap();
+        store
+            .write(Durability::Disk, |tx| {
+                store::groups::change_members(
+                    tx,
+                    &[MemberChange { group: Id(50), incident: Id(7), now: None }],
+                )?;
+                store::groups::remove(tx, &[Id(50)])
+            })
+            .await
+            .unwrap();
         assert!(store.read(|tx| store::groups::after(tx, Id(0), 5)).await.unwrap().is_empty());
     });
 }
@@ -194,7 +228,8 @@ fn groups_keep_their_members_and_their_clock() {
 #[test]
 fn a_claim_takes_the_first_of_each_lane_and_leases_it() {
     on_both(async |store: Store| {
-        let all = vec![delivery(1, "a", 10), delivery(2, "a", 10), delivery(3, "a", 20), delivery(4, "b", 30)];
+        let all =
+            vec![delivery(1, "a", 10), delivery(2, "a", 10), delivery(3, "a", 20), delivery(4, "b", 30)];
         insert_deliveries(&store, all).await;
         assert_eq!(claim(&store, "a", at(0), 10).await, Vec::<i64>::new(), "nothing is due yet");
         assert_eq!(claim(&store, "a", at(5), 10).await, [1, 3]);
@@ -242,13 +277,23 @@ fn answers_are_recorded_once_and_a_settled_delivery_stays_settled() {
         store.write(Durability::Disk, move |tx| store::deliveries::record(tx, &[again])).await.unwrap();
         assert_eq!(store.read(|tx| store::deliveries::attempts(tx, Id(1))).await.unwrap(), [attempt]);
         assert_eq!(store.read(|tx| store::deliveries::get(tx, Id(1))).await.unwrap(), Some(done));
-        assert!(!store.write(Durability::Disk, |tx| store::deliveries::revive(tx, Id(1), at(9))).await.unwrap());
+        assert!(
+            !store.write(Durability::Disk, |tx| store::deliveries::revive(tx, Id(1), at(9))).await.unwrap()
+        );
         assert_eq!(claim(&store, "a", at(9), 10).await, [2], "its lane is free");
-        assert!(store.write(Durability::Disk, |tx| store::deliveries::bury(tx, Id(2), "no", at(9))).await.unwrap());
+        assert!(
+            store
+                .write(Durability::Disk, |tx| store::deliveries::bury(tx, Id(2), "no", at(9)))
+                .await
+                .unwrap()
+        );
         assert_eq!(store.read(store::deliveries::backlog).await.unwrap(), (0, 0, None));
-        assert!(store.write(Durability::Disk, |tx| store::deliveries::revive(tx, Id(2), at(9))).await.unwrap());
+        assert!(
+            store.write(Durability::Disk, |tx| store::deliveries::revive(tx, Id(2), at(9))).await.unwrap()
+        );
         assert_eq!(store.read(store::deliveries::backlog).await.unwrap().0, 1);
-        let page = |state| move |tx: &mut store::Tx<'_>| store::deliveries::page(tx, state, Some("a"), None, 10);
+        let page =
+            |state| move |tx: &mut store::Tx<'_>| store::deliveries::page(tx, state, Some("a"), None, 10);
         assert_eq!(store.read(page(Some(DeliveryState::Delivered))).await.unwrap().len(), 1);
         assert_eq!(store.read(page(None)).await.unwrap().len(), 2);
         assert_eq!(store.read(|tx| store::deliveries::lanes_busy(tx, &[99, 10])).await.unwrap(), [1]);
@@ -274,7 +319,8 @@ fn silences_change_their_version_and_rules_keep_theirs() {
         assert!(store.read(store::silences::current_version).await.unwrap() > before);
         assert_eq!(store.read(|tx| store::silences::ending_after(tx, at(9))).await.unwrap(), [silence]);
         assert_eq!(store.read(|tx| store::silences::ending_after(tx, at(10))).await.unwrap(), []);
-        let keep = |text: &'static str| store.write(Durability::Disk, move |tx| store::rules::keep(tx, text, at(0)));
+        let keep =
+            |text: &'static str| store.write(Durability::Disk, move |tx| store::rules::keep(tx, text, at(0)));
         assert_eq!(keep("one").await.unwrap(), (1, true));
         assert_eq!(keep("one").await.unwrap(), (1, false));
         assert_eq!(keep("two").await.unwrap(), (2, true));
@@ -296,18 +342,26 @@ fn small_things_come_back_as_they_were() {
         let kept = token.clone();
         let health = Health { faults: 3, last_fault: "500".into(), ..Health::default() };
         let remembered = health.clone();
-        store.write(Durability::Disk, move |tx| {
-            store::tokens::insert(tx, &kept, "hash")?;
-            store::deliveries::set_health(tx, "a", &Health::default())?;
-            store::deliveries::set_health(tx, "a", &remembered)?;
-            for id in [Id(8), Id(9)] {
-                store::inbox::keep(tx, id, "ops/inbox/0", "nb-1", at(1), r#"{"title":"x"}"#)?;
-            }
-            let answered = store::requests::Answered { body_hash: "h".into(), answer: "a".into() };
-            store::requests::put(tx, "key", &answered, at(1))?;
-            let beat = store::heartbeats::Heartbeat { name: "cron".into(), last_at: None, due_at: at(9), overdue: false };
-            store::heartbeats::put(tx, &beat)
-        }).await.unwrap();
+        store
+            .write(Durability::Disk, move |tx| {
+                store::tokens::insert(tx, &kept, "hash")?;
+                store::deliveries::set_health(tx, "a", &Health::default())?;
+                store::deliveries::set_health(tx, "a", &remembered)?;
+                for id in [Id(8), Id(9)] {
+                    store::inbox::keep(tx, id, "ops/inbox/0", "nb-1", at(1), r#"{"title":"x"}"#)?;
+                }
+                let answered = store::requests::Answered { body_hash: "h".into(), answer: "a".into() };
+                store::requests::put(tx, "key", &answered, at(1))?;
+                let beat = store::heartbeats::Heartbeat {
+                    name: "cron".into(),
+                    last_at: None,
+                    due_at: at(9),
+                    overdue: false,
+                };
+                store::heartbeats::put(tx, &beat)
+            })
+            .await
+            .unwrap();
         assert_eq!(store.read(|tx| store::tokens::by_hash(tx, "hash")).await.unwrap(), Some(token));
         assert_eq!(store.read(store::deliveries::healths).await.unwrap(), [("a".to_owned(), health)]);
         assert_eq!(store.read(|tx| store::inbox::page(tx, None, None, 10)).await.unwrap().len(), 1);
@@ -326,15 +380,25 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
         let (old, _) = Incident::open(&event(2, "Old"));
         let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
         let (old, _) = old.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(10));
-        store.write(Durability::Disk, move |tx| {
-            store::incidents::insert(tx, &[&open, &old])?;
-            store::events::insert(tx, &[judged(1, "opened"), judged(2, "opened"), judged(3, "repeated")])?;
-            let change = Change { kind: ChangeKind::Opened, by: String::new(), detail: String::new() };
-            store::ledger::write(tx, &[Line { id: Id(4), incident: Id(2), at: at(2), change, rules: 1 }])?;
-            store::deliveries::insert(tx, &[delivery(5, "a", 1)])?;
-            store::ledger::tell(tx, &[(Id(2), Id(5))])
-        }).await.unwrap();
-        let keep = store::retention::Keep { resolved_since: at(100), repeats_since: at(0), most_incidents: 0 };
+        store
+            .write(Durability::Disk, move |tx| {
+                store::incidents::insert(tx, &[&open, &old])?;
+                store::events::insert(
+                    tx,
+                    &[judged(1, "opened"), judged(2, "opened"), judged(3, "repeated")],
+                )?;
+                let change = Change { kind: ChangeKind::Opened, by: String::new(), detail: String::new() };
+                store::ledger::write(
+                    tx,
+                    &[Line { id: Id(4), incident: Id(2), at: at(2), change, rules: 1 }],
+                )?;
+                store::deliveries::insert(tx, &[delivery(5, "a", 1)])?;
+                store::ledger::tell(tx, &[(Id(2), Id(5))])
+            })
+            .await
+            .unwrap();
+        let keep =
+            store::retention::Keep { resolved_since: at(100), repeats_since: at(0), most_incidents: 0 };
         let sweep = || store.write(Durability::Disk, move |tx| store::retention::sweep(tx, &keep, 10));
         assert_eq!(sweep().await.unwrap(), 0, "a pending delivery tells of it");
         store.write(Durability::Disk, |tx| store::deliveries::bury(tx, Id(5), "", at(11))).await.unwrap();

@@ -72,7 +72,10 @@ impl Desk {
             return None;
         }
         let limit = match self.health.permit(self.under_way, now) {
-            Permit::Go => (manners.concurrency * 2).clamp(MIN_CLAIMED, MAX_CLAIMED) - self.claimed.len().min(MIN_CLAIMED - 1),
+            Permit::Go => {
+                (manners.concurrency * 2).clamp(MIN_CLAIMED, MAX_CLAIMED)
+                    - self.claimed.len().min(MIN_CLAIMED - 1)
+            }
             Permit::Probe if self.claimed.is_empty() => 1,
             _ => return None,
         };
@@ -190,6 +193,7 @@ pub fn too_old(delivery: &Delivery, manners: &Manners, now: Time) -> Option<Deli
     if now.since(delivery.created_at) < manners.give_up_after {
         return None;
     }
-    let note = format!("not taken within {}: {}", model::time::span::format(manners.give_up_after), delivery.note);
+    let note =
+        format!("not taken within {}: {}", model::time::span::format(manners.give_up_after), delivery.note);
     Some(Delivery { state: DeliveryState::Dead, settled_at: Some(now), note, ..delivery.clone() })
 }

@@ -6,6 +6,7 @@
 //! * [`recorder`] writes many answers in one durable transaction.
 
 pub mod desk;
+pub mod note;
 pub mod recorder;
 pub mod service;
 

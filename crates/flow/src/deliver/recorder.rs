@@ -6,7 +6,7 @@ use model::delivery::{Attempt, Delivery, Health};
 use store::{Durability, Store};
 use tokio::sync::mpsc;
 
-use super::service::Note;
+use super::note::Note;
 
 /// Answers that wait to be recorded at the most; beyond that nothing is sent.
 pub const MAX_UNRECORDED: usize = 1024;
@@ -28,7 +28,11 @@ pub enum Record {
 
 /// Records until the last sender is gone. Nothing is dropped while the database is away: the sending side
 /// stops at [`MAX_UNRECORDED`] instead.
-pub(crate) async fn run(store: Store, mut records: mpsc::Receiver<Record>, notes: mpsc::WeakUnboundedSender<Note>) {
+pub(crate) async fn run(
+    store: Store,
+    mut records: mpsc::Receiver<Record>,
+    notes: mpsc::WeakUnboundedSender<Note>,
+) {
     let mut batch = Vec::new();
     while records.recv_many(&mut batch, MAX_BATCH).await > 0 {
         loop {
@@ -41,7 +45,8 @@ pub(crate) async fn run(store: Store, mut records: mpsc::Receiver<Record>, notes
                 }
             }
         }
-        let mut destinations: Vec<String> = batch.iter().map(|record| record.destination().to_owned()).collect();
+        let mut destinations: Vec<String> =
+            batch.iter().map(|record| record.destination().to_owned()).collect();
         let count = batch.len();
         destinations.sort_unstable();
         destinations.dedup();

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::desk::{Claim, Desk, too_old};
+use super::note::{Answered, Note};
 use super::recorder::{MAX_UNRECORDED, Record};
 use crate::clock::Clock;
 use crate::core::Core;
@@ -25,27 +26,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const OVERTIME: Duration = Duration::from_secs(3);
 /// When claiming is tried again after the database was gone.
 const CLAIM_RETRY: Duration = Duration::from_millis(500);
-
-/// What the service is told.
-#[derive(Debug)]
-pub enum Note {
-    /// These destinations have something new.
-    Ring(Vec<String>),
-    /// A claim came back: what was found, and when the next row is due.
-    Claimed(String, store::Result<(Vec<(Delivery, Notification)>, Option<Time>)>),
-    /// A message was answered.
-    Answered(Box<Answered>),
-    /// Answers of these destinations are recorded; so many.
-    Recorded(Vec<String>, usize),
-}
-
-/// An answer with what it answers.
-#[derive(Debug)]
-pub struct Answered {
-    delivery: Delivery,
-    began: Time,
-    answer: Answer,
-}
 
 /// What the service works with.
 pub struct Service {
@@ -102,7 +82,8 @@ impl Service {
 
     async fn remembered(&self) -> HashMap<String, Desk> {
         let healths = self.store.read(store::deliveries::healths).await;
-        let healths = healths.inspect_err(|error| tracing::warn!(%error, "the health of destinations is not known"));
+        let healths =
+            healths.inspect_err(|error| tracing::warn!(%error, "the health of destinations is not known"));
         healths.unwrap_or_default().into_iter().map(|(name, health)| (name, Desk::new(health))).collect()
     }
 
@@ -160,7 +141,12 @@ impl Service {
         let health = (desk.health().word(now) != before).then(|| desk.health().clone());
         self.record(state, Record::Try(Box::new(tried)));
         if let Some(health) = health {
-            tracing::info!(destination = name, state = health.word(now), fault = health.last_fault, "destination");
+            tracing::info!(
+                destination = name,
+                state = health.word(now),
+                fault = health.last_fault,
+                "destination"
+            );
             self.record(state, Record::Health(name, health));
         }
     }
@@ -198,15 +184,17 @@ impl Service {
         if !back.is_empty() {
             let store = self.store.clone();
             self.tracker.spawn(async move {
-                let given = store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back)).await;
+                let given =
+                    store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back)).await;
                 // if not given back, their leases end by themselves
-                let _ = given.inspect_err(|error| tracing::warn!(%error, "deliveries could not be given back"));
+                let _ =
+                    given.inspect_err(|error| tracing::warn!(%error, "deliveries could not be given back"));
             });
         }
-        if state.unrecorded < MAX_UNRECORDED {
-            if let Some(claim) = desk.want(&place.place.manners, now) {
-                self.claim(name.to_owned(), claim, now);
-            }
+        if state.unrecorded < MAX_UNRECORDED
+            && let Some(claim) = desk.want(&place.place.manners, now)
+        {
+            self.claim(name.to_owned(), claim, now);
         }
     }
 

@@ -40,7 +40,11 @@ fn news_wait_for_the_next_tick_of_the_group() {
     let group = told(1000);
     assert_eq!(group.due_for_news(&TIMING, at(1100), at(1100)), at(1300));
     assert_eq!(group.due_for_news(&TIMING, at(1300), at(1300)), at(1600));
-    assert_eq!(group.due_for_news(&TIMING, at(9999), at(9999)), at(10000), "the grid goes on from the last tick");
+    assert_eq!(
+        group.due_for_news(&TIMING, at(9999), at(9999)),
+        at(10000),
+        "the grid goes on from the last tick"
+    );
 }
 
 #[test]

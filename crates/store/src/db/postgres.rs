@@ -57,7 +57,10 @@ impl Postgres {
         }
         let (client, connection) = self.config.connect(NoTls).await?;
         // ends by itself when the client is dropped
-        #[expect(clippy::disallowed_methods, reason = "a connection outlives nothing: it ends with its client")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a connection outlives nothing: it ends with its client"
+        )]
         tokio::spawn(connection);
         Ok((Session { client, statements: HashMap::new(), runtime: self.runtime.clone() }, permit))
     }

@@ -73,11 +73,15 @@ impl Sqlite {
     pub fn open(path: &Path, durable: bool, stats: Arc<Stats>) -> Result<Self> {
         let writer = connect(path, WRITER_CACHE_KIB)?;
         // makes the log exist before it is opened for syncing
-        writer.execute_batch("BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS nodes (id INTEGER PRIMARY KEY); COMMIT;")?;
+        writer.execute_batch(
+            "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS nodes (id INTEGER PRIMARY KEY); COMMIT;",
+        )?;
         let log = log_path(path);
-        let log = File::options().read(true).write(true).open(&log).map_err(|error| {
-            StoreError::Unavailable(format!("opening {}: {error}", log.display()))
-        })?;
+        let log = File::options()
+            .read(true)
+            .write(true)
+            .open(&log)
+            .map_err(|error| StoreError::Unavailable(format!("opening {}: {error}", log.display())))?;
         let checkpoints = connect(path, READER_CACHE_KIB)?;
         let (jobs, waiting) = mpsc::channel(MAX_WAITING_JOBS);
         let (synced, to_sync) = std_mpsc::channel();
@@ -86,7 +90,8 @@ impl Sqlite {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
             thread.map_err(|error| StoreError::Unavailable(format!("starting {name}: {error}")))
         };
-        let writer = Writer { connection: writer, to_sync: synced, ring, commits: 0, durable, stats: stats.clone() };
+        let writer =
+            Writer { connection: writer, to_sync: synced, ring, commits: 0, durable, stats: stats.clone() };
         let threads = vec![
             spawn("store-writer", Box::new(move || writer.run(waiting)))?,
             spawn("store-syncer", Box::new(move || sync_all(&log, &to_sync, &stats)))?,
@@ -95,7 +100,11 @@ impl Sqlite {
                 Box::new(move || checkpoint_all(&checkpoints, &rung, &jobs))
             })?,
         ];
-        Ok(Sqlite { jobs, readers: Readers { path: path.to_owned(), idle: std::sync::Mutex::default() }, threads })
+        Ok(Sqlite {
+            jobs,
+            readers: Readers { path: path.to_owned(), idle: std::sync::Mutex::default() },
+            threads,
+        })
     }
 
     /// The queue to the writer.
@@ -197,7 +206,8 @@ impl Writer {
             if make_room {
                 // copies what the checkpointer could not catch up with; the next write starts the log over
                 let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-                let _ = copied.inspect_err(|error| tracing::warn!(%error, "the log could not be started over"));
+                let _ =
+                    copied.inspect_err(|error| tracing::warn!(%error, "the log could not be started over"));
             }
         }
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

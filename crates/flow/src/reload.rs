@@ -1,0 +1,117 @@
+//! Rules come into force: at the start, and when the configuration is loaded again.
+//!
+//! Rules are replaced whole. Everything that is active finds its groups under the new ones; groups of
+//! routes that are gone end.
+
+use std::sync::Arc;
+
+use model::{Id, Incident, Time};
+use store::{Durability, Result, StoreError, Tx};
+
+use crate::core::Core;
+use crate::detect;
+use crate::driver::Hub;
+use crate::live::Live;
+
+impl Hub {
+    /// What a start has to do once: rules kept and applied to what is there, leases of the dead ended.
+    pub(crate) async fn begin(&self) -> Result<()> {
+        let now = self.clock.now();
+        if self.store.engine() == store::Engine::Sqlite {
+            // one process at a time: whatever is leased was leased by one that is gone
+            self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
+        }
+        let live = self.core.live();
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
+        self.set_version(version);
+        self.reroute_if_needed(version).await
+    }
+
+    fn set_version(&self, version: i64) {
+        let live = self.core.live();
+        self.core.set_live(Live {
+            rules: live.rules.clone(),
+            version,
+            places: live.places.clone(),
+            heartbeats: live.heartbeats.clone(),
+        });
+    }
+
+    /// Puts other rules in force; everything active finds its groups under them.
+    ///
+    /// # Errors
+    /// When the database is gone: then the old rules stay.
+    pub async fn reload(&self, live: Live) -> Result<()> {
+        let now = self.clock.now();
+        let live = Arc::new(live);
+        let new = live.clone();
+        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&new, tx, now)).await?;
+        let Some(mut live) = Arc::into_inner(live) else {
+            return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
+        };
+        live.version = version;
+        self.core.set_live(live);
+        self.reroute_if_needed(version).await?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Goes through everything active once after the rules have changed. Which version that was done for is
+    /// a row, so that a crash in between leads to doing it again.
+    async fn reroute_if_needed(&self, version: i64) -> Result<()> {
+        const NAME: &str = "routed by";
+        let done = self.store.read(|tx| store::rules::version(tx, NAME)).await?;
+        if done == version {
+            return Ok(());
+        }
+        let mut after = Id(0);
+        loop {
+            let (core, now) = (self.core.clone(), self.clock.now());
+            let step = move |tx: &mut Tx<'_>| reroute_some(&core, tx, after, now);
+            match self.store.write(Durability::Lazy, step).await? {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        self.store.write(Durability::Disk, move |tx| store::rules::set_version(tx, NAME, version)).await
+    }
+}
+
+/// Keeps rules, the heartbeats they expect, and the list of inhibitors that they make.
+fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
+    tx.lock_flow()?;
+    let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
+    detect::expect_heartbeats(tx, live, now)?;
+    Ok(version)
+}
+
+/// Incidents that one step of a re-routing looks at.
+const REROUTE_STEP: i64 = 500;
+
+/// Places some active incidents under the rules in force; returns the last one, or `None` when there are
+/// no more.
+pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -> Result<Option<Id>> {
+    tx.lock_flow()?;
+    if after == Id(0) {
+        store::rules::clear_inhibitors(tx)?;
+    }
+    let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
+    let incidents: Vec<&Incident> = incidents.iter().collect();
+    store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
+    let rings = crate::route::join(core, tx, &incidents, now)?;
+    // groups that were there already have nothing new to tell; new ones are due by themselves
+    drop(rings);
+    Ok(incidents.last().map(|incident| incident.id))
+}
+
+/// [`reroute_some`] until nothing is left, in one transaction: for tests.
+///
+/// # Errors
+/// When the database is gone.
+pub fn reroute_all(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
+    let mut after = Id(0);
+    while let Some(last) = reroute_some(core, tx, after, now)? {
+        after = last;
+    }
+    Ok(())
+}
