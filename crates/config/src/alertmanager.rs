@@ -58,6 +58,7 @@ pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<N
         incidents.set("resolve_timeout", timeout.clone());
         root.set("incidents", incidents);
     }
+    root.set("outbound", outbound(&document.origin));
     match fields.get("route") {
         Some(route) => {
             let route = reader.route(route, &Path::of(&["route"]));
@@ -75,6 +76,19 @@ pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<N
     let times = reader.time_intervals(fields.get("mute_time_intervals"), fields.get("time_intervals"));
     times.into_iter().for_each(|times| root.set("time_intervals", times));
     (problems.errors() == before).then_some(root)
+}
+
+/// Networks that an `alertmanager.yml` may send to beside the public ones: those of one's own house.
+/// Alertmanager knows no such guard, and the file is the operator's word; link-local addresses, where clouds
+/// keep their credentials, stay refused.
+const OWN_NETWORKS: [&str; 6] =
+    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+fn outbound(origin: &crate::problem::Origin) -> Node {
+    let networks = OWN_NETWORKS.map(|network| Node::new(origin, Tree::Text(network.to_owned())));
+    let mut outbound = Node::table(origin);
+    outbound.set("allow", list(origin, networks.to_vec()));
+    outbound
 }
 
 fn refuse_templates(reader: &mut Reader, templates: &yaml::Yaml) {

@@ -41,8 +41,8 @@ pub struct Server {
     #[serde(with = "model::time::span")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub shutdown_timeout: Duration,
-    /// Whether requests from this very machine need no token. Do not set this behind a proxy that runs on
-    /// the same machine: everybody would come from there.
+    /// Whether requests from this very machine need no token. Unset it behind a proxy that runs on the same
+    /// machine and adds no `Forwarded` or `X-Forwarded-For`: everybody would come from there.
     pub allow_anonymous_loopback: bool,
 }
 
@@ -56,7 +56,7 @@ impl Default for Server {
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(20),
-            allow_anonymous_loopback: false,
+            allow_anonymous_loopback: true,
         }
     }
 }

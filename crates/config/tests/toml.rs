@@ -71,7 +71,7 @@ fn little_is_enough() {
     let config = read(MINIMAL).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8440");
     assert_eq!(config.database.data_dir, Path::new("/etc/nightbell/data"));
-    assert!(!config.outbound.allow_private && !config.server.allow_anonymous_loopback);
+    assert!(!config.outbound.allow_private && config.server.allow_anonymous_loopback);
     let place = &config.rules.receivers["ops"].destinations[0];
     assert_eq!((place.id.as_str(), place.kind.as_str()), ("ops/inbox/0", "inbox"));
 }
