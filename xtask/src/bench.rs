@@ -136,11 +136,12 @@ async fn measure(args: &Args) -> Result<Report> {
             bench.run(scenario, None).await;
         }
     }
-    let Bench { figures, room, .. } = bench;
+    let Bench { mut figures, room, .. } = bench;
     // it stays when somebody else's run still uses it
     let _ = std::fs::remove_dir(&room);
     let others = others.share(machine.cores)?;
     let date = jiff::Zoned::now().date().to_string();
+    (figures.sync_milliseconds, figures.cores) = (machine.fdatasync_milliseconds, machine.cores);
     Ok(Report { figures, machine, others, ceiling, runs, date, other })
 }
 

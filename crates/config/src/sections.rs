@@ -102,15 +102,20 @@ pub struct Retention {
     #[serde(with = "model::time::span")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub age: Duration,
-    /// How many events it may be; 0: any number.
-    pub events: u64,
-    /// How many bytes the database may take; 0: any number.
+    /// How long events are kept that only repeated what was known.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub repeats: Duration,
+    /// How many incidents it may be; 0: any number.
+    pub incidents: u64,
+    /// How many bytes the built-in database may take; 0: any number. PostgreSQL is not measured.
     pub bytes: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { age: Duration::from_secs(90 * 86_400), events: 0, bytes: 0 }
+        let day = Duration::from_secs(86_400);
+        Retention { age: day * 90, repeats: day, incidents: 0, bytes: 0 }
     }
 }
 
@@ -132,15 +137,11 @@ pub struct Limits {
     pub requests: usize,
     /// Events in one request; beyond, the answer is 413.
     pub events_per_request: usize,
-    /// Events that are accepted and not yet routed; beyond, the answer is 503 with Retry-After.
-    pub waiting_events: u64,
-    /// Deliveries that are under way at once, to all receivers together.
-    pub deliveries: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { requests: 512, events_per_request: 10_000, waiting_events: 200_000, deliveries: 256 }
+        Limits { requests: 512, events_per_request: 10_000 }
     }
 }
 

@@ -50,12 +50,14 @@ pub struct Retention {
     pub repeats: Duration,
     /// Resolved incidents at the most; zero: any number.
     pub most_incidents: i64,
+    /// Bytes that the embedded database may take; zero: any number.
+    pub most_bytes: i64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(86_400);
-        Retention { resolved: day * 90, repeats: day, most_incidents: 0 }
+        Retention { resolved: day * 90, repeats: day, most_incidents: 0, most_bytes: 0 }
     }
 }
 
@@ -334,12 +336,10 @@ impl Hub {
                 resolved_since: now - retention.resolved,
                 repeats_since: now - retention.repeats,
                 most_incidents: retention.most_incidents,
+                most_bytes: retention.most_bytes,
             };
             loop {
-                let swept = self
-                    .store
-                    .write(Durability::Lazy, move |tx| store::retention::sweep(tx, &keep, SWEEP_STEP))
-                    .await;
+                let swept = self.store.write(Durability::Lazy, move |tx| sweep_step(tx, &keep)).await;
                 match swept {
                     Ok(gone) if gone > 0 && !self.stop.is_cancelled() => {}
                     Ok(_) => break,
@@ -406,6 +406,10 @@ impl Act {
             Act::Note { by, text } => Input::Note { by, text },
         }
     }
+}
+
+fn sweep_step(tx: &mut store::Tx<'_>, keep: &Keep) -> Result<u64> {
+    Ok(store::retention::sweep(tx, keep, SWEEP_STEP)? + store::retention::shrink(tx)?)
 }
 
 /// A random UUID (version 4), which Alertmanager's clients expect of a silence.

@@ -2,7 +2,7 @@
 
 use model::Time;
 
-use crate::db::Tx;
+use crate::db::{Engine, Tx};
 use crate::error::Result;
 
 /// What is kept at the least.
@@ -14,6 +14,9 @@ pub struct Keep {
     pub repeats_since: Time,
     /// Resolved incidents beyond this number go, too; zero: no such limit.
     pub most_incidents: i64,
+    /// Resolved incidents go, the oldest first, while the embedded database takes more bytes than this;
+    /// zero: no such limit. A server's size says nothing about what deleting rows would free.
+    pub most_bytes: i64,
 }
 
 /// Forgets at most `limit` incidents, and as many repeated events and other rows that have had their day;
@@ -36,13 +39,46 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     Ok(gone)
 }
 
+/// Free pages that are left alone, since they will be used again soon: 4 MiB.
+const SPARE_PAGES: i64 = 1024;
+/// Pages that one step gives back to the system.
+const PAGES_PER_STEP: i64 = 512;
+
+/// Gives free pages of the embedded database back to the system; returns how many went.
+///
+/// # Errors
+/// When the database is gone.
+pub fn shrink(tx: &mut Tx<'_>) -> Result<u64> {
+    if tx.engine() == Engine::Postgres {
+        return Ok(0);
+    }
+    let free = pragma(tx, "PRAGMA freelist_count")?;
+    let going = (free - SPARE_PAGES).clamp(0, PAGES_PER_STEP);
+    if going > 0 {
+        tx.query(&format!("PRAGMA incremental_vacuum({going})"), &[], |_| Ok(()))?;
+    }
+    Ok(going.unsigned_abs())
+}
+
+fn is_too_big(tx: &mut Tx<'_>, most_bytes: i64) -> Result<bool> {
+    if most_bytes == 0 || tx.engine() == Engine::Postgres {
+        return Ok(false);
+    }
+    let used = pragma(tx, "PRAGMA page_count")? - pragma(tx, "PRAGMA freelist_count")?;
+    Ok(used * pragma(tx, "PRAGMA page_size")? > most_bytes)
+}
+
+fn pragma(tx: &mut Tx<'_>, sql: &str) -> Result<i64> {
+    Ok(tx.query_one(sql, &[], |row| row.int(0))?.unwrap_or(0))
+}
+
 /// An incident goes with its events, timeline and deliveries, but not while a delivery that tells of it is
 /// pending.
 fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
-    let mut over = 0;
+    let mut over = if is_too_big(tx, keep.most_bytes)? { limit } else { 0 };
     if keep.most_incidents > 0 {
         let count = tx.query_one("SELECT COUNT(*) FROM incidents", &[], |row| row.int(0))?.unwrap_or(0);
-        over = (count - keep.most_incidents).max(0);
+        over = over.max(count - keep.most_incidents);
     }
     let sql = "SELECT id, resolved_at FROM incidents WHERE state = 2 AND live = 0 AND NOT EXISTS ( \
                    SELECT 1 FROM told t JOIN deliveries d ON d.id = t.delivery_id \

@@ -397,8 +397,12 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
             })
             .await
             .unwrap();
-        let keep =
-            store::retention::Keep { resolved_since: at(100), repeats_since: at(0), most_incidents: 0 };
+        let keep = store::retention::Keep {
+            resolved_since: at(100),
+            repeats_since: at(0),
+            most_incidents: 0,
+            most_bytes: 0,
+        };
         let sweep = || store.write(Durability::Disk, move |tx| store::retention::sweep(tx, &keep, 10));
         assert_eq!(sweep().await.unwrap(), 0, "a pending delivery tells of it");
         store.write(Durability::Disk, |tx| store::deliveries::bury(tx, Id(5), "", at(11))).await.unwrap();
@@ -409,6 +413,42 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
         assert_eq!(store.read(|tx| store::deliveries::get(tx, Id(5))).await.unwrap(), None);
         assert_eq!(sweep().await.unwrap(), 0);
     });
+}
+
+#[test]
+fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
+    for step in 0..20 {
+        store
+            .write_blocking(move |tx| {
+                let over = (1..=500).map(|n| {
+                    let mut it = Incident::open(&event(step * 500 + n, "Disk")).0;
+                    it.annotations.set("description", "x".repeat(2000));
+                    it.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(0)).0
+                });
+                let over: Vec<Incident> = over.collect();
+                store::incidents::insert(tx, &over.iter().collect::<Vec<_>>())
+            })
+            .unwrap();
+    }
+    let size = || {
+        store.read_blocking(|tx| tx.query_one("PRAGMA page_count", &[], |row| row.int(0))).unwrap().unwrap()
+    };
+    let before = size();
+    let keep = store::retention::Keep {
+        resolved_since: Time::MIN,
+        repeats_since: Time::MIN,
+        most_incidents: 0,
+        most_bytes: 10 * 1024 * 1024,
+    };
+    while store.write_blocking(move |tx| store::retention::sweep(tx, &keep, 200)).unwrap() > 0 {}
+    while store.write_blocking(store::retention::shrink).unwrap() > 0 {}
+    assert!(size() < before * 3 / 4, "{before} pages before, {} after", size());
+    let left = store
+        .read_blocking(|tx| store::incidents::page(tx, store::incidents::Which::All, None, 1, 1, |_| true));
+    assert_eq!(left.unwrap().0[0].id, Id(10_000), "the newest stays");
 }
 
 #[test]

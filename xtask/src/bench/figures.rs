@@ -12,8 +12,15 @@ pub enum Goal {
     AtLeast(f64),
     /// No more than this.
     AtMost(f64),
-    /// More than the other's.
-    MoreThanOther,
+    /// No less than the other's, times this.
+    TimesOther(f64),
+    /// No more than the other's.
+    AtMostOther,
+    /// No more than one sync of the disk, plus so many milliseconds.
+    SyncPlus(f64),
+    /// Four fifths of what 64 waiting clients can get at all: each waits for a sync of the disk, and the
+    /// processors have 100 µs for each alert.
+    Singles,
     /// Nothing: it is here to be known.
     Known,
 }
@@ -48,34 +55,34 @@ const fn row(id: &'static str, title: &'static str, unit: &'static str, goal: Go
     Row { id, title, unit, goal, pick }
 }
 
-use Goal::{AtLeast, AtMost, Known, MoreThanOther};
+use Goal::{AtLeast, AtMost, AtMostOther, Known, Singles, SyncPlus, TimesOther};
 use Pick::{Highest, Lowest, Median};
 
 /// All lines of the table, in its order.
 pub const ROWS: &[Row] = &[
-    row("accept_batch_rate", "accept, 8 clients × 64: rate", "alerts/s", AtLeast(10_000.0), Median),
-    row("accept_batch_cpu", "accept, 8 clients × 64: processor", "µs/alert", AtMost(60.0), Median),
+    row("accept_batch_rate", "accept, 8 clients × 64: rate", "alerts/s", TimesOther(1.0), Median),
+    row("accept_batch_cpu", "accept, 8 clients × 64: processor", "µs/alert", AtMostOther, Median),
     row("accept_batch_ack", "accept, 8 clients × 64: answer p99", "ms", Known, Median),
-    row("accept_single_rate", "accept, 64 clients × 1: rate", "alerts/s", AtLeast(5_000.0), Median),
-    row("accept_single_cpu", "accept, 64 clients × 1: processor", "µs/alert", AtMost(60.0), Median),
+    row("accept_single_rate", "accept, 64 clients × 1: rate", "alerts/s", Singles, Median),
+    row("accept_single_cpu", "accept, 64 clients × 1: processor", "µs/alert", AtMost(100.0), Median),
     row("accept_single_ack", "accept, 64 clients × 1: answer p99", "ms", Known, Median),
-    row("deliver_batch_rate", "accept and deliver, 8 × 64: rate", "alerts/s", MoreThanOther, Median),
-    row("deliver_batch_cpu", "accept and deliver, 8 × 64: processor", "µs/alert", AtMost(120.0), Median),
-    row("deliver_single_rate", "accept and deliver, 8 × 1: rate", "alerts/s", MoreThanOther, Median),
-    row("deliver_single_cpu", "accept and deliver, 8 × 1: processor", "µs/alert", AtMost(120.0), Median),
-    row("latency_50_p50", "POST to webhook at 50/s: p50", "ms", AtMost(2.0), Median),
+    row("deliver_batch_rate", "accept and deliver, 8 × 64: rate", "alerts/s", TimesOther(1.5), Median),
+    row("deliver_batch_cpu", "accept and deliver, 8 × 64: processor", "µs/alert", AtMost(150.0), Median),
+    row("deliver_single_rate", "accept and deliver, 8 × 1: rate", "alerts/s", TimesOther(1.5), Median),
+    row("deliver_single_cpu", "accept and deliver, 8 × 1: processor", "µs/alert", AtMost(150.0), Median),
+    row("latency_50_p50", "POST to webhook at 50/s: p50", "ms", SyncPlus(2.0), Median),
     row("latency_50_p90", "POST to webhook at 50/s: p90", "ms", Known, Median),
-    row("latency_50_p99", "POST to webhook at 50/s: p99", "ms", AtMost(20.0), Median),
+    row("latency_50_p99", "POST to webhook at 50/s: p99", "ms", Known, Median),
     row("latency_50_max", "POST to webhook at 50/s: longest", "ms", Known, Median),
-    row("latency_1000_p50", "POST to webhook at 1,000/s: p50", "ms", AtMost(2.0), Median),
+    row("latency_1000_p50", "POST to webhook at 1,000/s: p50", "ms", Known, Median),
     row("latency_1000_p90", "POST to webhook at 1,000/s: p90", "ms", Known, Median),
-    row("latency_1000_p99", "POST to webhook at 1,000/s: p99", "ms", AtMost(20.0), Median),
+    row("latency_1000_p99", "POST to webhook at 1,000/s: p99", "ms", AtMost(30.0), Median),
     row("latency_1000_max", "POST to webhook at 1,000/s: longest", "ms", Known, Median),
     row(
         "memory_peak",
         "memory, 100,000 active alerts, each its own group: peak",
         "MiB",
-        AtMost(400.0),
+        AtMost(250.0),
         Median,
     ),
     row("memory_after", "memory, 100,000 active alerts: afterwards", "MiB", Known, Median),
@@ -104,8 +111,8 @@ pub const ROWS: &[Row] = &[
     row("busy_lost", "receiver answers 429 for 10 s: never delivered", "of 1,000", AtMost(0.0), Highest),
     row("busy_early", "… sent again before its Retry-After of 10 s", "of 1,000", AtMost(0.0), Highest),
     row("busy_after_max", "… delivered after its recovery: last", "s", Known, Median),
-    row("list_p99", "list of 50 incidents: p99", "ms", Known, Median),
-    row("explain_p99", "explanation of an incident: p99", "ms", Known, Median),
+    row("list_p99", "list of 50 incidents: p99", "ms", AtMost(50.0), Median),
+    row("explain_p99", "explanation of an incident: p99", "ms", AtMost(50.0), Median),
 ];
 
 /// The figures of one run of one scenario.
@@ -128,6 +135,10 @@ pub struct Figures {
     readings: BTreeMap<Place, Vec<f64>>,
     /// What went wrong or was left out, in words.
     pub notes: Vec<String>,
+    /// A sync of the disk, in milliseconds, for goals that depend on it.
+    pub sync_milliseconds: f64,
+    /// Processors, likewise.
+    pub cores: usize,
 }
 
 impl Figures {
@@ -155,16 +166,48 @@ impl Figures {
         }
     }
 
+    /// What a line asks of Nightbell, as a number and whether that is the least or the most; nothing while
+    /// there is no figure to compare with.
+    pub fn goal(&self, filled: bool, row: &Row) -> Option<(f64, Bound)> {
+        let other = self.figure(false, row, Kind::Alertmanager);
+        let goal = match row.goal {
+            Goal::AtLeast(goal) => (goal, Bound::Least),
+            Goal::AtMost(goal) => (goal, Bound::Most),
+            Goal::TimesOther(times) => (other? * times, Bound::Least),
+            Goal::AtMostOther => (other?, Bound::Most),
+            Goal::SyncPlus(more) => (self.sync_milliseconds + more, Bound::Most),
+            Goal::Singles => {
+                let by_disk = 64.0 / (self.sync_milliseconds / 1e3);
+                (0.8 * by_disk.min(self.cores as f64 * 1e6 / 100.0), Bound::Least)
+            }
+            Goal::Known => return None,
+        };
+        // a past of millions may cost a fifth of what there is without it
+        let empty = self.figure(false, row, Kind::Nightbell).filter(|_| filled);
+        Some(match (empty, goal.1) {
+            (None, _) => goal,
+            (Some(empty), Bound::Least) => (empty * 0.8, Bound::Least),
+            (Some(empty), Bound::Most) => (empty * 1.2, Bound::Most),
+        })
+    }
+
     /// Whether Nightbell reaches what a line asks, once there is a figure to judge.
     pub fn reached(&self, filled: bool, row: &Row) -> Option<bool> {
         let own = self.figure(filled, row, Kind::Nightbell)?;
-        match row.goal {
-            Goal::AtLeast(goal) => Some(own >= goal),
-            Goal::AtMost(goal) => Some(own <= goal),
-            Goal::MoreThanOther => Some(own > self.figure(filled, row, Kind::Alertmanager)?),
-            Goal::Known => None,
-        }
+        self.goal(filled, row).map(|(goal, bound)| match bound {
+            Bound::Least => own >= goal,
+            Bound::Most => own <= goal,
+        })
     }
+}
+
+/// On which side of a goal a figure must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// It must not be less.
+    Least,
+    /// It must not be more.
+    Most,
 }
 
 /// The time below which this share of the times lies; zero when there are none.
@@ -194,6 +237,7 @@ mod tests {
     #[test]
     fn speeds_are_medians_and_promises_are_the_worst() {
         let mut figures = Figures::default();
+        figures.enter(false, Kind::Alertmanager, vec![("accept_batch_cpu", 2.5)]);
         for value in [3.0, 1.0, 2.0] {
             let readings =
                 vec![("accept_batch_cpu", value), ("kill_wait_lost", value), ("silences_left", value)];

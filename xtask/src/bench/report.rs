@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{Figures, Goal, ROWS, Row};
+use super::figures::{Bound, Figures, ROWS, Row};
 use super::machine::Machine;
 use super::target::Kind;
 
@@ -109,11 +109,10 @@ impl Report {
         }
         let shown = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), number);
         let ratio = ours.zip(theirs).filter(|(_, theirs)| *theirs > 0.0);
-        let goal = match row.goal {
-            Goal::AtLeast(goal) => format!("≥ {}", number(goal)),
-            Goal::AtMost(goal) => format!("≤ {}", number(goal)),
-            Goal::MoreThanOther => "> the other".to_owned(),
-            Goal::Known => String::new(),
+        let goal = match self.figures.goal(filled, row) {
+            Some((goal, Bound::Least)) => format!("≥ {}", number(goal)),
+            Some((goal, Bound::Most)) => format!("≤ {}", number(goal)),
+            None => String::new(),
         };
         let reached = match self.figures.reached(filled, row) {
             Some(true) => "yes",
@@ -188,7 +187,7 @@ mod tests {
         let (date, other) = ("2026-11-21".to_owned(), "version 1".to_owned());
         let report = Report { figures, machine, others, ceiling, runs, date, other };
         let markdown = report.markdown();
-        assert!(markdown.contains("| µs/alert | 40 | 50 | 0.80 | ≤ 60 | yes |"), "{markdown}");
+        assert!(markdown.contains("| µs/alert | 40 | 50 | 0.80 | ≤ 50 | yes |"), "{markdown}");
         assert!(markdown.contains("| of 100 | 99 | – |  | ≥ 100 | **no** |"), "{markdown}");
         assert!(report.text().contains("note: nothing more"));
     }

@@ -16,8 +16,6 @@ use crate::settings::Settings;
 
 /// The kind of source whose silence is an event.
 const HEARTBEAT: &str = "heartbeat";
-/// Repeated events are kept no longer than this: they say nothing new.
-const REPEATS: Duration = Duration::from_secs(86_400);
 /// As good as for ever: a hundred years.
 const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -71,9 +69,9 @@ pub fn options(config: &Config) -> Options {
 /// How long things are kept.
 pub fn retention(keep: &config::Retention) -> Retention {
     let resolved = if keep.age.is_zero() { EVER } else { keep.age };
-    // an incident has one event at the least, so this keeps no more events than wanted
-    let most_incidents = i64::try_from(keep.events).unwrap_or(i64::MAX);
-    Retention { resolved, repeats: REPEATS.min(resolved), most_incidents }
+    let count = |most: u64| i64::try_from(most).unwrap_or(i64::MAX);
+    let (most_incidents, most_bytes) = (count(keep.incidents), count(keep.bytes));
+    Retention { resolved, repeats: keep.repeats.min(resolved), most_incidents, most_bytes }
 }
 
 /// Where the database is.

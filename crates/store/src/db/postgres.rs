@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use tokio::runtime::Handle;
@@ -18,7 +19,9 @@ use crate::error::{Result, StoreError};
 
 /// Connections that are open at the most.
 const MAX_CONNECTIONS: usize = 12;
-/// Callers that may wait for one; more are told that the database is busy.
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Runs of one statement that are sent before the first answer is awaited.
 const MAX_PIPELINED: usize = 256;
 /// Prepared statements that a connection keeps; lists with filters make many texts.
 const STATEMENTS: usize = 512;
@@ -43,7 +46,11 @@ impl Postgres {
     pub fn open(url: &str, runtime: Handle) -> Result<Self> {
         let config = url.parse::<tokio_postgres::Config>();
         // the parser's text may repeat the URL with its password
-        let config = config.map_err(|_| StoreError::NotOurs("the database URL cannot be read".to_owned()))?;
+        let mut config =
+            config.map_err(|_| StoreError::NotOurs("the database URL cannot be read".to_owned()))?;
+        // a server that is gone without a word must not hold callers for ever
+        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(CONNECT_TIMEOUT * 2);
+        config.application_name("nightbell");
         Ok(Postgres { config, idle: Mutex::default(), places: Semaphore::new(MAX_CONNECTIONS), runtime })
     }
 
