@@ -1,10 +1,65 @@
 //! Our own API, one file a resource.
 
+mod deliveries;
+mod events;
+mod explain;
+mod heartbeats;
+mod home;
+mod inbox;
+mod incidents;
+mod integrations;
+mod kinds;
+mod live;
+mod receivers;
+mod routes;
+mod silences;
+mod status;
+mod tokens;
+mod verbs;
+
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::Shared;
 
 /// All of its routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
+        .routes(routes!(events::list_events, events::post_events))
+        .routes(routes!(events::get_event))
+        .routes(routes!(incidents::list_incidents))
+        .routes(routes!(incidents::get_incident))
+        .routes(routes!(incidents::get_timeline))
+        .routes(routes!(verbs::acknowledge))
+        .routes(routes!(verbs::unacknowledge))
+        .routes(routes!(verbs::resolve))
+        .routes(routes!(verbs::snooze))
+        .routes(routes!(verbs::note_incident))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(deliveries::retry_delivery))
+        .routes(routes!(deliveries::bury_delivery))
+        .routes(routes!(receivers::list_receivers))
+        .routes(routes!(receivers::test_receiver))
+        .routes(routes!(routes::list_routes))
+        .routes(routes!(routes::test_routes))
+        .routes(routes!(silences::list_silences, silences::add_silence))
+        .routes(routes!(silences::get_silence, silences::update_silence, silences::expire_silence))
+        .routes(routes!(silences::preview_silence))
+        .routes(routes!(explain::explain_id))
+        .routes(routes!(explain::explain_incident))
+        .routes(routes!(explain::explain_labels))
+        .routes(routes!(live::live))
+        .routes(routes!(inbox::list_inbox))
+        .routes(routes!(kinds::list_kinds))
+        .routes(routes!(integrations::list_integrations))
+        .routes(routes!(integrations::post_integration))
+        .routes(routes!(heartbeats::list_heartbeats))
+        .routes(routes!(heartbeats::beat, heartbeats::beat_by_get))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(status::get_status))
+        .routes(routes!(status::get_config))
+        .routes(routes!(home::home))
+        .routes(routes!(home::description))
 }

@@ -269,6 +269,12 @@ fn is_local_name(external_url: &str, host: &str) -> bool {
 
 /// A browser says from which page a request comes. One of another site must not act for who sits here.
 fn refuse_foreign_pages(headers: &HeaderMap) -> Answer<()> {
+    let says = |name: &str, word: &str| headers.get(name).is_some_and(|value| value == word);
+    if says("sec-fetch-site", "cross-site") && !says("sec-fetch-mode", "navigate") {
+        return Err(Problem::forbidden(
+            "a page of another site asks: such pages need a token (Authorization: Bearer)",
+        ));
+    }
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let from = origin.split("://").nth(1).unwrap_or(origin);

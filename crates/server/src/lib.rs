@@ -19,6 +19,7 @@ pub mod body;
 pub mod doors;
 pub mod error;
 pub mod front;
+pub mod input;
 pub mod limits;
 pub mod metrics;
 pub mod openapi;

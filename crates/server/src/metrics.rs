@@ -1,16 +1,17 @@
 //! Counts of requests, and the page `/metrics`.
 
+mod page;
+mod process;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
 
-use crate::app::App;
+pub use page::page;
 
 /// Bounds of the histogram of requests, in seconds.
 const BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -61,16 +62,3 @@ impl EncodeLabelSet for Route {
         [("route", &*self.0)].encode(encoder)
     }
 }
-
-/// The page.
-pub async fn page(app: &App) -> Response {
-    let mut registry = Registry::with_prefix("nightbell");
-    registry.register("http_requests", "Requests answered", app.http.requests.clone());
-    registry.register("http_request_seconds", "Time that requests took", app.http.seconds.clone());
-    let mut text = String::new();
-    // writing to a String cannot fail
-    let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
-    ([(axum::http::header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
-}
-
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

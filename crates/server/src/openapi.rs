@@ -3,7 +3,9 @@
 
 use axum::http::Method;
 use serde_json::Value;
+use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::auth::Scope;
@@ -62,6 +64,43 @@ pub fn openapi_json() -> String {
     let mut text = serde_json::to_string_pretty(&openapi()).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Adds to every operation what the front answers in its place.
+pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
+    let guarded: Vec<(Method, String)> = needs(openapi)
+        .into_iter()
+        .filter_map(|(method, path, scope)| scope.map(|_| (method, path)))
+        .collect();
+    for (path, item) in &mut openapi.paths.paths {
+        let operations = [
+            (Method::GET, &mut item.get),
+            (Method::PUT, &mut item.put),
+            (Method::POST, &mut item.post),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            let guarded = guarded.iter().any(|(have, at)| *have == method && at == path);
+            let (body, takes) = (operation.request_body.is_some(), operation.parameters.is_some());
+            let usual = [
+                (body || takes, "400", "The request is not right: `errors` says what and where"),
+                (guarded, "401", "A token is needed, or this one is not good"),
+                (guarded, "403", "The token does not allow this"),
+                (body, "408", "The body did not arrive in time"),
+                (body, "413", "The body is over the limit"),
+                (guarded, "503", "The database is not available, or there is too much to do: try again"),
+            ];
+            for (_, status, about) in usual.into_iter().filter(|(wanted, ..)| *wanted) {
+                operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(about));
+            }
+        }
+    }
+}
+
+fn problem(about: &str) -> RefOr<Response> {
+    let content = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).build();
+    RefOr::T(Response::builder().description(about).content("application/problem+json", content).build())
 }
 
 /// Which scope each route needs, by the description. What names no security is for admins only, so that a

@@ -10,13 +10,16 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::Shared;
 use crate::error::Problem;
 use crate::front::{Front, front};
-use crate::openapi::{Base, needs};
+use crate::openapi::{Base, complete, needs};
 use crate::{api, doors};
 
 /// The routes and their description.
 pub(crate) fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let routes = OpenApiRouter::with_openapi(Base::openapi());
-    routes.merge(api::routes()).merge(doors::alertmanager::routes()).split_for_parts()
+    let (routes, mut openapi) =
+        routes.merge(api::routes()).merge(doors::alertmanager::routes()).split_for_parts();
+    complete(&mut openapi);
+    (routes, openapi)
 }
 
 /// Everything that the server answers, under the prefix if there is one.

@@ -17,6 +17,8 @@ mod post_alerts;
 mod silences;
 mod status;
 
+pub use post_alerts::parse as parse_alerts;
+
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

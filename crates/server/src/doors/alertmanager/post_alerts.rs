@@ -77,15 +77,8 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<(), Wrong> {
     must_be_json(headers)?;
     let options = &app.options;
     let bytes = body::read(body, options.max_body_bytes, options.body_timeout).await?;
-    let (events, wrong) = {
-        let alerts = read(&bytes)?;
-        if alerts.len() > options.max_events {
-            let text = format!("{} alerts in one request, the limit is {}", alerts.len(), options.max_events);
-            return Err(Wrong::Text(StatusCode::PAYLOAD_TOO_LARGE, text));
-        }
-        check_schema(&alerts)?;
-        events(app, alerts)
-    };
+    let resolve_timeout = app.hub.core.live().rules.resolve_timeout;
+    let (events, wrong) = parse(&bytes, options.max_events, resolve_timeout)?;
     if !events.is_empty() {
         app.hub.accept(events).await.map_err(|error| Wrong::from(crate::error::Problem::from(error)))?;
     }
@@ -94,6 +87,25 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<(), Wrong> {
     }
     app.hub.core.counters.refused.add(SOURCE, wrong.len() as u64);
     Err(Wrong::bad(wrong.join("; ")))
+}
+
+/// Reads a body: the events of its valid alerts, and what is wrong with the others. An alert that names no
+/// end is over when nothing is heard of it for `resolve_timeout`.
+///
+/// # Errors
+/// When nothing of it can be taken in: it cannot be read, has more than `max_alerts`, or breaks the schema.
+pub fn parse(
+    bytes: &[u8],
+    max_alerts: usize,
+    resolve_timeout: std::time::Duration,
+) -> Result<(Vec<NewEvent>, Vec<String>), Wrong> {
+    let alerts = read(bytes)?;
+    if alerts.len() > max_alerts {
+        let text = format!("{} alerts in one request, the limit is {max_alerts}", alerts.len());
+        return Err(Wrong::Text(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    check_schema(&alerts)?;
+    Ok(events(alerts, resolve_timeout))
 }
 
 /// Alertmanager takes nothing else, and says so in these words.
@@ -157,8 +169,7 @@ fn is_uri(text: &str) -> bool {
 }
 
 /// The events of valid alerts, and what is wrong with the others.
-fn events(app: &App, alerts: Vec<AlertIn<'_>>) -> (Vec<NewEvent>, Vec<String>) {
-    let resolve_timeout = app.hub.core.live().rules.resolve_timeout;
+fn events(alerts: Vec<AlertIn<'_>>, resolve_timeout: std::time::Duration) -> (Vec<NewEvent>, Vec<String>) {
     let (mut events, mut wrong, single) = (Vec::with_capacity(alerts.len()), Vec::new(), alerts.len() == 1);
     for (n, alert) in alerts.into_iter().enumerate() {
         match event(alert, resolve_timeout) {
