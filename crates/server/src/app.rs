@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
+use crate::counts::Http;
 use crate::limits::MAX_LISTENERS;
-use crate::metrics::Http;
 
 /// An [`App`] that is in use.
 pub type Shared = Arc<App>;

@@ -10,8 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
+use crate::admission;
 use crate::app::Shared;
-use crate::auth::{self, Peer, Scope};
+use crate::auth::{Peer, Scope};
 use crate::error::{Answer, Problem};
 use crate::openapi::Needs;
 
@@ -81,7 +82,7 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
 async fn admit(app: &Shared, need: Option<Scope>, request: &mut Request) -> Answer<()> {
     let Some(need) = need else { return Ok(()) };
     let peer = request.extensions().get::<Peer>().copied();
-    let caller = auth::who(app, request.headers(), request.method(), peer).await?;
+    let caller = admission::who(app, request.headers(), request.method(), peer).await?;
     if !caller.may(need) {
         let name = &caller.name;
         return Err(Problem::forbidden(format!(

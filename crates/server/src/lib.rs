@@ -3,7 +3,7 @@
 //! The cast, in the order in which a request meets them:
 //!
 //! * [`serve`](serve()) accepts connections and keeps slow ones from tying it up.
-//! * [`front`] stands before every handler: limits, tokens ([`auth`]), time-outs, counts ([`metrics`]).
+//! * [`front`] stands before every handler: limits, who asks ([`admission`]), time-outs, counts.
 //! * [`api`] is our own API, one file a resource; [`doors`] are other systems' APIs, which turn foreign
 //!   requests into our commands and our rows into foreign JSON.
 //! * [`views`] are the shapes in which our rows are shown; [`error`] is where errors become answers.
@@ -12,10 +12,12 @@
 //! *Architecture Invariant:* no rule of a foreign system leaks inward, and nothing is answered with 2xx
 //! before what it acknowledges is on disk.
 
+pub mod admission;
 pub mod api;
 pub mod app;
 pub mod auth;
 pub mod body;
+pub mod counts;
 pub mod doors;
 pub mod error;
 pub mod front;
@@ -30,6 +32,5 @@ pub mod times;
 pub mod views;
 
 pub use app::{App, Exposed, Integration, Options, Reload, Setup, Version};
-pub use openapi::{openapi, openapi_json};
-pub use router::router;
+pub use router::{openapi, openapi_json, router};
 pub use serve::serve;

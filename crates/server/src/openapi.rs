@@ -1,6 +1,8 @@
 //! The description of the API: made of what the handlers say of themselves, and obeyed by the server. Which
 //! scope a route needs is read from here, so that what is written and what is done cannot differ.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use serde_json::Value;
 use utoipa::openapi::response::Response;
@@ -9,19 +11,21 @@ use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use crate::auth::Scope;
-use crate::router;
 
 /// Methods, paths and the scopes that they need; `None`: anybody may.
 pub type Needs = Vec<(Method, String, Option<Scope>)>;
 
-const ABOUT: &str = "An alert hub: it takes in that something happened from every system a team runs, works out \
-who must know, tells them through any channel, and never loses one on the way. What is under `/api/v1` is its \
-own; `/api/v2` is Alertmanager's, for Prometheus, amtool and everything else that speaks it. Errors of its own \
-are `application/problem+json`.";
+const ABOUT: &str = "An alert hub: it takes in that something happened from every system a team runs, \
+    works out who must know, tells them through any channel, and never loses one on the way. What is under \
+    `/api/v1` is its own; `/api/v2` is Alertmanager's, for Prometheus, amtool and everything else that \
+    speaks it. Errors of its own are `application/problem+json`.";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Nightbell", description = ABOUT, version = "1", license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    info(
+        title = "Nightbell", description = ABOUT, version = "1",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
     modifiers(&Tokens),
     components(schemas(crate::error::Problem)),
     tags(
@@ -44,24 +48,23 @@ struct Tokens;
 
 impl Modify for Tokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let about = "A token of this server (nb_…) as bearer, or as the password of basic authentication. Roles are \
-                     the scopes: read, ingest, respond (covers read), admin (covers all). Requests from the very \
-                     machine that the server runs on need none, unless it is configured otherwise.";
+        let about = "A token of this server (nb_…) as bearer, or as the password of basic authentication. \
+            Roles are the scopes: read, ingest, respond (covers read), admin (covers all). Requests from the \
+            very machine that the server runs on need none, unless it is configured otherwise.";
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
     }
 }
 
-/// The description of the API.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    router::described().1
-}
+/// The description as text, for whoever asks.
+#[derive(Clone)]
+pub struct Description(pub Arc<str>);
 
-/// The description of the API as JSON, for `docs/reference/openapi.json`.
-pub fn openapi_json() -> String {
+/// The description as JSON.
+pub fn json(openapi: &utoipa::openapi::OpenApi) -> String {
     // made of texts and maps, which can always be written
-    let mut text = serde_json::to_string_pretty(&openapi()).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(openapi).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -91,10 +94,28 @@ pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
                 (body, "413", "The body is over the limit"),
                 (guarded, "503", "The database is not available, or there is too much to do: try again"),
             ];
+            for response in operation.responses.responses.values_mut() {
+                as_problem(response);
+            }
             for (_, status, about) in usual.into_iter().filter(|(wanted, ..)| *wanted) {
                 operation.responses.responses.entry(status.to_owned()).or_insert_with(|| problem(about));
             }
         }
+    }
+}
+
+/// A problem has a type of content of its own.
+fn as_problem(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let ours = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            schema.ref_location.ends_with("/Problem")
+        }
+        _ => false,
+    };
+    if let Some(content) = response.content.get("application/json").filter(|it| ours(it)).cloned() {
+        response.content.clear();
+        response.content.insert("application/problem+json".to_owned(), content);
     }
 }
 

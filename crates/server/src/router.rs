@@ -1,16 +1,16 @@
 //! All routes.
 
-use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Problem;
 use crate::front::{Front, front};
-use crate::openapi::{Base, complete, needs};
+use crate::openapi::{self, Base, Description, complete, needs};
 use crate::{api, doors};
 
 /// The routes and their description.
@@ -22,13 +22,25 @@ pub(crate) fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     (routes, openapi)
 }
 
+/// The description of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().1
+}
+
+/// The description of the API as JSON, for `docs/reference/openapi.json`.
+pub fn openapi_json() -> String {
+    openapi::json(&openapi())
+}
+
 /// Everything that the server answers, under the prefix if there is one.
 pub fn router(app: Shared) -> Router {
     let (routes, openapi) = described();
     let prefix = app.options.prefix.clone();
     let guard = Front::new(app.clone(), needs(&openapi));
     let routes = routes.fallback(unknown).method_not_allowed_fallback(not_allowed);
-    let routes = routes.layer(middleware::from_fn_with_state(guard, front)).with_state(app);
+    let description = Extension(Description(openapi::json(&openapi).into()));
+    let routes =
+        routes.layer(description).layer(middleware::from_fn_with_state(guard, front)).with_state(app);
     if prefix.is_empty() { routes } else { Router::new().nest(&prefix, routes).fallback(unknown) }
 }
 

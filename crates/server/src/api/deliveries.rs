@@ -92,9 +92,11 @@ impl Filter {
     security(("token" = ["read"])),
     params(
         ("state" = Option<String>, Query, description = "`pending`, `delivered`, `dead` or `buried`"),
-        ("destination" = Option<String>, Query, description = "Only those to this destination, such as `ops/slack/0`"),
+        ("destination" = Option<String>, Query, description = "Only those to this destination, such as \
+            `ops/slack/0`"),
         ("receiver" = Option<String>, Query, description = "Only those to this receiver"),
-        ("incident" = Option<String>, Query, description = "Only those that tell of the incident with this id: the last of them, without a cursor"),
+        ("incident" = Option<String>, Query, description = "Only those that tell of the incident with this \
+            id: the last of them, without a cursor"),
         ("limit" = Option<usize>, Query, description = "How many, up to 500; 50 if not given"),
         ("cursor" = Option<String>, Query, description = "Go on from here: `next` of the page before"),
     ),
@@ -131,7 +133,7 @@ async fn of_incident(app: &App, incident: Id, filter: Filter, limit: usize) -> s
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The delivery", body = DeliveryDetail),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn get_delivery(
@@ -160,8 +162,8 @@ async fn show(app: &App, id: Id) -> Answer<Json<DeliveryDetail>> {
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "It is pending again", body = DeliveryDetail),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is neither dead nor buried", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is neither dead nor buried", body = Problem),
     ),
 )]
 pub(super) async fn retry_delivery(
@@ -193,8 +195,8 @@ pub(super) struct BuryIn {
     request_body = Option<BuryIn>,
     responses(
         (status = 200, description = "It is buried", body = DeliveryDetail),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is neither dead nor pending", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is neither dead nor pending", body = Problem),
     ),
 )]
 pub(super) async fn bury_delivery(

@@ -100,16 +100,17 @@ pub(super) struct AcceptedView {
     path = "/api/v1/events",
     tag = "events",
     summary = "Take events in",
-    description = "One event, or a list of them. The answer is 200 once they are on disk. Of a list, valid events are \
-taken in even when others are not: then the answer is 400, with the wrong ones in `errors` and what was taken in in `items`.",
+    description = "One event, or a list of them. The answer is 200 once they are on disk. Of a list, valid \
+        events are taken in even when others are not: then the answer is 400, with the wrong ones in \
+        `errors` and what was taken in in `items`.",
     security(("token" = ["ingest"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "A name for this request: another one with the \
 same name and body gets the same answer, and nothing is taken in twice. Kept for a day.")),
     request_body = EventsIn,
     responses(
         (status = 200, description = "All events are on disk", body = Page<AcceptedView>),
-        (status = 400, description = "The request, or some events of it, cannot be taken in", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another request had this Idempotency-Key", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The request, or some events of it, cannot be taken in", body = Problem),
+        (status = 409, description = "Another request had this Idempotency-Key", body = Problem),
     ),
 )]
 pub(super) async fn post_events(
@@ -309,7 +310,7 @@ pub(super) async fn list_events(State(app): State<Shared>, uri: Uri) -> Answer<J
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The event, and what became of it", body = EventView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn get_event(State(app): State<Shared>, PathId(id): PathId) -> Answer<Json<EventView>> {

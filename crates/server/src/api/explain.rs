@@ -17,13 +17,13 @@ use crate::views::explanation::ExplanationView;
     path = "/api/v1/explain/{id}",
     tag = "explain",
     summary = "Explain an event, an incident or a delivery",
-    description = "What it became, which routes matched or why none did, what kept it back, and each message that told \
-of it with each try.",
+    description = "What it became, which routes matched or why none did, what kept it back, and each \
+        message that told of it with each try.",
     security(("token" = ["read"])),
     params(("id" = String, Path, description = "The id of an event, an incident or a delivery")),
     responses(
         (status = 200, description = "The explanation", body = ExplanationView),
-        (status = 404, description = "Nothing has this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing has this id", body = Problem),
     ),
 )]
 pub(super) async fn explain_id(
@@ -44,7 +44,7 @@ pub(super) async fn explain_id(
     params(("id" = String, Path, description = "The incident's id")),
     responses(
         (status = 200, description = "The explanation", body = ExplanationView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn explain_incident(

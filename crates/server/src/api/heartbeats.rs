@@ -76,7 +76,7 @@ async fn all(app: &App) -> Answer<Vec<HeartbeatView>> {
     params(("name" = String, Path, description = "The heartbeat")),
     responses(
         (status = 200, description = "It is on disk", body = HeartbeatView),
-        (status = 404, description = "There is no heartbeat of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no heartbeat of this name", body = Problem),
     ),
 )]
 pub(super) async fn beat(State(app): State<Shared>, Name(name): Name) -> Answer<Json<HeartbeatView>> {
@@ -94,7 +94,7 @@ pub(super) async fn beat(State(app): State<Shared>, Name(name): Name) -> Answer<
     params(("name" = String, Path, description = "The heartbeat")),
     responses(
         (status = 200, description = "It is on disk", body = HeartbeatView),
-        (status = 404, description = "There is no heartbeat of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no heartbeat of this name", body = Problem),
     ),
 )]
 pub(super) async fn beat_by_get(State(app): State<Shared>, Name(name): Name) -> Answer<Json<HeartbeatView>> {

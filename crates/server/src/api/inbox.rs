@@ -45,7 +45,8 @@ impl From<Item> for ItemView {
     description = "Newest first.",
     security(("token" = ["read"])),
     params(
-        ("destination" = Option<String>, Query, description = "Only those to this destination, such as `ops/inbox/0`"),
+        ("destination" = Option<String>, Query, description = "Only those to this destination, such as \
+            `ops/inbox/0`"),
         ("limit" = Option<usize>, Query, description = "How many, up to 500; 50 if not given"),
         ("cursor" = Option<String>, Query, description = "Go on from here: `next` of the page before"),
     ),

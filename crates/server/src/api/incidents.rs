@@ -87,12 +87,15 @@ impl Filter {
     description = "Newest first. All filters together must fit.",
     security(("token" = ["read"])),
     params(
-        ("state" = Option<String>, Query, description = "`all` (if not given), `active`, `open`, `acknowledged` or `resolved`"),
+        ("state" = Option<String>, Query, description = "`all` (if not given), `active`, `open`, \
+            `acknowledged` or `resolved`"),
         ("severity" = Option<String>, Query, description = "Only those of this severity"),
         ("source" = Option<String>, Query, description = "Only those whose last event came this way"),
         ("key" = Option<String>, Query, description = "Only those of this key"),
-        ("match" = Option<Vec<String>>, Query, description = "A matcher such as `team=\"db\"`; may be given several times"),
-        ("search" = Option<String>, Query, description = "A text in title, key, label values or annotations; case does not matter"),
+        ("match" = Option<Vec<String>>, Query, description = "A matcher such as `team=\"db\"`; may be \
+            given several times"),
+        ("search" = Option<String>, Query, description = "A text in title, key, label values or \
+            annotations; case does not matter"),
         ("limit" = Option<usize>, Query, description = "How many, up to 500; 50 if not given"),
         ("cursor" = Option<String>, Query, description = "Go on from here: `next` of the page before"),
     ),
@@ -121,7 +124,7 @@ pub(super) async fn list_incidents(State(app): State<Shared>, uri: Uri) -> Answe
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The incident", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn get_incident(
@@ -146,7 +149,7 @@ pub(super) async fn get_incident(
     ),
     responses(
         (status = 200, description = "The timeline", body = Page<LineView>),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn get_timeline(

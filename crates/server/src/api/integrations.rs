@@ -52,15 +52,16 @@ pub(super) async fn list_integrations(State(app): State<Shared>) -> Json<Page<In
     path = "/api/v1/integrations/{name}",
     tag = "sources",
     summary = "Take in what another system sends in its own words",
-    description = "How the body is read is configured. Of several events, good ones are taken in even when others are \
-not: then the answer is 400, with the wrong ones in `errors` and what was taken in in `items`.",
+    description = "How the body is read is configured. Of several events, good ones are taken in even when \
+        others are not: then the answer is 400, with the wrong ones in `errors` and what was taken in in \
+        `items`.",
     security(("token" = ["ingest"])),
     params(("name" = String, Path, description = "The integration")),
     request_body(content = Object, description = "Whatever the integration reads"),
     responses(
         (status = 200, description = "All events are on disk", body = Page<AcceptedView>),
-        (status = 400, description = "The body, or some events of it, cannot be taken in", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no integration of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body, or some events of it, cannot be taken in", body = Problem),
+        (status = 404, description = "There is no integration of this name", body = Problem),
     ),
 )]
 pub(super) async fn post_integration(

@@ -48,12 +48,14 @@ struct Listener {
     path = "/api/v1/live",
     tag = "incidents",
     summary = "Send what happens to incidents as it happens",
-    description = "Server-sent events. `ready`: from here on nothing is missed. `incident`: something happened to one. \
-`missed`: the listener was too slow for so many updates, and should ask for the list again. With several nodes, only \
-what happened on the one that answers.",
+    description = "Server-sent events. `ready`: from here on nothing is missed. `incident`: something \
+        happened to one. `missed`: the listener was too slow for so many updates, and should ask for the \
+        list again. With several nodes, only what happened on the one that answers.",
     security(("token" = ["read"])),
-    params(("match" = Option<Vec<String>>, Query, description = "Only incidents whose labels match, such as `team=\"db\"`; may be given several times")),
-    responses((status = 200, description = "Events without an end; `data` is JSON", body = UpdateView, content_type = "text/event-stream")),
+    params(("match" = Option<Vec<String>>, Query, description = "Only incidents whose labels match, such \
+        as `team=\"db\"`; may be given several times")),
+    responses((status = 200, description = "Events without an end; `data` is JSON",
+        body = UpdateView, content_type = "text/event-stream")),
 )]
 pub(super) async fn live(
     State(app): State<Shared>,

@@ -178,7 +178,7 @@ pub(super) struct Planned {
     params(("name" = String, Path, description = "The receiver")),
     responses(
         (status = 202, description = "The messages are on their way", body = Planned),
-        (status = 404, description = "There is no receiver of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no receiver of this name", body = Problem),
     ),
 )]
 pub(super) async fn test_receiver(

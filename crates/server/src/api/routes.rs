@@ -77,7 +77,8 @@ impl LabelsQuestion {
     summary = "Tell who would be told of a label set, and why",
     security(("token" = ["read"])),
     request_body = LabelsQuestion,
-    responses((status = 200, description = "Who would be told, what each route says, and what would keep it back", body = ExplanationView)),
+    responses((status = 200, description = "Who would be told, what each route says, and what would keep \
+        it back", body = ExplanationView)),
 )]
 pub(super) async fn test_routes(
     State(app): State<Shared>,

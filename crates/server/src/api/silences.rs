@@ -91,10 +91,12 @@ impl SilenceIn {
     path = "/api/v1/silences",
     tag = "silences",
     summary = "List silences",
-    description = "Active ones first, by their end; then pending ones, by their start; then expired ones, the last first.",
+    description = "Active ones first, by their end; then pending ones, by their start; then expired ones, \
+        the last first.",
     security(("token" = ["read"])),
     params(
-        ("state" = Option<String>, Query, description = "`active`, `pending`, `expired` or `all`; active and pending ones, if not given"),
+        ("state" = Option<String>, Query, description = "`active`, `pending`, `expired` or `all`; active \
+            and pending ones, if not given"),
         ("limit" = Option<usize>, Query, description = "How many, up to 500; 50 if not given"),
         ("cursor" = Option<String>, Query, description = "Go on from here: `next` of the page before"),
     ),
@@ -136,7 +138,7 @@ pub(super) async fn list_silences(State(app): State<Shared>, uri: Uri) -> Answer
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The silence", body = SilenceView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn get_silence(State(app): State<Shared>, Name(id): Name) -> Answer<Json<SilenceView>> {
@@ -159,13 +161,14 @@ async fn find(app: &App, id: String) -> Answer<Silence> {
     path = "/api/v1/silences",
     tag = "silences",
     summary = "Make a silence",
-    description = "One that would catch more than the configured share of everything that is wrong (or, when nothing \
-is, of the last week's incidents) must be confirmed: the answer is 409 with the share, until `confirm` is true.",
+    description = "One that would catch more than the configured share of everything that is wrong (or, \
+        when nothing is, of the last week's incidents) must be confirmed: the answer is 409 with the share, \
+        until `confirm` is true.",
     security(("token" = ["respond"])),
     request_body = SilenceIn,
     responses(
         (status = 201, description = "It is in force, or will be", body = SilenceView),
-        (status = 409, description = "It catches a lot: are you sure?", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It catches a lot: are you sure?", body = Problem),
     ),
 )]
 pub(super) async fn add_silence(
@@ -183,15 +186,15 @@ pub(super) async fn add_silence(
     path = "/api/v1/silences/{id}",
     tag = "silences",
     summary = "Change a silence",
-    description = "As with Alertmanager, one whose matchers or start change is ended and another made in its place: the \
-answer has the id of the one in force.",
+    description = "As with Alertmanager, one whose matchers or start change is ended and another made in \
+        its place: the answer has the id of the one in force.",
     security(("token" = ["respond"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = SilenceIn,
     responses(
         (status = 200, description = "The silence as it is now", body = SilenceView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It catches a lot: are you sure?", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It catches a lot: are you sure?", body = Problem),
     ),
 )]
 pub(super) async fn update_silence(
@@ -230,8 +233,8 @@ async fn guard(app: &App, matchers: &Matchers) -> Answer<()> {
         total => (preview.active.len(), total, "the incidents that are active now"),
     };
     let detail = format!(
-        "it would catch {part} of {whole} of {what}, more than a share of {limit}: send it again with \"confirm\": true \
-         if this is meant"
+        "it would catch {part} of {whole} of {what}, more than a share of {limit}: send it again with \
+         \"confirm\": true if this is meant"
     );
     Err(Problem::conflict("confirm", "Are you sure?", detail)
         .with("share", share)
@@ -259,7 +262,7 @@ async fn preview(app: &App, matchers: Matchers) -> Answer<Preview> {
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "The silence as it is now", body = SilenceView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn expire_silence(State(app): State<Shared>, Name(id): Name) -> Answer<Json<SilenceView>> {
@@ -306,7 +309,8 @@ pub(super) struct PreviewView {
     summary = "Tell what a silence would catch, without making it",
     security(("token" = ["read"])),
     request_body = PreviewIn,
-    responses((status = 200, description = "What it would catch now, and would have caught in the last week", body = PreviewView)),
+    responses((status = 200, description = "What it would catch now, and would have caught in the last \
+        week", body = PreviewView)),
 )]
 pub(super) async fn preview_silence(
     State(app): State<Shared>,

@@ -97,7 +97,8 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Answer<Json<StatusV
     tag = "server",
     summary = "Show the configuration in force, without secrets",
     security(("token" = ["read"])),
-    responses((status = 200, description = "The configuration as TOML", body = String, content_type = "application/toml")),
+    responses((status = 200, description = "The configuration as TOML",
+        body = String, content_type = "application/toml")),
 )]
 pub(super) async fn get_config(State(app): State<Shared>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/toml")], app.exposed().config.clone())

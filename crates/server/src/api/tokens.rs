@@ -85,7 +85,8 @@ pub(super) struct TokenIn {
     path = "/api/v1/tokens",
     tag = "tokens",
     summary = "List tokens",
-    description = "Newest first, those that have ended or were revoked, too. What they are is shown only when they are made.",
+    description = "Newest first, those that have ended or were revoked, too. What they are is shown only \
+        when they are made.",
     security(("token" = ["admin"])),
     responses((status = 200, description = "All tokens", body = Page<TokenView>)),
 )]
@@ -138,7 +139,7 @@ pub(super) async fn create_token(
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 200, description = "It is of no use any more", body = TokenView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn revoke_token(State(app): State<Shared>, PathId(id): PathId) -> Answer<Json<TokenView>> {

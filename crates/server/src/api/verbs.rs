@@ -92,8 +92,8 @@ pub(super) struct NoteIn {
     request_body = Option<AcknowledgeIn>,
     responses(
         (status = 200, description = "The incident as it is now", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is over", body = Problem),
     ),
 )]
 pub(super) async fn acknowledge(
@@ -118,8 +118,8 @@ pub(super) async fn acknowledge(
     request_body = Option<ByIn>,
     responses(
         (status = 200, description = "The incident as it is now", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is over", body = Problem),
     ),
 )]
 pub(super) async fn unacknowledge(
@@ -147,7 +147,7 @@ pub(super) async fn unacknowledge(
     request_body = Option<ByIn>,
     responses(
         (status = 200, description = "The incident as it is now", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn resolve(
@@ -171,8 +171,8 @@ pub(super) async fn resolve(
     request_body = SnoozeIn,
     responses(
         (status = 200, description = "The incident as it is now", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is over", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is over", body = Problem),
     ),
 )]
 pub(super) async fn snooze(
@@ -199,7 +199,7 @@ pub(super) async fn snooze(
     request_body = NoteIn,
     responses(
         (status = 200, description = "The incident as it is now", body = IncidentView),
-        (status = 404, description = "There is none with this id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
 pub(super) async fn note_incident(

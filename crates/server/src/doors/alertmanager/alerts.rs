@@ -25,12 +25,18 @@ const STEP: i64 = 500;
     description = "All that is wrong now, in the order of fingerprints.",
     security(("token" = ["read"])),
     params(
-        ("filter" = Option<Vec<String>>, Query, description = "A matcher such as `alertname=\"DiskFull\"`; may be given several times"),
-        ("active" = Option<bool>, Query, description = "Whether to show alerts that nothing keeps back; true if not given"),
-        ("silenced" = Option<bool>, Query, description = "Whether to show silenced alerts; true if not given"),
-        ("inhibited" = Option<bool>, Query, description = "Whether to show inhibited alerts; true if not given"),
-        ("unprocessed" = Option<bool>, Query, description = "Overlooked: no alert is shown before it is processed"),
-        ("receiver" = Option<String>, Query, description = "A regular expression for the whole name of a receiver"),
+        ("filter" = Option<Vec<String>>, Query, description = "A matcher such as `alertname=\"DiskFull\"`; \
+            may be given several times"),
+        ("active" = Option<bool>, Query, description = "Whether to show alerts that nothing keeps back; \
+            true if not given"),
+        ("silenced" = Option<bool>, Query, description = "Whether to show silenced alerts; true if not \
+            given"),
+        ("inhibited" = Option<bool>, Query, description = "Whether to show inhibited alerts; true if not \
+            given"),
+        ("unprocessed" = Option<bool>, Query, description = "Overlooked: no alert is shown before it is \
+            processed"),
+        ("receiver" = Option<String>, Query, description = "A regular expression for the whole name of a \
+            receiver"),
     ),
     responses(
         (status = 200, description = "The alerts", body = Vec<AlertOut>),

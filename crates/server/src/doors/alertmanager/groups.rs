@@ -45,12 +45,18 @@ pub(super) struct GroupOut<'a> {
     description = "All that is wrong now, in the groups in which receivers are told of it.",
     security(("token" = ["read"])),
     params(
-        ("filter" = Option<Vec<String>>, Query, description = "A matcher such as `alertname=\"DiskFull\"`; may be given several times"),
-        ("active" = Option<bool>, Query, description = "Whether to show alerts that nothing keeps back; true if not given"),
-        ("silenced" = Option<bool>, Query, description = "Whether to show silenced alerts; true if not given"),
-        ("inhibited" = Option<bool>, Query, description = "Whether to show inhibited alerts; true if not given"),
-        ("muted" = Option<bool>, Query, description = "Whether to show groups whose route is muted now; true if not given"),
-        ("receiver" = Option<String>, Query, description = "A regular expression for the whole name of a receiver"),
+        ("filter" = Option<Vec<String>>, Query, description = "A matcher such as `alertname=\"DiskFull\"`; \
+            may be given several times"),
+        ("active" = Option<bool>, Query, description = "Whether to show alerts that nothing keeps back; \
+            true if not given"),
+        ("silenced" = Option<bool>, Query, description = "Whether to show silenced alerts; true if not \
+            given"),
+        ("inhibited" = Option<bool>, Query, description = "Whether to show inhibited alerts; true if not \
+            given"),
+        ("muted" = Option<bool>, Query, description = "Whether to show groups whose route is muted now; \
+            true if not given"),
+        ("receiver" = Option<String>, Query, description = "A regular expression for the whole name of a \
+            receiver"),
     ),
     responses(
         (status = 200, description = "The groups", body = Vec<GroupOut>),

@@ -30,7 +30,7 @@ pub(super) async fn healthy() -> &'static str {
     security(()),
     responses(
         (status = 200, description = "It can", body = String, content_type = "text/plain"),
-        (status = 503, description = "It cannot, for now", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It cannot, for now", body = Problem),
     ),
 )]
 pub(super) async fn ready(State(app): State<Shared>) -> Response {
@@ -49,7 +49,8 @@ pub(super) async fn ready(State(app): State<Shared>) -> Response {
     security(("token" = ["admin"])),
     responses(
         (status = 200, description = "The new configuration is in force"),
-        (status = 500, description = "It is not, and the old one stays in force: the text says why", body = String,
+        (status = 500, description = "It is not, and the old one stays in force: the text says why",
+            body = String,
             content_type = "text/plain"),
     ),
 )]

@@ -54,16 +54,21 @@ pub(super) struct AlertIn<'a> {
     path = "/api/v2/alerts",
     tag = "alertmanager",
     summary = "Take alerts in",
-    description = "The answer is 200 once they are on disk. Of a batch, valid alerts are taken in even when others are not.",
+    description = "The answer is 200 once they are on disk. Of a batch, valid alerts are taken in even \
+        when others are not.",
     security(("token" = ["ingest"])),
     request_body = Vec<AlertIn>,
     responses(
         (status = 200, description = "All alerts are on disk"),
-        (status = 400, description = "Some alerts are not valid, which the text tells of, and all others are on disk; or the body is no JSON (an object of code and message), and nothing is", body = String),
+        (status = 400, description = "Some alerts are not valid, which the text tells of, and all others \
+            are on disk; or the body is no JSON (an object of code and message), and nothing is",
+            body = String),
         (status = 413, description = "More bytes or alerts than the limits allow", body = String),
         (status = 415, description = "The body is not declared to be JSON", body = Framework),
-        (status = 422, description = "An alert breaks the schema, and nothing was taken in", body = Framework),
-        (status = 503, description = "The database is not available: nothing was taken in, try again", body = String),
+        (status = 422, description = "An alert breaks the schema, and nothing was taken in",
+            body = Framework),
+        (status = 503, description = "The database is not available: nothing was taken in, try again",
+            body = String),
     ),
 )]
 pub(super) async fn post_alerts(State(app): State<Shared>, headers: HeaderMap, body: Body) -> Response {

@@ -92,9 +92,11 @@ impl<'a> SilenceOut<'a> {
     path = "/api/v2/silences",
     tag = "alertmanager",
     summary = "List silences",
-    description = "Active ones first, by their end; then pending ones, by their start; then expired ones, the last first.",
+    description = "Active ones first, by their end; then pending ones, by their start; then expired ones, \
+        the last first.",
     security(("token" = ["read"])),
-    params(("filter" = Option<Vec<String>>, Query, description = "A matcher that the silence's own matchers, taken as labels, must match; may be given several times")),
+    params(("filter" = Option<Vec<String>>, Query, description = "A matcher that the silence's own \
+        matchers, taken as labels, must match; may be given several times")),
     responses(
         (status = 200, description = "The silences", body = Vec<SilenceOut>),
         (status = 400, description = "A filter cannot be read", body = String),
