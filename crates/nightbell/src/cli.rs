@@ -70,7 +70,11 @@ enum Command {
 pub struct Server {
     /// Where the server is
     #[arg(
-        long, global = true, value_name = "URL", env = "NIGHTBELL_SERVER", hide_env_values = true,
+        long,
+        global = true,
+        value_name = "URL",
+        env = "NIGHTBELL_SERVER",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8440"
     )]
     server: String,
@@ -106,8 +110,13 @@ pub enum Hub {
 
 impl ServerOrFiles {
     async fn open(self) -> Result<Hub> {
+        self.open_or_make(false).await
+    }
+
+    /// The same; when there is no database yet and `make` says so, one is made.
+    async fn open_or_make(self, make: bool) -> Result<Hub> {
         Ok(match self.data {
-            Some(folder) => Hub::Files(Files::open(&folder).await?),
+            Some(folder) => Hub::Files(Files::open(&folder, make).await?),
             None => Hub::Server(self.server.client()?),
         })
     }
@@ -201,7 +210,7 @@ fn run(command: Command, output: Output) -> Result<()> {
 }
 
 /// Runs a command that waits for a server or a database.
-fn wait(command: impl Future<Output = Result<()>>) -> Result<()> {
+fn wait<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
     runtime.block_on(command)
 }

@@ -44,7 +44,30 @@ impl Client {
         self.ask(Method::DELETE, path, &[], None).await
     }
 
-    async fn ask(&self, method: Method, path: &str, query: &[(&str, String)], body: Option<&Value>) -> Result<Value> {
+    /// Reads a text.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let answer = self.send(Method::GET, path, &[], None).await?;
+        answer.error_for_status()?.text().await.map_err(|error| self.unreached(&error))
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let answer = self.send(method, path, query, body).await?;
+        self.understand(answer).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Response> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         if !query.is_empty() {
@@ -57,8 +80,7 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
         }
-        let answer = request.send().await.map_err(|error| self.unreached(&error))?;
-        self.understand(answer).await
+        request.send().await.map_err(|error| self.unreached(&error))
     }
 
     /// Why there is no answer.
@@ -79,8 +101,9 @@ impl Client {
             if body.is_empty() {
                 return Ok(Value::Null);
             }
-            return serde_json::from_slice(&body)
-                .with_context(|| format!("the answer of {} is not of a nightbell server", shown(&self.base)));
+            return serde_json::from_slice(&body).with_context(|| {
+                format!("the answer of {} is not of a nightbell server", shown(&self.base))
+            });
         }
         let problem: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let said = problem["detail"].as_str().or(problem["title"].as_str());
@@ -107,7 +130,8 @@ fn base(server: &str) -> Result<Url> {
     let right = "write it like http://127.0.0.1:8440";
     // an address without a scheme is what people type
     let text = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-    let url = Url::parse(&text).map_err(|error| anyhow!("the server's address is not a URL ({error}): {right}"))?;
+    let url =
+        Url::parse(&text).map_err(|error| anyhow!("the server's address is not a URL ({error}): {right}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
         bail!("the server's address has a scheme other than http and https, or a `?` or `#`: {right}");
     }
@@ -117,7 +141,12 @@ fn base(server: &str) -> Result<Url> {
 /// An address without user and password.
 fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'))
+    format!(
+        "{}://{}{port}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path().trim_end_matches('/')
+    )
 }
 
 /// No proxy leads to this machine.

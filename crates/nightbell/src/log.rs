@@ -32,7 +32,8 @@ pub fn start(log: &Log) -> Result<Logging> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let words = panic.payload();
-        let said = words.downcast_ref::<&str>().copied().or(words.downcast_ref::<String>().map(String::as_str));
+        let said =
+            words.downcast_ref::<&str>().copied().or(words.downcast_ref::<String>().map(String::as_str));
         let said = said.unwrap_or("without words");
         tracing::error!(place, "a task panicked: {said}");
     }));

@@ -2,14 +2,14 @@
 
 mod listen;
 mod reload;
-mod wire;
+pub mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
 use ::config::{Config, ConfigError};
+use anyhow::{Context, Result, anyhow};
 use flow::{Hub, SystemClock};
 use sdk::http::Http;
 use sdk::{Registry, Secret};
@@ -91,7 +91,12 @@ impl Wishes {
     }
 }
 
-async fn whole_life(wishes: Wishes, settings: Settings, kinds: Arc<Registry>, logging: Logging) -> Result<()> {
+async fn whole_life(
+    wishes: Wishes,
+    settings: Settings,
+    kinds: Arc<Registry>,
+    logging: Logging,
+) -> Result<()> {
     // from here on, a signal is not lost
     let signals = Signals::listen()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting with {}", settings.named);

@@ -9,10 +9,8 @@ use model::Rules;
 use sdk::Registry;
 use serde_json::{Map, Value};
 
-/// What there is when nobody configures anything, to try it out on this machine.
-const TRY_OUT: &str = "[server]\nallow_anonymous_loopback = true\n";
-/// A routing that keeps everything, to be read through the API. It also stands behind a `nightbell.toml`
-/// whose routing is in an `alertmanager.yml`, where it is never used.
+/// What there is when nobody configures anything: everything is kept, to be read through the API. It also
+/// stands behind a `nightbell.toml` whose routing is in an `alertmanager.yml`, where it is never used.
 const INBOX: &str = "\n[route]\nreceiver = \"default\"\n\n[[receivers.default.inbox]]\n";
 /// The sections that say who is told what and when.
 const ROUTING: [&str; 4] = ["route", "receivers", "inhibit", "time_intervals"];
@@ -59,11 +57,9 @@ impl Files {
             (Some(path), None) => (path, Format::of(path)),
             (None, Some(path)) => (path, Format::Alertmanager),
             (None, None) => {
-                let text = format!("{TRY_OUT}{INBOX}");
-                let config = read("defaults", &text, Path::new(""), Format::Toml, environment, registry)?;
-                let named = "no configuration file: everything goes to the inbox of receiver `default`, and this \
-                             machine needs no token"
-                    .to_owned();
+                let config = read("defaults", INBOX, Path::new(""), Format::Toml, environment, registry)?;
+                let named =
+                    "no configuration file: everything goes to the inbox of receiver `default`".to_owned();
                 return Ok(Settings { rules: config.rules.clone(), config, routing: None, named });
             }
         };
@@ -127,7 +123,12 @@ fn read(
 }
 
 /// The server's settings from the first file, the routing from the second.
-fn two(ours: &Path, theirs: &Path, environment: Environment, registry: &Registry) -> Result<Settings, ConfigError> {
+fn two(
+    ours: &Path,
+    theirs: &Path,
+    environment: Environment,
+    registry: &Registry,
+) -> Result<Settings, ConfigError> {
     let (name, their_name) = (ours.display().to_string(), theirs.display().to_string());
     let (text, their_text) = (contents(ours)?, contents(theirs)?);
     let twice = routed_twice(&name, &text, &their_name);
@@ -169,7 +170,9 @@ fn routed_twice(name: &str, text: &str, their_name: &str) -> Vec<Problem> {
         level: Level::Error,
         origin: Origin::File { name: name.into(), line: line_of(text, section), column: 1 },
         path: section.to_owned(),
-        message: format!("the routing is read from {their_name}; take it out here, or leave --alertmanager-config out"),
+        message: format!(
+            "the routing is read from {their_name}; take it out here, or leave --alertmanager-config out"
+        ),
     };
     sections.map(problem).collect()
 }
@@ -185,7 +188,9 @@ fn line_of(text: &str, section: &str) -> usize {
 
 fn sets_resolve_timeout(routing: &Config) -> bool {
     let shown = shown(routing);
-    shown["origins"][format!("incidents.{RESOLVE_TIMEOUT}")].as_str().is_some_and(|origin| origin != "default")
+    shown["origins"][format!("incidents.{RESOLVE_TIMEOUT}")]
+        .as_str()
+        .is_some_and(|origin| origin != "default")
 }
 
 fn shown(config: &Config) -> Value {
@@ -210,7 +215,8 @@ impl Settings {
         let own = chunks(&ours).into_iter().filter(|chunk| !is_routing_chunk(chunk));
         let mut text: String = own.collect();
         if sets_resolve_timeout(routing) {
-            let line = |text: &str| text.lines().find(|line| line.starts_with(RESOLVE_TIMEOUT)).map(str::to_owned);
+            let line =
+                |text: &str| text.lines().find(|line| line.starts_with(RESOLVE_TIMEOUT)).map(str::to_owned);
             if let Some((old, new)) = line(&text).zip(line(&theirs)) {
                 text = text.replacen(&old, &new, 1);
             }
@@ -226,8 +232,12 @@ impl Settings {
         let theirs = shown(routing);
         let ours_too = format!("incidents.{RESOLVE_TIMEOUT}");
         for part in ["configuration", "origins"] {
-            let (Some(own), Some(other)) = (ours[part].as_object_mut(), theirs[part].as_object()) else { continue };
-            take_over(own, other, |path| is_routing_path(path) || (path == ours_too && sets_resolve_timeout(routing)));
+            let (Some(own), Some(other)) = (ours[part].as_object_mut(), theirs[part].as_object()) else {
+                continue;
+            };
+            take_over(own, other, |path| {
+                is_routing_path(path) || (path == ours_too && sets_resolve_timeout(routing))
+            });
         }
         if sets_resolve_timeout(routing) {
             ours["configuration"]["incidents"][RESOLVE_TIMEOUT] =
@@ -239,11 +249,15 @@ impl Settings {
 
 fn take_over(own: &mut Map<String, Value>, other: &Map<String, Value>, which: impl Fn(&str) -> bool) {
     own.retain(|path, _| !which(path));
-    own.extend(other.iter().filter(|(path, _)| which(path)).map(|(path, value)| (path.clone(), value.clone())));
+    own.extend(
+        other.iter().filter(|(path, _)| which(path)).map(|(path, value)| (path.clone(), value.clone())),
+    );
 }
 
 fn is_routing_path(path: &str) -> bool {
-    ROUTING.iter().any(|section| path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
+    ROUTING.iter().any(|section| {
+        path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
 }
 
 /// A shown configuration, cut before each heading.

@@ -1,7 +1,7 @@
 //! `nightbell check`.
 
-use anyhow::{Result, bail};
 use ::config::{Level, Problem};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::Told;

@@ -13,6 +13,8 @@ pub enum Command {
     Schema,
     /// Print an example of nightbell.toml with comments
     Example,
+    /// Tell all that is wrong with a configuration: the same as `nightbell check`
+    Check(super::check::Args),
     /// Print the configuration with where each value came from, and without secrets
     Show(Files),
 }
@@ -24,9 +26,9 @@ impl Command {
                 let schema = config::schema(&connectors::registry());
                 output::print(&serde_json::to_string_pretty(&schema).context("writing the schema")?)
             }
-            Command::Example => {
-                output.answer(&serde_json::json!({ "example": config::EXAMPLE }), || config::EXAMPLE.to_owned())
-            }
+            Command::Example => output
+                .answer(&serde_json::json!({ "example": config::EXAMPLE }), || config::EXAMPLE.to_owned()),
+            Command::Check(args) => args.run(output),
             Command::Show(files) => {
                 let settings = files.load(&connectors::registry())?;
                 output.answer(&settings.as_json(), || settings.as_toml())

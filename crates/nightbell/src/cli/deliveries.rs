@@ -51,6 +51,12 @@ struct List {
     /// Only those to this destination, such as ops/slack/0
     #[arg(long, value_name = "ID")]
     destination: Option<String>,
+    /// Only those to this receiver
+    #[arg(long, value_name = "NAME")]
+    receiver: Option<String>,
+    /// Only those that told of this incident
+    #[arg(long, value_name = "ID")]
+    incident: Option<Id>,
     /// How many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
     limit: u16,
@@ -88,6 +94,8 @@ impl List {
         let state = self.state.and_then(|state| state.to_possible_value());
         query.extend(state.map(|state| ("state", state.get_name().to_owned())));
         query.extend(self.destination.map(|id| ("destination", id)));
+        query.extend(self.receiver.map(|name| ("receiver", name)));
+        query.extend(self.incident.map(|id| ("incident", id.to_string())));
         query.extend(self.cursor.map(|cursor| ("cursor", cursor)));
         let page = hub.get("/api/v1/deliveries", &query).await?;
         output.answer(&page, || {
@@ -95,8 +103,13 @@ impl List {
             let mut table = Table::new(headings, "there are none");
             for it in page["items"].as_array().into_iter().flatten() {
                 table.row([
-                    field(it, "id"), field(it, "state"), field(it, "destination"), field(it, "reason"),
-                    moment(&field(it, "created_at")), field(it, "attempts"), field(it, "note"),
+                    field(it, "id"),
+                    field(it, "state"),
+                    field(it, "destination"),
+                    field(it, "reason"),
+                    moment(&field(it, "created_at")),
+                    field(it, "attempts"),
+                    field(it, "note"),
                 ]);
             }
             super::with_next(table.text(), &page)
@@ -117,7 +130,9 @@ async fn each(hub: &Hub, ids: &[Id], verb: &str, body: &Value, output: Output) -
 
 fn as_text(delivery: &Value) -> String {
     let mut text = String::new();
-    for name in ["id", "state", "receiver", "destination", "reason", "created_at", "due_at", "settled_at", "note"] {
+    for name in
+        ["id", "state", "receiver", "destination", "reason", "created_at", "due_at", "settled_at", "note"]
+    {
         let value = field(delivery, name);
         if !value.is_empty() {
             text.push_str(&format!("{:<14}{}\n", name.replace('_', " "), moment(&value)));
@@ -128,8 +143,12 @@ fn as_text(delivery: &Value) -> String {
         let millis = it["latency_micros"].as_f64().unwrap_or_default() / 1000.0;
         let words = [field(it, "reason"), field(it, "receipt"), field(it, "answer")];
         table.row([
-            field(it, "number"), moment(&field(it, "at")), field(it, "outcome"), field(it, "status"),
-            format!("{millis:.1} ms"), words.into_iter().find(|it| !it.is_empty()).unwrap_or_default(),
+            field(it, "number"),
+            moment(&field(it, "at")),
+            field(it, "outcome"),
+            field(it, "status"),
+            format!("{millis:.1} ms"),
+            words.into_iter().find(|it| !it.is_empty()).unwrap_or_default(),
         ]);
     }
     format!("{text}\n{}", table.text())

@@ -9,6 +9,9 @@ use super::{Hub, ServerOrFiles};
 use crate::output::{Output, Table, field, moment, pairs};
 use crate::words;
 
+/// Lines of a timeline: as many as the server gives.
+const LINES: usize = 500;
+
 /// What is wrong, and doing something about it
 #[derive(clap::Args)]
 pub struct Args {
@@ -145,11 +148,16 @@ impl List {
         query.extend(self.cursor.map(|cursor| ("cursor", cursor)));
         let page = hub.get("/api/v1/incidents", &query).await?;
         output.answer(&page, || {
-            let mut table = Table::new(["id", "state", "severity", "last seen", "times", "title"], "nothing is wrong");
+            let mut table =
+                Table::new(["id", "state", "severity", "last seen", "times", "title"], "nothing is wrong");
             for it in page["items"].as_array().into_iter().flatten() {
                 let times = field(it, "times_seen");
                 table.row([
-                    field(it, "id"), field(it, "state"), field(it, "severity"), moment(&field(it, "last_seen")), times,
+                    field(it, "id"),
+                    field(it, "state"),
+                    field(it, "severity"),
+                    moment(&field(it, "last_seen")),
+                    times,
                     field(it, "title"),
                 ]);
             }
@@ -182,7 +190,8 @@ fn line(incident: &Value) -> String {
 
 async fn show(hub: &Hub, id: Id, output: Output) -> Result<()> {
     let incident = hub.get(&format!("/api/v1/incidents/{id}"), &[]).await?;
-    let timeline = hub.get(&format!("/api/v1/incidents/{id}/timeline"), &[]).await?;
+    let lines = [("limit", LINES.to_string())];
+    let timeline = hub.get(&format!("/api/v1/incidents/{id}/timeline"), &lines).await?;
     let answer = json!({ "incident": incident, "timeline": timeline["items"] });
     output.answer(&answer, || as_text(&incident, &timeline))
 }
@@ -190,8 +199,19 @@ async fn show(hub: &Hub, id: Id, output: Output) -> Result<()> {
 fn as_text(incident: &Value, timeline: &Value) -> String {
     let mut text = format!("{}\n\n", line(incident));
     for name in [
-        "severity", "key", "source", "started_at", "ends_at", "resolved_at", "first_seen", "last_seen", "times_seen",
-        "acknowledged_by", "acknowledged_until", "snoozed_until", "link",
+        "severity",
+        "key",
+        "source",
+        "started_at",
+        "ends_at",
+        "resolved_at",
+        "first_seen",
+        "last_seen",
+        "times_seen",
+        "acknowledged_by",
+        "acknowledged_until",
+        "snoozed_until",
+        "link",
     ] {
         let value = field(incident, name);
         if !value.is_empty() {

@@ -26,9 +26,14 @@ impl Args {
             }
             kinds.retain(|(_, facts, _)| facts.kind == kind);
         }
-        let list: Vec<Value> = kinds.iter().map(|(what, facts, schema)| as_json(what, facts, schema)).collect();
-        output.answer(&list, || match self.kind {
-            Some(_) => kinds.iter().map(|(what, facts, schema)| page(what, facts, schema)).collect::<Vec<_>>().join("\n"),
+        let list: Vec<Value> =
+            kinds.iter().map(|(what, facts, schema)| as_json(what, facts, schema)).collect();
+        output.answer(&json!({ "items": list, "next": null }), || match self.kind {
+            Some(_) => kinds
+                .iter()
+                .map(|(what, facts, schema)| page(what, facts, schema))
+                .collect::<Vec<_>>()
+                .join("\n"),
             None => {
                 let mut table = Table::new(["kind", "what", "about"], "there are none");
                 for (what, facts, _) in &kinds {
@@ -47,13 +52,15 @@ fn as_json(what: &str, facts: &Facts, schema: &Value) -> Value {
         "title": facts.title,
         "about": facts.about,
         "docs": facts.docs,
+        "deduplicates": facts.deduplicates,
         "settings": schema,
     })
 }
 
 fn page(what: &str, facts: &Facts, schema: &Value) -> String {
     let mut table = Table::new(["setting", "needed", "meaning"], "There is nothing to set.");
-    let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
+    let needed =
+        |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let meaning = property["description"].as_str().unwrap_or_default();
         table.row([name.clone(), if needed(name) { "yes" } else { "" }.to_owned(), meaning.to_owned()]);

@@ -55,7 +55,12 @@ fn table(answer: &Value) -> String {
     let mut table = Table::new(["receiver", "destination", "kind", "state"], "there are none");
     for receiver in answer["items"].as_array().into_iter().flatten() {
         for it in receiver["destinations"].as_array().into_iter().flatten() {
-            table.row([field(receiver, "name"), field(it, "id"), field(it, "kind"), field(it, "health.state")]);
+            table.row([
+                field(receiver, "name"),
+                field(it, "id"),
+                field(it, "kind"),
+                field(it, "health.state"),
+            ]);
         }
     }
     table.text()
@@ -64,8 +69,12 @@ fn table(answer: &Value) -> String {
 async fn test(client: &Client, name: &str, wait: Duration, output: Output) -> Result<()> {
     let path = format!("/api/v1/receivers/{}/test", words::in_path(name));
     let planned = client.post(&path, &json!({})).await?;
-    let ids: Vec<String> =
-        planned["deliveries"].as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    let ids: Vec<String> = planned["deliveries"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|id| id.as_str().map(str::to_owned))
+        .collect();
     if ids.is_empty() {
         bail!("receiver {name:?} has no destinations, so there is nobody to tell");
     }
@@ -100,5 +109,10 @@ fn line(delivery: &Value) -> String {
     let words = [field(last, "reason"), field(last, "receipt"), field(last, "answer")];
     let words = words.into_iter().find(|it| !it.is_empty()).map(|it| format!(": {it}")).unwrap_or_default();
     let status = Some(field(last, "status")).filter(|it| !it.is_empty()).map(|it| format!(" ({it})"));
-    format!("{}: {}{}{words}", field(delivery, "destination"), field(last, "outcome"), status.unwrap_or_default())
+    format!(
+        "{}: {}{}{words}",
+        field(delivery, "destination"),
+        field(last, "outcome"),
+        status.unwrap_or_default()
+    )
 }

@@ -1,9 +1,11 @@
 //! `nightbell route`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Subcommand;
+use flow::explain::Explanation;
 use model::{Labels, Severity, Time};
 use serde_json::{Value, json};
+use server::views::explanation::ExplanationView;
 
 use super::Server;
 use super::explain::sentences;
@@ -54,9 +56,11 @@ impl Args {
             Command::List { server } => {
                 let answer = server.client()?.get("/api/v1/routes", &[]).await?;
                 output.answer(&answer, || {
-                    let mut table = Table::new(["receiver", "route"], "there are none");
+                    let headings = ["receiver", "wait", "interval", "repeat", "route"];
+                    let mut table = Table::new(headings, "there are none");
                     for it in answer["items"].as_array().into_iter().flatten() {
-                        table.row([field(it, "receiver"), field(it, "path")]);
+                        let names = ["receiver", "group_wait", "group_interval", "repeat_interval", "path"];
+                        table.row(names.map(|name| field(it, name)));
                     }
                     table.text()
                 })
@@ -71,7 +75,7 @@ impl Test {
         let answer = match self.files.are_none() {
             false => {
                 let settings = self.files.load(&connectors::registry())?;
-                by_files(&settings, &labels, self.severity, self.at.unwrap_or_else(words::now))
+                by_files(&settings, &labels, self.severity, self.at.unwrap_or_else(words::now))?
             }
             true => {
                 let mut body = json!({ "labels": labels });
@@ -89,7 +93,7 @@ impl Test {
 }
 
 /// What the files say; silences and inhibitions are a running server's.
-fn by_files(settings: &Settings, labels: &Labels, severity: Option<Severity>, at: Time) -> Value {
+fn by_files(settings: &Settings, labels: &Labels, severity: Option<Severity>, at: Time) -> Result<Value> {
     let by_label = || labels.get("severity").and_then(Severity::from_word);
     let severity = severity.or_else(by_label).unwrap_or_default();
     let root = &settings.rules.root;
@@ -97,12 +101,6 @@ fn by_files(settings: &Settings, labels: &Labels, severity: Option<Severity>, at
     let chosen = root.find(labels, severity);
     let held = chosen.iter().filter_map(|route| Some((route, settings.rules.mute(route, at)?)));
     let held_by: Vec<String> = held.map(|(route, hold)| format!("on route {}: {hold}", route.path)).collect();
-    let receivers: Vec<&str> = chosen.iter().map(|route| route.receiver.as_str()).collect();
-    let explanation = flow::explain::Explanation { subject: "labels", routes, held_by, ..Default::default() };
-    json!({
-        "receivers": receivers,
-        "routes": explanation.routes,
-        "held_by": explanation.held_by,
-        "text": explanation.text(),
-    })
+    let explanation = Explanation { subject: "labels", routes, held_by, ..Default::default() };
+    serde_json::to_value(ExplanationView::from(explanation)).context("writing an explanation")
 }

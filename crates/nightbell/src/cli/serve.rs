@@ -31,7 +31,8 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, output: Output) -> Result<()> {
-        let is_postgres = |url: &Secret| ["postgres://", "postgresql://"].iter().any(|it| url.expose().starts_with(it));
+        let is_postgres =
+            |url: &Secret| ["postgres://", "postgresql://"].iter().any(|it| url.expose().starts_with(it));
         if self.database.as_ref().is_some_and(|url| !is_postgres(url)) {
             // not by clap, which repeats what was given: it may hold a password
             super::usage("--database must begin with postgres://; for the built-in database give --data DIR");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
-use model::matcher::Matcher;
 use model::Time;
+use model::matcher::Matcher;
 use serde_json::{Value, json};
 
 use super::{Hub, ServerOrFiles};
@@ -41,7 +41,9 @@ enum Command {
 
 /// Make a silence
 #[derive(clap::Args)]
-#[command(after_help = "Example: nightbell silence add --for 2h --comment 'new disks' team=db 'host=~\"db.*\"'")]
+#[command(
+    after_help = "Example: nightbell silence add --for 2h --comment 'new disks' team=db 'host=~\"db.*\"'"
+)]
 struct Add {
     /// What it silences: team=db or 'host=~"db.*"'; all must match
     #[arg(required = true, value_name = "MATCHER", value_parser = words::matcher)]
@@ -125,11 +127,16 @@ impl List {
         let query: Vec<_> = state.map(|state| ("state", state.get_name().to_owned())).into_iter().collect();
         let page = hub.get("/api/v1/silences", &query).await?;
         output.answer(&page, || {
-            let mut table = Table::new(["id", "state", "ends", "by", "matchers", "comment"], "there are none");
+            let mut table =
+                Table::new(["id", "state", "ends", "by", "matchers", "comment"], "there are none");
             for it in page["items"].as_array().into_iter().flatten() {
                 table.row([
-                    field(it, "id"), field(it, "state"), moment(&field(it, "ends_at")), field(it, "created_by"),
-                    matchers(&it["matchers"]), field(it, "comment"),
+                    field(it, "id"),
+                    field(it, "state"),
+                    moment(&field(it, "ends_at")),
+                    field(it, "created_by"),
+                    matchers(&it["matchers"]),
+                    field(it, "comment"),
                 ]);
             }
             super::with_next(table.text(), &page)

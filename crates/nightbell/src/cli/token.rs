@@ -13,7 +13,9 @@ use crate::words;
 
 /// Who may use the API
 #[derive(clap::Args)]
-#[command(after_help = "The first token is made before the server starts: nightbell token create me --data DIR")]
+#[command(
+    after_help = "The first token is made before the server starts: nightbell token create me --data DIR"
+)]
 pub struct Args {
     #[command(flatten)]
     hub: ServerOrFiles,
@@ -50,7 +52,8 @@ struct Create {
 
 impl Args {
     pub async fn run(self, output: Output) -> Result<()> {
-        let hub = self.hub.open().await?;
+        // the first token is needed before the first start
+        let hub = self.hub.open_or_make(matches!(self.command, Command::Create(_))).await?;
         match self.command {
             Command::Create(create) => create.run(&hub, output).await,
             Command::List => {
@@ -87,8 +90,12 @@ fn table(answer: &Value) -> String {
     for it in answer["items"].as_array().into_iter().flatten() {
         let scopes = it["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         table.row([
-            field(it, "id"), field(it, "name"), scopes.collect::<Vec<_>>().join(" "),
-            moment(&field(it, "created_at")), moment(&field(it, "expires_at")), moment(&field(it, "revoked_at")),
+            field(it, "id"),
+            field(it, "name"),
+            scopes.collect::<Vec<_>>().join(" "),
+            moment(&field(it, "created_at")),
+            moment(&field(it, "expires_at")),
+            moment(&field(it, "revoked_at")),
         ]);
     }
     table.text()

@@ -41,7 +41,8 @@ impl Listen {
                 Ok(listener) => return Ok(listener),
                 Err(error) => {
                     let taken = error.kind() == ErrorKind::AddrInUse;
-                    let hint = if taken { "; stop what listens there, or choose another with --listen" } else { "" };
+                    let hint =
+                        if taken { "; stop what listens there, or choose another with --listen" } else { "" };
                     said = anyhow!("cannot listen on {address}: {error}{hint}");
                     if taken {
                         break;

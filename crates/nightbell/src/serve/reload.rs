@@ -26,7 +26,13 @@ pub struct Reloader {
 
 impl Reloader {
     /// For a hub that was started with these wishes.
-    pub fn new(wishes: Wishes, kinds: Arc<Registry>, hub: Hub, started_with: Config, logging: Logging) -> Self {
+    pub fn new(
+        wishes: Wishes,
+        kinds: Arc<Registry>,
+        hub: Hub,
+        started_with: Config,
+        logging: Logging,
+    ) -> Self {
         let (app, busy) = (OnceLock::new(), tokio::sync::Mutex::default());
         Reloader { wishes, kinds, hub, started_with, logging, app, busy }
     }

@@ -46,7 +46,8 @@ pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
         let reader = reader.map_err(|error| anyhow!("integrations.{}: {error}", it.name))?;
         Ok((it.name.clone(), server::Integration { kind: it.kind.clone(), reader }))
     };
-    let integrations = settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
+    let integrations =
+        settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
     Ok(Exposed { integrations, alertmanager_config: None, config: settings.as_toml() })
 }
 

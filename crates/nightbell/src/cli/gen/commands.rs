@@ -1,50 +1,21 @@
-//! `nightbell gen`: reference texts that follow from the code, for `cargo xtask gen`.
+//! The page of all commands, made of what they say of themselves.
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
-use clap::{Arg, CommandFactory, Subcommand};
+use clap::{Arg, CommandFactory};
 
-use super::Cli;
-use crate::output;
+use crate::cli::Cli;
 
-/// Print a reference text
-#[derive(Subcommand)]
-pub enum Command {
-    /// The description of the API, OpenAPI 3.1
-    Openapi,
-    /// The kinds of destinations
-    Destinations,
-    /// The kinds of sources
-    Sources,
-    /// This command line
-    Cli,
-    /// The metrics
-    Metrics,
-}
-
-impl Command {
-    pub fn run(self) -> Result<()> {
-        let kinds = connectors::registry();
-        output::print(&match self {
-            Command::Openapi => server::openapi_json(),
-            Command::Destinations => sdk::reference::destinations_markdown(&kinds),
-            Command::Sources => sdk::reference::sources_markdown(&kinds),
-            Command::Cli => cli(),
-            Command::Metrics => server::metrics::reference_markdown(),
-        })
-    }
-}
-
-fn cli() -> String {
+/// All commands on one page.
+pub fn page() -> String {
     let mut text = "# The command line\n\nThis page is generated from the code: edit it there.\n".to_owned();
     let mut command = Cli::command();
     command.build();
-    page(&mut text, &command, "nightbell");
+    section(&mut text, &command, "nightbell");
     text
 }
 
-fn page(text: &mut String, command: &clap::Command, path: &str) {
+fn section(text: &mut String, command: &clap::Command, path: &str) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     // writing to a String cannot fail
     let _ = write!(text, "\n## `{path}`\n\n{about}.\n");
@@ -66,7 +37,7 @@ fn page(text: &mut String, command: &clap::Command, path: &str) {
     }
     let shown = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
     for inner in command.get_subcommands().filter(shown) {
-        page(text, inner, &format!("{path} {}", inner.get_name()));
+        section(text, inner, &format!("{path} {}", inner.get_name()));
     }
 }
 
