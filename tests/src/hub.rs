@@ -86,6 +86,17 @@ impl Hub {
         hub
     }
 
+    /// The same, whose file says where its database is.
+    pub fn start_exactly_without_data(toml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("nightbell.toml");
+        std::fs::write(&config, toml).unwrap();
+        let mut hub = Hub::prepare(folder, &["--config", &config.to_string_lossy()]);
+        hub.words.retain(|word| word != "--data" && !word.ends_with("/data"));
+        hub.wake();
+        hub
+    }
+
     /// Starts one with these words after `serve`.
     pub fn start_with(words: &[&str]) -> Self {
         let mut hub = Hub::prepare(tempfile::tempdir().unwrap(), words);

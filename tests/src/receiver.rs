@@ -45,6 +45,8 @@ pub enum Reply {
     Status(u16, &'static str, String),
     /// Nothing: the connection is cut.
     Cut,
+    /// Nothing, for as long as the other side waits.
+    Hang,
 }
 
 impl Reply {
@@ -173,7 +175,12 @@ impl Shared {
             let text = String::from_utf8_lossy(&body).into_owned();
             let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
             let reply = self.note(Heard { at: Instant::now(), path, headers: head.headers, body, status: 0 });
-            let Reply::Status(status, name, value) = reply else { return };
+            let (status, name, value) = match reply {
+                Reply::Status(status, name, value) => (status, name, value),
+                Reply::Cut => return,
+                // ends when the other side has had enough
+                Reply::Hang => return drop(reader.head()),
+            };
             let header = if name.is_empty() { String::new() } else { format!("{name}: {value}\r\n") };
             let answer = format!("HTTP/1.1 {status} Said\r\nContent-Length: 2\r\n{header}\r\nok");
             if answers.write_all(answer.as_bytes()).is_err() {

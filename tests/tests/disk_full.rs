@@ -3,6 +3,8 @@
 //! The disk is made "full" by the limit on the size of a file that a process may write: the database gets
 //! an error for what goes beyond, as from a full disk, and the limit can be lifted while it runs.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use std::process::Command;
 
 use nightbell_acceptance::hub::{alert, each_at_once};

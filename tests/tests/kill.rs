@@ -5,6 +5,8 @@
 //! every acknowledged alert has reached the receiver, no alert under two idempotency keys, and every
 //! acknowledged silence is still there.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

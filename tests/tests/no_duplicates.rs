@@ -1,5 +1,7 @@
 //! What was delivered is not told again, whatever happens to the hub afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use std::time::Duration;
 
 use nightbell_acceptance::hub::{alert, each_at_once};

@@ -1,5 +1,7 @@
 //! A real Prometheus fires and resolves at this hub, and the receiver hears of both.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,7 @@
 //! A new configuration is in force as a whole, or the old one stays and the hub says why.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use nightbell_acceptance::hub::{LOCAL, alert, each_at_once};
 use nightbell_acceptance::{Hub, PATIENCE, Receiver, wait_for};
 

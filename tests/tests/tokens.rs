@@ -1,12 +1,15 @@
 //! Who may do what: no token, a token of too little, one that has ended, one that was revoked.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use nightbell_acceptance::hub::{alert, command};
 use nightbell_acceptance::tool::both;
 use nightbell_acceptance::{Hub, PATIENCE, http, wait_for};
 use serde_json::json;
 use tempfile::TempDir;
 
-const TOML: &str = "[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n";
+const TOML: &str =
+    "[server]\nallow_anonymous_loopback = false\n[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n";
 
 /// A hub that lets nobody in without a token, and one for an admin that was made before it started.
 fn closed_hub() -> (Hub, String) {

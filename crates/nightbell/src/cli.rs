@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::files::Files;
-use crate::output::{self, Output};
+use crate::output::Output;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong.";
 
@@ -178,11 +178,12 @@ impl std::error::Error for Told {}
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli.command, Output { json: cli.json }) {
+    let output = Output { json: cli.json };
+    match run(cli.command, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.downcast_ref::<Told>().is_none() {
-                eprintln!("nightbell: {}", output::harmless(&format!("{error:#}")));
+                output.failure(&format!("{error:#}"));
             }
             ExitCode::FAILURE
         }

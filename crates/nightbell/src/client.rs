@@ -1,5 +1,6 @@
 //! The small HTTP client of the commands: asks a running server, and says in one line what went wrong.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,6 +15,23 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Characters of an answer that is not ours that an error repeats.
 const MAX_REPEATED: usize = 200;
+
+/// A server that did not do what it was asked to.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its answer's status.
+    pub status: StatusCode,
+    /// Why.
+    pub said: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered {}: {}", self.status.as_u16(), self.said)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// A running server.
 pub struct Client {
@@ -114,7 +132,7 @@ impl Client {
                 bail!("the server does not know you ({said}): {hint}")
             }
             StatusCode::FORBIDDEN => bail!("your token is not enough for this: {said}"),
-            _ => bail!("the server answered {}: {said}", status.as_u16()),
+            _ => Err(Refused { status, said }.into()),
         }
     }
 }

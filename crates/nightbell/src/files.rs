@@ -6,7 +6,7 @@ mod writing;
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use model::Id;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +28,9 @@ impl Files {
             bail!(
                 "there is no {DATABASE} in {shown}: --data names the folder that a server was started with"
             );
+        }
+        if make {
+            crate::serve::wire::make_private(folder).with_context(|| format!("making {shown}"))?;
         }
         match Store::open(&Location::Folder(folder.to_owned())).await {
             Ok(store) => Ok(Files { store }),

@@ -27,6 +27,17 @@ impl Output {
     }
 }
 
+impl Output {
+    /// What went wrong, on standard error.
+    pub fn failure(self, why: &str) {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "error": why }));
+        } else {
+            eprintln!("nightbell: {}", harmless(why));
+        }
+    }
+}
+
 /// Prints a text and an end of line where it has none. A reader that has gone away (`| head`) is no failure.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();

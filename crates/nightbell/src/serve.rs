@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{Config, ConfigError};
+use ::config::{Config, ConfigError, LogFormat};
 use anyhow::{Context, Result, anyhow};
 use flow::{Hub, SystemClock};
 use sdk::http::Http;
@@ -88,6 +88,9 @@ impl Wishes {
         if let Some(url) = &self.database {
             config.database.url = Some(url.clone());
         }
+        if self.json {
+            config.log.format = LogFormat::Json;
+        }
     }
 }
 
@@ -138,6 +141,9 @@ async fn whole_life(
 
 async fn open(config: &Config) -> Result<Store> {
     let location = wire::location(config);
+    if let Location::Folder(folder) = &location {
+        wire::make_private(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
     let opened = Store::open(&location).await;
     opened.map_err(|error| {
         let said = wire::without_secrets(error.to_string(), config);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
-use model::{Id, Time};
+use model::{Id, Severity, Time};
 use serde_json::{Value, json};
 
 use super::{Hub, ServerOrFiles};
@@ -44,7 +44,10 @@ struct List {
     /// In which state
     #[arg(long, value_enum, default_value_t = State::Active)]
     state: State,
-    /// Only those with this text in title, key or labels
+    /// Only those of this severity
+    #[arg(long, value_parser = words::severity)]
+    severity: Option<Severity>,
+    /// Only those with this text in title, key, labels or annotations
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Only those with labels that match, such as team=db; can be given several times
@@ -143,13 +146,17 @@ impl List {
     async fn run(self, hub: &Hub, output: Output) -> Result<()> {
         let state = self.state.to_possible_value().map(|value| value.get_name().to_owned());
         let mut query = vec![("state", state.unwrap_or_default()), ("limit", self.limit.to_string())];
+        query.extend(self.severity.map(|severity| ("severity", severity.name().to_owned())));
         query.extend(self.search.map(|text| ("search", text)));
         query.extend(self.matchers.into_iter().map(|matcher| ("match", matcher)));
         query.extend(self.cursor.map(|cursor| ("cursor", cursor)));
+        // besides state and limit
+        let filtered = query.len() > 2 || !matches!(self.state, State::Active);
         let page = hub.get("/api/v1/incidents", &query).await?;
         output.answer(&page, || {
+            let headings = ["id", "state", "severity", "last seen", "times", "title"];
             let mut table =
-                Table::new(["id", "state", "severity", "last seen", "times", "title"], "nothing is wrong");
+                Table::new(headings, if filtered { "there are none" } else { "nothing is wrong" });
             for it in page["items"].as_array().into_iter().flatten() {
                 let times = field(it, "times_seen");
                 table.row([

@@ -1,6 +1,9 @@
 //! `nightbell send`.
 
+use std::time::Duration;
+
 use anyhow::Result;
+use model::time::span;
 use model::{Labels, Severity, Time};
 use serde_json::{Value, json};
 
@@ -42,6 +45,9 @@ pub struct Args {
     /// When it is over unless it is sent again: a time or +1h
     #[arg(long, value_name = "TIME", value_parser = words::time)]
     ends_at: Option<Time>,
+    /// It is over after this long without a word, such as 30m
+    #[arg(long, value_name = "SPAN", value_parser = words::some_time, conflicts_with = "ends_at")]
+    resolve_after: Option<Duration>,
     #[command(flatten)]
     server: Server,
 }
@@ -74,6 +80,7 @@ impl Args {
         set("link", self.link.clone().map(Value::from));
         set("started_at", self.started_at.map(|time| time.to_string().into()));
         set("ends_at", self.ends_at.map(|time| time.to_string().into()));
+        set("resolve_after", self.resolve_after.map(|span| span::format(span).into()));
         event
     }
 }

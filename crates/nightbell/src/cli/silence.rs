@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Subcommand, ValueEnum};
 use model::Time;
 use model::matcher::Matcher;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Hub, ServerOrFiles};
+use crate::client::Refused;
 use crate::output::{Output, Table, field, moment};
 use crate::words;
 
@@ -74,6 +76,12 @@ struct List {
     /// In which state; without it, those that have not ended
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// How many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
+    limit: u16,
+    /// Go on after this one
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -111,8 +119,19 @@ impl Add {
             "created_by": self.by,
             "confirm": self.yes,
         });
-        let answer = hub.post("/api/v1/silences", &body).await?;
+        let answer = hub.post("/api/v1/silences", &body).await.map_err(in_our_words)?;
         output.answer(&answer, || field(&answer, "id"))
+    }
+}
+
+/// The server wants a field set where we have a flag.
+fn in_our_words(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) if refused.status == StatusCode::CONFLICT && refused.said.contains("confirm") => {
+            let why = refused.said.split(": send it again").next().unwrap_or_default();
+            anyhow!("{why}: add --yes if this is meant")
+        }
+        _ => error,
     }
 }
 
@@ -124,7 +143,9 @@ fn texts(matchers: &[Matcher]) -> Vec<String> {
 impl List {
     async fn run(self, hub: &Hub, output: Output) -> Result<()> {
         let state = self.state.and_then(|state| state.to_possible_value());
-        let query: Vec<_> = state.map(|state| ("state", state.get_name().to_owned())).into_iter().collect();
+        let mut query = vec![("limit", self.limit.to_string())];
+        query.extend(state.map(|state| ("state", state.get_name().to_owned())));
+        query.extend(self.cursor.map(|cursor| ("cursor", cursor)));
         let page = hub.get("/api/v1/silences", &query).await?;
         output.answer(&page, || {
             let mut table =
@@ -168,8 +189,8 @@ async fn preview(hub: &Hub, matchers: &[Matcher], output: Output) -> Result<()> 
             table.row([field(it, "id"), field(it, "state"), field(it, "severity"), field(it, "title")]);
         }
         let of = |part: &str, whole: &str| format!("{} of {}", field(&answer, part), field(&answer, whole));
-        let week = of("last_week", "last_week_total");
-        format!("It would catch, of {} that are wrong now:\n{}\nOf the last week's incidents it would have caught {week}.",
-            field(&answer, "active_total"), table.text())
+        let (now, week) = (of("active_count", "active_total"), of("last_week", "last_week_total"));
+        let last_week = format!("Of the last week's incidents it would have caught {week}.");
+        format!("It would catch {now} that are wrong now:\n\n{}\n{last_week}", table.text())
     })
 }

@@ -40,9 +40,13 @@ pub fn incidents(tx: &mut Tx<'_>, query: &Query) -> Found {
         Ok(matchers) => matchers,
         Err(wrong) => return Ok(Err(wrong)),
     };
+    let of_severity = |it: &Incident| query.get("severity").is_none_or(|word| word == it.severity.name());
     let keep = |it: &Incident| {
         let in_state = !matches!(state, "open" | "acknowledged") || it.state.name() == state;
-        in_state && matchers.matches(&it.labels) && (search.is_empty() || mentions(it, &search))
+        in_state
+            && of_severity(it)
+            && matchers.matches(&it.labels)
+            && (search.is_empty() || mentions(it, &search))
     };
     let (found, next) = store::incidents::page(tx, which, query.cursor(), query.limit(), MAX_SCAN, keep)?;
     Ok(shown(&Page::new(found.into_iter().map(IncidentView::from).collect(), next)))
@@ -118,10 +122,11 @@ pub fn preview(tx: &mut Tx<'_>, body: &Value) -> Found {
         Err(wrong) => return Ok(Err(wrong)),
     };
     let preview = verbs::preview(tx, &matchers, words::now())?;
-    let share = preview.share();
+    let (share, count) = (preview.share(), preview.active.len());
     let active: Vec<IncidentView> = preview.active.into_iter().map(IncidentView::from).collect();
     Ok(Ok(json!({
         "active": active,
+        "active_count": count,
         "active_total": preview.active_total,
         "last_week": preview.last_week,
         "last_week_total": preview.last_week_total,

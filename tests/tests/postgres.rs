@@ -1,0 +1,73 @@
+//! Two hubs on one PostgreSQL are one: each takes alerts, every alert is told under one key, and what a hub
+//! that is killed leaves, the other takes up.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::time::Duration;
+
+use nightbell_acceptance::hub::{LOCAL, alert, each_at_once};
+use nightbell_acceptance::tool::{find_or_skip, run};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, wait_for};
+use serde_json::Value;
+
+/// A database of its own on the server of the tests, if there is one.
+fn database() -> Option<String> {
+    let Ok(server) = std::env::var("NIGHTBELL_TEST_POSTGRES") else {
+        eprintln!("\n*** SKIPPED: NIGHTBELL_TEST_POSTGRES is not set; `cargo xtask test` sets it ***\n");
+        return None;
+    };
+    let psql = find_or_skip("psql")?;
+    let name = format!("acceptance_{}", std::process::id());
+    run(Command::new(psql).args([&server, "--quiet", "--command", &format!("CREATE DATABASE {name}")]));
+    let (before, parameters) = server.split_once('?').unwrap_or((&server, ""));
+    let (host, _) = before.rsplit_once('/').unwrap();
+    Some(format!("{host}/{name}?{parameters}").trim_end_matches('?').to_owned())
+}
+
+fn hub(database: &str, receiver: &Receiver) -> Hub {
+    let url = format!("[database]\nurl = \"{database}\"\n");
+    Hub::start_exactly_without_data(&format!("{LOCAL}{url}{}", each_at_once(&receiver.url("/hook"))))
+}
+
+#[test]
+fn two_hubs_share_the_work_and_one_may_die() {
+    let Some(database) = database() else { return };
+    let receiver = Receiver::open();
+    let (mut first, second) = (hub(&database, &receiver), hub(&database, &receiver));
+    let mut acknowledged = BTreeSet::new();
+    for n in 0..60 {
+        let alerts: Vec<Value> =
+            (0..3).map(|m| alert(&[("alertname", "Two"), ("n", &format!("{n}.{m}"))])).collect();
+        if n == 40 {
+            first.kill();
+        }
+        // Prometheus sends to every hub that it knows
+        for hub in [&first, &second] {
+            if n < 40 || std::ptr::eq(hub, &second) {
+                hub.alerts(&alerts);
+            }
+        }
+        acknowledged.extend((0..3).map(|m| format!("{n}.{m}")));
+    }
+    let heard = receiver.wait_for("every alert", Duration::from_secs(60), |heard| {
+        let all: BTreeSet<String> = heard.iter().flat_map(|it| it.labels("n")).collect();
+        acknowledged.is_subset(&all).then(|| heard.to_vec())
+    });
+    let mut keys: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for it in &heard {
+        for n in it.labels("n") {
+            keys.entry(n).or_default().insert(it.header("idempotency-key"));
+        }
+    }
+    let twice: Vec<_> = keys.iter().filter(|(_, keys)| keys.len() > 1).collect();
+    assert!(twice.is_empty(), "told under two keys: {twice:?}");
+    println!("{} requests for {} alerts", heard.len(), acknowledged.len());
+    // the other knows everything
+    let count = wait_for("all incidents", PATIENCE, || {
+        let page = second.get("/api/v1/incidents?limit=500");
+        page["items"].as_array().map(Vec::len).filter(|count| *count == 180)
+    });
+    assert_eq!(count, acknowledged.len());
+}
