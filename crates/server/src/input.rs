@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::app::Shared;
 use crate::error::{Answer, Problem, Wrong, wrong_matcher};
 use crate::limits::{MAX_AHEAD, MAX_TEXT_BYTES};
+use crate::times;
 
 /// An id as a part of a path.
 pub struct PathId(pub Id);
@@ -189,15 +190,29 @@ pub fn past(path: &str, at: Time, now: Time) -> Result<Time, Wrong> {
     time(path, at)
 }
 
+/// A time as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeIn(pub Time);
+
+impl<'de> Deserialize<'de> for TimeIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let wrong = || D::Error::custom(format_args!("{text:?} is not a time like 2026-01-31T12:00:00Z"));
+        times::parse(&text).map(TimeIn).ok_or_else(wrong)
+    }
+}
+
 /// A time to come, given as such or as a span from now on.
 ///
 /// # Errors
 /// When it is given both ways, or has passed.
-pub fn deadline(until: Option<Time>, span: Option<SpanIn>, now: Time) -> Answer<Option<Time>> {
+pub fn deadline(path: &str, until: Option<TimeIn>, span: Option<SpanIn>, now: Time) -> Answer<Option<Time>> {
     match (until, span) {
-        (Some(_), Some(_)) => Err(Problem::wrong("for", "is given beside `until`: give one of them")),
-        (Some(at), None) if at <= now => Err(Problem::wrong("until", format!("{at} has passed"))),
-        (Some(at), None) => time("until", at).map(Some).map_err(|wrong| Problem::all_wrong(vec![wrong])),
+        (Some(_), Some(_)) => {
+            Err(Problem::wrong("for", format!("is given beside `{path}`: give one of them")))
+        }
+        (Some(TimeIn(at)), None) if at <= now => Err(Problem::wrong(path, format!("{at} has passed"))),
+        (Some(TimeIn(at)), None) => time(path, at).map(Some).map_err(|wrong| Problem::all_wrong(vec![wrong])),
         (None, Some(SpanIn(span))) if span.is_zero() => {
             Err(Problem::wrong("for", "must be longer than zero"))
         }
@@ -228,10 +243,10 @@ mod tests {
         assert!(past("at", now, now).is_ok() && past("at", now + MAX_AHEAD, now).is_ok());
         assert!(past("at", now + MAX_AHEAD * 2, now).is_err() && past("at", Time(-1), now).is_err());
         assert!(time("at", Time(Time::MAX.0 + 1)).is_err());
+        let (passed, day) = (Some(TimeIn(now)), Some(SpanIn(MAX_AHEAD)));
         assert!(
-            deadline(Some(now), None, now).is_err()
-                && deadline(Some(now), Some(SpanIn(MAX_AHEAD)), now).is_err()
+            deadline("until", passed, None, now).is_err() && deadline("until", passed, day, now).is_err()
         );
-        assert_eq!(deadline(None, Some(SpanIn(MAX_AHEAD)), now).unwrap(), Some(now + MAX_AHEAD));
+        assert_eq!(deadline("until", None, day, now).unwrap(), Some(now + MAX_AHEAD));
     }
 }

@@ -2,7 +2,8 @@
 
 use axum::http::{Method, Uri};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,7 +42,13 @@ pub fn router(app: Shared) -> Router {
     let description = Extension(Description(openapi::json(&openapi).into()));
     let routes =
         routes.layer(description).layer(middleware::from_fn_with_state(guard, front)).with_state(app);
-    if prefix.is_empty() { routes } else { Router::new().nest(&prefix, routes).fallback(unknown) }
+    if prefix.is_empty() {
+        return routes;
+    }
+    // where people look first
+    let home = Redirect::temporary(&prefix);
+    let routes = Router::new().nest(&prefix, routes).route(&format!("{prefix}/"), get(home.clone()));
+    routes.route("/", get(home)).fallback(unknown)
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -30,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a client hears when there are too many connections.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n\
-Retry-After: 1\r\nConnection: close\r\nContent-Length: 144\r\n\r\n\
+Retry-After: 1\r\nConnection: close\r\nContent-Length: 138\r\n\r\n\
 {\"type\":\"urn:nightbell:problem:unavailable\",\"title\":\"Not available just now\",\"status\":503,\
 \"detail\":\"too many connections, try again soon\"}";
 

@@ -16,7 +16,7 @@ use crate::app::{App, Shared};
 use crate::auth::{Caller, hash_hex};
 use crate::body;
 use crate::error::{Answer, Problem, Wrong, wrong_event};
-use crate::input::{AnnotationsIn, LabelsIn, PathId, SeverityIn, SpanIn, past, time};
+use crate::input::{AnnotationsIn, LabelsIn, PathId, SeverityIn, SpanIn, TimeIn, past, time};
 use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
 use crate::query::Query;
 use crate::views::event::EventView;
@@ -58,10 +58,10 @@ pub(super) struct EventIn {
     link: String,
     /// When it began; now, if not given.
     #[schema(value_type = Option<String>, format = DateTime)]
-    started_at: Option<Time>,
+    started_at: Option<TimeIn>,
     /// When it is over if nothing is heard until then; in the past: it is over.
     #[schema(value_type = Option<String>, format = DateTime)]
-    ends_at: Option<Time>,
+    ends_at: Option<TimeIn>,
     /// Over after this long without a word, such as `30m`; for when `ends_at` is not given.
     #[schema(value_type = Option<String>)]
     resolve_after: Option<SpanIn>,
@@ -167,8 +167,9 @@ fn sort_out(events: Vec<(String, EventIn)>, now: Time) -> Sorted {
 
 fn checked(path: &str, it: EventIn, now: Time) -> Result<NewEvent, Wrong> {
     let dot = if path.is_empty() { "" } else { "." };
-    let started_at = it.started_at.map(|at| past(&format!("{path}{dot}started_at"), at, now)).transpose()?;
-    let ends_at = it.ends_at.map(|at| time(&format!("{path}{dot}ends_at"), at)).transpose()?;
+    let started_at =
+        it.started_at.map(|TimeIn(at)| past(&format!("{path}{dot}started_at"), at, now)).transpose()?;
+    let ends_at = it.ends_at.map(|TimeIn(at)| time(&format!("{path}{dot}ends_at"), at)).transpose()?;
     let event = NewEvent {
         source: SOURCE.to_owned(),
         key: it.key,

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use flow::explain::Explanation;
-use model::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +10,7 @@ use super::events::severity_of;
 use crate::app::{App, Shared};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
-use crate::input::{LabelsIn, SeverityIn, time};
+use crate::input::{LabelsIn, SeverityIn, TimeIn, time};
 use crate::views::explanation::ExplanationView;
 use crate::views::route::RouteView;
 use crate::views::words;
@@ -56,13 +55,14 @@ pub(super) struct LabelsQuestion {
     severity: Option<SeverityIn>,
     /// When; now, if not given.
     #[schema(value_type = Option<String>, format = DateTime)]
-    at: Option<Time>,
+    at: Option<TimeIn>,
 }
 
 impl LabelsQuestion {
     /// What would become of it.
     pub(super) async fn answer(self, app: &App) -> Answer<Explanation> {
-        let at = time("at", self.at.unwrap_or(app.now())).map_err(|wrong| Problem::all_wrong(vec![wrong]))?;
+        let at = time("at", self.at.map_or(app.now(), |TimeIn(at)| at))
+            .map_err(|wrong| Problem::all_wrong(vec![wrong]))?;
         let (core, labels) = (app.hub.core.clone(), self.labels.0);
         let severity = severity_of(self.severity, &labels);
         Ok(app.hub.store.read(move |tx| flow::explain::labels(&core, tx, &labels, severity, at)).await?)

@@ -18,7 +18,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
-use crate::input::{Name, SpanIn, matchers, short, text, time};
+use crate::input::{Name, SpanIn, TimeIn, matchers, short, text, time};
 use crate::limits::MAX_PREVIEW;
 use crate::query::Query;
 use crate::views::Page;
@@ -34,10 +34,10 @@ pub(super) struct SilenceIn {
     matchers: Vec<String>,
     /// From when; from now on, if not given.
     #[schema(value_type = Option<String>, format = DateTime)]
-    starts_at: Option<Time>,
+    starts_at: Option<TimeIn>,
     /// Until when. Either this or `for` is needed.
     #[schema(value_type = Option<String>, format = DateTime)]
-    ends_at: Option<Time>,
+    ends_at: Option<TimeIn>,
     /// For how long from its start, such as `2h`.
     #[schema(value_type = Option<String>)]
     r#for: Option<SpanIn>,
@@ -58,12 +58,12 @@ pub(super) struct SilenceIn {
 impl SilenceIn {
     fn checked(self, id: String, caller: &Caller, now: Time) -> Answer<(NewSilence, bool)> {
         let as_problem = |wrong| Problem::all_wrong(vec![wrong]);
-        let starts_at = time("starts_at", self.starts_at.unwrap_or(now)).map_err(as_problem)?;
+        let starts_at = time("starts_at", self.starts_at.map_or(now, |TimeIn(at)| at)).map_err(as_problem)?;
         let ends_at = match (self.ends_at, self.r#for) {
             (Some(_), Some(_)) => {
                 return Err(Problem::wrong("for", "is given beside `ends_at`: give one of them"));
             }
-            (Some(at), None) => time("ends_at", at).map_err(as_problem)?,
+            (Some(TimeIn(at)), None) => time("ends_at", at).map_err(as_problem)?,
             (None, Some(SpanIn(span))) => starts_at + span,
             (None, None) => {
                 return Err(Problem::wrong("ends_at", "is missing: give this, or `for` such as \"2h\""));
@@ -205,7 +205,7 @@ pub(super) async fn update_silence(
 ) -> Answer<Json<SilenceView>> {
     let old = find(&app, id.clone()).await?;
     // what is not said stays as it is
-    it.starts_at = it.starts_at.or(Some(old.starts_at));
+    it.starts_at = it.starts_at.or(Some(TimeIn(old.starts_at)));
     if it.created_by.is_empty() && caller.name.is_empty() {
         it.created_by = old.created_by;
     }
@@ -214,11 +214,27 @@ pub(super) async fn update_silence(
 
 async fn put(app: &App, it: SilenceIn, id: String, caller: &Caller) -> Answer<SilenceView> {
     let (new, confirmed) = it.checked(id, caller, app.now())?;
+    check(&new, app.now())?;
     if !confirmed {
         guard(app, &new.matchers).await?;
     }
     let id = app.hub.silence(new).await?;
     show(app, id).await
+}
+
+/// What would be wrong with it anyway is said before anything is asked.
+fn check(new: &NewSilence, now: Time) -> Answer<()> {
+    let silence = Silence {
+        id: String::new(),
+        matchers: new.matchers.clone(),
+        starts_at: new.starts_at,
+        ends_at: new.ends_at,
+        recurrence: None,
+        created_by: String::new(),
+        comment: String::new(),
+        updated_at: now,
+    };
+    silence.check(now).map_err(|bad| Problem::bad(bad.to_string()))
 }
 
 /// Asks before a silence catches too much.
@@ -243,7 +259,7 @@ async fn guard(app: &App, matchers: &Matchers) -> Answer<()> {
         .with("active_total", preview.active_total)
         .with("last_week", preview.last_week)
         .with("last_week_total", preview.last_week_total)
-        .with("confirm", "true"))
+        .with("confirm", true))
 }
 
 async fn preview(app: &App, matchers: Matchers) -> Answer<Preview> {

@@ -13,7 +13,7 @@ use crate::app::Shared;
 use crate::auth::{Scope, mint};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
-use crate::input::{PathId, SpanIn, deadline, short};
+use crate::input::{PathId, SpanIn, TimeIn, deadline, short};
 use crate::views::Page;
 
 /// A token without its secret.
@@ -73,7 +73,7 @@ pub(super) struct TokenIn {
     scopes: Vec<Scope>,
     /// When it ends; when it is revoked, if neither this nor `for` is given.
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Time>,
+    expires_at: Option<TimeIn>,
     /// How long it is good, such as `90d`.
     #[schema(value_type = Option<String>)]
     r#for: Option<SpanIn>,
@@ -121,7 +121,7 @@ pub(super) async fn create_token(
     let mut scopes = it.scopes;
     scopes.sort_unstable();
     scopes.dedup();
-    let expires_at = deadline(it.expires_at, it.r#for, now)?;
+    let expires_at = deadline("expires_at", it.expires_at, it.r#for, now)?;
     let (token, secret, hash) = mint(app.hub.core.id(now), &name, &scopes, now, expires_at);
     let kept = token.clone();
     app.hub.store.write(Durability::Disk, move |tx| store::tokens::insert(tx, &kept, &hash)).await?;

@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use flow::driver::Act;
 use model::incident::State as IncidentState;
 use model::limits::MAX_NOTE_BYTES;
-use model::{Id, Incident, Time};
+use model::{Id, Incident};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body::{Json as JsonBody, OptionalJson};
 use crate::error::{Answer, Problem};
-use crate::input::{PathId, SpanIn, deadline, short, text};
+use crate::input::{PathId, SpanIn, TimeIn, deadline, short, text};
 use crate::views::incident::IncidentView;
 
 /// Taking an incident.
@@ -31,7 +31,7 @@ pub(super) struct AcknowledgeIn {
     note: String,
     /// Until when; until it is over, if neither this nor `for` is given.
     #[schema(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    until: Option<TimeIn>,
     /// For how long, such as `2h`.
     #[schema(value_type = Option<String>)]
     r#for: Option<SpanIn>,
@@ -63,7 +63,7 @@ pub(super) struct SnoozeIn {
     note: String,
     /// Until when. Either this or `for` is needed.
     #[schema(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    until: Option<TimeIn>,
     /// For how long, such as `2h`.
     #[schema(value_type = Option<String>)]
     r#for: Option<SpanIn>,
@@ -102,7 +102,7 @@ pub(super) async fn acknowledge(
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<AcknowledgeIn>,
 ) -> Answer<Json<IncidentView>> {
-    let until = deadline(it.until, it.r#for, app.now())?;
+    let until = deadline("until", it.until, it.r#for, app.now())?;
     let act = Act::Acknowledge { by: by(&caller, it.by)?, until, note: note("note", it.note)? };
     done(&app, id, act, |it| it.state == IncidentState::Acknowledged).await
 }
@@ -181,7 +181,7 @@ pub(super) async fn snooze(
     PathId(id): PathId,
     JsonBody(it): JsonBody<SnoozeIn>,
 ) -> Answer<Json<IncidentView>> {
-    let until = deadline(it.until, it.r#for, app.now())?;
+    let until = deadline("until", it.until, it.r#for, app.now())?;
     let until =
         until.ok_or_else(|| Problem::wrong("until", "is missing: give this, or `for` such as \"2h\""))?;
     let act = Act::Snooze { by: by(&caller, it.by)?, until, note: note("note", it.note)? };

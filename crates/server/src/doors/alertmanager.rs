@@ -35,6 +35,6 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(status::get_receivers))
         .routes(routes!(manage::healthy))
         .routes(routes!(manage::ready))
-        .routes(routes!(manage::reload))
+        .routes(routes!(manage::reload, manage::reload_by_put))
         .routes(routes!(manage::metrics))
 }

@@ -234,6 +234,15 @@ struct Values<'a> {
     values: &'a [(Labels, f64)],
 }
 
+impl Values<'_> {
+    fn one(&self, value: f64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match self.kind {
+            MetricType::Counter => ConstCounter::new(value).encode(encoder),
+            _ => ConstGauge::new(value).encode(encoder),
+        }
+    }
+}
+
 impl TypedMetric for Values<'_> {
     const TYPE: MetricType = MetricType::Unknown;
 }
@@ -249,11 +258,10 @@ impl EncodeMetric for Values<'_> {
             })
             .collect();
         for (labels, value) in lines {
-            let encoder = encoder.encode_family(&labels)?;
-            match self.kind {
-                MetricType::Counter => ConstCounter::new(value).encode(encoder)?,
-                _ => ConstGauge::new(value).encode(encoder)?,
+            if labels.is_empty() {
+                return self.one(value, encoder);
             }
+            self.one(value, encoder.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -71,6 +71,7 @@ pub(super) struct Status {
     pub muted_by: Vec<String>,
     /// Ids of the silences that match it.
     pub silenced_by: Vec<String>,
+    /// Whether anything keeps it back.
     state: State,
 }
 

@@ -20,6 +20,7 @@ const STEP: i64 = 500;
 #[utoipa::path(
     get,
     path = "/api/v2/alerts",
+    operation_id = "getAlerts",
     tag = "alertmanager",
     summary = "List alerts",
     description = "All that is wrong now, in the order of fingerprints.",

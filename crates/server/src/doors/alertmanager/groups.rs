@@ -40,6 +40,7 @@ pub(super) struct GroupOut<'a> {
 #[utoipa::path(
     get,
     path = "/api/v2/alerts/groups",
+    operation_id = "getAlertGroups",
     tag = "alertmanager",
     summary = "List alerts by group",
     description = "All that is wrong now, in the groups in which receivers are told of it.",

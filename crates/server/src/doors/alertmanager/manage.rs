@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::error::Problem;
 use crate::metrics;
 
@@ -42,7 +42,7 @@ pub(super) async fn ready(State(app): State<Shared>) -> Response {
 
 /// Loads the configuration again.
 #[utoipa::path(
-    method(post, put),
+    post,
     path = "/-/reload",
     tag = "alertmanager",
     summary = "Load the configuration again",
@@ -55,6 +55,27 @@ pub(super) async fn ready(State(app): State<Shared>) -> Response {
     ),
 )]
 pub(super) async fn reload(State(app): State<Shared>) -> Response {
+    load_again(&app).await
+}
+
+/// Loads the configuration again, for those who say PUT.
+#[utoipa::path(
+    put,
+    path = "/-/reload",
+    tag = "alertmanager",
+    summary = "Load the configuration again, as with POST",
+    security(("token" = ["admin"])),
+    responses(
+        (status = 200, description = "The new configuration is in force"),
+        (status = 500, description = "It is not, and the old one stays in force: the text says why", body = String,
+            content_type = "text/plain"),
+    ),
+)]
+pub(super) async fn reload_by_put(State(app): State<Shared>) -> Response {
+    load_again(&app).await
+}
+
+async fn load_again(app: &App) -> Response {
     match (app.reload)().await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(why) => {

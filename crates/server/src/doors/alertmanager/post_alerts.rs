@@ -52,6 +52,7 @@ pub(super) struct AlertIn<'a> {
 #[utoipa::path(
     post,
     path = "/api/v2/alerts",
+    operation_id = "postAlerts",
     tag = "alertmanager",
     summary = "Take alerts in",
     description = "The answer is 200 once they are on disk. Of a batch, valid alerts are taken in even \

@@ -50,6 +50,7 @@ pub(super) struct SilenceOut<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AlertmanagerSilenceStatus)]
 struct StatusOut {
+    /// `active`, `pending` or `expired`.
     #[schema(value_type = crate::views::words::SilenceState)]
     state: SilenceState,
 }
@@ -90,6 +91,7 @@ impl<'a> SilenceOut<'a> {
 #[utoipa::path(
     get,
     path = "/api/v2/silences",
+    operation_id = "getSilences",
     tag = "alertmanager",
     summary = "List silences",
     description = "Active ones first, by their end; then pending ones, by their start; then expired ones, \
@@ -132,6 +134,7 @@ async fn list(app: &App, uri: &Uri) -> Result<Vec<Silence>, Wrong> {
 #[utoipa::path(
     get,
     path = "/api/v2/silence/{silenceID}",
+    operation_id = "getSilence",
     tag = "alertmanager",
     summary = "Show a silence",
     security(("token" = ["read"])),
@@ -158,6 +161,7 @@ pub(super) async fn get_silence(State(app): State<Shared>, Path(id): Path<String
 #[utoipa::path(
     delete,
     path = "/api/v2/silence/{silenceID}",
+    operation_id = "deleteSilence",
     tag = "alertmanager",
     summary = "End a silence",
     description = "One that has ended already stays as it is.",
@@ -226,6 +230,7 @@ struct MatcherIn {
 /// The id of a silence that was made or changed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Made {
+    /// Its id, a UUID.
     #[serde(rename = "silenceID")]
     silence_id: String,
 }
@@ -234,6 +239,7 @@ pub(super) struct Made {
 #[utoipa::path(
     post,
     path = "/api/v2/silences",
+    operation_id = "postSilences",
     tag = "alertmanager",
     summary = "Make or change a silence",
     description = "One whose matchers or start change is ended, and another made in its place.",

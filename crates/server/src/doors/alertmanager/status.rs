@@ -62,6 +62,7 @@ struct VersionInfo<'a> {
 #[utoipa::path(
     get,
     path = "/api/v2/status",
+    operation_id = "getStatus",
     tag = "alertmanager",
     summary = "What this server is",
     security(("token" = ["read"])),
@@ -92,6 +93,7 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Response {
 #[utoipa::path(
     get,
     path = "/api/v2/receivers",
+    operation_id = "getReceivers",
     tag = "alertmanager",
     summary = "List receivers",
     security(("token" = ["read"])),
