@@ -25,7 +25,7 @@ pub fn live_through(seed: u64) {
     world.modes.clear();
     // long enough for every silence, snooze, lease, pause and interval to end
     for _ in 0..8 {
-        world.now = world.now + Duration::from_secs(400);
+        world.time_goes_by(Duration::from_secs(400));
         world.settles();
         world.passes(Duration::from_secs(3));
     }
@@ -83,7 +83,7 @@ fn something_happens(world: &mut World) {
         68..76 => world.record(node),
         76..88 => {
             let seconds = world.rng.random_range(1..40);
-            world.now = world.now + Duration::from_millis(seconds * 700);
+            world.time_goes_by(Duration::from_millis(seconds * 700));
         }
         88..92 => somebody_acts(world),
         92..95 => {

@@ -35,11 +35,11 @@ impl World {
         }
     }
 
-    /// A message is under way on one node at a time, unless a lease has ended.
+    /// A message is under way on one node at a time, as long as a send may last.
     fn no_two_live_leases(&self) {
         let mut under_way = HashSet::new();
         for (delivery, _, began) in self.nodes.iter().flat_map(|node| &node.under_way) {
-            let fresh = self.now.since(*began) < std::time::Duration::from_secs(60);
+            let fresh = self.now.since(*began) < std::time::Duration::from_secs(10);
             if fresh && !under_way.insert(delivery.id) {
                 self.fail(&format!("delivery {} is under way twice", delivery.id));
             }

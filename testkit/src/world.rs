@@ -8,7 +8,7 @@ use flow::core::Core;
 use flow::deliver::desk::{Desk, too_old};
 use flow::deliver::recorder::{self, Record};
 use flow::driver::Act;
-use flow::ingest::{self, Accepted};
+use flow::ingest::{self, Accepted, Done};
 use flow::live::Live;
 use flow::verbs::{self, NewSilence};
 use model::delivery::Delivery;
@@ -133,8 +133,10 @@ impl World {
     pub fn accept(&mut self, events: Vec<NewEvent>) -> Vec<Accepted> {
         let node = self.rng.random_range(0..self.nodes.len());
         let (core, now) = (self.nodes[node].core.clone(), self.now);
-        let (accepted, _) =
-            self.store.write_blocking(move |tx| ingest::accept(&core, tx, events, now)).unwrap();
+        let arrivals = ingest::arrive(&core, events, now);
+        let (accepted, done) =
+            self.store.write_blocking(move |tx| ingest::accept(&core, tx, arrivals, now)).unwrap();
+        self.hand(node, done);
         self.accepted.extend(accepted.iter().cloned());
         accepted
     }
@@ -154,7 +156,17 @@ impl World {
     /// Somebody does something to an incident.
     pub fn act(&mut self, id: Id, act: Act) {
         let (core, now) = (self.nodes[0].core.clone(), self.now);
-        self.store.write_blocking(move |tx| verbs::act(&core, tx, id, &act.input(), now)).unwrap();
+        let done = self.store.write_blocking(move |tx| verbs::act(&core, tx, id, &act.input(), now)).unwrap();
+        self.hand(0, done.unwrap().1);
+    }
+
+    /// What was handed over to the desks of a node is there now.
+    fn hand(&mut self, node: usize, done: Done) {
+        for (delivery, says) in done.handed {
+            let name = delivery.destination.clone();
+            let desk = self.nodes[node].desks.entry(name).or_insert_with(|| Desk::new(Default::default()));
+            desk.handed(delivery, says);
+        }
     }
 
     /// Somebody takes an incident.
@@ -180,13 +192,20 @@ impl World {
     /// Runs the steps of a node once.
     pub fn run(&mut self, node: usize) -> bool {
         let (core, now) = (self.nodes[node].core.clone(), self.now);
-        self.store.write_blocking(move |tx| ingest::run(&core, tx, now)).unwrap().more
+        let done = self.store.write_blocking(move |tx| ingest::run(&core, tx, now)).unwrap();
+        let more = done.due.is_some_and(|due| due <= now);
+        self.hand(node, done);
+        more
     }
 
     /// A node looks at what is pending, claims it and sends what may go. Answers come later.
     pub fn work(&mut self, node: usize) {
         let now = self.now;
-        for name in self.store.read_blocking(store::deliveries::destinations_waiting).unwrap() {
+        let mut names = self.store.read_blocking(store::deliveries::destinations_waiting).unwrap();
+        names.extend(self.nodes[node].desks.keys().cloned());
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
             let live = self.nodes[node].core.live();
             let Some(place) = live.places.get(&name) else { continue };
             let manners = &place.place.manners;
@@ -212,7 +231,9 @@ impl World {
                 }
             }
             let back = desk.give_back(now);
-            self.store.write_blocking(move |tx| store::deliveries::give_back(tx, &back)).unwrap();
+            let room = desk.room(manners, now);
+            self.nodes[node].core.rooms.set(&name, room);
+            self.store.write_blocking(move |tx| store::deliveries::give_back(tx, &back, now)).unwrap();
             self.nodes[node].unrecorded.extend(dead);
             for (delivery, says) in sent {
                 self.arrive(&name, &delivery, &says);
@@ -283,6 +304,25 @@ impl World {
             let step = Duration::from_secs(1).min(end.since(self.now));
             self.now = self.now + step;
             self.settles();
+        }
+    }
+
+    /// Time passes, and nothing happens but what cannot wait that long: a send is answered within its
+    /// time-out or given up, and what was heard is recorded a moment later.
+    pub fn time_goes_by(&mut self, span: Duration) {
+        /// The time-out of the worlds' receivers.
+        const TIMEOUT: Duration = Duration::from_secs(10);
+        self.now = self.now + span;
+        for node in 0..self.nodes.len() {
+            let under_way = &self.nodes[node].under_way;
+            let late: Vec<usize> =
+                (0..under_way.len()).rev().filter(|&n| self.now.since(under_way[n].2) >= TIMEOUT).collect();
+            for which in &late {
+                self.answer(node, *which);
+            }
+            if !late.is_empty() {
+                self.record(node);
+            }
         }
     }
 

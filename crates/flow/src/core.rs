@@ -9,12 +9,15 @@ use store::{Result, Tx};
 
 use crate::counters::Counters;
 use crate::live::Live;
+use crate::rooms::Rooms;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
 pub struct Core {
     ids: IdMaker,
     live: RwLock<Arc<Live>>,
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
+    /// Which desks of this node have room.
+    pub rooms: Rooms,
     /// What has been done.
     pub counters: Counters,
 }
@@ -26,6 +29,7 @@ impl Core {
             ids: IdMaker::new(node),
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
+            rooms: Rooms::default(),
             counters: Counters::default(),
         }
     }

@@ -3,6 +3,7 @@
 //! A bell is a hint. What a lost ring would have started is found at the next look, at most a second later.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -80,6 +81,8 @@ pub struct Hub {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     bell: Arc<Notify>,
+    /// When the steps look next by themselves, as [`Time`]; the greatest number while they are looking
+    looks_at: Arc<AtomicI64>,
     notes: mpsc::UnboundedSender<Note>,
     updates: broadcast::Sender<Update>,
     accepting: Arc<tokio::sync::Semaphore>,
@@ -119,6 +122,7 @@ impl Hub {
             store: store.clone(),
             clock: clock.clone(),
             bell: Arc::new(Notify::new()),
+            looks_at: Arc::new(AtomicI64::new(i64::MAX)),
             notes: notes.clone(),
             updates: broadcast::channel(UPDATES).0,
             accepting: Arc::new(tokio::sync::Semaphore::new(MAX_ACCEPTING)),
@@ -142,8 +146,9 @@ impl Hub {
     pub async fn accept(&self, events: Vec<NewEvent>) -> std::result::Result<Vec<Accepted>, NotAccepted> {
         let _place = self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)?;
         let (core, now) = (self.core.clone(), self.clock.now());
+        let arrivals = ingest::arrive(&core, events, now);
         let result =
-            self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, events, now)).await;
+            self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, arrivals, now)).await;
         let (accepted, done) = self.noted(result)?;
         self.follow(done);
         Ok(accepted)
@@ -270,12 +275,17 @@ impl Hub {
     }
 
     fn follow(&self, done: Done) {
+        // the service may have stopped: the rows stay, and their leases end
+        if !done.handed.is_empty() {
+            let _ = self.notes.send(Note::Handed(done.handed));
+        }
         if !done.rung.is_empty() {
-            // the service may have stopped; the rows stay
             let _ = self.notes.send(Note::Ring(done.rung));
         }
-        // groups that must wait have a due time now, which the steps sleep towards
-        self.bell.notify_one();
+        // the steps look by themselves soon enough, unless something is due before that
+        if done.due.is_some_and(|due| due.0 < self.looks_at.load(Ordering::SeqCst)) {
+            self.bell.notify_one();
+        }
         if self.updates.receiver_count() > 0 {
             for it in done.moved {
                 let changes = it.changes.iter().map(|change| change.kind.name()).collect();
@@ -293,6 +303,7 @@ impl Hub {
                 () = self.bell.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
             }
+            self.looks_at.store(i64::MAX, Ordering::SeqCst);
             sleep = match self.look().await {
                 Ok(sleep) => sleep,
                 Err(error) => {
@@ -302,6 +313,7 @@ impl Hub {
                     RETRY
                 }
             };
+            self.looks_at.store((self.clock.now() + sleep).0, Ordering::SeqCst);
         }
     }
 

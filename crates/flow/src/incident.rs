@@ -1,15 +1,25 @@
 //! Events and deadlines move incidents on, and every move is a line in the ledger.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::event::{Action, Event};
 use model::incident::{Change, ChangeKind, Incident, Input};
 use model::{Id, Time};
-use store::events::Judged;
+use store::events::{Judged, Texts};
 use store::ledger::Line;
 use store::{Result, Tx};
 
 use crate::core::Core;
+
+/// An event on its way in, with its labels and annotations as columns hold them.
+pub(crate) type Arriving = (Event, Arc<Texts>);
+
+/// An event that was not written yet, made ready to be.
+pub(crate) fn arriving(event: Event) -> Arriving {
+    let texts = Arc::new(Texts::of(&event.labels, &event.annotations));
+    (event, texts)
+}
 
 /// An incident that has moved.
 #[derive(Clone, Debug)]
@@ -20,6 +30,8 @@ pub struct Moved {
     pub after: Incident,
     /// What happened to it.
     pub changes: Vec<Change>,
+    /// Its labels and annotations as columns hold them, when an event that opened it brought them.
+    pub(crate) texts: Option<Arc<Texts>>,
 }
 
 impl Moved {
@@ -33,11 +45,11 @@ impl Moved {
 pub(crate) fn apply_events(
     core: &Core,
     tx: &mut Tx<'_>,
-    events: Vec<Event>,
+    events: Vec<Arriving>,
     now: Time,
-) -> Result<(Vec<Judged>, Vec<Moved>)> {
+) -> Result<(Vec<(Judged, Arc<Texts>)>, Vec<Moved>)> {
     let policy = core.live().rules.policy();
-    let mut keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    let mut keys: Vec<&str> = events.iter().map(|(event, _)| event.key.as_str()).collect();
     keys.sort_unstable();
     keys.dedup();
     let known = store::incidents::live_by_keys(tx, &keys)?;
@@ -48,10 +60,15 @@ pub(crate) fn apply_events(
     let mut moved: Vec<Moved> = Vec::with_capacity(keys.len());
     for incident in known {
         places.insert(incident.key.clone(), moved.len());
-        moved.push(Moved { before: Some(incident.clone()), after: incident, changes: Vec::new() });
+        moved.push(Moved {
+            before: Some(incident.clone()),
+            after: incident,
+            changes: Vec::new(),
+            texts: None,
+        });
     }
     let mut judged = Vec::with_capacity(events.len());
-    for event in events {
+    for (event, texts) in events {
         let place = places.get(&event.key).copied().filter(|place| {
             // a re-open window that has just ended leaves the key to a new incident
             let known: &Moved = &moved[*place];
@@ -70,12 +87,17 @@ pub(crate) fn apply_events(
                 let (incident, opened) = Incident::open(&event);
                 let id = incident.id;
                 places.insert(incident.key.clone(), moved.len());
-                moved.push(Moved { before: None, after: incident, changes: vec![opened] });
+                moved.push(Moved {
+                    before: None,
+                    after: incident,
+                    changes: vec![opened],
+                    texts: Some(texts.clone()),
+                });
                 (Some(id), "opened")
             }
             None => (None, "nothing open has this key"),
         };
-        judged.push(Judged { event, incident: verdict.0, verdict: verdict.1.to_owned() });
+        judged.push((Judged { event, incident: verdict.0, verdict: verdict.1.to_owned() }, texts));
     }
     moved.retain(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty());
     write(core, tx, &moved, now)?;
@@ -104,7 +126,7 @@ pub(crate) fn apply_to(
     let policy = core.live().rules.policy();
     let moved = incidents.into_iter().map(|before| {
         let (after, changes) = before.apply(input, &policy, now);
-        Moved { before: Some(before), after, changes }
+        Moved { before: Some(before), after, changes, texts: None }
     });
     let moved: Vec<Moved> =
         moved.filter(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty()).collect();
@@ -116,7 +138,13 @@ pub(crate) fn apply_to(
 fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()> {
     let live = core.live();
     let (new, old): (Vec<&Moved>, Vec<&Moved>) = moved.iter().partition(|it| it.before.is_none());
-    store::incidents::insert(tx, &new.iter().map(|it| &it.after).collect::<Vec<_>>())?;
+    let rows = new.iter().map(|it| {
+        let fresh = || Arc::new(Texts::of(&it.after.labels, &it.after.annotations));
+        // a second event of the same transaction may have changed what the first one brought
+        let texts = it.texts.clone().filter(|_| it.after.times_seen == 1 && it.changes.len() == 1);
+        (&it.after, texts.unwrap_or_else(fresh))
+    });
+    store::incidents::insert(tx, &rows.collect::<Vec<_>>())?;
     store::incidents::update(tx, &old.iter().map(|it| &it.after).collect::<Vec<_>>())?;
     let lines = moved.iter().flat_map(|it| it.changes.iter().map(|change| (it.after.id, change)));
     let lines: Vec<Line> =

@@ -1,13 +1,15 @@
 //! The accept path: events become rows, and as much of the flow as is not waiting for anything rides in
 //! the same transaction, so that one sync of the disk is all that stands between a POST and its webhook.
 
+use std::sync::Arc;
+
 use model::event::{Event, NewEvent};
-use model::{Id, Time};
-use store::events::Judged;
+use model::{Delivery, Id, Notification, Time};
+use store::events::{Judged, Texts};
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::incident::{Moved, apply_events};
+use crate::incident::{Arriving, Moved, apply_events, arriving};
 use crate::{detect, route, tell};
 
 /// What became of an accepted event, for the answer to its sender.
@@ -24,36 +26,56 @@ pub struct Accepted {
 /// What a run of the flow did.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
+    /// Deliveries that this node's desks have now, leased to them.
+    pub handed: Vec<(Delivery, Notification)>,
     /// Destinations that have something new to do.
     pub rung: Vec<String>,
     /// Incidents that have moved, for live updates.
     pub moved: Vec<Moved>,
-    /// Whether there is more to do at once.
-    pub more: bool,
+    /// When the steps have to look because of this; nothing: whenever they do anyway.
+    pub due: Option<Time>,
+}
+
+impl Done {
+    fn then_look_at(&mut self, due: Option<Time>) {
+        self.due = [self.due, due].into_iter().flatten().min();
+    }
+
+    pub(crate) fn told(&mut self, told: tell::Tick) {
+        self.handed.extend(told.handed);
+        self.rung.extend(told.rung);
+        self.then_look_at(told.due);
+    }
+}
+
+/// Events on their way in: with ids, and made ready to be written. What needs no transaction is done here.
+pub struct Arrivals(Vec<Arriving>);
+
+/// Makes events ready to be taken in.
+pub fn arrive(core: &Core, new: Vec<NewEvent>, now: Time) -> Arrivals {
+    let arrive = |event: NewEvent| {
+        core.counters.accepted.add(&event.source, 1);
+        arriving(Event::arrive(event, core.id(now), now))
+    };
+    Arrivals(new.into_iter().map(arrive).collect())
 }
 
 /// Takes events in and moves the flow on.
 ///
 /// # Errors
 /// When the database is gone or full: then nothing of this is kept.
-pub fn accept(core: &Core, tx: &mut Tx<'_>, new: Vec<NewEvent>, now: Time) -> Result<(Vec<Accepted>, Done)> {
+pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Result<(Vec<Accepted>, Done)> {
     tx.lock_flow()?;
-    for event in &new {
-        core.counters.accepted.add(&event.source, 1);
-    }
-    let events: Vec<Event> = new.into_iter().map(|event| Event::arrive(event, core.id(now), now)).collect();
-    let (judged, mut done) = take(core, tx, events, now)?;
+    let mut done = Done::default();
+    let judged = take(core, tx, arrivals.0, &mut done, now)?;
     store::events::insert(tx, &judged)?;
-    let accepted = judged.into_iter().map(|it| Accepted {
+    done.told(tell::tick(core, tx, now)?);
+    let accepted = judged.into_iter().map(|(it, _)| Accepted {
         event: it.event.id,
         incident: it.incident,
         verdict: it.verdict,
     });
-    let accepted = accepted.collect();
-    let (count, rung) = tell::tick(core, tx, now)?;
-    done.rung = rung;
-    done.more = count as i64 == tell::GROUPS_PER_TICK;
-    Ok((accepted, done))
+    Ok((accepted.collect(), done))
 }
 
 /// Takes a ping of a heartbeat in.
@@ -68,15 +90,35 @@ pub fn beat(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done>
     tx.lock_flow()?;
     let back = detect::beat(tx, expected, now)?;
     Ok(match back {
-        Some(event) => accept(core, tx, vec![event], now)?.1,
+        Some(event) => accept(core, tx, arrive(core, vec![event], now), now)?.1,
         None => Done::default(),
     })
 }
 
-fn take(core: &Core, tx: &mut Tx<'_>, events: Vec<Event>, now: Time) -> Result<(Vec<Judged>, Done)> {
+fn take(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    events: Vec<Arriving>,
+    done: &mut Done,
+    now: Time,
+) -> Result<Vec<(Judged, Arc<Texts>)>> {
     let (judged, moved) = apply_events(core, tx, events, now)?;
-    route::place(core, tx, &moved, now)?;
-    Ok((judged, Done { moved, ..Done::default() }))
+    place(core, tx, moved, done, now)?;
+    Ok(judged)
+}
+
+/// Puts what has moved into its groups, and notes when the steps have to look again for its sake.
+pub(crate) fn place(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    moved: Vec<Moved>,
+    done: &mut Done,
+    now: Time,
+) -> Result<()> {
+    done.then_look_at(route::place(core, tx, &moved, now)?);
+    done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
+    done.moved.extend(moved);
+    Ok(())
 }
 
 /// One run of everything that is due: events without a verdict, deadlines, heartbeats, groups. Idempotent,
@@ -86,21 +128,20 @@ fn take(core: &Core, tx: &mut Tx<'_>, events: Vec<Event>, now: Time) -> Result<(
 /// When the database is gone or full: then nothing of this is kept.
 pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     tx.lock_flow()?;
-    let mut moved = detect::pass_deadlines(core, tx, now)?;
-    let mut more = moved.len() as i64 >= detect::DEADLINES_PER_TICK;
-    route::place(core, tx, &moved, now)?;
+    let mut done = Done::default();
+    let passed = detect::pass_deadlines(core, tx, now)?;
     let waiting = store::events::waiting(tx, EVENTS_PER_TICK)?;
-    more |= waiting.len() as i64 == EVENTS_PER_TICK;
-    let (judged, done) = take(core, tx, waiting, now)?;
+    if passed.len() as i64 >= detect::DEADLINES_PER_TICK || waiting.len() as i64 == EVENTS_PER_TICK {
+        done.due = Some(now);
+    }
+    place(core, tx, passed, &mut done, now)?;
+    let judged = take(core, tx, waiting.into_iter().map(arriving).collect(), &mut done, now)?;
     store::events::judge(tx, &judged)?;
-    moved.extend(done.moved);
     let missed = detect::missed_heartbeats(core, tx, now)?;
-    let (judged, done) = take(core, tx, missed, now)?;
+    let judged = take(core, tx, missed.into_iter().map(arriving).collect(), &mut done, now)?;
     store::events::insert(tx, &judged)?;
-    moved.extend(done.moved);
-    let (count, rung) = tell::tick(core, tx, now)?;
-    more |= count as i64 == tell::GROUPS_PER_TICK;
-    Ok(Done { rung, moved, more })
+    done.told(tell::tick(core, tx, now)?);
+    Ok(done)
 }
 
 /// Events without a verdict that one run looks at, at the most.

@@ -26,6 +26,7 @@ pub mod incident;
 pub mod ingest;
 pub mod live;
 pub mod reload;
+pub mod rooms;
 pub mod route;
 pub mod standing;
 pub mod tell;

@@ -98,9 +98,8 @@ pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -
     let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
     let incidents: Vec<&Incident> = incidents.iter().collect();
     store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
-    let rings = crate::route::join(core, tx, &incidents, now)?;
     // groups that were there already have nothing new to tell; new ones are due by themselves
-    drop(rings);
+    crate::route::join(core, tx, &incidents, now)?;
     Ok(incidents.last().map(|incident| incident.id))
 }
 

@@ -10,17 +10,20 @@ use store::{Result, Tx};
 use crate::core::Core;
 use crate::incident::Moved;
 
-/// Finds the groups of what has moved, making new ones, and makes them due.
-pub(crate) fn place(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()> {
+/// Finds the groups of what has moved, making new ones, and makes them due; returns the first time when one
+/// must be looked at.
+pub(crate) fn place(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<Option<Time>> {
     let concerned: Vec<&Moved> = moved.iter().filter(|it| it.concerns_routing()).collect();
     if concerned.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut rings = ring_members(core, tx, &concerned, now)?;
     let to_place: Vec<&Incident> =
         concerned.iter().filter(|it| needs_placing(it)).map(|it| &it.after).collect();
-    rings.extend(join(core, tx, &to_place, now)?);
-    store::groups::ring(tx, &rings)
+    let (joined, begun) = join(core, tx, &to_place, now)?;
+    rings.extend(joined);
+    store::groups::ring(tx, &rings)?;
+    Ok(rings.iter().map(|(_, due)| *due).chain(begun).min())
 }
 
 /// Groups that know an incident already hear of whatever happens to it, even when its route would be
@@ -51,13 +54,11 @@ fn needs_placing(moved: &Moved) -> bool {
     moved.after.is_active() && moved.changes.iter().any(|change| moves(change.kind))
 }
 
-/// Puts active incidents into the groups of their routes; returns when those groups must be looked at.
-pub(crate) fn join(
-    core: &Core,
-    tx: &mut Tx<'_>,
-    incidents: &[&Incident],
-    now: Time,
-) -> Result<Vec<(Id, Time)>> {
+/// Groups that must be looked at, and when; and when the first of those that have just begun must be.
+pub(crate) type Joined = (Vec<(Id, Time)>, Option<Time>);
+
+/// Puts active incidents into the groups of their routes.
+pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Joined> {
     let live = core.live();
     let mut wanted: Vec<(String, &Route, &Incident)> = Vec::with_capacity(incidents.len());
     for incident in incidents {
@@ -92,7 +93,7 @@ pub(crate) fn join(
     begun.sort_unstable_by_key(|group| group.id);
     store::groups::insert(tx, &begun)?;
     store::groups::join(tx, &members)?;
-    Ok(rings)
+    Ok((rings, begun.iter().filter_map(|group| group.due_at).min()))
 }
 
 fn begin(core: &Core, key: &str, route: &Route, incident: &Incident, now: Time) -> GroupRow {

@@ -14,6 +14,7 @@ use store::ledger::Line;
 use store::{Result, Tx};
 
 use crate::core::Core;
+use crate::deliver::desk::lease;
 use crate::incident::line;
 use crate::live::{Live, LivePlace};
 
@@ -31,12 +32,22 @@ struct Plan {
     lines: Vec<Line>,
 }
 
-/// Tells the groups that are due, up to [`GROUPS_PER_TICK`] of them; returns how many there were, and the
-/// destinations that have something new to do.
-pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Vec<String>)> {
+/// What a run of [`tick`] led to.
+#[derive(Default)]
+pub(crate) struct Tick {
+    /// Deliveries that this node's desks have now.
+    pub handed: Vec<(Delivery, Notification)>,
+    /// Destinations whose desks have to claim what is new.
+    pub rung: Vec<String>,
+    /// When groups are due next because of this.
+    pub due: Option<Time>,
+}
+
+/// Tells the groups that are due, up to [`GROUPS_PER_TICK`] of them.
+pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     let due = store::groups::due(tx, now, GROUPS_PER_TICK)?;
     if due.is_empty() {
-        return Ok((0, Vec::new()));
+        return Ok(Tick::default());
     }
     if let Some(oldest) = due.first().and_then(|group| group.due_at) {
         core.counters.tell_lag(u64::try_from(now.since(oldest).as_micros()).unwrap_or(u64::MAX));
@@ -58,12 +69,52 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<(usize, Ve
         }
     }
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
+    let handed = hand_over(core, tx, &live, &mut plan, now)?;
     write(tx, &plan)?;
-    let mut rung: Vec<String> =
-        plan.deliveries.into_iter().map(|(delivery, _)| delivery.destination).collect();
+    let more = (ids.len() as i64 == GROUPS_PER_TICK).then_some(now);
+    let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).chain(more).min();
+    let (handed, mut rung) = split(plan.deliveries, &handed);
     rung.sort_unstable();
     rung.dedup();
-    Ok((ids.len(), rung))
+    Ok(Tick { handed, rung, due })
+}
+
+/// Gives deliveries to this node's desks at once, where those have room and nothing of the same lane is
+/// before them: they are written as leased, and need not be claimed. Returns which.
+fn hand_over(core: &Core, tx: &mut Tx<'_>, live: &Live, plan: &mut Plan, now: Time) -> Result<Vec<bool>> {
+    let mut handed: Vec<bool> =
+        plan.deliveries.iter().map(|(delivery, _)| core.rooms.has_room(&delivery.destination)).collect();
+    if !handed.contains(&true) {
+        return Ok(handed);
+    }
+    let lanes: Vec<i64> = plan.deliveries.iter().map(|(delivery, _)| delivery.lane).collect();
+    for busy in store::deliveries::lanes_busy(tx, &lanes)? {
+        handed[busy] = false;
+    }
+    for (handed, (delivery, _)) in handed.iter_mut().zip(&mut plan.deliveries) {
+        let place = live.places.get(&delivery.destination);
+        let Some(place) = place.filter(|_| *handed && core.rooms.take(&delivery.destination)) else {
+            *handed = false;
+            continue;
+        };
+        delivery.due_at = now + lease(&place.place.manners);
+    }
+    Ok(handed)
+}
+
+fn split(
+    deliveries: Vec<(Delivery, Notification)>,
+    handed: &[bool],
+) -> (Vec<(Delivery, Notification)>, Vec<String>) {
+    let (mut ours, mut rung) = (Vec::new(), Vec::new());
+    for (it, handed) in deliveries.into_iter().zip(handed) {
+        if *handed {
+            ours.push(it);
+        } else {
+            rung.push(it.0.destination);
+        }
+    }
+    (ours, rung)
 }
 
 /// What keeps incidents back, apart from their routes' own times.

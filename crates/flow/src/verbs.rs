@@ -12,8 +12,8 @@ use store::{Result, StoreError, Tx};
 
 use crate::core::Core;
 use crate::incident::apply_to;
-use crate::ingest::Done;
-use crate::{route, tell};
+use crate::ingest::{Done, place};
+use crate::tell;
 
 /// Does something to one incident; `None`: there is none with this id.
 ///
@@ -29,10 +29,11 @@ pub fn act(
     tx.lock_flow()?;
     let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
     let moved = apply_to(core, tx, vec![incident.clone()], input, now)?;
-    route::place(core, tx, &moved, now)?;
-    let (_, rung) = tell::tick(core, tx, now)?;
     let after = moved.first().map_or(incident, |it| it.after.clone());
-    Ok(Some((after, Done { rung, moved, more: false })))
+    let mut done = Done::default();
+    place(core, tx, moved, &mut done, now)?;
+    done.told(tell::tick(core, tx, now)?);
+    Ok(Some((after, done)))
 }
 
 /// A silence as somebody asks for it.

@@ -26,7 +26,8 @@ CREATE TABLE events (
     verdict TEXT NOT NULL
 );
 CREATE INDEX events_waiting ON events (id) WHERE verdict = '';
-CREATE INDEX events_of_incident ON events (incident_id, id);
+-- The event that opened an incident has its id and needs no index to be found.
+CREATE INDEX events_of_incident ON events (incident_id, id) WHERE incident_id <> id;
 
 -- The state machines. `live`: an event of the same key belongs to it. State: 0 open, 1 acknowledged, 2 resolved.
 CREATE TABLE incidents (

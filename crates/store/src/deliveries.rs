@@ -21,7 +21,7 @@ const COLUMNS: &str = "id, group_id, receiver, destination, lane, reason, state,
 pub fn insert(tx: &mut Tx<'_>, deliveries: &[(Delivery, Notification)]) -> Result<()> {
     let sql = "INSERT INTO deliveries (id, group_id, receiver, destination, lane, reason, state, attempts, \
                created_at, due_at, lease_until, settled_at, note) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)";
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     tx.execute_many(sql, deliveries, |(it, _)| {
         [
             it.id.into(),
@@ -34,6 +34,7 @@ pub fn insert(tx: &mut Tx<'_>, deliveries: &[(Delivery, Notification)]) -> Resul
             it.attempts.into(),
             it.created_at.into(),
             it.due_at.into(),
+            lease_of(it).into(),
             it.settled_at.into(),
             Value::Text(&it.note),
         ]
@@ -47,6 +48,11 @@ pub fn insert(tx: &mut Tx<'_>, deliveries: &[(Delivery, Notification)]) -> Resul
     let sql = "INSERT INTO messages (delivery_id, body) VALUES ($1, $2)";
     tx.execute_many(sql, &bodies, |(id, body)| [(*id).into(), Value::Text(body)])?;
     Ok(())
+}
+
+/// A delivery that is due later than it was planned is leased from the start: it was handed over.
+fn lease_of(delivery: &Delivery) -> Time {
+    if delivery.due_at > delivery.created_at { delivery.due_at } else { Time(0) }
 }
 
 /// Destinations that have something pending, whenever it is due.
@@ -101,7 +107,8 @@ pub fn claim(
     })?;
     let sql = "UPDATE deliveries SET due_at = $1, lease_until = $1 WHERE id = $2";
     tx.execute_many(sql, &found, |(it, _)| [lease_until.into(), it.id.into()])?;
-    Ok(found)
+    let leased = |(it, says): (Delivery, Notification)| (Delivery { due_at: lease_until, ..it }, says);
+    Ok(found.into_iter().map(leased).collect())
 }
 
 /// Ends the leases of a process that is gone; for a database that only one process uses, at its start.
@@ -113,28 +120,42 @@ pub fn end_leases(tx: &mut Tx<'_>, at: Time) -> Result<u64> {
     tx.execute(sql, &[at.into()])
 }
 
-/// Gives back what was taken and not tried.
+/// Gives back what was taken and not tried: deliveries by id, each with the lease under which it was taken.
+/// What another node has taken hold of meanwhile stays with it.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn give_back(tx: &mut Tx<'_>, deliveries: &[(Id, Time)]) -> Result<()> {
-    let sql = "UPDATE deliveries SET due_at = $1, lease_until = 0 WHERE id = $2 AND state = 0";
-    tx.execute_many(sql, deliveries, |(id, due)| [(*due).into(), (*id).into()])?;
+pub fn give_back(tx: &mut Tx<'_>, taken: &[(Id, Time)], due_at: Time) -> Result<()> {
+    let sql =
+        "UPDATE deliveries SET due_at = $1, lease_until = 0 WHERE id = $2 AND state = 0 AND lease_until = $3";
+    tx.execute_many(sql, taken, |(id, lease)| [due_at.into(), (*id).into(), (*lease).into()])?;
     Ok(())
 }
 
+/// A try, and what becomes of its delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// The delivery as it is after the try.
+    pub delivery: Delivery,
+    /// The try.
+    pub attempt: Attempt,
+    /// The lease under which it was made.
+    pub lease_until: Time,
+}
+
 /// Records tries and what became of their deliveries. A delivery that was settled meanwhile (buried by a
-/// person, delivered by another node whose lease was taken for dead) keeps its state.
+/// person, delivered by another node after our lease had ended) keeps its state; one that another node has
+/// taken hold of is settled by our try, but not given a new time.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn record(tx: &mut Tx<'_>, tries: &[(Delivery, Attempt)]) -> Result<()> {
+pub fn record(tx: &mut Tx<'_>, tries: &[Tried]) -> Result<()> {
     let sql = "INSERT INTO attempts (delivery_id, number, at, latency_micros, outcome, status, answer) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (delivery_id, number) DO NOTHING";
     let unwritten = |error: serde_json::Error| StoreError::Refused(format!("writing an outcome: {error}"));
     let rows: Vec<_> = tries
         .iter()
-        .map(|(_, it)| Ok((it, serde_json::to_string(&it.outcome).map_err(unwritten)?)))
+        .map(|it| Ok((&it.attempt, serde_json::to_string(&it.attempt.outcome).map_err(unwritten)?)))
         .collect::<Result<_>>()?;
     tx.execute_many(sql, &rows, |(it, outcome)| {
         [
@@ -147,8 +168,7 @@ pub fn record(tx: &mut Tx<'_>, tries: &[(Delivery, Attempt)]) -> Result<()> {
             Value::Text(&it.answer),
         ]
     })?;
-    let deliveries: Vec<&Delivery> = tries.iter().map(|(delivery, _)| delivery).collect();
-    update(tx, &deliveries)
+    update(tx, &tries.iter().map(|it| (&it.delivery, it.lease_until)).collect::<Vec<_>>())
 }
 
 /// Writes the state of deliveries that were settled without a try.
@@ -156,13 +176,13 @@ pub fn record(tx: &mut Tx<'_>, tries: &[(Delivery, Attempt)]) -> Result<()> {
 /// # Errors
 /// When the database is gone or full.
 pub fn settle(tx: &mut Tx<'_>, deliveries: &[Delivery]) -> Result<()> {
-    update(tx, &deliveries.iter().collect::<Vec<_>>())
+    update(tx, &deliveries.iter().map(|it| (it, Time(0))).collect::<Vec<_>>())
 }
 
-fn update(tx: &mut Tx<'_>, deliveries: &[&Delivery]) -> Result<()> {
+fn update(tx: &mut Tx<'_>, deliveries: &[(&Delivery, Time)]) -> Result<()> {
     let sql = "UPDATE deliveries SET state = $1, attempts = $2, due_at = $3, lease_until = 0, settled_at = $4, \
-               note = $5 WHERE id = $6 AND state = 0";
-    tx.execute_many(sql, deliveries, |it| {
+               note = $5 WHERE id = $6 AND state = 0 AND ($1 > CAST(0 AS BIGINT) OR lease_until = $7)";
+    tx.execute_many(sql, deliveries, |(it, lease)| {
         [
             (it.state as i64).into(),
             it.attempts.into(),
@@ -170,6 +190,7 @@ fn update(tx: &mut Tx<'_>, deliveries: &[&Delivery]) -> Result<()> {
             it.settled_at.into(),
             Value::Text(&it.note),
             it.id.into(),
+            (*lease).into(),
         ]
     })?;
     Ok(())

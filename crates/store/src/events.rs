@@ -1,7 +1,9 @@
 //! Events: written once, given a verdict once.
 
+use std::sync::Arc;
+
 use model::event::{Action, Event};
-use model::{Id, Severity};
+use model::{Id, Labels, Severity};
 
 use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
@@ -17,6 +19,21 @@ pub struct Judged {
     pub verdict: String,
 }
 
+/// Labels and annotations as their columns hold them. Made before a transaction begins, and used for the
+/// event and for the incident that it opens: writing them is a good part of what a row costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    pub(crate) labels: String,
+    pub(crate) annotations: String,
+}
+
+impl Texts {
+    /// Of these sets.
+    pub fn of(labels: &Labels, annotations: &Labels) -> Self {
+        Texts { labels: labels.to_json(), annotations: annotations.to_json() }
+    }
+}
+
 const COLUMNS: &str = "id, incident_id, source, key, action, severity, title, labels, annotations, link, \
                        started_at, ends_at, arrived_at, verdict";
 
@@ -24,13 +41,11 @@ const COLUMNS: &str = "id, incident_id, source, key, action, severity, title, la
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn insert(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
+pub fn insert(tx: &mut Tx<'_>, events: &[(Judged, Arc<Texts>)]) -> Result<()> {
     let sql = "INSERT INTO events (id, incident_id, source, key, action, severity, title, labels, annotations, \
                link, started_at, ends_at, arrived_at, verdict) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    let rows: Vec<_> =
-        events.iter().map(|it| (it, it.event.labels.to_json(), it.event.annotations.to_json())).collect();
-    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+    tx.execute_many(sql, events, |(it, texts)| {
         let event = &it.event;
         [
             event.id.into(),
@@ -40,8 +55,8 @@ pub fn insert(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
             Value::Text(event.action.name()),
             event.severity.map(Severity::name).into(),
             Value::Text(&event.title),
-            Value::Text(labels),
-            Value::Text(annotations),
+            Value::Text(&texts.labels),
+            Value::Text(&texts.annotations),
             Value::Text(&event.link),
             event.started_at.into(),
             event.ends_at.into(),
@@ -65,9 +80,11 @@ pub fn waiting(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Event>> {
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn judge(tx: &mut Tx<'_>, events: &[Judged]) -> Result<()> {
+pub fn judge(tx: &mut Tx<'_>, events: &[(Judged, Arc<Texts>)]) -> Result<()> {
     let sql = "UPDATE events SET incident_id = $1, verdict = $2 WHERE id = $3";
-    tx.execute_many(sql, events, |it| [it.incident.into(), Value::Text(&it.verdict), it.event.id.into()])?;
+    tx.execute_many(sql, events, |(it, _)| {
+        [it.incident.into(), Value::Text(&it.verdict), it.event.id.into()]
+    })?;
     Ok(())
 }
 
@@ -96,9 +113,15 @@ pub fn list(tx: &mut Tx<'_>, incident: Option<Id>, before: Option<Id>, limit: i6
     match incident {
         Some(incident) => {
             let sql = format!(
-                "SELECT {COLUMNS} FROM events WHERE incident_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+                "SELECT {COLUMNS} FROM events WHERE incident_id = $1 AND incident_id <> id AND id < $2 \
+                 ORDER BY id DESC LIMIT $3"
             );
-            tx.query(&sql, &[incident.into(), before.into(), limit.into()], read)
+            let mut found = tx.query(&sql, &[incident.into(), before.into(), limit.into()], read)?;
+            // the event that opened it is the oldest, and has its id
+            if (found.len() as i64) < limit && incident < before {
+                found.extend(get(tx, incident)?);
+            }
+            Ok(found)
         }
         None => {
             let sql = format!("SELECT {COLUMNS} FROM events WHERE id < $1 ORDER BY id DESC LIMIT $2");

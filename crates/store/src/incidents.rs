@@ -1,10 +1,13 @@
 //! Incidents: one row a life of a key.
 
+use std::sync::Arc;
+
 use model::incident::{Incident, State};
 use model::{Id, Severity, Time};
 
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
+use crate::events::Texts;
 
 const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
                        resolved_at, first_seen, last_seen, times_seen, acknowledged_by, acknowledged_until, \
@@ -56,15 +59,13 @@ pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Incide
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn insert(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
+pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<()> {
     let sql = "INSERT INTO incidents (id, key, key_hash, live, source, state, severity, title, labels, annotations, \
                link, started_at, ends_at, resolved_at, first_seen, last_seen, times_seen, acknowledged_by, \
                acknowledged_until, snoozed_until, reopens_until, due_at, version) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
                $21, $22, $23)";
-    let rows: Vec<_> =
-        incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
-    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+    tx.execute_many(sql, incidents, |(it, texts)| {
         [
             it.id.into(),
             Value::Text(&it.key),
@@ -74,8 +75,8 @@ pub fn insert(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
             (it.state as i64).into(),
             (it.severity as i64).into(),
             Value::Text(&it.title),
-            Value::Text(labels),
-            Value::Text(annotations),
+            Value::Text(&texts.labels),
+            Value::Text(&texts.annotations),
             Value::Text(&it.link),
             it.started_at.into(),
             it.ends_at.into(),

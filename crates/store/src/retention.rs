@@ -104,7 +104,8 @@ fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
          AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
         "DELETE FROM told WHERE incident_id = $1",
         "DELETE FROM changes WHERE incident_id = $1",
-        "DELETE FROM events WHERE incident_id = $1",
+        "DELETE FROM events WHERE incident_id = $1 AND incident_id <> id",
+        "DELETE FROM events WHERE id = $1",
         "DELETE FROM members WHERE incident_id = $1",
         "DELETE FROM incidents WHERE id = $1",
     ] {

@@ -4,13 +4,16 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use model::delivery::{Attempt, Delivery, DeliveryState, Health, Outcome};
 use model::event::{Event, NewEvent};
 use model::group::{Group, Told};
 use model::incident::{Change, ChangeKind, Incident};
 use model::notification::Reason;
 use model::{Id, Labels, Notification, Silence, Time};
-use store::events::Judged;
+use store::deliveries::Tried;
+use store::events::{Judged, Texts};
 use store::groups::{GroupRow, MemberChange};
 use store::ledger::Line;
 use store::{Durability, Store, StoreError};
@@ -31,6 +34,20 @@ fn judged(id: i64, verdict: &str) -> Judged {
         incident: (verdict == "opened").then_some(Id(id)),
         verdict: verdict.into(),
     }
+}
+
+fn texts(judged: Vec<Judged>) -> Vec<(Judged, Arc<Texts>)> {
+    let texts = |it: &Judged| Arc::new(Texts::of(&it.event.labels, &it.event.annotations));
+    judged.into_iter().map(|it| (it.clone(), texts(&it))).collect()
+}
+
+fn keep_events(tx: &mut store::Tx<'_>, events: &[Judged]) -> store::Result<()> {
+    store::events::insert(tx, &texts(events.to_vec()))
+}
+
+fn keep_incidents(tx: &mut store::Tx<'_>, incidents: &[&Incident]) -> store::Result<()> {
+    let rows = incidents.iter().map(|it| (*it, Arc::new(Texts::of(&it.labels, &it.annotations))));
+    store::incidents::insert(tx, &rows.collect::<Vec<_>>())
 }
 
 fn delivery(id: i64, destination: &str, lane: i64) -> (Delivery, Notification) {
@@ -82,12 +99,15 @@ fn events_come_back_as_they_were_and_wait_until_judged() {
     on_both(async |store: Store| {
         let events = vec![judged(1, "opened"), judged(2, ""), judged(3, "repeated")];
         let kept = events.clone();
-        store.write(Durability::Disk, move |tx| store::events::insert(tx, &kept)).await.unwrap();
+        store.write(Durability::Disk, move |tx| keep_events(tx, &kept)).await.unwrap();
         let found = store.read(|tx| store::events::get(tx, Id(1))).await.unwrap();
         assert_eq!(found, Some(events[0].clone()));
         let waiting = store.read(|tx| store::events::waiting(tx, 10)).await.unwrap();
         assert_eq!(waiting, [events[1].event.clone()]);
-        store.write(Durability::Disk, |tx| store::events::judge(tx, &[judged(2, "opened")])).await.unwrap();
+        store
+            .write(Durability::Disk, |tx| store::events::judge(tx, &texts(vec![judged(2, "opened")])))
+            .await
+            .unwrap();
         assert!(store.read(|tx| store::events::waiting(tx, 10)).await.unwrap().is_empty());
         assert_eq!(store.read(|tx| store::events::list(tx, None, Some(Id(3)), 10)).await.unwrap().len(), 2);
         assert_eq!(store.read(|tx| store::events::list(tx, Some(Id(2)), None, 10)).await.unwrap().len(), 1);
@@ -98,22 +118,21 @@ fn events_come_back_as_they_were_and_wait_until_judged() {
 #[test]
 fn a_failed_function_leaves_nothing_and_harms_no_neighbour() {
     on_both(async |store: Store| {
-        let good = store.write(Durability::Disk, |tx| store::events::insert(tx, &[judged(1, "opened")]));
+        let good = store.write(Durability::Disk, |tx| keep_events(tx, &[judged(1, "opened")]));
         let bad = store.write(Durability::Disk, |tx| {
-            store::events::insert(tx, &[judged(2, "opened")])?;
+            keep_events(tx, &[judged(2, "opened")])?;
             Err::<(), _>(StoreError::Refused("changed my mind".into()))
         });
         let panics = store.write::<(), _>(Durability::Disk, |tx| {
-            store::events::insert(tx, &[judged(3, "opened")])?;
+            keep_events(tx, &[judged(3, "opened")])?;
             panic!("on purpose")
         });
-        let twice =
-            store.write(Durability::Disk, |tx| store::events::insert(tx, &[judged(4, ""), judged(4, "")]));
+        let twice = store.write(Durability::Disk, |tx| keep_events(tx, &[judged(4, ""), judged(4, "")]));
         let (good, bad, panics, twice) = futures::join!(good, bad, panics, twice);
         assert!(good.is_ok() && bad.is_err() && panics.is_err() && twice.is_err());
         let all = store.read(|tx| store::events::list(tx, None, None, 10)).await.unwrap();
         assert_eq!(all.iter().map(|it| it.event.id.0).collect::<Vec<_>>(), [1]);
-        store.write(Durability::Disk, |tx| store::events::insert(tx, &[judged(5, "opened")])).await.unwrap();
+        store.write(Durability::Disk, |tx| keep_events(tx, &[judged(5, "opened")])).await.unwrap();
     });
 }
 
@@ -123,7 +142,7 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
         let (mut incident, _) = Incident::open(&event(7, "Disk"));
         incident.ends_at = Some(at(100));
         let (kept, key) = (incident.clone(), incident.key.clone());
-        store.write(Durability::Disk, move |tx| store::incidents::insert(tx, &[&kept])).await.unwrap();
+        store.write(Durability::Disk, move |tx| keep_incidents(tx, &[&kept])).await.unwrap();
         let find = move |tx: &mut store::Tx<'_>| store::incidents::live_by_keys(tx, &["nothing", &key]);
         assert_eq!(store.read(find.clone()).await.unwrap(), [(1, incident.clone())]);
         assert_eq!(store.read(|tx| store::incidents::due(tx, at(99), 10)).await.unwrap(), []);
@@ -149,7 +168,7 @@ fn a_page_stops_after_its_scan_and_says_where_to_go_on() {
     on_both(async |store: Store| {
         let all: Vec<Incident> = (1..=30).map(|id| Incident::open(&event(id, "Disk")).0).collect();
         store
-            .write(Durability::Disk, move |tx| store::incidents::insert(tx, &all.iter().collect::<Vec<_>>()))
+            .write(Durability::Disk, move |tx| keep_incidents(tx, &all.iter().collect::<Vec<_>>()))
             .await
             .unwrap();
         let which = store::incidents::Which::Active;
@@ -181,7 +200,7 @@ fn groups_keep_their_members_and_their_clock() {
         let kept = (incident.clone(), group.clone());
         store
             .write(Durability::Disk, move |tx| {
-                store::incidents::insert(tx, &[&kept.0])?;
+                keep_incidents(tx, &[&kept.0])?;
                 store::groups::insert(tx, &[kept.1])?;
                 store::groups::join(tx, &[(Id(50), Id(7))])?;
                 store::groups::join(tx, &[(Id(50), Id(7))])?;
@@ -237,6 +256,14 @@ fn a_claim_takes_the_first_of_each_lane_and_leases_it() {
         assert_eq!(claim(&store, "a", at(66), 10).await, [1, 3], "a lease ends by itself");
         let waiting = store.read(store::deliveries::destinations_waiting).await.unwrap();
         assert_eq!(waiting, ["a", "b"]);
+        let back = |lease: Time| {
+            let back = [(Id(1), lease)];
+            store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back, at(66)))
+        };
+        back(at(65)).await.unwrap();
+        assert_eq!(claim(&store, "a", at(66), 10).await, Vec::<i64>::new(), "that lease had ended");
+        back(at(126)).await.unwrap();
+        assert_eq!(claim(&store, "a", at(66), 10).await, [1]);
         store.write(Durability::Disk, |tx| store::deliveries::end_leases(tx, at(67))).await.unwrap();
         assert_eq!(claim(&store, "a", at(67), 10).await, [1, 3]);
     });
@@ -271,7 +298,7 @@ fn answers_are_recorded_once_and_a_settled_delivery_stays_settled() {
         };
         let mut done = delivery(1, "a", 10).0;
         (done.state, done.attempts, done.settled_at) = (DeliveryState::Delivered, 1, Some(at(5)));
-        let tried = (done.clone(), attempt.clone());
+        let tried = Tried { delivery: done.clone(), attempt: attempt.clone(), lease_until: Time(0) };
         let again = tried.clone();
         store.write(Durability::Disk, move |tx| store::deliveries::record(tx, &[tried])).await.unwrap();
         store.write(Durability::Disk, move |tx| store::deliveries::record(tx, &[again])).await.unwrap();
@@ -382,11 +409,8 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
         let (old, _) = old.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(10));
         store
             .write(Durability::Disk, move |tx| {
-                store::incidents::insert(tx, &[&open, &old])?;
-                store::events::insert(
-                    tx,
-                    &[judged(1, "opened"), judged(2, "opened"), judged(3, "repeated")],
-                )?;
+                keep_incidents(tx, &[&open, &old])?;
+                keep_events(tx, &[judged(1, "opened"), judged(2, "opened"), judged(3, "repeated")])?;
                 let change = Change { kind: ChangeKind::Opened, by: String::new(), detail: String::new() };
                 store::ledger::write(
                     tx,
@@ -429,7 +453,7 @@ fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
                     it.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(0)).0
                 });
                 let over: Vec<Incident> = over.collect();
-                store::incidents::insert(tx, &over.iter().collect::<Vec<_>>())
+                keep_incidents(tx, &over.iter().collect::<Vec<_>>())
             })
             .unwrap();
     }

@@ -7,11 +7,14 @@ use model::delivery::{Attempt, Delivery, DeliveryState, Health, Next, Permit, af
 use model::receiver::Manners;
 use model::{Id, Notification, Time};
 use sdk::Answer;
+use store::deliveries::Tried;
 
 /// Deliveries that a desk holds claimed at the most.
 const MAX_CLAIMED: usize = 256;
 /// Deliveries that are claimed at once even for a destination that takes one at a time.
 const MIN_CLAIMED: usize = 16;
+/// What a send may take beyond its own time-out before it is given up from outside.
+pub const OVERTIME: Duration = Duration::from_secs(3);
 /// What a lease leaves for recording an answer, beside the time for sending.
 const LEASE_SLACK: Duration = Duration::from_secs(30);
 
@@ -22,6 +25,8 @@ pub struct Desk {
     claimed: VecDeque<(Delivery, Notification)>,
     under_way: usize,
     claiming: bool,
+    /// a ring came while a claim was under way, which may not have seen what it was for
+    rung: bool,
     /// when the next pending row is due, as far as is known
     next_row: Option<Time>,
     /// when the budget has room for the next message
@@ -61,6 +66,12 @@ impl Desk {
     /// Something new is pending.
     pub fn ring(&mut self) {
         self.next_row = Some(Time::MIN);
+        self.rung = self.claiming;
+    }
+
+    /// Whether a claim is under way.
+    pub fn is_claiming(&self) -> bool {
+        self.claiming
     }
 
     /// What to claim now, if anything. The claim is under way until [`Desk::claimed`] or
@@ -72,24 +83,31 @@ impl Desk {
             return None;
         }
         let limit = match self.health.permit(self.under_way, now) {
-            Permit::Go => {
-                (manners.concurrency * 2).clamp(MIN_CLAIMED, MAX_CLAIMED)
-                    - self.claimed.len().min(MIN_CLAIMED - 1)
-            }
+            Permit::Go => most_claimed(manners).saturating_sub(self.claimed.len()).max(1),
             Permit::Probe if self.claimed.is_empty() => 1,
             _ => return None,
         };
         self.claiming = true;
-        // the last of a full desk waits for all before it
-        let rounds = MAX_CLAIMED.div_ceil(manners.concurrency.max(1)) as u32;
-        let lease_until = now + manners.timeout * (rounds + 1) + LEASE_SLACK;
-        Some(Claim { limit: limit as i64, lease_until })
+        Some(Claim { limit: limit as i64, lease_until: now + lease(manners) })
+    }
+
+    /// How many deliveries may be handed over to this desk now, beside what it has.
+    pub fn room(&self, manners: &Manners, now: Time) -> i64 {
+        if self.budget_free > now || self.health.permit(self.under_way, now) != Permit::Go {
+            return 0;
+        }
+        most_claimed(manners) as i64 - (self.claimed.len() + self.under_way) as i64
+    }
+
+    /// Takes what was handed over.
+    pub fn handed(&mut self, delivery: Delivery, notification: Notification) {
+        self.claimed.push_back((delivery, notification));
     }
 
     /// What was claimed, and when the next row is due after that.
     pub fn claimed(&mut self, found: Vec<(Delivery, Notification)>, next_row: Option<Time>) {
         self.claiming = false;
-        self.next_row = next_row;
+        self.next_row = if std::mem::take(&mut self.rung) { Some(Time::MIN) } else { next_row };
         self.claimed.extend(found);
     }
 
@@ -107,7 +125,7 @@ impl Desk {
         if matches!(self.health.permit(self.under_way, now), Permit::NotBefore(_)) {
             return None;
         }
-        let next = self.claimed.pop_front()?;
+        let next = self.next_in_lease(manners, now)?;
         self.under_way += 1;
         if manners.per_second > 0.0 {
             let step = Duration::from_secs_f64((1.0 / manners.per_second).min(3600.0));
@@ -117,6 +135,25 @@ impl Desk {
         Some(next)
     }
 
+    /// The next one that is still ours. Of what waited here beyond its lease another node may have taken
+    /// hold: it is left to its row, and claimed again from there.
+    fn next_in_lease(&mut self, manners: &Manners, now: Time) -> Option<(Delivery, Notification)> {
+        while let Some(next) = self.claimed.pop_front() {
+            // it must last until the answer is there
+            if next.0.due_at > now + manners.timeout + OVERTIME {
+                return Some(next);
+            }
+            self.ring();
+        }
+        None
+    }
+
+    /// Everything that was claimed and not tried, with its leases, whatever the destination's health: for a
+    /// node that stops.
+    pub fn clear_away(&mut self) -> Vec<(Id, Time)> {
+        self.claimed.drain(..).map(|(delivery, _)| (delivery.id, delivery.due_at)).collect()
+    }
+
     /// What was claimed and may not go now: to be given back, so that no lease runs out meanwhile.
     pub fn give_back(&mut self, now: Time) -> Vec<(Id, Time)> {
         match self.health.permit(self.under_way, now) {
@@ -124,7 +161,7 @@ impl Desk {
                 if !self.claimed.is_empty() {
                     self.ring();
                 }
-                self.claimed.drain(..).map(|(delivery, _)| (delivery.id, now)).collect()
+                self.clear_away()
             }
             _ => Vec::new(),
         }
@@ -144,7 +181,8 @@ impl Desk {
         manners: &Manners,
         random: f64,
         now: Time,
-    ) -> (Delivery, Attempt) {
+    ) -> Tried {
+        let lease_until = delivery.due_at;
         self.under_way = self.under_way.saturating_sub(1);
         self.health.record(&answer.outcome, now);
         delivery.attempts += 1;
@@ -168,7 +206,7 @@ impl Desk {
                 self.next_row = Some(self.next_row.map_or(at, |have| have.min(at)));
             }
         }
-        (delivery, attempt)
+        Tried { delivery, attempt, lease_until }
     }
 
     /// When this desk can do something that it cannot do now, if nothing happens before.
@@ -186,6 +224,18 @@ impl Desk {
         };
         Some(row.max(permitted).max(self.budget_free))
     }
+}
+
+/// What a desk holds at the most: enough to go on with while more is claimed.
+fn most_claimed(manners: &Manners) -> usize {
+    (manners.concurrency * 2).clamp(MIN_CLAIMED, MAX_CLAIMED)
+}
+
+/// How long a desk may keep what it has, before others take it for lost: the last of a full desk waits for
+/// all before it.
+pub fn lease(manners: &Manners) -> Duration {
+    let rounds = most_claimed(manners).div_ceil(manners.concurrency.max(1)) as u32;
+    manners.timeout * (rounds + 1) + LEASE_SLACK
 }
 
 /// A delivery that is too old to be worth a try, as it goes to the dead letters.

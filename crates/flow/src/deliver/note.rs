@@ -12,6 +12,8 @@ pub type Found = (Vec<(Delivery, Notification)>, Option<Time>);
 pub enum Note {
     /// These destinations have something new.
     Ring(Vec<String>),
+    /// These deliveries were handed over to their desks.
+    Handed(Vec<(Delivery, Notification)>),
     /// A claim came back: what was found, and when the next row is due.
     Claimed(String, store::Result<Found>),
     /// A message was answered.

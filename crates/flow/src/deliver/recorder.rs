@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::delivery::{Attempt, Delivery, Health};
+use model::delivery::{Delivery, Health};
+use store::deliveries::Tried;
 use store::{Durability, Store};
 use tokio::sync::mpsc;
 
@@ -12,6 +13,10 @@ use super::note::Note;
 pub const MAX_UNRECORDED: usize = 1024;
 /// Answers recorded in one transaction at the most.
 const MAX_BATCH: usize = 512;
+/// How long a small batch waits for more, when the last one was not alone either.
+const LINGER: Duration = Duration::from_millis(1);
+/// Answers that are enough to share a transaction.
+const CROWD: usize = 64;
 /// How long until recording is tried again when the database is gone.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -19,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub enum Record {
     /// A try and what became of its delivery.
-    Try(Box<(Delivery, Attempt)>),
+    Try(Box<Tried>),
     /// A delivery that was settled without a try.
     Settled(Box<Delivery>),
     /// How a destination is doing.
@@ -34,7 +39,17 @@ pub(crate) async fn run(
     notes: mpsc::WeakUnboundedSender<Note>,
 ) {
     let mut batch = Vec::new();
+    let mut crowd = 0;
     while records.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        if crowd > 1 && batch.len() < CROWD {
+            // where many are answered one by one, a moment's wait lets them share a transaction
+            tokio::time::sleep(LINGER).await;
+            while batch.len() < MAX_BATCH {
+                let Ok(record) = records.try_recv() else { break };
+                batch.push(record);
+            }
+        }
+        crowd = batch.len();
         loop {
             let kept = batch.clone();
             match store.write(Durability::Disk, move |tx| write(tx, &kept)).await {
@@ -61,7 +76,7 @@ pub(crate) async fn run(
 impl Record {
     fn destination(&self) -> &str {
         match self {
-            Record::Try(it) => &it.0.destination,
+            Record::Try(it) => &it.delivery.destination,
             Record::Settled(delivery) => &delivery.destination,
             Record::Health(destination, _) => destination,
         }

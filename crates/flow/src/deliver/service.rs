@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use model::delivery::{Delivery, Outcome};
+use model::delivery::{Delivery, Health, Outcome};
 use model::{Notification, Time};
 use sdk::{Answer, Context, Inbox, Message, http::Http};
 use store::{Durability, Store};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::desk::{Claim, Desk, too_old};
+use super::desk::{Claim, Desk, OVERTIME, too_old};
 use super::note::{Answered, Note};
 use super::recorder::{MAX_UNRECORDED, Record};
 use crate::clock::Clock;
@@ -22,8 +22,6 @@ use crate::live::LivePlace;
 
 /// How often all destinations are looked at, whether rung or not: a lost ring costs this much at the most.
 const SWEEP: Duration = Duration::from_secs(1);
-/// What a send may take beyond its own time-out before it is given up from outside.
-const OVERTIME: Duration = Duration::from_secs(3);
 /// When claiming is tried again after the database was gone.
 const CLAIM_RETRY: Duration = Duration::from_millis(500);
 
@@ -72,12 +70,38 @@ impl Service {
                 () = tokio::time::sleep(wake) => self.work_all(&mut state),
             }
         }
-        while state.desks.values().any(|desk| desk.under_way() > 0) {
-            let Some(note) = inbox.recv().await else { break };
-            if let Note::Answered(answered) = note {
-                self.answered(&mut state, *answered);
-            }
+        self.end(state, inbox).await;
+    }
+
+    /// Waits for what is under way, and gives back what was claimed and not tried.
+    async fn end(&self, mut state: State, mut inbox: mpsc::UnboundedReceiver<Note>) {
+        let busy = |desk: &Desk| desk.under_way() > 0 || desk.is_claiming();
+        let mut back = Vec::new();
+        let now = self.clock.now();
+        loop {
+            let note =
+                if state.desks.values().any(busy) { inbox.recv().await } else { inbox.try_recv().ok() };
+            let Some(note) = note else { break };
+            let found = match note {
+                Note::Answered(answered) => {
+                    self.answered(&mut state, *answered);
+                    continue;
+                }
+                Note::Claimed(name, result) => {
+                    let found = result.map(|(found, _)| found).unwrap_or_default();
+                    state.desks.entry(name).or_default().claimed(Vec::new(), None);
+                    found
+                }
+                Note::Handed(found) => found,
+                Note::Ring(_) | Note::Recorded(..) => continue,
+            };
+            back.extend(found.into_iter().map(|(delivery, _)| (delivery.id, delivery.due_at)));
         }
+        back.extend(state.desks.values_mut().flat_map(|desk| desk.clear_away()));
+        let given =
+            self.store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back, now)).await;
+        let _ =
+            given.inspect_err(|error| tracing::warn!(%error, "what was claimed waits for its leases to end"));
     }
 
     async fn remembered(&self) -> HashMap<String, Desk> {
@@ -91,9 +115,22 @@ impl Service {
         match note {
             Note::Ring(names) => {
                 for name in names {
-                    state.desks.entry(name.clone()).or_insert_with(|| Desk::new(Default::default())).ring();
+                    state.desks.entry(name.clone()).or_insert_with(|| Desk::new(Health::default())).ring();
                     self.work(state, &name);
                 }
+            }
+            Note::Handed(deliveries) => {
+                let mut names = Vec::new();
+                for (delivery, notification) in deliveries {
+                    let name = delivery.destination.clone();
+                    let desk =
+                        state.desks.entry(name.clone()).or_insert_with(|| Desk::new(Health::default()));
+                    desk.handed(delivery, notification);
+                    if names.last() != Some(&name) {
+                        names.push(name);
+                    }
+                }
+                names.iter().for_each(|name| self.work(state, name));
             }
             Note::Claimed(name, result) => {
                 let now = self.clock.now();
@@ -136,8 +173,8 @@ impl Service {
         let kind = place.map_or("gone", |place| place.kind.as_str());
         let before = desk.health().word(now);
         let tried = desk.answered(delivery, began, answer, &manners, rand::random(), now);
-        self.core.counters.attempts.add(&format!("{kind}/{}", tried.1.outcome.name()), 1);
-        self.core.counters.attempt_micros.add(kind, tried.1.latency_micros.unsigned_abs());
+        self.core.counters.attempts.add(&format!("{kind}/{}", tried.attempt.outcome.name()), 1);
+        self.core.counters.attempt_micros.add(kind, tried.attempt.latency_micros.unsigned_abs());
         let health = (desk.health().word(now) != before).then(|| desk.health().clone());
         self.record(state, Record::Try(Box::new(tried)));
         if let Some(health) = health {
@@ -164,10 +201,19 @@ impl Service {
         names.iter().for_each(|name| self.work(state, name));
     }
 
-    /// Does what a desk can do now: sends, gives back, claims.
+    /// Does what a desk can do now: sends, gives back, claims; and says how much room it has then.
     fn work(&self, state: &mut State, name: &str) {
         let (live, now) = (self.core.live(), self.clock.now());
         let Some(place) = live.places.get(name) else { return };
+        self.work_at(state, place, name, now);
+        if let Some(desk) = state.desks.get(name) {
+            let room =
+                if state.unrecorded < MAX_UNRECORDED { desk.room(&place.place.manners, now) } else { 0 };
+            self.core.rooms.set(name, room);
+        }
+    }
+
+    fn work_at(&self, state: &mut State, place: &LivePlace, name: &str, now: Time) {
         while state.unrecorded < MAX_UNRECORDED {
             let Some(desk) = state.desks.get_mut(name) else { return };
             let Some((delivery, notification)) = desk.next(&place.place.manners, now) else { break };
@@ -184,8 +230,9 @@ impl Service {
         if !back.is_empty() {
             let store = self.store.clone();
             self.tracker.spawn(async move {
-                let given =
-                    store.write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back)).await;
+                let given = store
+                    .write(Durability::Lazy, move |tx| store::deliveries::give_back(tx, &back, now))
+                    .await;
                 // if not given back, their leases end by themselves
                 let _ =
                     given.inspect_err(|error| tracing::warn!(%error, "deliveries could not be given back"));
@@ -250,8 +297,9 @@ impl Service {
                 self.settle_orphans(&name).await;
                 continue;
             }
-            state.desks.entry(name).or_insert_with(|| Desk::new(Default::default())).ring();
+            state.desks.entry(name).or_insert_with(|| Desk::new(Health::default())).ring();
         }
+        self.core.rooms.retain(|name| live.places.contains_key(name));
         state.desks.retain(|name, desk| live.places.contains_key(name) || desk.under_way() > 0);
         self.work_all(state);
     }

@@ -47,7 +47,7 @@ impl Hub {
                 let same = before.body_hash == once.body_hash;
                 return Ok((if same { Taken::Before(before.answer) } else { Taken::Another }, None));
             }
-            let (accepted, done) = ingest::accept(&core, tx, events, now)?;
+            let (accepted, done) = ingest::accept(&core, tx, ingest::arrive(&core, events, now), now)?;
             let answer = answer(&accepted);
             let answered = Answered { body_hash: once.body_hash, answer: answer.clone() };
             store::requests::put(tx, &once.key, &answered, now)?;

@@ -4,6 +4,7 @@
 //! past: incidents that are over, with events, timelines, and the deliveries that told of them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,8 @@ use model::incident::{Change, Input, Policy};
 use model::notification::{Alert, Notification, Reason};
 use model::{Delivery, Id, Incident, Labels, Severity, Time};
 use serde_json::json;
-use store::events::Judged;
+use store::deliveries::Tried;
+use store::events::{Judged, Texts};
 use store::ledger::Line;
 use store::{Store, Tx};
 
@@ -83,14 +85,20 @@ struct Batch {
     incidents: Vec<Incident>,
     lines: Vec<Line>,
     deliveries: Vec<(Delivery, Notification)>,
-    tries: Vec<(Delivery, Attempt)>,
+    tries: Vec<Tried>,
     told: Vec<(Id, Id)>,
 }
 
 impl Batch {
     fn write(self, tx: &mut Tx<'_>) -> store::Result<()> {
-        store::events::insert(tx, &self.events)?;
-        store::incidents::insert(tx, &self.incidents.iter().collect::<Vec<_>>())?;
+        let texts = |labels: &Labels, annotations: &Labels| Arc::new(Texts::of(labels, annotations));
+        let events = self.events.into_iter().map(|it| {
+            let texts = texts(&it.event.labels, &it.event.annotations);
+            (it, texts)
+        });
+        store::events::insert(tx, &events.collect::<Vec<_>>())?;
+        let incidents = self.incidents.iter().map(|it| (it, texts(&it.labels, &it.annotations)));
+        store::incidents::insert(tx, &incidents.collect::<Vec<_>>())?;
         store::ledger::write(tx, &self.lines)?;
         store::deliveries::insert(tx, &self.deliveries)?;
         store::deliveries::record(tx, &self.tries)?;
@@ -212,7 +220,8 @@ impl Past {
         let (latency_micros, status, answer) = (4_000, Some(200), "ok".to_owned());
         let attempt = Attempt { delivery: id, number: 1, at, latency_micros, outcome, status, answer };
         batch.told.extend(incidents.iter().map(|incident| (incident.id, id)));
-        batch.tries.push((delivery.clone(), attempt));
+        let lease_until = delivery.due_at;
+        batch.tries.push(Tried { delivery: delivery.clone(), attempt, lease_until });
         batch.deliveries.push((delivery, notification));
     }
 }
