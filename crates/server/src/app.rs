@@ -51,6 +51,8 @@ pub struct Options {
     pub header_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How long a client may leave a part of an answer unread before the connection is cut.
+    pub write_timeout: Duration,
     /// How long a request may take altogether.
     pub request_timeout: Duration,
     /// How long requests that are under way may take to end when the server is told to stop.
@@ -73,6 +75,7 @@ impl Default for Options {
             max_body_bytes: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(20),
             max_connections: 4096,

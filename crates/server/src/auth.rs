@@ -99,7 +99,10 @@ impl Caller {
 
 /// Tokens that were good a moment ago.
 #[derive(Debug, Default)]
-pub struct Auth(Mutex<HashMap<[u8; 32], (Arc<Caller>, Time)>>);
+pub struct Auth(Mutex<HashMap<Hash, (Arc<Caller>, Time)>>);
+
+/// The hash of a token.
+type Hash = [u8; 32];
 
 impl Auth {
     pub(crate) fn remembered(&self, hash: &[u8; 32], now: Time) -> Option<Arc<Caller>> {

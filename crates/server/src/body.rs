@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::app::Shared;
-use crate::error::{Answer, Problem};
+use crate::error::{Answer, Kind, Problem};
 
 /// A body that is this many times over the limit is not even thrown away: the connection is cut instead.
 const PATIENCE: u64 = 8;
@@ -31,7 +31,7 @@ pub async fn read(body: Body, limit: usize, timeout: Duration) -> Answer<Bytes> 
         Ok(Err(error)) => Err(Problem::bad(format!("the body could not be read to its end: {error}"))),
         Err(_) => {
             let seconds = timeout.as_secs_f64();
-            Err(Problem::too_slow(format!("the body did not arrive within {seconds} seconds")))
+            Err(Problem::new(Kind::TooSlow, format!("the body did not arrive within {seconds} seconds")))
         }
     }
 }
@@ -81,13 +81,17 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
         return Err(Problem::bad("the body is empty: a JSON document is expected"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        Problem::wrong(path, error.into_inner().to_string())
-    })?;
+    let read = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| Problem::wrong(place(error.path()), error.into_inner().to_string()))?;
     deserializer.end().map_err(|error| Problem::bad(format!("after the document: {error}")))?;
     Ok(read)
+}
+
+/// Where in a document something is wrong; empty: it is the document as a whole. Where a document breaks off
+/// within something, it is there.
+pub(crate) fn place(path: &serde_path_to_error::Path) -> String {
+    let text = path.to_string();
+    text.trim_end_matches(['.', '?']).to_owned()
 }
 
 /// A body of JSON.

@@ -19,7 +19,7 @@ use crate::limits::{MAX_ERRORS, RETRY_AFTER_SECONDS};
 pub struct Problem {
     /// Names the kind of problem: `urn:nightbell:problem:` and a word.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: &'static str,
     /// The kind of problem in words, the same each time.
     pub title: &'static str,
     /// The status of the answer.
@@ -57,23 +57,93 @@ impl Wrong {
 /// What handlers return.
 pub type Answer<T> = std::result::Result<T, Problem>;
 
+/// The kinds of problems: a status, a name for programs, and the same in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request cannot be understood or makes no sense.
+    BadRequest,
+    /// Who are you?
+    Unauthorized,
+    /// You may not.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// It does not take this method.
+    MethodNotAllowed,
+    /// The body did not come in time.
+    TooSlow,
+    /// More than a limit allows.
+    TooLarge,
+    /// The name of a request is taken by another one.
+    KeyTaken,
+    /// It is not in the state that this needs.
+    NotInState,
+    /// Are you sure?
+    Confirm,
+    /// Not now.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+impl Kind {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Kind::BadRequest => {
+                (StatusCode::BAD_REQUEST, "urn:nightbell:problem:bad-request", "The request is not right")
+            }
+            Kind::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "urn:nightbell:problem:unauthorized", "A token is needed")
+            }
+            Kind::Forbidden => (StatusCode::FORBIDDEN, "urn:nightbell:problem:forbidden", "Not allowed"),
+            Kind::NotFound => (StatusCode::NOT_FOUND, "urn:nightbell:problem:not-found", "Not found"),
+            Kind::MethodNotAllowed => {
+                let name = "urn:nightbell:problem:method-not-allowed";
+                (StatusCode::METHOD_NOT_ALLOWED, name, "Method not allowed")
+            }
+            Kind::TooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "urn:nightbell:problem:too-slow", "The request came too slowly")
+            }
+            Kind::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "urn:nightbell:problem:too-large", "The request is too large")
+            }
+            Kind::KeyTaken => {
+                (StatusCode::CONFLICT, "urn:nightbell:problem:key-taken", "The Idempotency-Key is taken")
+            }
+            Kind::NotInState => {
+                (StatusCode::CONFLICT, "urn:nightbell:problem:not-in-state", "Not as it is now")
+            }
+            Kind::Confirm => (StatusCode::CONFLICT, "urn:nightbell:problem:confirm", "Are you sure?"),
+            Kind::Unavailable => {
+                let name = "urn:nightbell:problem:unavailable";
+                (StatusCode::SERVICE_UNAVAILABLE, name, "Not available just now")
+            }
+            Kind::Internal => {
+                let name = "urn:nightbell:problem:internal";
+                (StatusCode::INTERNAL_SERVER_ERROR, name, "Something went wrong here")
+            }
+        }
+    }
+}
+
 impl Problem {
     /// A problem of some kind.
-    pub fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (status, name, title) = kind.parts();
         Problem {
-            kind: format!("urn:nightbell:problem:{kind}"),
+            kind: name,
             title,
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
             more: serde_json::Map::new(),
-            retry_after: None,
+            retry_after: (kind == Kind::Unavailable).then_some(RETRY_AFTER_SECONDS),
         }
     }
 
     /// 400: the request as it is cannot be understood or makes no sense.
     pub fn bad(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request is not right", detail)
+        Problem::new(Kind::BadRequest, detail)
     }
 
     /// 400 for one thing that is wrong somewhere.
@@ -98,45 +168,37 @@ impl Problem {
 
     /// 401: who are you?
     pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
+        Problem::new(Kind::Unauthorized, detail)
     }
 
     /// 403: you may not.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+        Problem::new(Kind::Forbidden, detail)
     }
 
     /// 404: there is no such thing.
     pub fn not_found(what: &str, name: impl std::fmt::Display) -> Self {
-        let detail = format!("there is no {what} {name}");
-        Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+        Problem::new(Kind::NotFound, format!("there is no {what} {name}"))
     }
 
-    /// 408: the body did not come in time.
-    pub fn too_slow(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request came too slowly", detail)
+    /// 409: it is not in the state that this needs.
+    pub fn not_in_state(detail: impl Into<String>) -> Self {
+        Problem::new(Kind::NotInState, detail)
     }
 
-    /// 409: not in the state that things are in.
-    pub fn conflict(kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::CONFLICT, kind, title, detail)
-    }
-
-    /// 413: more than the limit.
+    /// 413: more than a limit allows.
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
+        Problem::new(Kind::TooLarge, detail)
     }
 
     /// 503 with Retry-After: not now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let problem = Problem::new(status, "unavailable", "Not available just now", detail);
-        Problem { retry_after: Some(RETRY_AFTER_SECONDS), ..problem }
+        Problem::new(Kind::Unavailable, detail)
     }
 
     /// 500: our fault.
     pub fn internal(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", detail)
+        Problem::new(Kind::Internal, detail)
     }
 
     /// The same, with something to say besides.
@@ -202,9 +264,7 @@ impl From<NotSilenced> for Problem {
     fn from(error: NotSilenced) -> Self {
         match error {
             NotSilenced::Bad(bad) => Problem::bad(bad.to_string()),
-            NotSilenced::Unknown => {
-                Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found", error.to_string())
-            }
+            NotSilenced::Unknown => Problem::new(Kind::NotFound, error.to_string()),
             NotSilenced::Store(error) => error.into(),
         }
     }
@@ -226,4 +286,40 @@ pub fn wrong_event(path: &str, bad: &BadEvent) -> Wrong {
 /// Where a matcher is wrong, and what.
 pub fn wrong_matcher(path: impl Into<String>, bad: &BadMatcher) -> Problem {
     Problem::wrong(path, bad.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error: impl Into<Problem>) -> (u16, String) {
+        let response = error.into().into_response();
+        let after = response.headers().get(header::RETRY_AFTER);
+        (response.status().as_u16(), after.map_or("", |value| value.to_str().unwrap()).to_owned())
+    }
+
+    #[test]
+    fn what_passes_says_when_to_come_again() {
+        let full = || StoreError::Unavailable("database or disk is full".to_owned());
+        assert_eq!(answer(full()), (503, "1".to_owned()));
+        assert_eq!(answer(NotAccepted::Store(full())), (503, "1".to_owned()));
+        assert_eq!(answer(NotSilenced::Store(full())), (503, "1".to_owned()));
+        assert_eq!(answer(NotAccepted::Busy), (503, "1".to_owned()));
+        assert_eq!(answer(StoreError::BadRow("x".to_owned())), (500, String::new()));
+    }
+
+    #[test]
+    fn a_long_list_of_errors_is_cut() {
+        let problem =
+            Problem::all_wrong((0..1000).map(|n| Wrong::new(format!("[{n}]"), "is wrong")).collect());
+        assert_eq!(problem.errors.len(), MAX_ERRORS);
+        assert_eq!(problem.detail, "[0]: is wrong; [1]: is wrong; [2]: is wrong; and 997 more");
+    }
+
+    #[test]
+    fn wrong_fields_are_named_from_the_body_on() {
+        let long = BadEvent::TooLong { what: "a name in labels".into(), bytes: 5, limit: 4 };
+        assert_eq!(wrong_event("[2]", &long).path, "[2].labels");
+        assert_eq!(wrong_event("", &BadEvent::Nameless).path, "labels");
+    }
 }

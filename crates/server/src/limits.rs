@@ -28,8 +28,6 @@ pub const TOKEN_MEMORY: Duration = Duration::from_secs(5);
 pub const MAX_TOKENS_REMEMBERED: usize = 10_000;
 /// Tokens that are made to begin with: random bytes, well above the 160 bits that guessing must face.
 pub const TOKEN_BYTES: usize = 24;
-/// How long a client may leave a part of an answer unread before the connection is cut.
-pub const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How often a live connection carries a sign of life.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Bytes of a request's head.

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::front::{Front, front};
 use crate::openapi::{self, Base, Description, complete, needs};
 use crate::{api, doors};
@@ -63,6 +63,5 @@ async fn not_allowed(method: Method, uri: Uri) -> Response {
         return doors::alertmanager::error::not_allowed(&method);
     }
     let detail = format!("{} does not take {method}: the header Allow says what it takes", uri.path());
-    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method-not-allowed", "Method not allowed", detail).into_response()
+    Problem::new(Kind::MethodNotAllowed, detail).into_response()
 }

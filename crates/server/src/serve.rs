@@ -99,7 +99,11 @@ impl Server {
             .header_read_timeout(self.app.options.header_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
+        let mut connection =
+            pin!(http.serve_connection(
+                TokioIo::new(Patient::new(stream, self.app.options.write_timeout)),
+                service
+            ));
         tokio::select! {
             ended = connection.as_mut() => return log(ended, peer),
             () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),

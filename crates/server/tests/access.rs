@@ -1,5 +1,7 @@
 //! Who may do what.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Taking events in by our own API.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 mod support;
 
 use axum::body::Body;
@@ -49,7 +51,9 @@ async fn many_events_come_in_one_request() {
 #[tokio::test]
 async fn of_a_list_the_good_events_are_taken_in() {
     let stage = Stage::new().await;
-    let events = json!([{"key": "good"}, {"labels": {}}, {"key": "late", "started_at": stage.at(200_000)}, {"key": "too"}]);
+    let late = stage.at(200_000);
+    let events =
+        json!([{"key": "good"}, {"labels": {}}, {"key": "late", "started_at": late}, {"key": "too"}]);
     let reply = stage.post("/api/v1/events", &events).await;
     let problem = reply.expect(400);
     let items: Vec<_> =

@@ -1,5 +1,7 @@
 //! Incidents: lists, verbs, explanations, and live changes.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
 mod support;
 
 use std::time::Duration;

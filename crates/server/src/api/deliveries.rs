@@ -216,5 +216,5 @@ async fn answer(app: &App, id: Id, done: bool, rule: &str) -> Answer<Json<Delive
         return Ok(shown);
     }
     let detail = format!("delivery {id} is {}: {rule}", shown.0.core.state.name());
-    Err(Problem::conflict("not-in-state", "Not as it is now", detail))
+    Err(Problem::not_in_state(detail))
 }

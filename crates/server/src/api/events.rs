@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, hash_hex};
 use crate::body;
-use crate::error::{Answer, Problem, Wrong, wrong_event};
+use crate::error::{Answer, Kind, Problem, Wrong, wrong_event};
 use crate::input::{AnnotationsIn, LabelsIn, PathId, SeverityIn, SpanIn, TimeIn, past, time};
 use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
 use crate::query::Query;
@@ -244,7 +244,7 @@ async fn take(
             let detail = format!(
                 "another request had the Idempotency-Key {name:?}, with another body: choose another name"
             );
-            Err(Problem::conflict("idempotency-key", "The Idempotency-Key is taken", detail))
+            Err(Problem::new(Kind::KeyTaken, detail))
         }
     }
 }

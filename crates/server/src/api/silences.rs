@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::body::Json as JsonBody;
-use crate::error::{Answer, Problem};
+use crate::error::{Answer, Kind, Problem};
 use crate::input::{Name, SpanIn, TimeIn, matchers, short, text, time};
 use crate::limits::MAX_PREVIEW;
 use crate::query::Query;
@@ -252,7 +252,7 @@ async fn guard(app: &App, matchers: &Matchers) -> Answer<()> {
         "it would catch {part} of {whole} of {what}, more than a share of {limit}: send it again with \
          \"confirm\": true if this is meant"
     );
-    Err(Problem::conflict("confirm", "Are you sure?", detail)
+    Err(Problem::new(Kind::Confirm, detail)
         .with("share", share)
         .with("limit", limit)
         .with("active", preview.active.len())

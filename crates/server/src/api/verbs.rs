@@ -233,7 +233,7 @@ async fn done(
     let incident = app.hub.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
     if !is_so(&incident) {
         let detail = format!("incident {id} is {}, so this cannot be done", incident.state.name());
-        return Err(Problem::conflict("not-in-state", "Not as it is now", detail));
+        return Err(Problem::not_in_state(detail));
     }
     Ok(Json(incident.into()))
 }

@@ -136,7 +136,7 @@ fn read(bytes: &[u8]) -> Result<Vec<AlertIn<'_>>, Wrong> {
             // once more, slowly, to say where
             let mut again = serde_json::Deserializer::from_slice(bytes);
             let place = serde_path_to_error::deserialize::<_, Vec<AlertIn<'_>>>(&mut again).err();
-            let place = place.map(|it| it.path().to_string()).filter(|it| it != ".").unwrap_or_default();
+            let place = place.map(|it| body::place(it.path())).unwrap_or_default();
             let place = if place.is_empty() { place } else { format!("{place}: ") };
             Err(Wrong::unreadable(format!("parsing alerts body from \"\" failed, because {place}{error}")))
         }
