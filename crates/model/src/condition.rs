@@ -2,19 +2,22 @@
 //! `severity >= 'error' and labels.team in ['db', 'core']`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, Value, context};
+use minijinja::{Environment, Expression, Value, context};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::labels::Labels;
 use crate::limits::{MAX_CONDITION_BYTES, TEMPLATE_FUEL};
 use crate::severity::Severity;
+use crate::stack;
 
 /// A condition on labels and severity, checked when made. Known names: `labels` (missing ones are
 /// undefined, which is false), `severity` (a word) and `level` (1 is the worst, 5 the mildest).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Condition {
     source: String,
+    expression: Arc<Expression<'static, 'static>>,
 }
 
 /// Why a condition cannot be used.
@@ -52,30 +55,30 @@ impl Condition {
         if source.len() > MAX_CONDITION_BYTES {
             return Err(BadCondition::TooLong(source.len()));
         }
-        let environment = environment();
-        let syntax = |error: minijinja::Error| BadCondition::Syntax {
-            source_text: source.to_owned(),
-            reason: error.to_string(),
+        let bad = |reason: String| BadCondition::Syntax { source_text: source.to_owned(), reason };
+        let compile = || {
+            let expression = ENVIRONMENT.compile_expression_owned(source.to_owned())?;
+            let names = expression.undeclared_variables(false);
+            Ok((expression, names))
         };
-        let expression = environment.compile_expression(source).map_err(syntax)?;
-        let unknown = expression.undeclared_variables(false).into_iter();
-        if let Some(name) = unknown.filter(|name| !KNOWN.contains(&name.as_str())).min() {
+        let compiled = stack::with_room(source.len(), compile)
+            .map_err(|error| bad(format!("there is no room to read it: {error}")))?;
+        let (expression, names) = compiled.map_err(|error: minijinja::Error| bad(error.to_string()))?;
+        if let Some(name) = names.into_iter().filter(|name| !KNOWN.contains(&name.as_str())).min() {
             return Err(BadCondition::UnknownName { source_text: source.to_owned(), name });
         }
-        Ok(Condition { source: source.to_owned() })
+        Ok(Condition { source: source.to_owned(), expression: Arc::new(expression) })
     }
 
     /// Whether it holds. One that cannot be worked out (out of fuel, a comparison that makes no sense)
     /// does not hold.
     pub fn holds(&self, labels: &Labels, severity: Severity) -> bool {
-        let environment = environment();
         let names = context! {
             labels => Value::from(labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect::<BTreeMap<_, _>>()),
             severity => severity.name(),
             level => severity.level(),
         };
-        let answer = environment.compile_expression(&self.source).and_then(|it| it.eval(names));
-        answer.is_ok_and(|value| value.is_true())
+        self.expression.eval(names).is_ok_and(|value| value.is_true())
     }
 
     /// As written.
@@ -84,12 +87,13 @@ impl Condition {
     }
 }
 
-fn environment() -> Environment<'static> {
+/// What all conditions are compiled in.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     minijinja_tests(&mut environment);
     environment.set_fuel(Some(TEMPLATE_FUEL));
     environment
-}
+});
 
 /// The few filters and tests that a condition needs; the whole set would only add weight here.
 fn minijinja_tests(environment: &mut Environment<'static>) {
@@ -101,6 +105,15 @@ fn minijinja_tests(environment: &mut Environment<'static>) {
     environment.add_test("startingwith", |text: String, start: String| text.starts_with(&start));
     environment.add_test("endingwith", |text: String, end: String| text.ends_with(&end));
 }
+
+/// Two are equal when they are written alike.
+impl PartialEq for Condition {
+    fn eq(&self, other: &Condition) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Condition {}
 
 impl std::fmt::Debug for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -143,6 +156,23 @@ mod tests {
     fn a_bad_condition_says_what_is_wrong() {
         assert!(Condition::new("labels.team ==").unwrap_err().to_string().contains("cannot be read"));
         assert!(Condition::new("lables.team == 'x'").unwrap_err().to_string().contains("\"lables\""));
+    }
+
+    /// Each sign may be a level to descend; the engine limits only those of brackets.
+    #[test]
+    fn a_condition_as_long_as_may_be_is_read_or_refused() {
+        for (start, again, end) in [
+            ("level", "+1", ""),
+            ("", "-", "1"),
+            ("", "not ", "1"),
+            ("1", ".a", ""),
+            ("1", " if 1 else 1", ""),
+        ] {
+            let levels = (MAX_CONDITION_BYTES - start.len() - end.len()) / again.len();
+            let source = format!("{start}{}{end}", again.repeat(levels));
+            let _ = Condition::new(&source).map(|it| it.holds(&Labels::new(), Severity::Error));
+        }
+        assert!(Condition::new(&"1 ".repeat(MAX_CONDITION_BYTES)).is_err());
     }
 
     #[test]
