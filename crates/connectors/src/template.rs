@@ -153,8 +153,10 @@ impl<L: Language> Template<L> {
             return Err(BadTemplate::TooLong(source.len()));
         }
         let mut environment = environment(L::ESCAPE, undefined::<L>());
-        environment.add_template_owned(NAME, source.to_owned())?;
-        let names = environment.get_template(NAME)?.undeclared_variables(false);
+        let names = with_room(source, || {
+            environment.add_template_owned(NAME, source.to_owned())?;
+            Ok(environment.get_template(NAME)?.undeclared_variables(false))
+        })?;
         check_names::<L>(names, &environment)?;
         check_words(environment.clone())?;
         Ok(Template { environment, source: source.to_owned(), language: PhantomData })
@@ -223,8 +225,12 @@ impl<L: Language> Expression<L> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(BadTemplate::TooLong(source.len()));
         }
-        let expression = EXPRESSIONS.compile_expression_owned(source.to_owned())?;
-        check_names::<L>(expression.undeclared_variables(false), &EXPRESSIONS)?;
+        let (expression, names) = with_room(source, || {
+            let expression = EXPRESSIONS.compile_expression_owned(source.to_owned())?;
+            let names = expression.undeclared_variables(false);
+            Ok((expression, names))
+        })?;
+        check_names::<L>(names, &EXPRESSIONS)?;
         Ok(Expression { expression, source: source.to_owned(), language: PhantomData })
     }
 
@@ -279,6 +285,16 @@ pub fn names_of(message: &Message) -> Value {
         alerts => Value::from(Serde(&notification.alerts)),
     };
     context! { ..more, ..Value::from(Serde(message)) }
+}
+
+/// Reads a template or an expression where its nesting is no danger.
+fn with_room<T: Send>(
+    source: &str,
+    read: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, BadTemplate> {
+    let read = model::stack::with_room(source.len(), read);
+    let read = read.map_err(|error| BadTemplate::Engine(format!("there is no room to read it: {error}")))?;
+    read.map_err(BadTemplate::from)
 }
 
 fn undefined<L: Language>() -> UndefinedBehavior {

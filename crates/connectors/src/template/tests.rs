@@ -57,6 +57,25 @@ fn time_and_room_are_bounded() {
     assert_eq!(mapped(large).unwrap_err(), "it writes more than 65536 bytes");
 }
 
+/// Each sign may be a level to descend; the engine limits only those of brackets.
+#[test]
+fn a_template_as_long_as_may_be_is_read_or_refused() {
+    for (start, again, end) in [
+        ("{{ 1", "+1", " }}"),
+        ("{{ ", "-", "1 }}"),
+        ("{{ body", ".a", " }}"),
+        ("{{ body", "()", " }}"),
+        ("{{ body", "|upper", " }}"),
+        ("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+    ] {
+        let levels = (MAX_TEMPLATE_BYTES - start.len() - end.len()) / again.len();
+        let source = format!("{start}{}{end}", again.repeat(levels));
+        let _ = Template::<Plain>::new(&source).map(|it| it.render(&names_of(&messages::firing())));
+    }
+    let source = format!("body{}", "[0]".repeat(MAX_TEMPLATE_BYTES / 3 - 2));
+    assert!(Expression::<Mapping>::new(&source).is_ok());
+}
+
 #[test]
 fn values_cannot_break_out_of_their_language() {
     assert_eq!(rendered::<Plain>("{{ labels.note }}"), "<b>&\"quoted\"</b>");
