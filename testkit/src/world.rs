@@ -224,7 +224,7 @@ impl World {
             while let Some((delivery, says)) = desk.next(manners, now) {
                 match too_old(&delivery, manners, now) {
                     Some(delivery) => {
-                        desk.withdrawn();
+                        desk.withdrawn(delivery.id);
                         dead.push(Record::Settled(Box::new(delivery)));
                     }
                     None => sent.push((delivery, says)),

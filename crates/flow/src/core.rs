@@ -1,6 +1,8 @@
 //! What all steps share: rules, ids, the silences in force, counters.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use model::id::IdMaker;
 use model::silence::SilenceSet;
@@ -16,6 +18,8 @@ pub struct Core {
     ids: IdMaker,
     live: RwLock<Arc<Live>>,
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
+    /// the latest time that a run of the steps was given
+    latest: AtomicI64,
     /// Which desks of this node have room.
     pub rooms: Rooms,
     /// What has been done.
@@ -29,6 +33,7 @@ impl Core {
             ids: IdMaker::new(node),
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
+            latest: AtomicI64::new(0),
             rooms: Rooms::default(),
             counters: Counters::default(),
         }
@@ -45,6 +50,23 @@ impl Core {
             self.ids.observe(id);
         }
         Ok(())
+    }
+
+    /// By how much the clock was set back since the steps last ran, when that is more than time services do.
+    pub(crate) fn set_back(&self, now: Time) -> Option<Duration> {
+        /// What is put right by waiting.
+        const LITTLE: Duration = Duration::from_secs(60);
+        Some(Time(self.latest.load(Ordering::Relaxed)).since(now)).filter(|back| *back > LITTLE)
+    }
+
+    /// Something was planned at this time.
+    pub(crate) fn plans_at(&self, now: Time) {
+        self.latest.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// The steps run at this time.
+    pub(crate) fn runs_at(&self, now: Time) {
+        self.latest.store(now.0, Ordering::Relaxed);
     }
 
     /// The rules in force.

@@ -319,18 +319,22 @@ impl Hub {
 
     /// Runs the steps if anything is due; returns how long nothing will be.
     async fn look(&self) -> Result<Duration> {
+        // goes on where a reload was cut off
+        self.reroute_if_needed(self.core.live().version).await?;
         let (core, now) = (self.core.clone(), self.clock.now());
         let due = self.store.read(move |tx| {
             let waiting = !store::events::waiting(tx, 1)?.is_empty();
             Ok(if waiting { Some(Time::MIN) } else { ingest::next_due(&core, tx)? })
         });
+        let set_back = self.core.set_back(now).is_some();
         match due.await? {
+            _ if set_back => {}
             Some(due) if due <= now => {}
             due => return Ok(due.map_or(LONGEST_SLEEP, |due| due.since(now).min(LONGEST_SLEEP))),
         }
         let core = self.core.clone();
-        // what it plans can be planned again from the rows: no need to wait for the disk
-        let done = self.store.write(Durability::Lazy, move |tx| ingest::run(&core, tx, now)).await?;
+        // planned again after a loss of power, it would go out under another key: so it waits for the disk
+        let done = self.store.write(Durability::Disk, move |tx| ingest::run(&core, tx, now)).await?;
         self.follow(done);
         Ok(Duration::ZERO)
     }

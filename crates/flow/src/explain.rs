@@ -104,8 +104,9 @@ pub fn labels(
 fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> Result<Explanation> {
     let live = core.live();
     let timeline = store::ledger::timeline(tx, incident.id, MOST)?;
-    let routed_by =
-        timeline.iter().rev().find(|line| line.change.kind.concerns_routing()).map_or(0, |line| line.rules);
+    // what is active was routed again when the rules last changed; what is over, by those of its last change
+    let last = timeline.iter().rev().find(|line| line.change.kind.concerns_routing());
+    let routed_by = if incident.is_active() { live.version } else { last.map_or(0, |line| line.rules) };
     let routes = routes_then(core, tx, routed_by)?.explain(&incident.labels, incident.severity);
     let groups =
         store::groups::of_incidents(tx, &[incident.id])?.into_iter().map(|(_, group)| group).collect();

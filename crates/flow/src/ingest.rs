@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::event::{Event, NewEvent};
 use model::{Delivery, Id, Notification, Time};
 use store::events::{Judged, Texts};
-use store::{Result, Tx};
+use store::{Engine, Result, Tx};
 
 use crate::core::Core;
 use crate::incident::{Arriving, Moved, apply_events, arriving};
@@ -67,6 +67,7 @@ pub fn arrive(core: &Core, new: Vec<NewEvent>, now: Time) -> Arrivals {
 pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Result<(Vec<Accepted>, Done)> {
     tx.lock_flow()?;
     let mut done = Done::default();
+    core.plans_at(now);
     let judged = take(core, tx, arrivals.0, &mut done, now)?;
     store::events::insert(tx, &judged)?;
     done.told(tell::tick(core, tx, now)?);
@@ -128,6 +129,12 @@ pub(crate) fn place(
 /// When the database is gone or full: then nothing of this is kept.
 pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     tx.lock_flow()?;
+    // of several nodes' clocks none is the right one to go by; a single one that was set back takes its
+    // deadlines with it
+    if let Some(back) = core.set_back(now).filter(|_| tx.engine() == Engine::Sqlite) {
+        store::rules::set_clocks_back(tx, back)?;
+    }
+    core.runs_at(now);
     let mut done = Done::default();
     let passed = detect::pass_deadlines(core, tx, now)?;
     let waiting = store::events::waiting(tx, EVENTS_PER_TICK)?;

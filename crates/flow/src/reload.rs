@@ -58,10 +58,11 @@ impl Hub {
 
     /// Goes through everything active once after the rules have changed. Which version that was done for is
     /// a row, so that a crash in between leads to doing it again.
-    async fn reroute_if_needed(&self, version: i64) -> Result<()> {
+    pub(crate) async fn reroute_if_needed(&self, version: i64) -> Result<()> {
         const NAME: &str = "routed by";
         let done = self.store.read(|tx| store::rules::version(tx, NAME)).await?;
-        if done == version {
+        // newer rules of another node have been seen to by that one
+        if done >= version {
             return Ok(());
         }
         let mut after = Id(0);
@@ -92,14 +93,14 @@ const REROUTE_STEP: i64 = 500;
 /// no more.
 pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -> Result<Option<Id>> {
     tx.lock_flow()?;
-    if after == Id(0) {
-        store::rules::clear_inhibitors(tx)?;
-    }
     let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
     let incidents: Vec<&Incident> = incidents.iter().collect();
     store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
-    // groups that were there already have nothing new to tell; new ones are due by themselves
-    crate::route::join(core, tx, &incidents, now)?;
+    let rings = crate::route::join_anew(core, tx, &incidents, now)?;
+    store::groups::ring(tx, &rings)?;
+    if incidents.is_empty() {
+        store::rules::drop_other_inhibitors(tx, &core.live().rules.inhibitions)?;
+    }
     Ok(incidents.last().map(|incident| incident.id))
 }
 

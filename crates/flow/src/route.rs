@@ -1,6 +1,6 @@
 //! Incidents that have moved are put into the groups of their routes, and those groups are rung.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::incident::ChangeKind;
 use model::{Id, Incident, Route, Time};
@@ -33,6 +33,7 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
     let known: Vec<&&Moved> = moved.iter().filter(|it| it.before.is_some()).collect();
     let ids: Vec<Id> = known.iter().map(|it| it.after.id).collect();
     let groups = store::groups::of_incidents(tx, &ids)?;
+    leave_old_groups(core, tx, &known, &groups)?;
     let rings = groups.into_iter().map(|(place, group)| {
         // a route that is gone has no timing any more; the group is looked at, and ends, at once
         let due = live
@@ -42,6 +43,34 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
         (group.id, due)
     });
     Ok(rings.collect())
+}
+
+/// An incident whose labels or severity have changed may belong to other groups now. In those that it does
+/// not belong to any more it stays only for its end to be told, and only if its beginning was.
+fn leave_old_groups(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    moved: &[&&Moved],
+    groups: &[(usize, GroupRow)],
+) -> Result<()> {
+    let live = core.live();
+    let mut left = Vec::new();
+    for (place, group) in groups {
+        let it = moved[*place];
+        let changed = |kind| matches!(kind, ChangeKind::Updated | ChangeKind::SeverityChanged);
+        if !it.after.is_active() || !it.changes.iter().any(|change| changed(change.kind)) {
+            continue;
+        }
+        let routes = live.rules.root.find(&it.after.labels, it.after.severity);
+        let belongs = routes.iter().any(|route| {
+            let key = || route.group_key(&route.group_labels(&it.after.labels));
+            route.receiver == group.receiver && route.path == group.route && key() == group.group_key
+        });
+        if !belongs {
+            left.push((group.id, it.after.id));
+        }
+    }
+    store::groups::move_away(tx, &left)
 }
 
 fn needs_placing(moved: &Moved) -> bool {
@@ -94,6 +123,26 @@ pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: T
     store::groups::insert(tx, &begun)?;
     store::groups::join(tx, &members)?;
     Ok((rings, begun.iter().filter_map(|group| group.due_at).min()))
+}
+
+/// Like [`join`], for incidents that have not moved: rings only the groups that they are new in.
+pub(crate) fn join_anew(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    incidents: &[&Incident],
+    now: Time,
+) -> Result<Vec<(Id, Time)>> {
+    let ids: Vec<Id> = incidents.iter().map(|it| it.id).collect();
+    let had: HashSet<(Id, Id)> = store::groups::of_incidents(tx, &ids)?
+        .into_iter()
+        .map(|(place, group)| (group.id, ids[place]))
+        .collect();
+    let mut rings = Vec::new();
+    for incident in incidents {
+        let (joined, _) = join(core, tx, &[*incident], now)?;
+        rings.extend(joined.into_iter().filter(|(group, _)| !had.contains(&(*group, incident.id))));
+    }
+    Ok(rings)
 }
 
 fn begin(core: &Core, key: &str, route: &Route, incident: &Incident, now: Time) -> GroupRow {

@@ -1,9 +1,10 @@
 //! Groups that are due are told: each tick becomes deliveries, or reasons why not.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use model::delivery::{Delivery, DeliveryState};
-use model::group::{Group, Hold, Member, Told};
+use model::group::{Group, Hold, Member, Told, is_news};
 use model::incident::{Change, ChangeKind, State};
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::notification::{Alert, Reason};
@@ -60,11 +61,15 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     for (place, member) in store::groups::members(tx, &ids)? {
         members[place].push(member);
     }
+    let newest = store::rules::newest(tx)?;
+    rejoin(core, tx, &live, newest, &due, &members, now)?;
     let holds = Holds::find(core, tx, &live, &members, now)?;
     let mut plan = Plan::default();
     for (group, members) in due.iter().zip(&members) {
         match live.rules.route(&group.route, &group.receiver) {
             Some(route) => tell(core, &live, route, group, members, &holds, &mut plan, now),
+            // another node goes by newer rules, and knows this route: it is for that one to tell
+            None if newest > live.version => plan.clocks.push((group.id, group.clock, Some(now + LATER))),
             None => end(core, &live, group, members, &mut plan, now),
         }
     }
@@ -117,6 +122,31 @@ fn split(
     (ours, rung)
 }
 
+/// How long a group waits for the node that knows its route.
+const LATER: Duration = Duration::from_secs(5);
+
+/// What is active in groups whose routes are gone finds its groups under the rules in force, before those
+/// end: it may have come in through a node that had older ones.
+fn rejoin(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    live: &Live,
+    newest: i64,
+    due: &[GroupRow],
+    members: &[Vec<MemberRow>],
+    now: Time,
+) -> Result<()> {
+    let gone = |group: &GroupRow| live.rules.route(&group.route, &group.receiver).is_none();
+    let left = due.iter().zip(members).filter(|(group, _)| newest <= live.version && gone(group));
+    let left: Vec<&Incident> =
+        left.flat_map(|(_, members)| members).map(|it| &it.incident).filter(|it| it.is_active()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let rings = crate::route::join_anew(core, tx, &left, now)?;
+    store::groups::ring(tx, &rings)
+}
+
 /// What keeps incidents back, apart from their routes' own times.
 struct Holds(HashMap<Id, Hold>);
 
@@ -154,10 +184,9 @@ impl Holds {
 pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -> Result<Vec<(Id, Hold)>> {
     let mut found = Vec::new();
     for inhibition in &live.rules.inhibitions {
-        let targets: Vec<&&Incident> =
-            incidents.iter().filter(|it| inhibition.is_target(&it.labels)).collect();
-        let hashes: Vec<i64> = targets.iter().map(|it| inhibition.equal_hash(&it.labels)).collect();
-        let candidates = store::rules::inhibitors(tx, inhibition.fingerprint(), &hashes)?;
+        let targets: Vec<&Incident> =
+            incidents.iter().copied().filter(|it| inhibition.is_target(&it.labels)).collect();
+        let candidates = store::rules::inhibitors(tx, inhibition, &targets)?;
         let mut sources: Vec<Id> = candidates.iter().map(|(_, id)| *id).collect();
         sources.sort_unstable();
         sources.dedup();
@@ -212,18 +241,40 @@ fn tell(
     if flush.told.iter().all(Option::is_none) {
         plan.ended.push(group.id);
     }
-    let told_at = if flush.reason.is_some() { Some(now) } else { group.clock.told_at };
-    plan.clocks.push((group.id, Group { ticked_at: Some(now), told_at }, flush.due_at));
+    let before = plan.deliveries.len();
     if let Some(reason) = flush.reason {
-        let shown: Vec<&Incident> = flush.shown.iter().map(|&n| &rows[n].incident).collect();
+        let shown: Vec<Shown> = flush
+            .shown
+            .iter()
+            .map(|&n| Shown { incident: &rows[n].incident, news: is_news(&members[n]) })
+            .collect();
         deliver(core, live, group, reason, &shown, plan, now);
     }
+    // what nobody wanted to hear does not put off what they do
+    let told = plan.deliveries.len() > before;
+    let told_at = if told { Some(now) } else { group.clock.told_at };
+    let clock = Group { ticked_at: Some(now), told_at };
+    let due_at = if told { flush.due_at } else { clock.due_after_silence(&members, &route.timing, now) };
+    plan.clocks.push((group.id, clock, due_at));
+}
+
+/// An incident that a message shows, and whether it is why there is one.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    incident: &'a Incident,
+    news: bool,
 }
 
 /// A line in the ledger whenever what keeps an incident back comes, goes or changes.
 fn note_hold(core: &Core, live: &Live, row: &MemberRow, member: &Member, plan: &mut Plan, now: Time) {
     let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
     // what is over and was not told because of it must say so, too
+    if member.state == State::Resolved && row.told == Told::Nothing && member.hold.is_none() {
+        let detail = "it was over before it was told".to_owned();
+        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+        plan.lines.push(line(core, member.incident, change, live.version, now));
+        return;
+    }
     let untold_end = member.state == State::Resolved && member.hold.is_some() && row.told != Told::Nothing;
     if hold == row.hold && !untold_end {
         return;
@@ -255,15 +306,16 @@ fn deliver(
     live: &Live,
     group: &GroupRow,
     reason: Reason,
-    shown: &[&Incident],
+    shown: &[Shown<'_>],
     plan: &mut Plan,
     now: Time,
 ) {
     let places = live.rules.receivers.get(&group.receiver).map(|receiver| receiver.destinations.as_slice());
     for place in places.unwrap_or_default() {
-        let wanted: Vec<&Incident> = shown.iter().copied().filter(|it| wants(&place.manners, it)).collect();
+        let wanted: Vec<Shown> =
+            shown.iter().copied().filter(|it| wants(&place.manners, it.incident)).collect();
         if let Some(why) = refusal(&place.manners, reason, &wanted) {
-            for incident in shown {
+            for Shown { incident, .. } in shown.iter().filter(|it| it.news) {
                 let detail = format!("not told to {}: {why}", place.id);
                 let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
                 plan.lines.push(line(core, incident.id, change, live.version, now));
@@ -271,8 +323,8 @@ fn deliver(
             continue;
         }
         let id = core.id(now);
-        plan.told.extend(wanted.iter().map(|incident| (incident.id, id)));
         let notification = notification(live, group, id, reason, wanted, &place.manners, now);
+        plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
         core.counters.planned.add(reason.name(), 1);
         plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
     }
@@ -283,7 +335,7 @@ fn wants(manners: &Manners, incident: &Incident) -> bool {
 }
 
 /// Why a destination is not told of this; `None`: it is.
-fn refusal(manners: &Manners, reason: Reason, wanted: &[&Incident]) -> Option<&'static str> {
+fn refusal(manners: &Manners, reason: Reason, wanted: &[Shown<'_>]) -> Option<&'static str> {
     match reason {
         Reason::Acknowledged if !manners.send_acknowledged => Some("it does not want acknowledgements"),
         Reason::SomeResolved | Reason::AllResolved if !manners.send_resolved => {
@@ -316,15 +368,17 @@ fn notification(
     group: &GroupRow,
     id: Id,
     reason: Reason,
-    mut wanted: Vec<&Incident>,
+    mut wanted: Vec<Shown<'_>>,
     manners: &Manners,
     now: Time,
 ) -> Notification {
-    wanted.sort_by_key(|incident| (incident.state == State::Resolved, incident.started_at, incident.id));
     let total = wanted.len();
     let most = if manners.max_alerts == 0 { MAX_ALERTS_PER_NOTIFICATION } else { manners.max_alerts };
+    // what there is no room for is what they know already
+    wanted.sort_by_key(|it| !it.news);
     wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
-    let alerts: Vec<Alert> = wanted.into_iter().map(Alert::of).collect();
+    wanted.sort_by_key(|Shown { incident: it, .. }| (it.state == State::Resolved, it.started_at, it.id));
+    let alerts: Vec<Alert> = wanted.into_iter().map(|it| Alert::of(it.incident)).collect();
     let (common_labels, common_annotations) = Notification::common(&alerts);
     Notification {
         idempotency_key: idempotency_key(id),

@@ -243,11 +243,13 @@ impl Health {
     /// While the breaker is open, or was and a pause has just ended, only one message is under way at a
     /// time; its answer decides about the rest.
     pub fn permit(&self, under_way: usize, now: Time) -> Permit {
-        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+        // what lies further ahead than anybody may ask for was written before the clock was set back
+        let ahead = |until: &Time, most: Duration| *until > now && *until <= now + most;
+        if let Some(until) = self.paused_until.filter(|until| ahead(until, LONGEST_PAUSE)) {
             return Permit::NotBefore(until);
         }
         let careful = self.open_since.is_some() || self.paused_until.is_some();
-        match self.probe_at.filter(|at| *at > now) {
+        match self.probe_at.filter(|at| ahead(at, PROBE_LONGEST)) {
             Some(at) => Permit::NotBefore(at),
             // the one that is under way will ring when it is answered
             None if careful && under_way > 0 => Permit::NotBefore(now + PROBE_LONGEST),

@@ -101,7 +101,12 @@ impl NewEvent {
         for (what, set) in [("labels", &self.labels), ("annotations", &self.annotations)] {
             check_set(what, set)?;
         }
-        for (what, text) in [("title", &self.title), ("link", &self.link), ("source", &self.source)] {
+        let texts =
+            [("title", &self.title), ("link", &self.link), ("source", &self.source), ("key", &self.key)];
+        for (what, text) in texts {
+            if text.contains('\0') {
+                return Err(BadEvent::NulByte { what: what.into() });
+            }
             if text.len() > MAX_LABEL_VALUE_BYTES {
                 let limit = MAX_LABEL_VALUE_BYTES;
                 return Err(BadEvent::TooLong { what: what.into(), bytes: text.len(), limit });

@@ -33,6 +33,8 @@ pub enum Told {
     Acknowledged = 2,
     /// That it is over.
     Resolved = 3,
+    /// That it is wrong; but it has changed since and belongs elsewhere: here only its end is told.
+    Moved = 4,
 }
 
 impl Told {
@@ -42,6 +44,7 @@ impl Told {
             1 => Told::Firing,
             2 => Told::Acknowledged,
             3 => Told::Resolved,
+            4 => Told::Moved,
             _ => Told::Nothing,
         }
     }
@@ -155,6 +158,11 @@ impl Group {
         self.told_at.or(self.ticked_at).map(|at| at + timing.repeat_interval)
     }
 
+    /// When to look again after a tick whose news nobody wanted to hear.
+    pub fn due_after_silence(&self, members: &[Member], timing: &Timing, now: Time) -> Option<Time> {
+        self.due_after(members, timing, now)
+    }
+
     /// What is kept back is asked again at every tick, since nothing rings when a silence or a mute ends.
     fn due_after(&self, members: &[Member], timing: &Timing, now: Time) -> Option<Time> {
         let held = members.iter().any(|m| m.hold.is_some());
@@ -169,7 +177,9 @@ impl Group {
 /// The first tick after `now` on the grid that starts at `last` with steps of the group interval.
 fn next_tick(last: Time, timing: &Timing, now: Time) -> Time {
     let step = timing.group_interval.as_micros().clamp(1, i64::MAX as u128) as i64;
-    let steps = now.0.saturating_sub(last.0).max(0) / step + 1;
+    // a tick that lies ahead was made before the clock was set back
+    let last = last.min(now);
+    let steps = now.0.saturating_sub(last.0) / step + 1;
     Time(last.0.saturating_add(steps.saturating_mul(step)))
 }
 
@@ -178,7 +188,7 @@ fn is_new(member: &Member) -> bool {
 }
 
 fn is_news_of_end(member: &Member) -> bool {
-    member.state == State::Resolved && matches!(member.told, Told::Firing | Told::Acknowledged)
+    member.state == State::Resolved && matches!(member.told, Told::Firing | Told::Acknowledged | Told::Moved)
 }
 
 fn is_news_of_acknowledgement(member: &Member) -> bool {
@@ -187,12 +197,18 @@ fn is_news_of_acknowledgement(member: &Member) -> bool {
 
 /// Only what nobody has taken is worth saying twice.
 fn needs_repeating(member: &Member) -> bool {
-    member.state == State::Open
+    member.state == State::Open && member.told != Told::Moved
 }
 
 /// A message shows all that is wrong, and of what is over only that which its readers had heard of.
 fn is_shown(member: &Member) -> bool {
-    member.hold.is_none() && (member.state != State::Resolved || is_news_of_end(member))
+    let belongs = member.state != State::Resolved && member.told != Told::Moved;
+    member.hold.is_none() && (belongs || is_news_of_end(member))
+}
+
+/// Whether there is something to tell of it.
+pub fn is_news(member: &Member) -> bool {
+    is_new(member) || is_news_of_end(member) || is_news_of_acknowledgement(member)
 }
 
 /// What is true of a member after a tick. What is over leaves: told, or not worth telling any more since
@@ -200,6 +216,7 @@ fn is_shown(member: &Member) -> bool {
 fn told_after(member: &Member, told_now: bool) -> Option<Told> {
     match (member.state, member.hold.is_none() && told_now) {
         (State::Resolved, _) => None,
+        _ if member.told == Told::Moved => Some(Told::Moved),
         (State::Open, true) => Some(Told::Firing),
         (State::Acknowledged, true) => Some(Told::Acknowledged),
         (_, false) => Some(member.told),

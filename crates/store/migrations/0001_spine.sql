@@ -25,6 +25,8 @@ CREATE TABLE events (
     arrived_at BIGINT NOT NULL,
     verdict TEXT NOT NULL
 );
+CREATE INDEX events_repeated ON events (id) WHERE verdict = 'repeated';
+CREATE INDEX events_stray ON events (id) WHERE incident_id IS NULL;
 CREATE INDEX events_waiting ON events (id) WHERE verdict = '';
 -- The event that opened an incident has its id and needs no index to be found.
 CREATE INDEX events_of_incident ON events (incident_id, id) WHERE incident_id <> id;
@@ -57,6 +59,8 @@ CREATE TABLE incidents (
 );
 CREATE INDEX incidents_live ON incidents (key_hash) WHERE live = 1;
 CREATE INDEX incidents_active ON incidents (id) WHERE state < 2;
+-- The past, in the order in which it ended, for retention.
+CREATE INDEX incidents_over ON incidents (resolved_at) WHERE state = 2 AND live = 0;
 CREATE INDEX incidents_due ON incidents (due_at) WHERE due_at IS NOT NULL;
 
 -- The timelines: what happened to each incident. `rules` names the rules that routing went by.
@@ -126,6 +130,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (destination, due_at) WHERE state = 0;
 CREATE INDEX deliveries_lane ON deliveries (lane, id) WHERE state = 0;
 CREATE INDEX deliveries_dead ON deliveries (id) WHERE state = 2;
+CREATE INDEX deliveries_tests ON deliveries (id) WHERE group_id IS NULL;
 
 -- What they say: apart from them, since it is written once and they change.
 CREATE TABLE messages (delivery_id {key} PRIMARY KEY, body TEXT NOT NULL);
@@ -136,6 +141,7 @@ CREATE TABLE told (
     delivery_id BIGINT NOT NULL,
     PRIMARY KEY (incident_id, delivery_id)
 ) {clustered};
+CREATE INDEX told_by_delivery ON told (delivery_id);
 
 -- Every try.
 CREATE TABLE attempts (

@@ -155,9 +155,15 @@ pub fn record(tx: &mut Tx<'_>, tries: &[Tried]) -> Result<()> {
     let unwritten = |error: serde_json::Error| StoreError::Refused(format!("writing an outcome: {error}"));
     let rows: Vec<_> = tries
         .iter()
-        .map(|it| Ok((&it.attempt, serde_json::to_string(&it.attempt.outcome).map_err(unwritten)?)))
+        .map(|it| {
+            Ok((
+                &it.attempt,
+                serde_json::to_string(&it.attempt.outcome).map_err(unwritten)?,
+                plain(&it.attempt.answer),
+            ))
+        })
         .collect::<Result<_>>()?;
-    tx.execute_many(sql, &rows, |(it, outcome)| {
+    tx.execute_many(sql, &rows, |(it, outcome, answer)| {
         [
             it.delivery.into(),
             it.number.into(),
@@ -165,7 +171,7 @@ pub fn record(tx: &mut Tx<'_>, tries: &[Tried]) -> Result<()> {
             it.latency_micros.into(),
             Value::Text(outcome),
             it.status.into(),
-            Value::Text(&it.answer),
+            Value::Text(answer),
         ]
     })?;
     update(tx, &tries.iter().map(|it| (&it.delivery, it.lease_until)).collect::<Vec<_>>())
@@ -179,16 +185,22 @@ pub fn settle(tx: &mut Tx<'_>, deliveries: &[Delivery]) -> Result<()> {
     update(tx, &deliveries.iter().map(|it| (it, Time(0))).collect::<Vec<_>>())
 }
 
+/// PostgreSQL keeps no NUL in a text, and what a receiver answers may hold one.
+fn plain(text: &str) -> String {
+    text.replace('\0', " ")
+}
+
 fn update(tx: &mut Tx<'_>, deliveries: &[(&Delivery, Time)]) -> Result<()> {
     let sql = "UPDATE deliveries SET state = $1, attempts = $2, due_at = $3, lease_until = 0, settled_at = $4, \
                note = $5 WHERE id = $6 AND state = 0 AND ($1 > CAST(0 AS BIGINT) OR lease_until = $7)";
-    tx.execute_many(sql, deliveries, |(it, lease)| {
+    let rows: Vec<_> = deliveries.iter().map(|(it, lease)| (*it, *lease, plain(&it.note))).collect();
+    tx.execute_many(sql, &rows, |(it, lease, note)| {
         [
             (it.state as i64).into(),
             it.attempts.into(),
             it.due_at.into(),
             it.settled_at.into(),
-            Value::Text(&it.note),
+            Value::Text(note),
             it.id.into(),
             (*lease).into(),
         ]

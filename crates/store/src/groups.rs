@@ -131,13 +131,14 @@ pub fn after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<GroupRow>> {
     tx.query(&sql, &[after.into(), limit.into()], read)
 }
 
-/// Puts incidents into groups; those that are there stay as they are.
+/// Puts incidents into groups; those that are there stay as they are, but that those which had moved away
+/// are back.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn join(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
     let sql = "INSERT INTO members (group_id, incident_id, told, hold) VALUES ($1, $2, 0, '') \
-               ON CONFLICT (group_id, incident_id) DO NOTHING";
+               ON CONFLICT (group_id, incident_id) DO UPDATE SET told = 1 WHERE members.told = 4";
     tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
     Ok(())
 }
@@ -213,12 +214,14 @@ pub fn remove(tx: &mut Tx<'_>, groups: &[Id]) -> Result<()> {
     Ok(())
 }
 
-/// Takes an incident out of groups that it no longer belongs to.
+/// Incidents that belong to other groups now: in these they stay for their end, if they were told at all.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn leave(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
-    let sql = "DELETE FROM members WHERE group_id = $1 AND incident_id = $2";
+pub fn move_away(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
+    let sql = "UPDATE members SET told = 4 WHERE group_id = $1 AND incident_id = $2 AND told <> 0";
+    tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
+    let sql = "DELETE FROM members WHERE group_id = $1 AND incident_id = $2 AND told = 0";
     tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
     Ok(())
 }

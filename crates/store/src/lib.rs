@@ -63,7 +63,7 @@ pub struct Store {
 }
 
 enum Backend {
-    Sqlite { sqlite: Sqlite, reads: Semaphore, _lock: Option<std::fs::File> },
+    Sqlite { sqlite: Sqlite, reads: Arc<Semaphore>, _lock: Option<std::fs::File> },
     Postgres(Shared),
 }
 
@@ -110,7 +110,8 @@ impl Store {
         }
         let stats = Arc::new(Stats::default());
         let sqlite = Sqlite::open(&folder.join("nightbell.db"), durable, stats.clone())?;
-        let backend = Backend::Sqlite { sqlite, reads: Semaphore::new(MAX_READS), _lock: Some(lock) };
+        let backend =
+            Backend::Sqlite { sqlite, reads: Arc::new(Semaphore::new(MAX_READS)), _lock: Some(lock) };
         let mut store = Store { backend: Arc::new(backend), stats, node: 0 };
         store.write_blocking(migrate::run)?;
         store.node = store.write_blocking(migrate::register_node)?;
@@ -177,11 +178,15 @@ impl Store {
     {
         match &*self.backend {
             Backend::Sqlite { reads, .. } => {
-                let _permit = reads.acquire().await.map_err(|_| closed())?;
+                let permit = reads.clone().acquire_owned().await.map_err(|_| closed())?;
                 let backend = self.backend.clone();
-                blocking(move || match &*backend {
-                    Backend::Sqlite { sqlite, .. } => sqlite.read(read),
-                    Backend::Postgres(_) => Err(closed()),
+                // a caller that goes away leaves the work, and its place, behind
+                blocking(move || {
+                    let _permit = permit;
+                    match &*backend {
+                        Backend::Sqlite { sqlite, .. } => sqlite.read(read),
+                        Backend::Postgres(_) => Err(closed()),
+                    }
                 })
                 .await
             }
@@ -254,14 +259,16 @@ where
     T: Send + 'static,
     F: FnOnce(&mut db::postgres::Session) -> Result<T> + Send + 'static,
 {
-    let (mut session, _permit) = pool.take().await?;
-    let (result, session) = blocking(move || {
+    let (mut session, permit) = pool.take().await?;
+    let pool = pool.clone();
+    // a caller that goes away leaves the work behind, which gives session and place back itself
+    blocking(move || {
         let result = run(&mut session);
-        Ok((result, session))
+        pool.put(session);
+        drop(permit);
+        result
     })
-    .await?;
-    pool.put(session);
-    result
+    .await
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -26,17 +26,55 @@ pub struct Keep {
 /// When the database is gone.
 pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let mut gone = sweep_incidents(tx, keep, limit)?;
-    let sql = "DELETE FROM events WHERE id IN ( \
-               SELECT id FROM events WHERE verdict = 'repeated' AND arrived_at < $1 ORDER BY id LIMIT $2)";
-    gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
-    let sql =
-        "DELETE FROM requests WHERE key IN (SELECT key FROM requests WHERE at < $1 ORDER BY at LIMIT $2)";
-    gone += tx.execute(sql, &[keep.repeats_since.into(), limit.into()])?;
-    let sql = "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)";
-    gone += tx.execute(sql, &[keep.resolved_since.into(), limit.into()])?;
-    let sql = "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE at < $1 ORDER BY id LIMIT $2)";
-    gone += tx.execute(sql, &[keep.resolved_since.into(), limit.into()])?;
-    Ok(gone)
+    // the oldest have the smallest ids: only so many are looked at, and none when those are not old enough
+    for (sql, since) in [
+        (
+            "DELETE FROM events WHERE id IN (SELECT id FROM ( \
+             SELECT id, arrived_at FROM events WHERE verdict = 'repeated' ORDER BY id LIMIT $1) AS oldest \
+             WHERE arrived_at < $2)",
+            keep.repeats_since,
+        ),
+        (
+            "DELETE FROM events WHERE id IN (SELECT id FROM ( \
+             SELECT id, arrived_at FROM events WHERE incident_id IS NULL AND verdict <> '' \
+             ORDER BY id LIMIT $1) AS oldest WHERE arrived_at < $2)",
+            keep.repeats_since,
+        ),
+        (
+            "DELETE FROM inbox WHERE id IN (SELECT id FROM ( \
+             SELECT id, at FROM inbox ORDER BY id LIMIT $1) AS oldest WHERE at < $2)",
+            keep.resolved_since,
+        ),
+        (
+            "DELETE FROM requests WHERE key IN (SELECT key FROM ( \
+          SELECT key, at FROM requests ORDER BY at LIMIT $1) AS oldest WHERE at < $2)",
+            keep.repeats_since,
+        ),
+        (
+            "DELETE FROM silences WHERE id IN (SELECT id FROM ( \
+          SELECT id, ends_at FROM silences ORDER BY ends_at LIMIT $1) AS oldest WHERE ends_at < $2)",
+            keep.resolved_since,
+        ),
+    ] {
+        gone += tx.execute(sql, &[limit.into(), since.into()])?;
+    }
+    Ok(gone + sweep_tests(tx, keep, limit)?)
+}
+
+/// Test messages belong to no incident, and go by themselves.
+fn sweep_tests(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
+    let sql = "SELECT id FROM ( \
+               SELECT id, settled_at FROM deliveries WHERE group_id IS NULL ORDER BY id LIMIT $1) AS oldest \
+               WHERE settled_at < $2";
+    let old = tx.query(sql, &[limit.into(), keep.repeats_since.into()], |row| row.id(0))?;
+    for sql in [
+        "DELETE FROM attempts WHERE delivery_id = $1",
+        "DELETE FROM messages WHERE delivery_id = $1",
+        "DELETE FROM deliveries WHERE id = $1",
+    ] {
+        tx.execute_many(sql, &old, |id| [(*id).into()])?;
+    }
+    Ok(old.len() as u64)
 }
 
 /// Free pages that are left alone, since they will be used again soon: 4 MiB.
@@ -57,7 +95,8 @@ pub fn shrink(tx: &mut Tx<'_>) -> Result<u64> {
     if going > 0 {
         tx.query(&format!("PRAGMA incremental_vacuum({going})"), &[], |_| Ok(()))?;
     }
-    Ok(going.unsigned_abs())
+    // a file that was made without this mode keeps its pages
+    Ok((free - pragma(tx, "PRAGMA freelist_count")?).unsigned_abs())
 }
 
 fn is_too_big(tx: &mut Tx<'_>, most_bytes: i64) -> Result<bool> {
@@ -77,13 +116,16 @@ fn pragma(tx: &mut Tx<'_>, sql: &str) -> Result<i64> {
 fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let mut over = if is_too_big(tx, keep.most_bytes)? { limit } else { 0 };
     if keep.most_incidents > 0 {
-        let count = tx.query_one("SELECT COUNT(*) FROM incidents", &[], |row| row.int(0))?.unwrap_or(0);
+        let count = "SELECT COUNT(*) FROM incidents WHERE state = 2 AND live = 0";
+        let count = tx.query_one(count, &[], |row| row.int(0))?.unwrap_or(0);
         over = over.max(count - keep.most_incidents);
     }
-    let sql = "SELECT id, resolved_at FROM incidents WHERE state = 2 AND live = 0 AND NOT EXISTS ( \
-                   SELECT 1 FROM told t JOIN deliveries d ON d.id = t.delivery_id \
+    // not while a group has still to tell of it, nor while a message about it is on its way
+    let sql = "SELECT id, resolved_at FROM incidents WHERE state = 2 AND live = 0 \
+               AND NOT EXISTS (SELECT 1 FROM members m WHERE m.incident_id = incidents.id) \
+               AND NOT EXISTS (SELECT 1 FROM told t JOIN deliveries d ON d.id = t.delivery_id \
                    WHERE t.incident_id = incidents.id AND d.state = 0) \
-               ORDER BY id LIMIT $1";
+               ORDER BY resolved_at LIMIT $1";
     let oldest = tx.query(sql, &[limit.into()], |row| Ok((row.id(0)?, row.opt_time(1)?)))?;
     let mut over = usize::try_from(over).unwrap_or(0);
     let mut going = Vec::new();
@@ -97,11 +139,11 @@ fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     for sql in [
         // a delivery goes with the last incident that it tells of
         "DELETE FROM attempts WHERE delivery_id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
-         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id <> $1))",
         "DELETE FROM messages WHERE delivery_id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
-         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id <> $1))",
         "DELETE FROM deliveries WHERE id IN (SELECT t.delivery_id FROM told t WHERE t.incident_id = $1 \
-         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id > $1))",
+         AND NOT EXISTS (SELECT 1 FROM told o WHERE o.delivery_id = t.delivery_id AND o.incident_id <> $1))",
         "DELETE FROM told WHERE incident_id = $1",
         "DELETE FROM changes WHERE incident_id = $1",
         "DELETE FROM events WHERE incident_id = $1 AND incident_id <> id",

@@ -3,7 +3,7 @@
 use model::inhibition::Inhibition;
 use model::{Id, Incident, Time};
 
-use crate::db::{Tx, Value};
+use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 
 /// Keeps the rules in force if they are not the ones kept last. Returns their version and whether they are
@@ -66,40 +66,93 @@ pub fn set_version(tx: &mut Tx<'_>, name: &str, value: i64) -> Result<()> {
     Ok(())
 }
 
+/// Under which number a source is listed: one that is a target, too, is listed apart, since it cannot inhibit
+/// its like.
+fn listed_under(inhibition: &Inhibition, source_is_target: bool) -> i64 {
+    inhibition.fingerprint().wrapping_add(i64::from(source_is_target))
+}
+
 /// Puts active incidents on the list of what can inhibit others, or takes those that are over off it.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn list_inhibitors(tx: &mut Tx<'_>, inhibitions: &[Inhibition], incidents: &[&Incident]) -> Result<()> {
     for inhibition in inhibitions {
-        let rule = inhibition.fingerprint();
         let sources = incidents.iter().filter(|it| inhibition.is_source(&it.labels));
-        let (on, off): (Vec<_>, Vec<_>) =
-            sources.map(|it| (inhibition.equal_hash(&it.labels), *it)).partition(|(_, it)| it.is_active());
+        let entry = |it: &&Incident| {
+            let rule = listed_under(inhibition, inhibition.is_target(&it.labels));
+            (rule, inhibition.equal_hash(&it.labels), it.id)
+        };
+        let (on, off): (Vec<_>, Vec<_>) = sources.partition(|it| it.is_active());
         let sql = "INSERT INTO inhibitors (rule, equal_hash, incident_id) VALUES ($1, $2, $3) \
                    ON CONFLICT (rule, equal_hash, incident_id) DO NOTHING";
-        tx.execute_many(sql, &on, |(hash, it)| [rule.into(), (*hash).into(), it.id.into()])?;
+        let on: Vec<_> = on.iter().map(|it| entry(it)).collect();
+        tx.execute_many(sql, &on, |(rule, hash, id)| [(*rule).into(), (*hash).into(), (*id).into()])?;
         let sql = "DELETE FROM inhibitors WHERE rule = $1 AND equal_hash = $2 AND incident_id = $3";
-        tx.execute_many(sql, &off, |(hash, it)| [rule.into(), (*hash).into(), it.id.into()])?;
+        let off: Vec<_> = off.iter().map(|it| entry(it)).collect();
+        tx.execute_many(sql, &off, |(rule, hash, id)| [(*rule).into(), (*hash).into(), (*id).into()])?;
     }
     Ok(())
 }
 
-/// Incidents that may inhibit others under a rule, for each hash; with the hash's place in `hashes`. Some
-/// at the most for each: one that really does is enough.
+/// Incidents that may inhibit these targets under a rule, each with the target's place: a few for each, of
+/// which one may be the target itself.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn inhibitors(tx: &mut Tx<'_>, rule: i64, hashes: &[i64]) -> Result<Vec<(usize, Id)>> {
-    let sql = "SELECT incident_id FROM inhibitors WHERE rule = $1 AND equal_hash = $2 LIMIT 100";
-    tx.query_many(sql, hashes, |hash| [rule.into(), (*hash).into()], |place, row| Ok((place, row.id(0)?)))
+pub fn inhibitors(
+    tx: &mut Tx<'_>,
+    inhibition: &Inhibition,
+    targets: &[&Incident],
+) -> Result<Vec<(usize, Id)>> {
+    let mut asked = Vec::new();
+    for (place, target) in targets.iter().enumerate() {
+        let hash = inhibition.equal_hash(&target.labels);
+        asked.push((place, listed_under(inhibition, false), hash));
+        if !inhibition.is_source(&target.labels) {
+            asked.push((place, listed_under(inhibition, true), hash));
+        }
+    }
+    let sql = "SELECT incident_id FROM inhibitors WHERE rule = $1 AND equal_hash = $2 LIMIT 4";
+    let found = |n: usize, row: &Row<'_>| Ok((asked[n].0, row.id(0)?));
+    tx.query_many(sql, &asked, |(_, rule, hash)| [(*rule).into(), (*hash).into()], found)
 }
 
-/// Empties the list of inhibitors, to be made anew under other rules.
+/// Forgets sources of rules that are not in force any more.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn clear_inhibitors(tx: &mut Tx<'_>) -> Result<()> {
-    tx.execute("DELETE FROM inhibitors", &[])?;
+pub fn drop_other_inhibitors(tx: &mut Tx<'_>, inhibitions: &[Inhibition]) -> Result<()> {
+    let kept: Vec<i64> =
+        inhibitions.iter().flat_map(|it| [listed_under(it, false), listed_under(it, true)]).collect();
+    let listed = tx.query("SELECT DISTINCT rule FROM inhibitors", &[], |row| row.int(0))?;
+    let gone: Vec<i64> = listed.into_iter().filter(|rule| !kept.contains(rule)).collect();
+    tx.execute_many("DELETE FROM inhibitors WHERE rule = $1", &gone, |rule| [(*rule).into()])?;
     Ok(())
+}
+
+/// Moves what the hub itself has set times for (ticks of groups, tries, pings) back with a clock that was set
+/// back. Times that people and senders gave stay as they are.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn set_clocks_back(tx: &mut Tx<'_>, by: std::time::Duration) -> Result<()> {
+    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    for sql in [
+        "UPDATE groups SET due_at = due_at - $1, ticked_at = ticked_at - $1, told_at = told_at - $1",
+        "UPDATE deliveries SET due_at = due_at - $1 WHERE state = 0",
+        "UPDATE heartbeats SET due_at = due_at - $1",
+    ] {
+        tx.execute(sql, &[by.into()])?;
+    }
+    Ok(())
+}
+
+/// The newest version of the rules that any node has put in force; 0: none yet.
+///
+/// # Errors
+/// When the database is gone.
+pub fn newest(tx: &mut Tx<'_>) -> Result<i64> {
+    let newest = tx.query_one("SELECT MAX(version) FROM rules", &[], |row| row.opt_int(0))?;
+    Ok(newest.flatten().unwrap_or(0))
 }

@@ -1,6 +1,6 @@
 //! A desk: all that is known about one destination's deliveries on this node. Pure: time is a parameter.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use model::delivery::{Attempt, Delivery, DeliveryState, Health, Next, Permit, after_attempt};
@@ -24,6 +24,8 @@ pub struct Desk {
     health: Health,
     claimed: VecDeque<(Delivery, Notification)>,
     under_way: usize,
+    /// which those are
+    out: HashSet<Id>,
     claiming: bool,
     /// a ring came while a claim was under way, which may not have seen what it was for
     rung: bool,
@@ -108,7 +110,12 @@ impl Desk {
     pub fn claimed(&mut self, found: Vec<(Delivery, Notification)>, next_row: Option<Time>) {
         self.claiming = false;
         self.next_row = if std::mem::take(&mut self.rung) { Some(Time::MIN) } else { next_row };
-        self.claimed.extend(found);
+        // a lease that ended while its delivery was still in these hands (a clock that jumped, a machine that
+        // slept) may have been taken again, by this very desk
+        let held: HashSet<Id> = self.claimed.iter().map(|(it, _)| it.id).collect();
+        let new = found.into_iter().filter(|(it, _)| !held.contains(&it.id) && !self.out.contains(&it.id));
+        let new: Vec<_> = new.collect();
+        self.claimed.extend(new);
     }
 
     /// The claim failed: the database is gone. It is tried again later.
@@ -127,6 +134,7 @@ impl Desk {
         }
         let next = self.next_in_lease(manners, now)?;
         self.under_way += 1;
+        self.out.insert(next.0.id);
         if manners.per_second > 0.0 {
             let step = Duration::from_secs_f64((1.0 / manners.per_second).min(3600.0));
             // a second's worth may go in a burst
@@ -168,7 +176,8 @@ impl Desk {
     }
 
     /// A message that was to go is not sent after all.
-    pub fn withdrawn(&mut self) {
+    pub fn withdrawn(&mut self, id: Id) {
+        self.out.remove(&id);
         self.under_way = self.under_way.saturating_sub(1);
     }
 
@@ -183,6 +192,7 @@ impl Desk {
         now: Time,
     ) -> Tried {
         let lease_until = delivery.due_at;
+        self.out.remove(&delivery.id);
         self.under_way = self.under_way.saturating_sub(1);
         self.health.record(&answer.outcome, now);
         delivery.attempts += 1;

@@ -219,7 +219,7 @@ impl Service {
             let Some((delivery, notification)) = desk.next(&place.place.manners, now) else { break };
             match too_old(&delivery, &place.place.manners, now) {
                 Some(dead) => {
-                    desk.withdrawn();
+                    desk.withdrawn(delivery.id);
                     self.record(state, Record::Settled(Box::new(dead)));
                 }
                 None => self.send(place, delivery, notification, now),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
@@ -19,6 +19,11 @@ use crate::error::{Result, StoreError};
 
 /// Connections that are open at the most.
 const MAX_CONNECTIONS: usize = 12;
+/// What the server goes by for our sessions: a node that is gone without a word must not hold its locks for
+/// the hours that TCP would wait. A URL with `options` of its own replaces them.
+const SERVER_LIMITS: &str = "-c idle_in_transaction_session_timeout=15s -c lock_timeout=10s \
+                             -c statement_timeout=30s -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 \
+                             -c tcp_keepalives_count=3";
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs of one statement that are sent before the first answer is awaited.
@@ -30,7 +35,7 @@ const STATEMENTS: usize = 512;
 pub(crate) struct Postgres {
     config: tokio_postgres::Config,
     idle: Mutex<Vec<Session>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     runtime: Handle,
 }
 
@@ -51,13 +56,21 @@ impl Postgres {
         // a server that is gone without a word must not hold callers for ever
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(CONNECT_TIMEOUT * 2);
         config.application_name("nightbell");
-        Ok(Postgres { config, idle: Mutex::default(), places: Semaphore::new(MAX_CONNECTIONS), runtime })
+        if config.get_options().is_none() {
+            config.options(SERVER_LIMITS);
+        }
+        Ok(Postgres {
+            config,
+            idle: Mutex::default(),
+            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            runtime,
+        })
     }
 
     /// A connection, for as long as the permit is held.
-    pub async fn take(&self) -> Result<(Session, SemaphorePermit<'_>)> {
+    pub async fn take(&self) -> Result<(Session, OwnedSemaphorePermit)> {
         let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
-        let permit = self.places.acquire().await.map_err(closed)?;
+        let permit = self.places.clone().acquire_owned().await.map_err(closed)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(session) = idle.filter(|session| !session.client.is_closed()) {
             return Ok((session, permit));

@@ -302,12 +302,25 @@ fn refuse(work: Work, error: &StoreError) {
 }
 
 fn sync_all(log: &File, to_sync: &std_mpsc::Receiver<Vec<Reply>>, stats: &Stats) {
+    let mut failed: Option<StoreError> = None;
     while let Ok(mut replies) = to_sync.recv() {
         while let Ok(more) = to_sync.try_recv() {
             replies.extend(more);
         }
         let began = Instant::now();
-        let result = log.sync_data().map_err(|error| StoreError::Unavailable(format!("syncing: {error}")));
+        // after a failure the kernel may count lost pages as written, and the next sync would call it a
+        // success: nothing is promised any more until a restart has read the log from the disk
+        let result = match &failed {
+            Some(error) => Err(StoreError::clone(error)),
+            None => log.sync_data().map_err(|error| {
+                StoreError::Unavailable(format!(
+                    "the disk failed a sync, restart after a look at it: {error}"
+                ))
+            }),
+        };
+        if failed.is_none() {
+            failed = result.as_ref().err().cloned();
+        }
         stats.synced(replies.len(), began.elapsed());
         replies.into_iter().for_each(|reply| reply(result.clone()));
     }

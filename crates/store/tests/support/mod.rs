@@ -1,6 +1,8 @@
 //! Both databases for every test: SQLite in a temporary folder, and PostgreSQL where
 //! `NIGHTBELL_TEST_POSTGRES` names a server (`cargo xtask test` starts one).
 
+#![allow(clippy::unwrap_used, dead_code, reason = "shared by tests, of which not all need everything")]
+
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
