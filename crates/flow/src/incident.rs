@@ -15,6 +15,9 @@ use crate::core::Core;
 /// An event on its way in, with its labels and annotations as columns hold them.
 pub(crate) type Arriving = (Event, Arc<Texts>);
 
+/// An event with its verdict, ready to be written.
+pub(crate) type Arrived = (Judged, Arc<Texts>);
+
 /// An event that was not written yet, made ready to be.
 pub(crate) fn arriving(event: Event) -> Arriving {
     let texts = Arc::new(Texts::of(&event.labels, &event.annotations));
@@ -47,7 +50,7 @@ pub(crate) fn apply_events(
     tx: &mut Tx<'_>,
     events: Vec<Arriving>,
     now: Time,
-) -> Result<(Vec<(Judged, Arc<Texts>)>, Vec<Moved>)> {
+) -> Result<(Vec<Arrived>, Vec<Moved>)> {
     let policy = core.live().rules.policy();
     let mut keys: Vec<&str> = events.iter().map(|(event, _)| event.key.as_str()).collect();
     keys.sort_unstable();

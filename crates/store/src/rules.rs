@@ -86,10 +86,10 @@ pub fn list_inhibitors(tx: &mut Tx<'_>, inhibitions: &[Inhibition], incidents: &
         let (on, off): (Vec<_>, Vec<_>) = sources.partition(|it| it.is_active());
         let sql = "INSERT INTO inhibitors (rule, equal_hash, incident_id) VALUES ($1, $2, $3) \
                    ON CONFLICT (rule, equal_hash, incident_id) DO NOTHING";
-        let on: Vec<_> = on.iter().map(|it| entry(it)).collect();
+        let on: Vec<_> = on.iter().map(&entry).collect();
         tx.execute_many(sql, &on, |(rule, hash, id)| [(*rule).into(), (*hash).into(), (*id).into()])?;
         let sql = "DELETE FROM inhibitors WHERE rule = $1 AND equal_hash = $2 AND incident_id = $3";
-        let off: Vec<_> = off.iter().map(|it| entry(it)).collect();
+        let off: Vec<_> = off.iter().map(&entry).collect();
         tx.execute_many(sql, &off, |(rule, hash, id)| [(*rule).into(), (*hash).into(), (*id).into()])?;
     }
     Ok(())

@@ -104,17 +104,21 @@ fn a_node_that_is_gone_does_not_hold_the_others_up() {
 fn reads_that_nobody_waits_for_any_more_count() {
     on_both(async |store: Store| {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // every reader stays until the other end is gone
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
         for _ in 0..40 {
-            let (now, most) = (now.clone(), most.clone());
+            let (now, most, gate) = (now.clone(), most.clone(), gate.clone());
             let read = store.read(move |_| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(1500));
+                let _ = gate.lock().unwrap().recv();
                 now.fetch_sub(1, Ordering::SeqCst);
                 Ok(())
             });
             // the caller hangs up
             let _ = tokio::time::timeout(Duration::from_millis(20), read).await;
         }
+        drop(open);
         let most = most.load(Ordering::SeqCst);
         assert!(most <= 12, "{most} readers at once on {:?}", store.engine());
     });
