@@ -17,6 +17,8 @@ mod status;
 mod tokens;
 mod verbs;
 
+pub use events::parse as parse_events;
+
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

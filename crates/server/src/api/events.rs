@@ -122,8 +122,7 @@ pub(super) async fn post_events(
     let options = &app.options;
     let key = idempotency_key(&headers)?;
     let bytes = body::read(body, options.max_body_bytes, options.body_timeout).await?;
-    let events = read(&bytes)?;
-    let (events, wrong) = sort_out(events, app.now());
+    let (events, wrong) = parse(&bytes, app.now())?;
     let once = key.map(|key| {
         // a name belongs to whoever gave it
         let whose = caller.token.map(|id| id.to_string()).unwrap_or_default();
@@ -140,6 +139,14 @@ fn idempotency_key(headers: &HeaderMap) -> Answer<Option<String>> {
         1..=MAX_IDEMPOTENCY_KEY_BYTES => Ok(Some(key.to_owned())),
         _ => Err(Problem::wrong(name, format!("must have from 1 to {MAX_IDEMPOTENCY_KEY_BYTES} characters"))),
     }
+}
+
+/// Reads a body: the events that are good, with their places, and what is wrong with the others.
+///
+/// # Errors
+/// When nothing of it can be taken in, since it cannot be read.
+pub fn parse(bytes: &[u8], now: Time) -> Answer<Sorted> {
+    Ok(sort_out(read(bytes)?, now))
 }
 
 /// The events, each with where it stands in the body.

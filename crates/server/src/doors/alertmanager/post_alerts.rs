@@ -361,21 +361,4 @@ mod tests {
         assert!(good.into_iter().all(is_uri));
         assert!(["not a url", "rel/path", "http://a b", "1http://x"].into_iter().all(|text| !is_uri(text)));
     }
-
-    #[test]
-    #[ignore]
-    fn zz_bench() {
-        let one = r#"{"annotations":{"description":"Disk of db1 is at 97 percent and will be full in 4 hours","summary":"disk is nearly full"},"endsAt":"2026-11-21T04:01:04.474Z","startsAt":"2026-11-21T03:56:04.474Z","generatorURL":"http://prometheus.example.org:9090/graph?g0.expr=disk_used_percent+%3E+95&g0.tab=1","labels":{"alertname":"DiskNearlyFull","cluster":"eu-1","device":"/dev/sda1","instance":"db1.example.org:9100","job":"node","mountpoint":"/var/lib/db","severity":"critical","team":"db"}}"#;
-        let body = format!("[{}]", vec![one; 64].join(","));
-        let start = std::time::Instant::now();
-        let n = 2000;
-        for _ in 0..n {
-            let alerts = read(body.as_bytes()).unwrap();
-            check_schema(&alerts).unwrap();
-            for alert in alerts {
-                std::hint::black_box(event(alert, std::time::Duration::from_secs(300)).unwrap());
-            }
-        }
-        println!("{} ns per alert", start.elapsed().as_nanos() / (n * 64));
-    }
 }
