@@ -98,9 +98,13 @@ pub fn silence(
         let state = old.state(now);
         let same_start = match state {
             SilenceState::Pending => silence.starts_at >= now,
-            _ => silence.starts_at == old.starts_at,
+            // clients give back less of a time than we keep: to the second, as in Alertmanager
+            _ => silence.starts_at.as_seconds() == old.starts_at.as_seconds(),
         };
         if state != SilenceState::Expired && same_start && old.matchers == silence.matchers {
+            if state == SilenceState::Active {
+                silence.starts_at = old.starts_at;
+            }
             silence.check(now)?;
             store::silences::put(tx, &silence)?;
             return Ok(silence.id);

@@ -169,6 +169,27 @@ async fn what_alertmanager_does_not_know_has_a_place_in_its_words() {
 }
 
 #[tokio::test]
+async fn a_silence_keeps_its_id_when_a_client_gives_its_start_back_to_the_millisecond() {
+    let stage = Stage::new().await;
+    stage.passes(std::time::Duration::from_micros(123_456));
+    let mut silence = json!({
+        "matchers": [{"name": "a", "value": "b", "isRegex": false}], "startsAt": stage.at(0), "endsAt": stage.at(60),
+        "createdBy": "ann", "comment": "works",
+    });
+    let made = stage.post("/api/v2/silences", &silence).await.expect(200);
+    let path = format!("/api/v2/silence/{}", made["silenceID"].as_str().unwrap());
+    let shown = stage.get(&path).await.expect(200);
+    assert_eq!(shown["startsAt"], "2026-06-01T12:00:00.123Z");
+    silence["id"] = made["silenceID"].clone();
+    silence["startsAt"] = shown["startsAt"].clone();
+    silence["endsAt"] = json!(stage.at(600));
+    stage.passes(std::time::Duration::from_secs(5));
+    assert_eq!(stage.post("/api/v2/silences", &silence).await.expect(200), made);
+    let own = stage.get(&format!("/api/v1/silences/{}", made["silenceID"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&own["state"], &own["starts_at"]), (&json!("active"), &json!("2026-06-01T12:00:00.123456Z")));
+}
+
+#[tokio::test]
 async fn many_alerts_are_listed_in_order() {
     let stage = Stage::new().await;
     let alerts: Vec<Value> =
