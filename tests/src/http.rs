@@ -47,7 +47,8 @@ pub fn ask(
     let length = body.len();
     let json = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{json}{more}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         {json}{more}\r\n"
     );
     let mut stream = connect(address)?;
     stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;

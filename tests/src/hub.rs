@@ -287,7 +287,8 @@ impl Drop for Hub {
 pub fn alert(labels: &[(&str, &str)]) -> Value {
     let labels: serde_json::Map<_, _> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    json!({ "labels": labels, "annotations": { "summary": "it hurts" }, "generatorURL": "http://prom.example/graph" })
+    let annotations = json!({ "summary": "it hurts" });
+    json!({ "labels": labels, "annotations": annotations, "generatorURL": "http://prom.example/graph" })
 }
 
 /// A routing that tells a receiver of each alert by itself, at once.

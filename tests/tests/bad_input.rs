@@ -63,7 +63,8 @@ fn a_body_that_is_too_large_is_refused() {
     assert_eq!(answer.status, 413, "{}", answer.body);
     // one that says it is without end is not waited for
     let mut stream = http::connect(hub.address()).unwrap();
-    let head = "POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n[";
+    let head = "POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                Content-Length: 99999999999\r\n\r\n[";
     stream.write_all(head.as_bytes()).unwrap();
     assert_eq!(http::read_answer(&mut stream).unwrap().status, 413);
     is_well(&hub, &receiver, "Well");
@@ -76,7 +77,8 @@ fn bytes_that_are_no_text_are_refused() {
     let body = b"[{\"labels\":{\"alertname\":\"\xff\xfe\"}}]";
     let mut stream = http::connect(hub.address()).unwrap();
     let head = format!(
-        "POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(&[head.as_bytes(), body].concat()).unwrap();

@@ -34,7 +34,8 @@ fn with_secrets(receiver: &str) -> String {
 #[test]
 fn everything_that_is_wrong_is_told_at_once_with_its_place() {
     let (_folder, path) = file(
-        "[server]\nlisten = \"nowhere\"\nmax_body_bites = 3\n[route]\nreceiver = \"nobody\"\n[incidents]\nresolve_timeout = \"soon\"\n\
+        "[server]\nlisten = \"nowhere\"\nmax_body_bites = 3\n[route]\nreceiver = \"nobody\"\n\
+         [incidents]\nresolve_timeout = \"soon\"\n\
          [[receivers.ops.pigeon]]\n",
     );
     for words in [&["check", "--config", &path][..], &["serve", "--config", &path]] {

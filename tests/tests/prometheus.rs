@@ -24,7 +24,8 @@ impl Drop for Prometheus {
 
 fn rules(folder: &Path, expression: &str) {
     let text = format!(
-        "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: Fired\n    expr: {expression}\n    labels: {{team: db}}\n    \
+        "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: Fired\n    expr: {expression}\n    \
+         labels: {{team: db}}\n    \
          annotations: {{summary: 'value {{{{ $value }}}}'}}\n"
     );
     std::fs::write(folder.join("rules.yml"), text).unwrap();
@@ -56,7 +57,8 @@ fn prometheus_fires_and_resolves() {
     let folder = tempfile::tempdir().unwrap();
     let yml = folder.path().join("alertmanager.yml");
     let text = format!(
-        "route: {{receiver: sink, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
+        "route: {{receiver: sink, group_by: [alertname], group_wait: 0s, group_interval: 1s, \
+         repeat_interval: 1h}}\n\
          receivers: [{{name: sink, webhook_configs: [{{url: '{}'}}]}}]\n",
         receiver.url("/hook")
     );

@@ -34,7 +34,8 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wr
 
 /// The night bell: takes in that something happened, works out who must know, and tells them.
 #[derive(Parser)]
-#[command(name = "nightbell", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "nightbell", version, propagate_version = true)]
+#[command(after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     /// Print JSON, for programs
     #[arg(long, global = true)]
@@ -96,7 +97,8 @@ pub struct ServerOrFiles {
 
 impl Server {
     fn client(self) -> Result<Client> {
-        Client::new(&self.server, self.token)
+        // a variable that is set to nothing is as good as none
+        Client::new(&self.server, self.token.filter(|token| !token.expose().is_empty()))
     }
 }
 

@@ -125,11 +125,11 @@ async fn whole_life(
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(config, &store).await;
     let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);
-    let served = tokio::select! {
-        served = server::serve(listener, app, stop.clone()) => served,
-        () = signals.handle(reloader, stop) => Ok(()),
+    let (served, ended) = tokio::select! {
+        both = until_stopped(listener, app, &hub, stop.clone(), limit) => both,
+        () = signals.handle(reloader, stop) => (Ok(()), false),
     };
-    if !hub.stop(limit).await {
+    if !ended {
         let rest = "what is under way is taken up again after the next start";
         tracing::warn!("not everything ended within {}: {rest}", model::time::span::format(limit));
     }
@@ -137,6 +137,28 @@ async fn whole_life(
     store.close();
     tracing::info!("stopped");
     served.context("serving")
+}
+
+/// Serves until it is told to stop; then requests and deliveries that are under way may end, side by side, so
+/// that both together take no longer than the limit. Says whether all deliveries ended.
+async fn until_stopped(
+    listener: TcpListener,
+    app: Arc<App>,
+    hub: &Hub,
+    stop: CancellationToken,
+    limit: Duration,
+) -> (std::io::Result<()>, bool) {
+    let serving = async {
+        let served = server::serve(listener, app, stop.clone()).await;
+        // it may have ended by itself
+        stop.cancel();
+        served
+    };
+    let stopping = async {
+        stop.cancelled().await;
+        hub.stop(limit).await
+    };
+    tokio::join!(serving, stopping)
 }
 
 async fn open(config: &Config) -> Result<Store> {

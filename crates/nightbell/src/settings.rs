@@ -52,7 +52,9 @@ impl Files {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let environment: Environment = std::env::vars_os().filter_map(text).collect();
-        let (path, format) = match (&self.config, &self.alertmanager_config) {
+        // a variable that is set to nothing is as good as none
+        let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let (path, format) = match (ours, &self.alertmanager_config) {
             (Some(ours), Some(theirs)) => return two(ours, theirs, environment, registry),
             (Some(path), None) => (path, Format::of(path)),
             (None, Some(path)) => (path, Format::Alertmanager),

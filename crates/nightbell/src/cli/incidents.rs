@@ -86,7 +86,9 @@ struct Snooze {
     #[command(flatten)]
     person: Person,
     /// For how long, such as 30m
-    #[arg(long = "for", value_name = "SPAN", value_parser = words::some_time, required_unless_present = "until")]
+    #[arg(
+        long = "for", value_name = "SPAN", value_parser = words::some_time, required_unless_present = "until"
+    )]
     span: Option<std::time::Duration>,
     /// Until when, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = words::time, conflicts_with = "span")]

@@ -1,5 +1,7 @@
 //! `nightbell route`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use flow::explain::Explanation;
@@ -32,7 +34,6 @@ enum Command {
 
 /// Say who would be told of such an incident, and why
 #[derive(clap::Args)]
-#[command(after_help = "With --config or --alertmanager-config, the files are asked rather than a server.")]
 struct Test {
     /// Its labels: team=db host=db1
     #[arg(required = true, value_name = "LABEL=VALUE", value_parser = words::label)]
@@ -43,8 +44,12 @@ struct Test {
     /// When: 2026-01-31T12:00:00Z or +2h
     #[arg(long, value_name = "TIME", value_parser = words::time, allow_hyphen_values = true)]
     at: Option<Time>,
-    #[command(flatten)]
-    files: Files,
+    /// Ask this configuration rather than a server
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask this alertmanager.yml rather than a server
+    #[arg(long, value_name = "FILE")]
+    alertmanager_config: Option<PathBuf>,
     #[command(flatten)]
     server: Server,
 }
@@ -72,9 +77,10 @@ impl Args {
 impl Test {
     async fn run(self, output: Output) -> Result<()> {
         let labels = words::labels(&self.labels);
-        let answer = match self.files.are_none() {
+        let files = Files { config: self.config, alertmanager_config: self.alertmanager_config };
+        let answer = match files.are_none() {
             false => {
-                let settings = self.files.load(&connectors::registry())?;
+                let settings = files.load(&connectors::registry())?;
                 by_files(&settings, &labels, self.severity, self.at.unwrap_or_else(words::now))?
             }
             true => {

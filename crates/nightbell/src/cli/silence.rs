@@ -51,7 +51,9 @@ struct Add {
     #[arg(required = true, value_name = "MATCHER", value_parser = words::matcher)]
     matchers: Vec<Matcher>,
     /// For how long, such as 2h
-    #[arg(long = "for", value_name = "SPAN", value_parser = words::some_time, required_unless_present = "until")]
+    #[arg(
+        long = "for", value_name = "SPAN", value_parser = words::some_time, required_unless_present = "until"
+    )]
     span: Option<Duration>,
     /// Until when, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = words::time, conflicts_with = "span")]
