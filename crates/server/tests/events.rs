@@ -90,7 +90,7 @@ async fn bad_input_is_refused_with_its_place_and_nothing_is_stored() {
         (r#"{"key":"a","started_at":"2126-01-01T00:00:00Z"}"#.into(), "is more than a day ahead"),
         (r#"{"key":"a","ends_at":"9999-12-31T23:59:59Z"}"#.into(), "is later than any time that can be kept"),
         (r#"{"key":"a","resolve_after":"ages"}"#.into(), r#"resolve_after: "ages" is not a span of time"#),
-        (r#"{"key":"a","title":"\u0000"}"#.into(), "title: contains a NUL byte"),
+        (r#"{"key":"a","title":"\u0000"}"#.into(), "title: title contains a NUL byte"),
         (r#"{"labels":{"a":"\u0000"}}"#.into(), "labels.a: labels.a contains a NUL byte"),
         (json!({"key": "k".repeat(2000)}).to_string(), "key: key has 2000 bytes, the limit is 1024"),
         (json!({"labels": many}).to_string(), "labels: labels has 10000 entries, the limit is 256"),
