@@ -36,8 +36,11 @@ const MAX_JOBS_PER_COMMIT: usize = 512;
 const WRITER_CACHE_KIB: i64 = 48 * 1024;
 /// Memory for pages of each reader, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
-/// Commits after which the checkpointer is rung.
-const COMMITS_PER_CHECKPOINT: u32 = 64;
+/// Commits after which the checkpointer is rung. Each costs two syncs of its own, and the same hot pages are
+/// copied but once however often they were written in between.
+const COMMITS_PER_CHECKPOINT: u32 = 512;
+/// Changed rows after which it is rung, too: large transactions fill the log sooner.
+const CHANGES_PER_CHECKPOINT: u64 = 30_000;
 /// Pages in the log above which the writer itself makes room: 64 MiB.
 const LOG_PAGES_LIMIT: i64 = 16 * 1024;
 /// Prepared statements that a connection keeps.
@@ -90,8 +93,15 @@ impl Sqlite {
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
             thread.map_err(|error| StoreError::Unavailable(format!("starting {name}: {error}")))
         };
-        let writer =
-            Writer { connection: writer, to_sync: synced, ring, commits: 0, durable, stats: stats.clone() };
+        let writer = Writer {
+            connection: writer,
+            to_sync: synced,
+            ring,
+            commits: 0,
+            checked: 0,
+            durable,
+            stats: stats.clone(),
+        };
         let threads = vec![
             spawn("store-writer", Box::new(move || writer.run(waiting)))?,
             spawn("store-syncer", Box::new(move || sync_all(&log, &to_sync, &stats)))?,
@@ -185,7 +195,10 @@ struct Writer {
     connection: Connection,
     to_sync: std_mpsc::Sender<Vec<Reply>>,
     ring: std_mpsc::SyncSender<()>,
+    /// since the checkpointer was rung
     commits: u32,
+    /// changed rows when it was
+    checked: u64,
     durable: bool,
     stats: Arc<Stats>,
 }
@@ -280,8 +293,10 @@ impl Writer {
             let _ = self.to_sync.send(durable);
         }
         self.commits += 1;
-        if self.commits >= COMMITS_PER_CHECKPOINT && self.ring.try_send(()).is_ok() {
-            self.commits = 0;
+        let changes = self.connection.total_changes();
+        let full = self.commits >= COMMITS_PER_CHECKPOINT || changes - self.checked >= CHANGES_PER_CHECKPOINT;
+        if full && self.ring.try_send(()).is_ok() {
+            (self.commits, self.checked) = (0, changes);
         }
     }
 }
