@@ -354,6 +354,15 @@ impl World {
         explanation.unwrap().unwrap().text()
     }
 
+    /// What keeps an alert with these labels back now, if it came.
+    pub fn would_hold(&self, labels: &[(&str, &str)]) -> Vec<String> {
+        let (core, labels): (_, Labels) = (self.nodes[0].core.clone(), labels.iter().copied().collect());
+        let severity = model::Severity::default();
+        let explained =
+            self.store.read_blocking(|tx| flow::explain::labels(&core, tx, &labels, severity, self.now));
+        explained.unwrap().held_by
+    }
+
     /// Other rules come into force on all nodes.
     pub fn reloads(&mut self, rules: Rules) {
         self.rules = rules;

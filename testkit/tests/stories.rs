@@ -214,6 +214,8 @@ fn inhibition_keeps_the_lesser_trouble_quiet_until_the_greater_is_over() {
     assert!(alerts.iter().all(|alert| alert.incident != quiet));
     assert_eq!(alerts.len(), 2);
     assert!(world.explains(quiet).iter().any(|line| line.contains("inhibited by incident")));
+    let would_hold = |site| world.would_hold(&[("alertname", "HostDown"), ("site", site)]);
+    assert_eq!((would_hold("a").len(), would_hold("b").len()), (1, 0), "asked before it happens, too");
     world.clears(&[("alertname", "PowerOut"), ("site", "a")]);
     world.passes(seconds(300));
     assert!(world.seen.iter().any(|(_, seen)| seen.says.alerts.iter().any(|alert| alert.incident == quiet)));

@@ -5,6 +5,7 @@
 //! depends on the moment (what was held back, told, tried and answered) is in the ledger's rows.
 
 use model::delivery::{Attempt, Delivery};
+use model::event::{Event, NewEvent};
 use model::incident::{ChangeKind, Incident};
 use model::route::{Route, Verdict, VerdictKind};
 use model::{Id, Labels, Severity, Time};
@@ -98,6 +99,9 @@ pub fn labels(
     for route in live.rules.root.find(labels, severity) {
         held_by.extend(live.rules.mute(route, at).map(|hold| format!("on route {}: {hold}", route.path)));
     }
+    // an incident that never was: inhibition asks about labels, and about who else has them
+    let probe = Incident::open(&Event::arrive(NewEvent::raise("", labels.clone()), Id(0), at)).0;
+    held_by.extend(tell::inhibited(tx, &live, &[&probe])?.into_iter().map(|(_, hold)| hold.to_string()));
     Ok(Explanation { subject: "labels", routes, held_by, ..Default::default() })
 }
 
@@ -113,8 +117,6 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
     let mut held_by = Vec::new();
     if incident.is_active() {
         held_by = labels(core, tx, &incident.labels, incident.severity, now)?.held_by;
-        held_by
-            .extend(tell::inhibited(tx, &live, &[&incident])?.into_iter().map(|(_, hold)| hold.to_string()));
         held_by.extend(
             incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")),
         );
