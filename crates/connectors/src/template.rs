@@ -287,14 +287,12 @@ pub fn names_of(message: &Message) -> Value {
     context! { ..more, ..Value::from(Serde(message)) }
 }
 
-/// Reads a template or an expression where its nesting is no danger.
+/// Reads a template or an expression where it is no danger.
 fn with_room<T: Send>(
     source: &str,
     read: impl FnOnce() -> Result<T, Error> + Send,
 ) -> Result<T, BadTemplate> {
-    let read = model::stack::with_room(source.len(), read);
-    let read = read.map_err(|error| BadTemplate::Engine(format!("there is no room to read it: {error}")))?;
-    read.map_err(BadTemplate::from)
+    Ok(model::stack::with_room(source.len(), read).map_err(BadTemplate::Engine)??)
 }
 
 fn undefined<L: Language>() -> UndefinedBehavior {

@@ -61,8 +61,7 @@ impl Condition {
             let names = expression.undeclared_variables(false);
             Ok((expression, names))
         };
-        let compiled = stack::with_room(source.len(), compile)
-            .map_err(|error| bad(format!("there is no room to read it: {error}")))?;
+        let compiled = stack::with_room(source.len(), compile).map_err(bad)?;
         let (expression, names) = compiled.map_err(|error: minijinja::Error| bad(error.to_string()))?;
         if let Some(name) = names.into_iter().filter(|name| !KNOWN.contains(&name.as_str())).min() {
             return Err(BadCondition::UnknownName { source_text: source.to_owned(), name });

@@ -10,7 +10,7 @@
 //! * [`receiver`]: who can be told; [`notification`]: what they are told, before it is rendered.
 //! * [`rules`]: all of that as one value, as configured.
 //! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
-//! * [`stack`]: room to read long conditions and templates on.
+//! * [`stack`]: where conditions and templates are read, whatever is in them.
 //!
 //! *Architecture Invariant:* nothing here reads a clock, a file, a socket or a random source; what
 //! would need one is a parameter.

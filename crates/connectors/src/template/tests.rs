@@ -47,6 +47,8 @@ fn what_can_never_work_is_found_before_it_runs() {
     assert!(mapped("{{ item.q").unwrap_err().starts_with("bad: unexpected end of input"));
     assert!(mapped(&"x".repeat(MAX_TEMPLATE_BYTES + 1)).unwrap_err().contains("the limit is 65536"));
     assert!(mapped("{{ debug() }}").is_err());
+    // the engine takes any expression for the name, and then panics over it
+    assert_eq!(mapped("{% import 'x' as 1 + 1 %}").unwrap_err(), "bad: the engine fails on it");
 }
 
 #[test]
