@@ -44,7 +44,7 @@ fn check_matcher(one: &Matcher) {
     let opposite = Matcher::new(&one.name, opposite, &one.value).expect("its parts are good");
     // a plain alternation is not matched as an expression is, but must match the same
     let grouped = Matcher::new(&one.name, one.op, format!("(?:{})", one.value)).ok();
-    let grouped = grouped.filter(|_| one.op.is_regex() && !one.value.contains("\\Q"));
+    let grouped = grouped.filter(|_| one.op.is_regex() && !one.value.contains(['(', ')', 'Q']));
     for value in one.value.split('|').chain(["", "a", "\n", &one.value]) {
         let answer = one.matches_value(value);
         assert_eq!(again.matches_value(value), answer);
