@@ -1,18 +1,21 @@
 //! Built-in sources and destinations, one file each.
 //!
 //! A kind is a file in [`destinations`] or [`sources`] and a line in [`registry`]; the tests ask for one
-//! more line, its fixture in `tests/support/fixtures.rs`. [`template`] and [`shape`] are what they share.
+//! more line, its fixture in `tests/support/fixtures.rs`. [`template`], [`words`], [`service`] and
+//! [`shape`] are what they share.
 
 pub mod destinations;
+pub mod service;
 pub mod shape;
 pub mod sources;
 pub mod template;
+pub mod words;
 
 #[cfg(test)]
 #[path = "../tests/support/messages.rs"]
 mod messages;
 
-use destinations::{Email, Exec, Inbox, Log, Slack, Tcp, Webhook};
+use destinations::*;
 use sources::{Heartbeat, WebhookSource};
 
 /// All kinds that are built in.
@@ -22,6 +25,8 @@ pub fn registry() -> sdk::Registry {
         .destination::<Exec>()
         .destination::<Inbox>()
         .destination::<Log>()
+        .destination::<Mattermost>()
+        .destination::<Rocketchat>()
         .destination::<Slack>()
         .destination::<Tcp>()
         .destination::<Webhook>()

@@ -204,7 +204,7 @@ impl<'a> Post<'a> {
     }
 }
 
-fn colour(message: &Message) -> &'static str {
+pub(super) fn colour(message: &Message) -> &'static str {
     match (message.kind, message.severity) {
         (MessageKind::Resolved, _) => "#2e7d32",
         (MessageKind::Acknowledged, _) => "#1565c0",

@@ -5,7 +5,7 @@
 use sdk::{Answer, Context, Message};
 use serde_json::{Value, json};
 
-use super::http_peer::{HttpPeer, Say};
+use super::http_peer::{HttpPeer, Say, Seen};
 use super::smtp_peer::SmtpPeer;
 use super::tcp_peer::TcpPeer;
 use super::{SECRET, readable};
@@ -40,10 +40,19 @@ pub struct Fixture {
     pub kind: &'static str,
     pub peer: Peer,
     pub settings: fn(&Place) -> Value,
+    /// What a service says that means yes only by the right words.
+    pub says: Option<fn(&Seen) -> &'static str>,
+}
+
+impl Fixture {
+    const fn saying(mut self, says: fn(&Seen) -> &'static str) -> Self {
+        self.says = Some(says);
+        self
+    }
 }
 
 const fn line(name: &'static str, kind: &'static str, peer: Peer, settings: fn(&Place) -> Value) -> Fixture {
-    Fixture { name, kind, peer, settings }
+    Fixture { name, kind, peer, settings, says: None }
 }
 
 pub const FIXTURES: &[Fixture] = &[
@@ -70,6 +79,23 @@ pub const FIXTURES: &[Fixture] = &[
             "api_url": format!("http://127.0.0.1:{}/api/", at.port),
             "title": "{{ labels.team }}: {{ title }}", "text": "*{{ labels.note }}*"})
     }),
+    line("mattermost", "mattermost", Peer::Http, |at| json!({"url": at.url(), "channel": "alerts"})),
+    line("mattermost-own", "mattermost", Peer::Http, |at| {
+        json!({"url": at.url(), "username": "Bell", "icon_emoji": "bell", "card": "{{ body }}",
+            "priority": {"priority": "urgent", "requested_ack": true}, "text": "@channel",
+            "attachments": [{"title": "{{ title }}", "color": "#123456", "footer": "of {{ labels.team }}",
+                "fields": [{"title": "Team", "value": "{{ labels.team }}", "short": true}]}]})
+    }),
+    line("rocketchat", "rocketchat", Peer::Http, |at| {
+        json!({"api_url": format!("http://127.0.0.1:{}/", at.port), "token": format!("{SECRET}-token"),
+            "user_id": format!("{SECRET}-user"), "channel": "#ops"})
+    })
+    .saying(|_| r#"{"success":true,"message":{"_id":"7aDSXtjMA3KPLxLjt"}}"#),
+    line("rocketchat-webhook", "rocketchat", Peer::Http, |at| {
+        json!({"url": at.url(), "alias": "Bell", "emoji": ":bell:", "title": "{{ title }}",
+            "text": "{{ labels.team }}", "color": "red", "fields": [], "actions": [{"text": "Mine", "msg": "!ack"}]})
+    })
+    .saying(|_| r#"{"success":true}"#),
     line("email", "email", Peer::Smtp, |at| {
         json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "Nightbell <bell@example.org>",
             "to": ["ops@example.org", "Änn <ann@example.org>"], "headers": {"X-Team": "db"}})
@@ -105,9 +131,10 @@ pub async fn send(fixture: &Fixture, message: &Message) -> (Answer, String) {
     let mut context = super::context();
     match fixture.peer {
         Peer::Http => {
-            let peer = HttpPeer::start(Say::Status(200, &[("Content-Type", "text/plain")], b"ok".to_vec()));
+            let yes = Say::Status(200, &[("Content-Type", "text/plain")], b"ok".to_vec());
+            let peer = HttpPeer::start(fixture.says.map_or(yes, Say::Json));
             let answer = send_to(fixture, peer.port, &context, message).await;
-            (answer, peer.next().wire(peer.port))
+            (answer, peer.wire())
         }
         Peer::Smtp => {
             let peer = SmtpPeer::start(&[]);

@@ -11,6 +11,8 @@ pub enum Say {
     Status(u16, &'static [(&'static str, &'static str)], Vec<u8>),
     /// A status with the whole request as body.
     Echo(u16),
+    /// 200, and JSON that depends on what is asked.
+    Json(fn(&Seen) -> &'static str),
     /// Bytes that are no HTTP.
     Garbage,
     /// Nothing, ever.
@@ -74,6 +76,12 @@ impl HttpPeer {
     pub fn next(&self) -> Seen {
         self.seen.recv_timeout(std::time::Duration::from_secs(20)).expect("no request came")
     }
+
+    /// What went over the wire until now, at least one request.
+    pub fn wire(&self) -> String {
+        let all = std::iter::once(self.next()).chain(self.seen.try_iter());
+        all.map(|seen| seen.wire(self.port)).collect::<Vec<_>>().join("\n-------- and then\n")
+    }
 }
 
 /// A port on which nobody listens.
@@ -83,7 +91,10 @@ pub fn dead_port() -> u16 {
 
 fn serve(stream: TcpStream, say: &Say, seen: &Sender<Seen>) -> Option<TcpStream> {
     let request = read(&stream)?;
-    let text = format!("{}\n{}", request.head, request.body);
+    let text = match say {
+        Say::Json(answer) => answer(&request).to_owned(),
+        _ => format!("{}\n{}", request.head, request.body),
+    };
     let _ = seen.send(request);
     let mut out = stream.try_clone().unwrap();
     let mut status = |status: u16, headers: &[(&str, &str)], body: &[u8]| {
@@ -96,6 +107,7 @@ fn serve(stream: TcpStream, say: &Say, seen: &Sender<Seen>) -> Option<TcpStream>
     match say {
         Say::Status(code, headers, body) => status(*code, headers, body),
         Say::Echo(code) => status(*code, &[], text.as_bytes()),
+        Say::Json(_) => status(200, &[("Content-Type", "application/json")], text.as_bytes()),
         Say::Garbage => out.write_all(b"\x00\x01 this is no HTTP \xff\r\n\r\n").unwrap(),
         Say::HalfABody => out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart").unwrap(),
         Say::Nothing => {}

@@ -1,0 +1,145 @@
+//! What talking JSON to a service has in common: posting under the idempotency key, and reading the
+//! service's own words out of its answer.
+
+use model::Time;
+use model::delivery::Outcome;
+use sdk::http::{HttpError, Outgoing, Response};
+use sdk::{Answer, Context, Message};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::template::cut;
+
+/// Characters of a service's own words that become part of a reason or receipt.
+const MAX_WORD_CHARS: usize = 200;
+
+/// Where a service's answers say what matters, as JSON pointers such as `/error/message`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dialect {
+    /// What is wrong: the first of these that there is.
+    pub reasons: &'static [&'static str],
+    /// What was made of the message, usually its id.
+    pub receipt: &'static str,
+}
+
+impl Dialect {
+    /// What an exchange means, in HTTP's terms, and with the service's own words.
+    pub fn answer(&self, result: Result<Response, HttpError>, now: Time) -> Answer {
+        let body = result.as_ref().map(|response| response.body.clone()).unwrap_or_default();
+        let mut answer = Answer::from_http(result, now);
+        let Ok(body) = serde_json::from_slice::<Value>(&body) else { return answer };
+        match &mut answer.outcome {
+            Outcome::Delivered { receipt } => {
+                *receipt = word(&body, self.receipt).unwrap_or_default();
+            }
+            Outcome::Rejected { reason } | Outcome::Retry { reason, .. } => {
+                if let Some(said) = self.reason(&body) {
+                    *reason = format!("{reason}: {said}");
+                }
+            }
+            Outcome::Accepted { .. } => {}
+        }
+        answer
+    }
+
+    /// What is wrong, as the service says it.
+    pub fn reason(&self, body: &Value) -> Option<String> {
+        self.reasons.iter().find_map(|pointer| word(body, pointer))
+    }
+}
+
+/// A text, a number, or all texts of a list or a table.
+fn word(body: &Value, pointer: &str) -> Option<String> {
+    if pointer.is_empty() {
+        return None;
+    }
+    let text = match body.pointer(pointer)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let said = fields.iter().filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
+            said.collect::<Vec<_>>().join(", ")
+        }
+        Value::Null | Value::Bool(_) => String::new(),
+    };
+    let text = cut(text.trim(), MAX_WORD_CHARS);
+    (!text.is_empty()).then_some(text)
+}
+
+/// A request with JSON that carries the message's idempotency key.
+pub fn request<'a>(
+    context: &Context,
+    message: &Message,
+    url: &'a str,
+    body: &impl Serialize,
+) -> Result<Outgoing<'a>, String> {
+    let body = serde_json::to_vec(body).map_err(|error| format!("the message is no JSON: {error}"))?;
+    let mut request = Outgoing::json(url, body, context.timeout);
+    request.headers.push(("idempotency-key", message.idempotency_key.clone()));
+    Ok(request)
+}
+
+/// Posts what was made of a message, if anything could be.
+pub async fn post(
+    context: &Context,
+    message: &Message,
+    url: &str,
+    headers: Vec<(&'static str, String)>,
+    body: Result<impl Serialize, String>,
+    meaning: impl FnOnce(Result<Response, HttpError>) -> Answer,
+) -> Answer {
+    match body.and_then(|body| request(context, message, url, &body)) {
+        Ok(mut request) => {
+            request.headers.extend(headers);
+            meaning(context.http.send(request).await)
+        }
+        Err(reason) => Answer::bare(Outcome::rejected(reason)),
+    }
+}
+
+/// `Authorization: Bearer …`
+pub fn bearer(token: &sdk::Secret) -> (&'static str, String) {
+    ("authorization", format!("Bearer {}", token.expose()))
+}
+
+/// Whether a secret can stand in a header.
+///
+/// # Errors
+/// When it cannot; in words that begin with the field.
+pub fn check_token(field: &str, token: &sdk::Secret) -> Result<(), String> {
+    let fits = !token.expose().is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(format!("{field}: cannot stand in a header")) }
+}
+
+/// Whether a text is the URL of something on HTTP.
+///
+/// # Errors
+/// When it is not; in words that begin with the field.
+pub fn check_url(field: &str, url: &str) -> Result<(), String> {
+    sdk::http::parse_url(url).map(drop).map_err(|error| format!("{field}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use model::delivery::Fault;
+
+    #[test]
+    fn a_service_s_own_words_are_found() {
+        let dialect = Dialect { reasons: &["/error/message", "/errors"], receipt: "/id" };
+        let said = |status, body: &'static str| {
+            let response =
+                Response { status, headers: Vec::new(), body: Bytes::from_static(body.as_bytes()) };
+            dialect.answer(Ok(response), Time::default()).outcome
+        };
+        assert_eq!(said(200, r#"{"id": 7}"#), Outcome::Delivered { receipt: "7".to_owned() });
+        assert_eq!(said(200, "ok"), Outcome::delivered());
+        assert_eq!(said(400, r#"{"error":{"message":" No "}}"#), Outcome::rejected("answered 400: No"));
+        assert_eq!(said(400, r#"{"errors":{"a":"b","c":1}}"#), Outcome::rejected("answered 400: a: b"));
+        assert_eq!(said(404, r#"{"error":5}"#), Outcome::rejected("answered 404"));
+        assert!(matches!(said(500, r#"{"errors":["x","y"]}"#),
+            Outcome::Retry { reason, fault: Fault::Destination, .. } if reason == "answered 500: x, y"));
+    }
+}
