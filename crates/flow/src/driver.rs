@@ -25,6 +25,7 @@ use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs::{self, NewSilence, NotSilenced};
 
+mod intake;
 mod once;
 
 pub use once::{Once, Taken};
@@ -86,6 +87,7 @@ pub struct Hub {
     notes: mpsc::UnboundedSender<Note>,
     updates: broadcast::Sender<Update>,
     accepting: Arc<tokio::sync::Semaphore>,
+    intake: intake::Intake,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -126,6 +128,7 @@ impl Hub {
             notes: notes.clone(),
             updates: broadcast::channel(UPDATES).0,
             accepting: Arc::new(tokio::sync::Semaphore::new(MAX_ACCEPTING)),
+            intake: intake::Intake::default(),
             tracker: tracker.clone(),
             stop: stop.clone(),
         };
@@ -145,13 +148,7 @@ impl Hub {
     /// When too many are waiting already, or the database is gone or full: then none of them is kept.
     pub async fn accept(&self, events: Vec<NewEvent>) -> std::result::Result<Vec<Accepted>, NotAccepted> {
         let _place = self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)?;
-        let (core, now) = (self.core.clone(), self.clock.now());
-        let arrivals = ingest::arrive(&core, events, now);
-        let result =
-            self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, arrivals, now)).await;
-        let (accepted, done) = self.noted(result)?;
-        self.follow(done);
-        Ok(accepted)
+        Ok(self.take_in(events).await?)
     }
 
     /// Takes a ping of a heartbeat in; `false`: there is none of this name.

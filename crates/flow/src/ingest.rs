@@ -49,7 +49,27 @@ impl Done {
 }
 
 /// Events on their way in: with ids, and made ready to be written. What needs no transaction is done here.
+#[derive(Clone, Default)]
 pub struct Arrivals(Vec<Arriving>);
+
+impl Arrivals {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One after the other.
+impl FromIterator<Arrivals> for Arrivals {
+    fn from_iter<I: IntoIterator<Item = Arrivals>>(parts: I) -> Self {
+        Arrivals(parts.into_iter().flat_map(|it| it.0).collect())
+    }
+}
 
 /// Makes events ready to be taken in.
 pub fn arrive(core: &Core, new: Vec<NewEvent>, now: Time) -> Arrivals {

@@ -183,3 +183,33 @@ fn two_nodes_on_one_server_share_the_work_and_tell_everything_once() {
         assert!(messages.try_recv().is_err(), "nothing twice");
     });
 }
+
+#[test]
+fn who_rides_with_one_that_fails_does_not_fail_with_it() {
+    support::on_both(async |store: Store| {
+        let channel = format!("riders {:?}", store.engine());
+        let mut messages = listen(&channel);
+        let hub = hub(store.clone(), &channel).await;
+        let broken = hub.accept(vec![alert(0)]).await.unwrap()[0].incident.unwrap();
+        next(&mut messages).await;
+        let spoil = move |tx: &mut store::Tx<'_>| {
+            tx.execute("UPDATE incidents SET labels = 'no labels' WHERE id = $1", &[broken.into()])
+        };
+        store.write(store::Durability::Disk, spoil).await.unwrap();
+        let requests = (0..20).map(|n| hub.accept(vec![alert(n), alert(100 + n)]));
+        let answers = futures::future::join_all(requests).await;
+        assert!(answers[0].is_err(), "its incident cannot be read");
+        for (n, answer) in answers.iter().enumerate().skip(1) {
+            let verdicts: Vec<&str> =
+                answer.as_ref().unwrap().iter().map(|it| it.verdict.as_str()).collect();
+            assert_eq!(verdicts, ["opened", "opened"], "request {n}");
+        }
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..38 {
+            let message = next(&mut messages).await;
+            assert!(seen.insert(message.notification.alerts[0].labels.get("n").unwrap().to_owned()));
+        }
+        assert!(!seen.contains("100"), "nothing is kept of a request that failed");
+        assert!(hub.stop(DEADLINE).await);
+    });
+}

@@ -1,6 +1,7 @@
 //! Label sets: sorted, without duplicates, written as a JSON object.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,14 +9,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Names and values that describe what happened where; also used for annotations.
 ///
 /// Kept as a sorted vector: a set has a dozen entries, is read far more often than changed, and must have
-/// one order for its fingerprint.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Labels(Vec<(String, String)>);
+/// one order for its fingerprint. Shared, since an event's set is also its incident's, before and after a
+/// change, and that of each alert in a message.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Arc<Vec<(String, String)>>);
+
+/// What all empty sets share.
+static EMPTY: LazyLock<Arc<Vec<(String, String)>>> = LazyLock::new(Arc::default);
+
+impl Default for Labels {
+    fn default() -> Self {
+        Labels::new()
+    }
+}
 
 impl Labels {
     /// No labels.
-    pub const fn new() -> Self {
-        Labels(Vec::new())
+    pub fn new() -> Self {
+        Labels(EMPTY.clone())
     }
 
     /// The value of a label.
@@ -27,21 +38,22 @@ impl Labels {
     /// Sets a label, replacing what it was.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
-        match self.0.binary_search_by(|(have, _)| have.cmp(&name)) {
-            Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (name, value)),
+        let all = Arc::make_mut(&mut self.0);
+        match all.binary_search_by(|(have, _)| have.cmp(&name)) {
+            Ok(at) => all[at].1 = value,
+            Err(at) => all.insert(at, (name, value)),
         }
     }
 
     /// Takes a label away.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.0.binary_search_by(|(have, _)| have.as_str().cmp(name)).ok()?;
-        Some(self.0.remove(at).1)
+        Some(Arc::make_mut(&mut self.0).remove(at).1)
     }
 
     /// Drops every entry for which the question is answered with no.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, value)| keep(name, value));
+        Arc::make_mut(&mut self.0).retain(|(name, value)| keep(name, value));
     }
 
     /// Names and values, by name.
@@ -66,7 +78,10 @@ impl Labels {
 
     /// Keeps what is the same in both.
     pub fn intersect(&mut self, other: &Labels) {
-        self.0.retain(|(name, value)| other.get(name) == Some(value));
+        // the alerts of one message often share all of it
+        if !Arc::ptr_eq(&self.0, &other.0) && self != other {
+            self.retain(|name, value| other.get(name) == Some(value));
+        }
     }
 
     /// Prometheus' fingerprint: FNV-1a over `name 0xff value 0xff` in order of names
@@ -79,7 +94,7 @@ impl Labels {
                 sum = (sum ^ u64::from(*byte)).wrapping_mul(PRIME);
             }
         };
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter() {
             add(name.as_bytes());
             add(value.as_bytes());
         }
@@ -115,14 +130,14 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
         let mut all: Vec<(String, String)> = entries.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
         if all.windows(2).all(|pair| pair[0].0 < pair[1].0) {
-            return Labels(all);
+            return Labels(Arc::new(all));
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         // the sort is stable, so among equals the last one was written last
         all.reverse();
         all.dedup_by(|a, b| a.0 == b.0);
         all.reverse();
-        Labels(all)
+        Labels(Arc::new(all))
     }
 }
 

@@ -108,11 +108,7 @@ impl Tx<'_> {
         let mut found = Vec::new();
         let mut each = |place: usize, row: &Row<'_>| read(place, row).map(|item| found.push(item));
         match &mut self.session {
-            Session::Sqlite(connection) => {
-                for (place, key) in keys.iter().enumerate() {
-                    sqlite::query(connection, sql, &bind(key), &mut |row| each(place, row))?;
-                }
-            }
+            Session::Sqlite(connection) => sqlite::query_many(connection, sql, keys, bind, &mut each)?,
             Session::Postgres(session) => session.query_many(sql, keys, bind, &mut each)?,
         }
         Ok(found)

@@ -401,3 +401,26 @@ pub(crate) fn query(
     }
     Ok(())
 }
+
+pub(crate) fn query_many<K, const N: usize>(
+    connection: &Connection,
+    sql: &str,
+    keys: &[K],
+    bind: impl for<'k> Fn(&'k K) -> [Value<'k>; N],
+    each: &mut dyn FnMut(usize, &Row<'_>) -> Result<()>,
+) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(sql)?;
+    for (place, key) in keys.iter().enumerate() {
+        for (column, value) in bind(key).iter().enumerate() {
+            statement.raw_bind_parameter(column + 1, value)?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            each(place, &Row::Sqlite(row))?;
+        }
+    }
+    Ok(())
+}
