@@ -96,9 +96,28 @@ pub const FIXTURES: &[Fixture] = &[
             "text": "{{ labels.team }}", "color": "red", "fields": [], "actions": [{"text": "Mine", "msg": "!ack"}]})
     })
     .saying(|_| r#"{"success":true}"#),
+    line("webex", "webex", Peer::Http, |at| {
+        json!({"api_url": format!("http://127.0.0.1:{}/v1/messages", at.port), "token": format!("{SECRET}-token"), "room_id": "room-{{ labels.team }}"})
+    }),
+    line("ntfy", "ntfy", Peer::Http, |at| {
+        json!({"server": format!("http://127.0.0.1:{}", at.port), "topic": "{{ labels.team }}",
+            "token": format!("tk_{SECRET}")})
+    }),
+    line("gotify", "gotify", Peer::Http, |at| {
+        json!({"server": format!("http://127.0.0.1:{}/push/", at.port), "token": format!("A.{SECRET}")})
+    }),
     line("email", "email", Peer::Smtp, |at| {
         json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "Nightbell <bell@example.org>",
             "to": ["ops@example.org", "Änn <ann@example.org>"], "headers": {"X-Team": "db"}})
+    }),
+    line("sms", "sms", Peer::Smtp, |at| {
+        json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "bell@example.org",
+            "gateway": "sms@example.com", "phone_number": "+345656787643"})
+    }),
+    line("sms-recipient", "sms", Peer::Smtp, |at| {
+        json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "bell@example.org",
+            "gateway": "sms@example.com", "phone_number": "+345656787643", "number_in": "recipient",
+            "text": "{{ labels.team }}: {{ labels.alertname }}"})
     }),
     line("tcp", "tcp", Peer::Tcp, |at| json!({"host": "127.0.0.1", "port": at.port})),
     line(

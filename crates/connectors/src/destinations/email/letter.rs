@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, MultiPartKind, SinglePart};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 use sdk::Message;
 use sha2::{Digest, Sha256};
 
 use super::Settings;
 use crate::template::{BadTemplate, Html, Template, cut, names_of};
+use crate::words::one_line;
 
 /// Characters of a subject: more is cut by most mail programs anyway.
 const MAX_SUBJECT_CHARS: usize = 250;
@@ -35,21 +36,14 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
     let html = html.map_err(in_field("html"))?;
 
     let from = &settings.from.0;
-    let key = id(&["message", &message.idempotency_key]);
     let body = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
-        .boundary(format!("nightbell-{key}"))
+        .boundary(format!("nightbell-{}", message_key(message)))
         .singlepart(SinglePart::plain(text))
         .singlepart(SinglePart::html(html));
     let thread = format!("<{}@{}>", thread_id(message), from.email.domain());
-    let seconds = u64::try_from(message.notification.at.as_seconds()).unwrap_or(0).min(LATEST_DATE_SECONDS);
-    let mut builder = lettre::Message::builder()
-        .from(from.clone())
-        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-        .message_id(Some(format!("<{key}@{}>", from.email.domain())))
-        .in_reply_to(thread.clone())
-        .references(thread)
-        .subject(one_line(&subject));
+    let mut builder =
+        begin(from, message).in_reply_to(thread.clone()).references(thread).subject(subject_line(&subject));
     if let Some(address) = &settings.reply_to {
         builder = builder.reply_to(address.0.clone());
     }
@@ -57,14 +51,31 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
         builder = builder.to(address.0.clone());
     }
     let mut mail = builder.multipart(body).map_err(|error| format!("the mail cannot be written: {error}"))?;
-    let own = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
     let given = settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in own.into_iter().chain(given) {
+    for (name, value) in MACHINE_HEADERS.into_iter().chain(given) {
         let name = HeaderName::new_from_ascii(name.to_owned())
             .map_err(|error| format!("headers.{name}: {error}"))?;
         mail.headers_mut().insert_raw(HeaderValue::new(name, value.to_owned()));
     }
     Ok(mail)
+}
+
+/// What tells other machines not to answer.
+pub(in crate::destinations) const MACHINE_HEADERS: [(&str, &str); 2] =
+    [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
+
+/// Begins a mail: from whom, when, and under which id, all of which are the same on every try.
+pub(in crate::destinations) fn begin(from: &Mailbox, message: &Message) -> MessageBuilder {
+    let seconds = u64::try_from(message.notification.at.as_seconds()).unwrap_or(0).min(LATEST_DATE_SECONDS);
+    lettre::Message::builder()
+        .from(from.clone())
+        .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        .message_id(Some(format!("<{}@{}>", message_key(message), from.email.domain())))
+}
+
+/// What the mail's own id is made of.
+fn message_key(message: &Message) -> String {
+    id(&["message", &message.idempotency_key])
 }
 
 /// The last second of the year 9999, beyond which mail has no dates.
@@ -107,9 +118,8 @@ fn plain_text(message: &Message) -> String {
 }
 
 /// A text that can stand in a header.
-fn one_line(text: &str) -> String {
-    let line = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    cut(&line.collect::<Vec<_>>().join(" "), MAX_SUBJECT_CHARS)
+fn subject_line(text: &str) -> String {
+    cut(&one_line(text), MAX_SUBJECT_CHARS)
 }
 
 /// Whether a header may be given in the settings.
@@ -142,11 +152,6 @@ pub(super) fn check_header(name: &str, value: &str) -> Result<(), String> {
         true => Err(format!("headers.{name}: cannot stand in a header")),
         false => Ok(()),
     }
-}
-
-/// Reads an address, with or without a name before it.
-pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|error| format!("{text:?} is not an address like `Ops <ops@example.org>`: {error}"))
 }
 
 #[cfg(test)]

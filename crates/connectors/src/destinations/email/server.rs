@@ -1,0 +1,284 @@
+//! Mail servers: what the settings say of one, and one talk with it. Shared by every kind that sends mail.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use model::delivery::{Outcome, answer_head};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use sdk::http::HttpError;
+use sdk::{Answer, Context, Secret};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Makes a struct of settings that holds those of a mail server beside its own. (serde can flatten one struct
+/// into another, but then errors do not say which field they are about.)
+macro_rules! with_server {
+    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        pub struct $name {
+            /// The mail server's name. It is also the name that its certificate must have.
+            host: String,
+            /// The mail server's port; by default 465 with `tls = "implicit"`, 25 with `tls = "none"`, else 587.
+            port: Option<u16>,
+            /// How the connection is encrypted.
+            #[serde(default)]
+            tls: $crate::destinations::email::server::Tls,
+            /// A certificate in PEM to trust besides the well-known ones: that of the server, or of who signed it.
+            ca_certificate: Option<String>,
+            /// The name to authenticate with.
+            username: Option<String>,
+            /// The password to authenticate with.
+            password: Option<sdk::Secret>,
+            /// The way to authenticate; by default what the server offers.
+            auth: Option<$crate::destinations::email::server::Auth>,
+            /// Sends the password even when the connection is not encrypted.
+            #[serde(default)]
+            insecure_auth: bool,
+            /// The name that we say hello with.
+            #[serde(default = "crate::destinations::email::server::localhost")]
+            hello: String,
+            $($own)*
+        }
+
+        impl $name {
+            fn server(&self) -> $crate::destinations::email::server::Server<'_> {
+                $crate::destinations::email::server::Server {
+                    host: &self.host,
+                    port: self.port,
+                    tls: self.tls,
+                    ca_certificate: self.ca_certificate.as_deref(),
+                    username: self.username.as_deref(),
+                    password: self.password.as_ref(),
+                    auth: self.auth,
+                    insecure_auth: self.insecure_auth,
+                    hello: &self.hello,
+                }
+            }
+        }
+    };
+}
+pub(in crate::destinations) use with_server;
+
+pub(in crate::destinations) fn localhost() -> String {
+    "localhost".to_owned()
+}
+
+/// What the settings say of a mail server.
+pub(in crate::destinations) struct Server<'a> {
+    pub(in crate::destinations) host: &'a str,
+    pub(in crate::destinations) port: Option<u16>,
+    pub(in crate::destinations) tls: Tls,
+    pub(in crate::destinations) ca_certificate: Option<&'a str>,
+    pub(in crate::destinations) username: Option<&'a str>,
+    pub(in crate::destinations) password: Option<&'a Secret>,
+    pub(in crate::destinations) auth: Option<Auth>,
+    pub(in crate::destinations) insecure_auth: bool,
+    pub(in crate::destinations) hello: &'a str,
+}
+
+/// How a connection is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::destinations) enum Tls {
+    /// With STARTTLS, or not at all.
+    #[default]
+    Required,
+    /// With STARTTLS where the server offers it.
+    Opportunistic,
+    /// From the first byte on.
+    Implicit,
+    /// Not.
+    None,
+}
+
+/// A way to authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::destinations) enum Auth {
+    /// `AUTH PLAIN`
+    Plain,
+    /// `AUTH LOGIN`
+    Login,
+}
+
+/// An address, with or without a name before it.
+#[derive(Debug)]
+pub(in crate::destinations) struct Address(pub(in crate::destinations) Mailbox);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        mailbox(&text).map(Address).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+impl Server<'_> {
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Tls::Implicit => 465,
+            Tls::None => 25,
+            Tls::Required | Tls::Opportunistic => 587,
+        })
+    }
+
+    fn tls_parameters(&self) -> Result<TlsParameters, String> {
+        let mut builder = TlsParameters::builder(self.host.to_owned());
+        if let Some(pem) = self.ca_certificate {
+            // lettre takes a text without any certificate for an empty list
+            if !pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Err("ca_certificate: not a certificate in PEM".to_owned());
+            }
+            let bad = |error| format!("ca_certificate: not a certificate in PEM: {error}");
+            builder = builder.add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(bad)?);
+        }
+        builder.build().map_err(|error| format!("ca_certificate: {error}"))
+    }
+
+    /// The mechanisms to choose from, and the credentials.
+    fn login(&self) -> Option<(&'static [Mechanism], Credentials)> {
+        let mechanisms: &[Mechanism] = match self.auth {
+            Some(Auth::Plain) => &[Mechanism::Plain],
+            Some(Auth::Login) => &[Mechanism::Login],
+            None => &[Mechanism::Plain, Mechanism::Login],
+        };
+        let (name, password) = (self.username?, self.password?);
+        Some((mechanisms, Credentials::new(name.to_owned(), password.expose().to_owned())))
+    }
+
+    /// The forms that the password takes on the wire.
+    fn wire_secrets(&self) -> Vec<Secret> {
+        let (Some(name), Some(password)) = (self.username, self.password) else { return Vec::new() };
+        let forms = [format!("\0{name}\0{}", password.expose()), password.expose().to_owned()];
+        forms.into_iter().map(|form| Secret::new(STANDARD.encode(form))).collect()
+    }
+
+    /// Whether all of it goes together.
+    ///
+    /// # Errors
+    /// What does not; in words that begin with the field.
+    pub(in crate::destinations) fn check(&self) -> Result<(), String> {
+        if self.host.trim().is_empty() {
+            return Err("host: is empty".to_owned());
+        }
+        match (self.username.is_some(), self.password.is_some()) {
+            (true, false) => return Err("password: is needed for `username`".to_owned()),
+            (false, true) => return Err("username: is needed for `password`".to_owned()),
+            (true, true) if self.tls == Tls::None && !self.insecure_auth => {
+                return Err("tls: with \"none\" the password would go out in the clear; \
+                            set `insecure_auth` if that is meant"
+                    .to_owned());
+            }
+            _ => {}
+        }
+        self.tls_parameters().map(drop)
+    }
+
+    /// Hands a mail over: one talk on a connection of its own.
+    pub(in crate::destinations) async fn send(&self, context: &Context, mail: &lettre::Message) -> Answer {
+        let talk = tokio::time::timeout(context.timeout, self.talk(context, mail)).await;
+        let result = talk.unwrap_or(Err(Trouble::Unreachable(HttpError::Timeout(context.timeout))));
+        answer(context, result).hiding(&self.wire_secrets())
+    }
+
+    async fn talk(&self, context: &Context, mail: &lettre::Message) -> Result<Response, Trouble> {
+        let tls = self.tls_parameters().map_err(Trouble::Ours)?;
+        let hello = ClientId::Domain(self.hello.to_owned());
+        // the name is resolved and judged here, so that lettre connects to what was judged
+        let addresses = context.http.resolve(self.host, self.port()).await.map_err(Trouble::Unreachable)?;
+        let implicit = (self.tls == Tls::Implicit).then(|| tls.clone());
+        let connecting = AsyncSmtpConnection::connect_tokio1(
+            addresses.as_slice(),
+            Some(context.timeout),
+            &hello,
+            implicit,
+            None,
+        );
+        let mut connection = connecting.await?;
+        let upgrade = match self.tls {
+            Tls::Required => true,
+            Tls::Opportunistic => connection.can_starttls(),
+            Tls::Implicit | Tls::None => false,
+        };
+        if upgrade {
+            connection.starttls(tls, &hello).await?;
+        }
+        if let Some((mechanisms, credentials)) = self.login() {
+            if !connection.is_encrypted() && !self.insecure_auth {
+                let reason = "the server offers no encryption, and the password must not go out in the clear";
+                return Err(Trouble::Ours(reason.to_owned()));
+            }
+            connection.auth(mechanisms, &credentials).await?;
+        }
+        let response = connection.send(mail.envelope(), &mail.formatted()).await?;
+        // the mail is taken: we say goodbye, but do not wait for an answer that could only spoil it
+        let _ = connection.quit().now_or_never();
+        Ok(response)
+    }
+}
+
+/// Why a mail was not taken.
+enum Trouble {
+    /// There is no server to talk to.
+    Unreachable(HttpError),
+    /// The talk ended early.
+    Smtp(lettre::transport::smtp::Error),
+    /// We broke it off.
+    Ours(String),
+}
+
+impl From<lettre::transport::smtp::Error> for Trouble {
+    fn from(error: lettre::transport::smtp::Error) -> Self {
+        Trouble::Smtp(error)
+    }
+}
+
+fn answer(context: &Context, result: Result<Response, Trouble>) -> Answer {
+    match result {
+        Ok(response) => {
+            let text = response.message().collect::<Vec<_>>().join("\n");
+            let receipt = response.first_line().unwrap_or_default().chars().take(200).collect();
+            let status = Some(i64::from(u16::from(response.code())));
+            Answer { outcome: Outcome::Delivered { receipt }, status, text: answer_head(text.as_bytes()) }
+        }
+        Err(Trouble::Unreachable(error)) => Answer::from_http(Err(error), context.now),
+        Err(Trouble::Ours(reason)) => Answer::bare(Outcome::down(reason)),
+        Err(Trouble::Smtp(error)) => {
+            let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let code = error.status().map(u16::from);
+            let outcome = match code {
+                Some(code) if error.is_permanent() => Outcome::rejected(format!("answered {code}")),
+                Some(code) => Outcome::down(format!("answered {code}")),
+                None if said.is_empty() => Outcome::down(error.to_string()),
+                None => Outcome::down(said.clone()),
+            };
+            // only what the server said is its answer
+            let text = if code.is_some() { answer_head(said.as_bytes()) } else { String::new() };
+            Answer { outcome, status: code.map(i64::from), text }
+        }
+    }
+}
+
+/// Reads an address, with or without a name before it.
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse().map_err(|error| format!("{text:?} is not an address like `Ops <ops@example.org>`: {error}"))
+}
