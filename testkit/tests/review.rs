@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use flow::driver::Act;
+use flow::live::Expected;
 use flow::{Core, Live, ingest};
 use model::event::Action;
 use model::matcher::{Matchers, parse_list};
@@ -270,6 +271,53 @@ fn what_a_node_with_old_rules_accepts_is_told_by_one_with_new_rules() {
 #[test]
 fn what_a_node_with_new_rules_accepts_is_not_dropped_by_one_with_old_rules() {
     assert_eq!(planned_in_a_rolling_change(true), 1);
+}
+
+fn beats(name: &str) -> Expected {
+    Expected {
+        name: name.to_owned(),
+        every: seconds(60),
+        grace: seconds(0),
+        labels: Default::default(),
+        severity: model::Severity::Critical,
+        title: String::new(),
+    }
+}
+
+#[test]
+fn a_heartbeat_that_another_node_expects_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::Store::open_folder(folder.path(), false).unwrap();
+    let now = Time::from_seconds(1_790_000_000);
+    let node = |number: i64, names: &[&str]| {
+        let heartbeats = names.iter().map(|name| beats(name)).collect();
+        let registry = Registry::default().destination::<Scripted>();
+        let live = Live::new(grouped(), heartbeats, &registry).unwrap();
+        let core = std::sync::Arc::new(Core::new(number, live));
+        let live = core.live();
+        store.write_blocking(move |tx| flow::reload::put_in_force(&live, tx, now)).unwrap();
+        core
+    };
+    let names = || -> Vec<String> {
+        let all = store.read_blocking(store::heartbeats::all).unwrap();
+        all.into_iter().map(|it| it.name).collect()
+    };
+    let old = node(1, &["x"]);
+    let new = node(2, &["x", "y"]);
+    let run = |core: &std::sync::Arc<Core>, at: u64| {
+        let core = core.clone();
+        store.write_blocking(move |tx| ingest::run(&core, tx, now + seconds(at))).unwrap()
+    };
+    run(&old, 10);
+    assert_eq!(names(), ["x", "y"], "the old node does not know y");
+    assert_eq!(run(&new, 61).moved.len(), 2, "both are missed");
+    // an old node that starts again is no reason to wait for nothing
+    node(3, &["x"]);
+    run(&new, 70);
+    assert_eq!(names(), ["x", "y"]);
+    // what is not in the configuration any more goes when that comes into force
+    drop(node(4, &[]));
+    assert_eq!(names(), [""; 0]);
 }
 
 // ---- the ledger ----

@@ -7,7 +7,7 @@ use store::heartbeats::Heartbeat;
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::incident::{Moved, apply_to};
+use crate::incident::{Moved, apply_to, readable};
 use crate::live::{Expected, Live};
 
 /// Incidents whose deadlines one transaction passes at the most.
@@ -19,6 +19,7 @@ pub(crate) fn pass_deadlines(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<
     if due.is_empty() {
         return Ok(Vec::new());
     }
+    let due = readable(core, tx, due.into_iter(), now)?;
     apply_to(core, tx, due, &Input::Deadline, now)
 }
 
@@ -34,11 +35,14 @@ pub(crate) fn missed_heartbeats(core: &Core, tx: &mut Tx<'_>, now: Time) -> Resu
     if live.heartbeats.is_empty() {
         return Ok(events);
     }
-    for heartbeat in store::heartbeats::all(tx)? {
-        let Some(expected) = live.heartbeats.iter().find(|it| it.name == heartbeat.name) else {
-            store::heartbeats::remove(tx, &heartbeat.name)?;
-            continue;
-        };
+    let known = store::heartbeats::all(tx)?;
+    if live.heartbeats.iter().any(|it| known.iter().all(|have| have.name != it.name)) {
+        // another node, which goes by other rules, has come into force meanwhile
+        expect_missing(tx, &live, now)?;
+    }
+    for heartbeat in known {
+        // those that only others know are theirs to miss
+        let Some(expected) = live.heartbeats.iter().find(|it| it.name == heartbeat.name) else { continue };
         if heartbeat.due_at <= now && !heartbeat.overdue {
             store::heartbeats::put(tx, &Heartbeat { overdue: true, ..heartbeat.clone() })?;
             events.push(Event::arrive(absence(expected, &heartbeat), core.id(now), now));
@@ -84,8 +88,18 @@ pub(crate) fn beat(tx: &mut Tx<'_>, expected: &Expected, now: Time) -> Result<Op
     Ok(overdue.then_some(back))
 }
 
-/// Heartbeats that are expected from now on and not known yet count from now.
+/// A configuration comes into force: heartbeats that it does not expect are forgotten, those that are new count
+/// from now.
 pub(crate) fn expect_heartbeats(tx: &mut Tx<'_>, live: &Live, now: Time) -> Result<()> {
+    for known in store::heartbeats::all(tx)? {
+        if live.heartbeats.iter().all(|it| it.name != known.name) {
+            store::heartbeats::remove(tx, &known.name)?;
+        }
+    }
+    expect_missing(tx, live, now)
+}
+
+fn expect_missing(tx: &mut Tx<'_>, live: &Live, now: Time) -> Result<()> {
     for expected in &live.heartbeats {
         if store::heartbeats::get(tx, &expected.name)?.is_none() {
             let due_at = now + expected.every + expected.grace;

@@ -134,7 +134,7 @@ impl Hub {
         };
         hub.begin().await?;
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
-        tracker.spawn(recorder::run(store.clone(), to_record, notes.downgrade()));
+        tracker.spawn(recorder::run(core.clone(), store.clone(), to_record, notes.downgrade()));
         let service = Service { core, store, clock, http, inbox, tracker: tracker.clone(), notes, records };
         tracker.spawn(service.run(inbox_of_notes, stop.clone()));
         tracker.spawn(hub.clone().steps());

@@ -8,7 +8,7 @@ use model::incident::{Change, ChangeKind, Incident, Input};
 use model::{Id, Time};
 use store::events::{Judged, Texts};
 use store::ledger::Line;
-use store::{Result, Tx};
+use store::{Readable, Result, Tx};
 
 use crate::core::Core;
 
@@ -56,7 +56,7 @@ pub(crate) fn apply_events(
     keys.sort_unstable();
     keys.dedup();
     let known = store::incidents::live_by_keys(tx, &keys)?;
-    let mut known: Vec<Incident> = known.into_iter().map(|(_, incident)| incident).collect();
+    let mut known = readable(core, tx, known.into_iter().map(|(_, it)| it), now)?;
     // one that is over and may still be re-opened gives way to one that is open
     known.sort_by_key(|incident| (incident.is_active(), incident.id));
     let mut places: HashMap<String, usize> = HashMap::with_capacity(keys.len());
@@ -135,6 +135,38 @@ pub(crate) fn apply_to(
         moved.filter(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty()).collect();
     write(core, tx, &moved, now)?;
     Ok(moved)
+}
+
+/// Leaves out what cannot be read: that is set aside, and the ledger says so. The next event of its key opens
+/// a new incident.
+pub(crate) fn readable<T>(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    found: impl Iterator<Item = Readable<T>>,
+    now: Time,
+) -> Result<Vec<T>> {
+    let (mut good, mut odd) = (Vec::new(), Vec::new());
+    for it in found {
+        match it {
+            Ok(it) => good.push(it),
+            Err(it) => odd.push(it),
+        }
+    }
+    if odd.is_empty() {
+        return Ok(good);
+    }
+    odd.sort_by_key(|it| it.id);
+    odd.dedup_by_key(|it| it.id);
+    core.counters.failures.add("read", odd.len() as u64);
+    let lines = odd.iter().map(|it| {
+        tracing::error!(incident = %it.id, why = it.why, "an incident cannot be read and was set aside");
+        let detail = format!("set aside and not told any more, since its row cannot be read: {}", it.why);
+        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+        line(core, it.id, change, core.live().version, now)
+    });
+    store::ledger::write(tx, &lines.collect::<Vec<_>>())?;
+    store::incidents::set_aside(tx, &odd.iter().map(|it| it.id).collect::<Vec<_>>(), now)?;
+    Ok(good)
 }
 
 /// Keeps what has moved, and what happened, in the ledger.

@@ -90,7 +90,7 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
     core.plans_at(now);
     let judged = take(core, tx, arrivals.0, &mut done, now)?;
     store::events::insert(tx, &judged)?;
-    done.told(tell::tick(core, tx, now)?);
+    done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     let accepted = judged.into_iter().map(|(it, _)| Accepted {
         event: it.event.id,
         incident: it.incident,
@@ -167,7 +167,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     let missed = detect::missed_heartbeats(core, tx, now)?;
     let judged = take(core, tx, missed.into_iter().map(arriving).collect(), &mut done, now)?;
     store::events::insert(tx, &judged)?;
-    done.told(tell::tick(core, tx, now)?);
+    done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     Ok(done)
 }
 
@@ -180,8 +180,11 @@ const EVENTS_PER_TICK: i64 = 512;
 /// When the database is gone.
 pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let mut due = [store::incidents::next_due(tx)?, store::groups::next_due(tx)?].into_iter().flatten().min();
-    if !core.live().heartbeats.is_empty() {
-        let beats = store::heartbeats::all(tx)?.into_iter().filter(|it| !it.overdue).map(|it| it.due_at);
+    let live = core.live();
+    if !live.heartbeats.is_empty() {
+        let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);
+        let beats = store::heartbeats::all(tx)?.into_iter().filter(|it| !it.overdue && ours(&it.name));
+        let beats = beats.map(|it| it.due_at);
         due = due.into_iter().chain(beats).min();
     }
     Ok(due)

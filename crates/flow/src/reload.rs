@@ -78,8 +78,11 @@ impl Hub {
     }
 }
 
-/// Keeps rules, the heartbeats they expect, and the list of inhibitors that they make.
-fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
+/// Keeps rules and the heartbeats that are expected with them; returns the rules' version.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     tx.lock_flow()?;
     let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
     detect::expect_heartbeats(tx, live, now)?;

@@ -19,8 +19,9 @@ use crate::deliver::desk::lease;
 use crate::incident::line;
 use crate::live::{Live, LivePlace};
 
-/// Groups that one transaction tells at the most.
-pub const GROUPS_PER_TICK: i64 = 256;
+mod due;
+
+pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
 
 /// Everything that one run writes.
 #[derive(Default)]
@@ -44,28 +45,22 @@ pub(crate) struct Tick {
     pub due: Option<Time>,
 }
 
-/// Tells the groups that are due, up to [`GROUPS_PER_TICK`] of them.
-pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
-    let due = store::groups::due(tx, now, GROUPS_PER_TICK)?;
-    if due.is_empty() {
-        return Ok(Tick::default());
-    }
-    if let Some(oldest) = due.first().and_then(|group| group.due_at) {
-        core.counters.tell_lag(u64::try_from(now.since(oldest).as_micros()).unwrap_or(u64::MAX));
-    }
+/// Tells these groups, which are due, with these members.
+fn tell_all(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    due: &[&GroupRow],
+    members: &[Vec<MemberRow>],
+    now: Time,
+) -> Result<Tick> {
     // lanes are sent in the order of ids: what is planned now must come after what others have planned
     core.observe_ids(tx)?;
     let live = core.live();
-    let ids: Vec<Id> = due.iter().map(|group| group.id).collect();
-    let mut members: Vec<Vec<MemberRow>> = due.iter().map(|_| Vec::new()).collect();
-    for (place, member) in store::groups::members(tx, &ids)? {
-        members[place].push(member);
-    }
     let newest = store::rules::newest(tx)?;
-    rejoin(core, tx, &live, newest, &due, &members, now)?;
-    let holds = Holds::find(core, tx, &live, &members, now)?;
+    rejoin(core, tx, &live, newest, due, members, now)?;
+    let holds = Holds::find(core, tx, &live, members, now)?;
     let mut plan = Plan::default();
-    for (group, members) in due.iter().zip(&members) {
+    for (group, members) in due.iter().zip(members) {
         match live.rules.route(&group.route, &group.receiver) {
             Some(route) => tell(core, &live, route, group, members, &holds, &mut plan, now),
             // another node goes by newer rules, and knows this route: it is for that one to tell
@@ -76,8 +71,7 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
     let handed = hand_over(core, tx, &live, &mut plan, now)?;
     write(tx, &plan)?;
-    let more = (ids.len() as i64 == GROUPS_PER_TICK).then_some(now);
-    let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).chain(more).min();
+    let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).min();
     let (handed, mut rung) = split(plan.deliveries, &handed);
     rung.sort_unstable();
     rung.dedup();
@@ -132,7 +126,7 @@ fn rejoin(
     tx: &mut Tx<'_>,
     live: &Live,
     newest: i64,
-    due: &[GroupRow],
+    due: &[&GroupRow],
     members: &[Vec<MemberRow>],
     now: Time,
 ) -> Result<()> {

@@ -32,7 +32,7 @@ pub fn act(
     let after = moved.first().map_or(incident, |it| it.after.clone());
     let mut done = Done::default();
     place(core, tx, moved, &mut done, now)?;
-    done.told(tell::tick(core, tx, now)?);
+    done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     Ok(Some((after, done)))
 }
 

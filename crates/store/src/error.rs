@@ -18,6 +18,18 @@ pub enum StoreError {
     NotOurs(String),
 }
 
+/// A row that holds something that this program did not write there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id.
+    pub id: model::Id,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A row, where one that cannot be read must not hold up the others.
+pub type Readable<T> = std::result::Result<T, Unreadable>;
+
 /// What the functions of this crate return.
 pub type Result<T> = std::result::Result<T, StoreError>;
 

@@ -5,7 +5,7 @@ use model::incident::Incident;
 use model::{Id, Labels, Time};
 
 use crate::db::{Row, Tx, Value};
-use crate::error::Result;
+use crate::error::{Readable, Result};
 use crate::incidents;
 
 /// A group as remembered.
@@ -143,24 +143,48 @@ pub fn join(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
     Ok(())
 }
 
-/// The members of these groups with their incidents, each with its group's place in `groups`, oldest first.
+/// The members of these groups with their incidents, as far as they can be read, each with its group's place
+/// in `groups`, oldest first.
 ///
 /// # Errors
 /// When the database is gone.
 pub fn members(tx: &mut Tx<'_>, groups: &[Id]) -> Result<Vec<(usize, MemberRow)>> {
+    let found = first_members(tx, groups, i64::MAX)?;
+    Ok(found.into_iter().filter_map(|(place, it)| Some((place, it.ok()?))).collect())
+}
+
+/// How many members a group has, counted up to `most`.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_members(tx: &mut Tx<'_>, group: Id, most: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM members WHERE group_id = $1 LIMIT $2) AS counted";
+    Ok(tx.query_one(sql, &[group.into(), most.into()], |row| row.int(0))?.unwrap_or(0))
+}
+
+/// The first members of each of these groups, at most `limit` of each, with its group's place in `groups`,
+/// oldest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn first_members(
+    tx: &mut Tx<'_>,
+    groups: &[Id],
+    limit: i64,
+) -> Result<Vec<(usize, Readable<MemberRow>)>> {
     let sql = format!(
         "SELECT {}, m.told, m.hold FROM members m JOIN incidents i ON i.id = m.incident_id \
-         WHERE m.group_id = $1 ORDER BY m.incident_id",
+         WHERE m.group_id = $1 ORDER BY m.incident_id LIMIT $2",
         incidents::columns_of("i")
     );
     tx.query_many(
         &sql,
         groups,
-        |id| [Value::from(*id)],
+        |id| [Value::from(*id), limit.into()],
         |place, row| {
-            let incident = incidents::read(row)?;
             let told = Told::from_column(row.int(incidents::WIDTH)?);
-            Ok((place, MemberRow { told, hold: row.string(incidents::WIDTH + 1)?, incident }))
+            let hold = row.string(incidents::WIDTH + 1)?;
+            Ok((place, incidents::try_read(row)?.map(|incident| MemberRow { told, hold, incident })))
         },
     )
 }
@@ -232,7 +256,8 @@ fn read(row: &Row<'_>) -> Result<GroupRow> {
         route: row.string(1)?,
         receiver: row.string(2)?,
         group_key: row.string(3)?,
-        labels: row.json(4)?,
+        // its key says the same in words: a group is told even when this cannot be read
+        labels: row.json(4).unwrap_or_default(),
         clock: Group { ticked_at: row.opt_time(5)?, told_at: row.opt_time(6)? },
         due_at: row.opt_time(7)?,
     })

@@ -6,7 +6,7 @@ use model::incident::{Incident, State};
 use model::{Id, Severity, Time};
 
 use crate::db::{Row, Tx, Value};
-use crate::error::Result;
+use crate::error::{Readable, Result, StoreError, Unreadable};
 use crate::events::Texts;
 
 const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
@@ -44,14 +44,14 @@ pub fn key_hash(key: &str) -> i64 {
 ///
 /// # Errors
 /// When the database is gone.
-pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Incident)>> {
+pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Readable<Incident>)>> {
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE key_hash = $1 AND key = $2 AND live = 1");
     let keys: Vec<(i64, &str)> = keys.iter().map(|key| (key_hash(key), *key)).collect();
     tx.query_many(
         &sql,
         &keys,
         |(hash, key)| [Value::Int(*hash), Value::Text(key)],
-        |place, row| Ok((place, read(row)?)),
+        |place, row| Ok((place, try_read(row)?)),
     )
 }
 
@@ -141,24 +141,38 @@ pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<Incident>> {
     tx.query_one(&format!("SELECT {COLUMNS} FROM incidents WHERE id = $1"), &[id.into()], read)
 }
 
-/// These incidents, as far as they are there, each with its id's place in `ids`.
+/// These incidents, as far as they are there and can be read, each with its id's place in `ids`.
 ///
 /// # Errors
 /// When the database is gone.
 pub fn get_many(tx: &mut Tx<'_>, ids: &[Id]) -> Result<Vec<(usize, Incident)>> {
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE id = $1");
-    tx.query_many(&sql, ids, |id| [Value::from(*id)], |place, row| Ok((place, read(row)?)))
+    let found =
+        tx.query_many(&sql, ids, |id| [Value::from(*id)], |place, row| Ok((place, try_read(row)?)))?;
+    Ok(found.into_iter().filter_map(|(place, it)| Some((place, it.ok()?))).collect())
 }
 
 /// Incidents for which a deadline has passed, the longest overdue first.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Incident>> {
+pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Readable<Incident>>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM incidents WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2"
     );
-    tx.query(&sql, &[at.into(), limit.into()], read)
+    tx.query(&sql, &[at.into(), limit.into()], try_read)
+}
+
+/// Closes incidents that cannot be read and takes them out of their groups, so that nothing in the flow reads
+/// them again. Retention forgets them like others.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn set_aside(tx: &mut Tx<'_>, ids: &[Id], at: Time) -> Result<()> {
+    let sql = "UPDATE incidents SET live = 0, state = 2, resolved_at = $1, due_at = NULL WHERE id = $2";
+    tx.execute_many(sql, ids, |id| [at.into(), (*id).into()])?;
+    tx.execute_many("DELETE FROM members WHERE incident_id = $1", ids, |id| [(*id).into()])?;
+    Ok(())
 }
 
 /// When the next deadline passes.
@@ -193,11 +207,12 @@ pub fn page(
     let (mut found, mut at, mut looked_at) = (Vec::new(), before.unwrap_or(Id(i64::MAX)), 0);
     while looked_at < scan {
         let step = (scan - looked_at).min(500);
-        let rows = tx.query(&sql, &[at.into(), step.into()], read)?;
+        let rows = tx.query(&sql, &[at.into(), step.into()], try_read)?;
         let last_page = (rows.len() as i64) < step;
         looked_at += rows.len() as i64;
-        for incident in rows {
-            at = incident.id;
+        for row in rows {
+            at = row.as_ref().map_or_else(|odd| odd.id, |incident| incident.id);
+            let Ok(incident) = row else { continue };
             if keep(&incident) {
                 found.push(incident);
                 if found.len() >= limit {
@@ -212,13 +227,15 @@ pub fn page(
     Ok((found, Some(at)))
 }
 
-/// All active incidents after an id, oldest first: for going through all of them in steps.
+/// All active incidents after an id, as far as they can be read, oldest first: for going through all of them
+/// in steps.
 ///
 /// # Errors
 /// When the database is gone.
 pub fn active_after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<Incident>> {
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE state < 2 AND id > $1 ORDER BY id LIMIT $2");
-    tx.query(&sql, &[after.into(), limit.into()], read)
+    let found = tx.query(&sql, &[after.into(), limit.into()], try_read)?;
+    Ok(found.into_iter().filter_map(std::result::Result::ok).collect())
 }
 
 /// How many incidents there are in each state that is not resolved: open, acknowledged.
@@ -232,7 +249,15 @@ pub fn count_active(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     Ok((of(0), of(1)))
 }
 
-pub(crate) fn read(row: &Row<'_>) -> Result<Incident> {
+/// An incident, or which one cannot be read.
+pub(crate) fn try_read(row: &Row<'_>) -> Result<Readable<Incident>> {
+    match read(row) {
+        Err(StoreError::BadRow(why)) => Ok(Err(Unreadable { id: row.id(0)?, why })),
+        other => other.map(Ok),
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Incident> {
     let state = match row.int(3)? {
         0 => State::Open,
         1 => State::Acknowledged,

@@ -30,7 +30,7 @@ use db::Session;
 use db::postgres::{Postgres, Shared};
 use db::sqlite::{Job, Reply, Sqlite};
 pub use db::{Engine, Row, Tx, Value};
-pub use error::{Result, StoreError};
+pub use error::{Readable, Result, StoreError, Unreadable};
 pub use stats::Stats;
 
 /// Reading functions that run at once; more wait.

@@ -46,16 +46,21 @@ pub fn get(tx: &mut Tx<'_>, id: &str) -> Result<Option<Silence>> {
     tx.query_one(&format!("SELECT {COLUMNS} FROM silences WHERE id = $1"), &[id.into()], read)
 }
 
-/// All silences that end after this time, in the order of their ends.
+/// All silences that end after this time, in the order of their ends. One that cannot be read silences
+/// nothing, which is said in the log.
 ///
 /// # Errors
 /// When the database is gone.
 pub fn ending_after(tx: &mut Tx<'_>, at: Time) -> Result<Vec<Silence>> {
-    tx.query(
-        &format!("SELECT {COLUMNS} FROM silences WHERE ends_at > $1 ORDER BY ends_at, id"),
-        &[at.into()],
-        read,
-    )
+    let sql = format!("SELECT {COLUMNS} FROM silences WHERE ends_at > $1 ORDER BY ends_at, id");
+    let found = tx.query(&sql, &[at.into()], |row| match read(row) {
+        Err(StoreError::BadRow(why)) => {
+            tracing::warn!(silence = row.string(0).unwrap_or_default(), why, "a silence cannot be read");
+            Ok(None)
+        }
+        other => other.map(Some),
+    });
+    Ok(found?.into_iter().flatten().collect())
 }
 
 /// A number that changes whenever a silence does.

@@ -144,11 +144,11 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
         let (kept, key) = (incident.clone(), incident.key.clone());
         store.write(Durability::Disk, move |tx| keep_incidents(tx, &[&kept])).await.unwrap();
         let find = move |tx: &mut store::Tx<'_>| store::incidents::live_by_keys(tx, &["nothing", &key]);
-        assert_eq!(store.read(find.clone()).await.unwrap(), [(1, incident.clone())]);
+        assert_eq!(store.read(find.clone()).await.unwrap(), [(1, Ok(incident.clone()))]);
         assert_eq!(store.read(|tx| store::incidents::due(tx, at(99), 10)).await.unwrap(), []);
         assert_eq!(
             store.read(|tx| store::incidents::due(tx, at(100), 10)).await.unwrap(),
-            [incident.clone()]
+            [Ok(incident.clone())]
         );
         assert_eq!(store.read(store::incidents::next_due).await.unwrap(), Some(at(100)));
         let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };

@@ -1,13 +1,15 @@
 //! The recorder: many answers in one durable transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::delivery::{Delivery, Health};
+use model::delivery::{Delivery, Health, Outcome};
 use store::deliveries::Tried;
-use store::{Durability, Store};
+use store::{Durability, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::note::Note;
+use crate::core::Core;
 
 /// Answers that wait to be recorded at the most; beyond that nothing is sent.
 pub const MAX_UNRECORDED: usize = 1024;
@@ -34,6 +36,7 @@ pub enum Record {
 /// Records until the last sender is gone. Nothing is dropped while the database is away: the sending side
 /// stops at [`MAX_UNRECORDED`] instead.
 pub(crate) async fn run(
+    core: Arc<Core>,
     store: Store,
     mut records: mpsc::Receiver<Record>,
     notes: mpsc::WeakUnboundedSender<Note>,
@@ -50,16 +53,7 @@ pub(crate) async fn run(
             }
         }
         crowd = batch.len();
-        loop {
-            let kept = batch.clone();
-            match store.write(Durability::Disk, move |tx| write(tx, &kept)).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!(%error, answers = batch.len(), "answers could not be recorded yet");
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        }
+        keep(&core, &store, &batch).await;
         let mut destinations: Vec<String> =
             batch.iter().map(|record| record.destination().to_owned()).collect();
         let count = batch.len();
@@ -71,6 +65,51 @@ pub(crate) async fn run(
             let _ = notes.send(Note::Recorded(destinations, count));
         }
     }
+}
+
+/// Writes records, however long the database is away. When it refuses one of them, each is written by itself.
+async fn keep(core: &Core, store: &Store, batch: &[Record]) {
+    let mut one_by_one = false;
+    loop {
+        let kept = batch.to_vec();
+        let written = store.write(Durability::Disk, move |tx| match one_by_one {
+            false => write(tx, &kept).map(|()| 0),
+            true => kept.iter().map(|record| write_alone(tx, record)).sum(),
+        });
+        match written.await {
+            Ok(refused) => {
+                core.counters.failures.add("record", refused);
+                return;
+            }
+            Err(StoreError::Refused(_) | StoreError::BadRow(_)) if !one_by_one => one_by_one = true,
+            Err(error) => {
+                tracing::warn!(%error, answers = batch.len(), "answers could not be recorded yet");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Writes one record, without what was answered when the database does not take that; returns how many it
+/// refused.
+fn write_alone(tx: &mut store::Tx<'_>, record: &Record) -> store::Result<u64> {
+    let Err(error) = tx.part(|tx| write(tx, std::slice::from_ref(record)))? else { return Ok(0) };
+    tracing::error!(%error, destination = record.destination(), "an answer cannot be recorded");
+    let mut plain = record.clone();
+    if let Record::Try(it) = &mut plain {
+        let note = format!("its answer could not be recorded: {error}");
+        it.attempt.answer.clear();
+        match &mut it.attempt.outcome {
+            Outcome::Delivered { receipt } | Outcome::Accepted { receipt, .. } => receipt.clear(),
+            Outcome::Retry { reason, .. } | Outcome::Rejected { reason } => reason.clone_from(&note),
+        }
+        it.delivery.note = note;
+    }
+    if let Err(error) = tx.part(|tx| write(tx, std::slice::from_ref(&plain)))? {
+        // a try goes out again when its lease ends, until it is too old
+        tracing::error!(%error, destination = record.destination(), "nor without what was answered");
+    }
+    Ok(1)
 }
 
 impl Record {

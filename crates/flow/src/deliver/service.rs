@@ -25,6 +25,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// When claiming is tried again after the database was gone.
 const CLAIM_RETRY: Duration = Duration::from_millis(500);
 
+/// Deliveries to a destination that is gone which one transaction settles at the most.
+const ORPHANS: i64 = 100;
+
 /// What the service works with.
 pub struct Service {
     /// The steps' common ground.
@@ -48,12 +51,17 @@ pub struct Service {
 struct State {
     desks: HashMap<String, Desk>,
     unrecorded: usize,
+    /// a look at the queue is under way
+    looking: bool,
+    /// what is addressed to nobody is being settled
+    settling: bool,
 }
 
 impl Service {
     /// Runs until told to stop, then waits for what is under way, up to its time-outs.
     pub async fn run(self, mut inbox: mpsc::UnboundedReceiver<Note>, stop: CancellationToken) {
-        let mut state = State { desks: self.remembered().await, unrecorded: 0 };
+        let desks = self.remembered().await;
+        let mut state = State { desks, unrecorded: 0, looking: false, settling: false };
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -66,7 +74,7 @@ impl Service {
                         self.take(&mut state, note);
                     }
                 }
-                _ = sweep.tick() => self.sweep(&mut state).await,
+                _ = sweep.tick() => self.look(&mut state),
                 () = tokio::time::sleep(wake) => self.work_all(&mut state),
             }
         }
@@ -93,7 +101,7 @@ impl Service {
                     found
                 }
                 Note::Handed(found) => found,
-                Note::Ring(_) | Note::Recorded(..) => continue,
+                Note::Ring(_) | Note::Recorded(..) | Note::Waiting(_) | Note::Settled => continue,
             };
             back.extend(found.into_iter().map(|(delivery, _)| (delivery.id, delivery.due_at)));
         }
@@ -150,6 +158,14 @@ impl Service {
                 self.answered(state, *answered);
                 self.work(state, &name);
             }
+            Note::Waiting(waiting) => {
+                state.looking = false;
+                match waiting {
+                    Ok(waiting) => self.sweep(state, waiting),
+                    Err(error) => tracing::warn!(%error, "pending deliveries could not be looked at"),
+                }
+            }
+            Note::Settled => state.settling = false,
             Note::Recorded(names, count) => {
                 state.unrecorded = state.unrecorded.saturating_sub(count);
                 for name in names {
@@ -282,32 +298,55 @@ impl Service {
     }
 
     /// Looks at everything that is pending: what was rung elsewhere, what was lost, and what is addressed to
-    /// destinations that are not there any more.
-    async fn sweep(&self, state: &mut State) {
-        let waiting = match self.store.read(store::deliveries::destinations_waiting).await {
-            Ok(waiting) => waiting,
-            Err(error) => {
-                tracing::warn!(%error, "pending deliveries could not be looked at");
-                return;
-            }
-        };
+    /// destinations that are not there any more. A slow database holds up nothing else.
+    fn look(&self, state: &mut State) {
+        if !state.looking {
+            state.looking = true;
+            let (store, notes) = (self.store.clone(), self.notes.clone());
+            self.tracker.spawn(async move {
+                let waiting = store.read(store::deliveries::destinations_waiting).await;
+                let _ = notes.send(Note::Waiting(waiting));
+            });
+        }
+        self.work_all(state);
+    }
+
+    fn sweep(&self, state: &mut State, waiting: Vec<String>) {
         let live = self.core.live();
+        let (waiting, gone): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|name| live.places.contains_key(name));
         for name in waiting {
-            if !live.places.contains_key(&name) {
-                self.settle_orphans(&name).await;
-                continue;
-            }
             state.desks.entry(name).or_insert_with(|| Desk::new(Health::default())).ring();
+        }
+        if !gone.is_empty() && !state.settling {
+            state.settling = true;
+            let (store, notes, now) = (self.store.clone(), self.notes.clone(), self.clock.now());
+            self.tracker.spawn(async move {
+                settle_orphans(&store, gone, now).await;
+                let _ = notes.send(Note::Settled);
+            });
         }
         self.core.rooms.retain(|name| live.places.contains_key(name));
         state.desks.retain(|name, desk| live.places.contains_key(name) || desk.under_way() > 0);
         self.work_all(state);
     }
 
-    async fn settle_orphans(&self, name: &str) {
-        let (name, now) = (name.to_owned(), self.clock.now());
-        let settled = self.store.write(Durability::Disk, move |tx| {
-            let found = store::deliveries::claim(tx, &name, now, now, 100)?;
+    fn wake_after(&self, state: &State) -> Duration {
+        let (live, now) = (self.core.live(), self.clock.now());
+        let wakes = state.desks.iter().filter_map(|(name, desk)| {
+            let manners = &live.places.get(name)?.place.manners;
+            // what is possible already waits for a note, not for the clock
+            desk.wake_at(manners, now).filter(|at| *at > now)
+        });
+        wakes.min().map_or(SWEEP, |at| at.since(now).min(SWEEP))
+    }
+}
+
+/// Deliveries to destinations that are gone become dead letters, some of each at a time.
+async fn settle_orphans(store: &Store, names: Vec<String>, now: Time) {
+    for name in names {
+        let settled = store.write(Durability::Disk, move |tx| {
+            let found = store::deliveries::claim(tx, &name, now, now, ORPHANS)?;
             let dead: Vec<Delivery> = found
                 .into_iter()
                 .map(|(delivery, _)| Delivery {
@@ -320,15 +359,5 @@ impl Service {
             store::deliveries::settle(tx, &dead)
         });
         let _ = settled.await.inspect_err(|error| tracing::warn!(%error, "orphaned deliveries remain"));
-    }
-
-    fn wake_after(&self, state: &State) -> Duration {
-        let (live, now) = (self.core.live(), self.clock.now());
-        let wakes = state.desks.iter().filter_map(|(name, desk)| {
-            let manners = &live.places.get(name)?.place.manners;
-            // what is possible already waits for a note, not for the clock
-            desk.wake_at(manners, now).filter(|at| *at > now)
-        });
-        wakes.min().map_or(SWEEP, |at| at.since(now).min(SWEEP))
     }
 }

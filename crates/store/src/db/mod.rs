@@ -11,7 +11,7 @@ mod value;
 
 pub use value::{Row, Value};
 
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 /// A transaction, or the reading side of one. What is written through it is kept whole or not at all.
 pub struct Tx<'a> {
@@ -125,6 +125,23 @@ impl Tx<'_> {
         read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         Ok(self.query(sql, values, read)?.into_iter().next())
+    }
+
+    /// Runs a part that may fail by itself: what it wrote is undone then, and the transaction goes on. A
+    /// database that is gone or full fails the whole.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub fn part<T>(&mut self, part: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<Result<T>> {
+        self.execute("SAVEPOINT part", &[])?;
+        let result = part(self);
+        match &result {
+            Err(StoreError::Unavailable(_) | StoreError::NotOurs(_)) => return result.map(Ok),
+            Err(_) => self.execute("ROLLBACK TO SAVEPOINT part", &[])?,
+            Ok(_) => 0,
+        };
+        self.execute("RELEASE SAVEPOINT part", &[])?;
+        Ok(result)
     }
 
     /// Makes this transaction the only one, among all nodes, that moves the flow on: taken by every step that
