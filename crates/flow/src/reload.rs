@@ -78,7 +78,8 @@ impl Hub {
     }
 }
 
-/// Keeps rules and the heartbeats that are expected with them; returns the rules' version.
+/// Keeps rules and the heartbeats that are expected with them, and forgets what only earlier rules knew; returns
+/// the rules' version.
 ///
 /// # Errors
 /// When the database is gone or full.
@@ -86,6 +87,7 @@ pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     tx.lock_flow()?;
     let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
     detect::expect_heartbeats(tx, live, now)?;
+    store::deliveries::forget_healths(tx, |destination| live.places.contains_key(destination))?;
     Ok(version)
 }
 

@@ -347,6 +347,16 @@ pub fn set_health(tx: &mut Tx<'_>, destination: &str, health: &Health) -> Result
     Ok(())
 }
 
+/// Forgets how destinations are doing that need not be kept; returns how many there were.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn forget_healths(tx: &mut Tx<'_>, keep: impl Fn(&str) -> bool) -> Result<u64> {
+    let mut gone = tx.query("SELECT destination FROM health", &[], |row| row.string(0))?;
+    gone.retain(|name| !keep(name));
+    tx.execute_many("DELETE FROM health WHERE destination = $1", &gone, |name| [Value::Text(name)])
+}
+
 fn read(row: &Row<'_>) -> Result<Delivery> {
     let reason = row.text(5)?;
     let reason: Reason = serde_json::from_value(serde_json::Value::String(reason.to_owned()))

@@ -1,5 +1,7 @@
 //! Retention: forgets what is over and old, in small steps, oldest first.
 
+use std::time::Duration;
+
 use model::Time;
 
 use crate::db::{Engine, Tx};
@@ -58,7 +60,30 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     ] {
         gone += tx.execute(sql, &[limit.into(), since.into()])?;
     }
-    Ok(gone + sweep_tests(tx, keep, limit)?)
+    Ok(gone + sweep_tests(tx, keep, limit)? + sweep_rules(tx, keep, limit)? + sweep_nodes(tx, limit)?)
+}
+
+/// How long nodes may go by rules that have been replaced, at the most, while a change rolls out.
+const ROLLING: Duration = Duration::from_secs(86_400);
+
+/// Rules go when nothing that is kept can have been routed by them: all of it began after others had come into
+/// force. The newest stay.
+fn sweep_rules(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
+    let sql = "SELECT first_seen FROM incidents ORDER BY id LIMIT 1";
+    let oldest = tx.query_one(sql, &[], |row| row.time(0))?;
+    let since = oldest.map_or(keep.resolved_since, |oldest| oldest.min(keep.resolved_since)) - ROLLING;
+    let sql = "DELETE FROM rules WHERE version IN (SELECT version FROM ( \
+               SELECT version, (SELECT later.at FROM rules later WHERE later.version > rules.version \
+                   ORDER BY later.version LIMIT 1) AS replaced \
+               FROM rules ORDER BY version LIMIT $1) AS oldest WHERE replaced < $2)";
+    tx.execute(sql, &[limit.into(), since.into()])
+}
+
+/// Of the nodes' numbers only the greatest counts: the next one is made from it.
+fn sweep_nodes(tx: &mut Tx<'_>, limit: i64) -> Result<u64> {
+    let sql = "DELETE FROM nodes WHERE id IN ( \
+               SELECT id FROM nodes WHERE id < (SELECT MAX(id) FROM nodes) ORDER BY id LIMIT $1)";
+    tx.execute(sql, &[limit.into()])
 }
 
 /// Test messages belong to no incident, and go by themselves.

@@ -1,0 +1,100 @@
+//! What only grows with every start and every reload is swept, but not what is still referred to.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
+mod support;
+
+use std::sync::Arc;
+
+use model::event::{Event, NewEvent};
+use model::{Id, Incident, Time};
+use store::events::Texts;
+use store::retention::{Keep, sweep};
+use store::{Durability, Store, Tx};
+use support::on_both;
+
+fn day(number: i64) -> Time {
+    Time::from_seconds(1_790_000_000 + number * 86_400)
+}
+
+fn keep(resolved_since: Time) -> Keep {
+    Keep { resolved_since, repeats_since: resolved_since, most_incidents: 0, most_bytes: 0 }
+}
+
+/// Sweeps at most two rows of a kind at a time, until nothing is left to do.
+async fn sweeps(store: &Store, keep: Keep) {
+    for _ in 0..100 {
+        if store.write(Durability::Lazy, move |tx| sweep(tx, &keep, 2)).await.unwrap() == 0 {
+            return;
+        }
+    }
+    panic!("retention does not come to an end");
+}
+
+async fn count(store: &Store, table: &str) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    store.read(move |tx| tx.query_one(&sql, &[], |row| row.int(0))).await.unwrap().unwrap()
+}
+
+fn open(tx: &mut Tx<'_>, id: i64, at: Time) -> store::Result<()> {
+    let event = Event::arrive(NewEvent::raise("test", Default::default()), Id(id), at);
+    let (incident, _) = Incident::open(&event);
+    store::incidents::insert(tx, &[(&incident, Arc::new(Texts::of(&incident.labels, &incident.annotations)))])
+}
+
+#[test]
+fn rules_go_when_nothing_that_is_kept_was_told_by_them() {
+    on_both(async |store: Store| {
+        for number in 0..10 {
+            let text = format!("{{\"number\":{number}}}");
+            let kept = move |tx: &mut Tx<'_>| store::rules::keep(tx, &text, day(number * 10));
+            assert!(store.write(Durability::Disk, kept).await.unwrap().1);
+        }
+        // what began on the 35th day was routed by the fourth rules, which came on the 30th, and later ones
+        store.write(Durability::Disk, |tx| open(tx, 1, day(35))).await.unwrap();
+        sweeps(&store, keep(day(1000))).await;
+        let versions = store
+            .read(|tx| tx.query("SELECT version FROM rules ORDER BY version", &[], |row| row.int(0)))
+            .await
+            .unwrap();
+        assert_eq!(versions, [4, 5, 6, 7, 8, 9, 10]);
+        // without it, those go that are older than anything would be kept
+        let gone = |tx: &mut Tx<'_>| tx.execute("DELETE FROM incidents", &[]);
+        store.write(Durability::Disk, gone).await.unwrap();
+        sweeps(&store, keep(day(75))).await;
+        assert_eq!(count(&store, "rules").await, 3);
+        sweeps(&store, keep(day(1000))).await;
+        assert_eq!(store.read(store::rules::newest).await.unwrap(), 10, "those in force stay");
+        assert_eq!(count(&store, "rules").await, 1);
+    });
+}
+
+#[test]
+fn of_all_nodes_that_ever_started_only_the_last_number_stays() {
+    on_both(async |store: Store| {
+        for id in 2..10_i64 {
+            let register =
+                move |tx: &mut Tx<'_>| tx.execute("INSERT INTO nodes (id) VALUES ($1)", &[id.into()]);
+            store.write(Durability::Disk, register).await.unwrap();
+        }
+        sweeps(&store, keep(day(0))).await;
+        let nodes = store.read(|tx| tx.query("SELECT id FROM nodes", &[], |row| row.int(0))).await.unwrap();
+        assert_eq!(nodes, [9]);
+    });
+}
+
+#[test]
+fn the_health_of_destinations_that_are_gone_is_forgotten() {
+    on_both(async |store: Store| {
+        let remember = |tx: &mut Tx<'_>| {
+            ["a", "b", "c"]
+                .iter()
+                .try_for_each(|it| store::deliveries::set_health(tx, it, &Default::default()))
+        };
+        store.write(Durability::Disk, remember).await.unwrap();
+        let forget = |tx: &mut Tx<'_>| store::deliveries::forget_healths(tx, |name| name == "b");
+        assert_eq!(store.write(Durability::Disk, forget).await.unwrap(), 2);
+        let left = store.read(store::deliveries::healths).await.unwrap();
+        assert_eq!(left.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["b"]);
+    });
+}
