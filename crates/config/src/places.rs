@@ -145,10 +145,17 @@ impl Places<'_> {
     fn tell(&mut self, node: &Node, path: &Path, bad: &BadSettings) {
         match bad {
             BadSettings::Field { path: place, reason } => {
-                let place = Path::from_words(place);
+                let (place, reason) = in_it(node, Path::from_words(place), reason);
                 self.problems.error(&node.origin_at(&place), &path.join(&place), plain_words(reason));
             }
             other => self.problems.error(&node.origin, path, other.to_string()),
         }
     }
+}
+
+/// A part of the settings that checks itself says where in it something is wrong: `tls.ca: is not PEM`.
+fn in_it<'a>(node: &Node, place: Path, reason: &'a str) -> (Path, &'a str) {
+    let Some((inner, rest)) = reason.split_once(": ") else { return (place, reason) };
+    let whole = place.join(&Path::from_words(inner));
+    if node.at(&whole).is_some() { (whole, rest) } else { (place, reason) }
 }

@@ -5,6 +5,7 @@
 
 use sdk::Registry;
 use sdk::destination::Facts;
+use sdk::reference::SECTION_MARK;
 use sdk::registry::schema_of;
 use sdk::secret::SCHEMA_MARK;
 use serde_json::{Map, Value, json};
@@ -20,8 +21,10 @@ const MAX_DETOURS: usize = 8;
 pub fn schema(registry: &Registry) -> Value {
     let mut schema = schema_of::<File>();
     let manners = schema_of::<MannersEntry>();
+    let mut shared = Map::new();
     let kinds = registry.destinations().map(|(facts, settings)| {
         let mut item = with_secret_references(settings);
+        share(&mut item, &mut shared);
         add_properties(&mut item, &manners);
         describe(&mut item, facts.title, facts.about);
         (facts.kind.to_owned(), json!({ "type": "array", "items": item, "description": facts.about }))
@@ -30,6 +33,9 @@ pub fn schema(registry: &Registry) -> Value {
     let sources: Vec<Value> = registry.sources().map(|(facts, settings)| source(facts, settings)).collect();
     let integration = if sources.is_empty() { json!({}) } else { json!({ "oneOf": sources }) };
     schema["title"] = "nightbell.toml".into();
+    if !shared.is_empty() {
+        schema["$defs"] = Value::Object(shared);
+    }
     let properties = &mut schema["properties"];
     properties["database"] = with_secret_references(&properties["database"]);
     properties["receivers"]["additionalProperties"] =
@@ -37,6 +43,19 @@ pub fn schema(registry: &Registry) -> Value {
     properties["integrations"]["additionalProperties"] = integration;
     properties["time_intervals"]["additionalProperties"] = time_intervals();
     schema
+}
+
+/// Takes tables that many kinds have out of a kind's schema, to be written once for all.
+fn share(item: &mut Value, shared: &mut Map<String, Value>) {
+    for property in item["properties"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        let Some(name) = property.get(SECTION_MARK).and_then(Value::as_str).map(str::to_owned) else {
+            continue;
+        };
+        let reference = json!({ "$ref": format!("#/$defs/{name}"), "description": property["description"] });
+        let mut table = std::mem::replace(property, reference);
+        table["description"] = format!("What all kinds with a table `{name}` understand.").into();
+        shared.insert(name, table);
+    }
 }
 
 /// An integration of one kind: its settings and the word for the kind.

@@ -125,8 +125,13 @@ pub(crate) fn redact(node: &mut Node, view: &View) {
     });
 }
 
+/// Whether one secret stands here, rather than a list of them where there may be one.
+fn is_one(node: &Node, view: &View) -> bool {
+    view.is_secret() && !(matches!(node.value, Value::List(_)) && view.is_list())
+}
+
 fn walk(node: &Node, view: &View, path: &Path, found: &mut dyn FnMut(&Node, &Path)) {
-    if view.is_secret() {
+    if is_one(node, view) {
         return found(node, path);
     }
     for entry in node.entries().into_iter().flatten() {
@@ -139,7 +144,7 @@ fn walk(node: &Node, view: &View, path: &Path, found: &mut dyn FnMut(&Node, &Pat
 }
 
 fn walk_mut(node: &mut Node, view: &View, path: &Path, found: &mut dyn FnMut(&mut Node, &Path)) {
-    if view.is_secret() {
+    if is_one(node, view) {
         return found(node, path);
     }
     let views: Vec<View> =

@@ -67,9 +67,9 @@ fn outcome_of(response: &Response, now: Time) -> Outcome {
             Outcome::Retry { after, reason: "503: asked to come back later".to_owned(), fault: Fault::Pace }
         }
         408 | 425 | 500..=599 => Outcome::down(format!("answered {status}")),
-        300..=399 => {
-            Outcome::rejected(format!("answered {status}: redirects other than 307 and 308 are not followed"))
-        }
+        300..=399 => Outcome::rejected(format!(
+            "answered {status}: of redirects only 307 and 308 are followed, unless turned off"
+        )),
         _ => Outcome::rejected(format!("answered {status}")),
     }
 }

@@ -9,6 +9,9 @@ use crate::destination::Facts;
 use crate::registry::Registry;
 use crate::secret::SCHEMA_MARK;
 
+/// The JSON Schema keyword with the name of a table that several kinds have.
+pub const SECTION_MARK: &str = "x-section";
+
 /// All kinds on one page: destinations, then sources.
 pub fn reference_markdown(registry: &Registry) -> String {
     format!("{}\n{}", destinations_markdown(registry), sources_markdown(registry))
@@ -26,10 +29,27 @@ pub fn sources_markdown(registry: &Registry) -> String {
 
 fn page<'a>(title: &str, about: &str, kinds: impl Iterator<Item = (&'a Facts, &'a Value)>) -> String {
     let mut text = format!("# {title}\n\n{about} This page is generated from the code: edit it there.\n");
+    let mut shared = BTreeMap::new();
     for (facts, schema) in kinds {
         section(&mut text, facts, schema);
+        let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        shared.extend(properties.filter_map(|(_, property)| Some((shared_name(property)?, property))));
+    }
+    for (name, schema) in shared {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "\n## {}\n\nWhat all kinds with a table `{name}` understand.", title_of(name));
+        settings_table(&mut text, schema);
     }
     text
+}
+
+/// The name of a table of settings that several kinds have, and that is explained once.
+fn shared_name(schema: &Value) -> Option<&str> {
+    schema.get(SECTION_MARK)?.as_str()
+}
+
+fn title_of(name: &str) -> String {
+    format!("Settings of `{name}`")
 }
 
 fn section(text: &mut String, facts: &Facts, schema: &Value) {
@@ -57,6 +77,11 @@ fn settings_table(text: &mut String, schema: &Value) {
         return;
     };
     text.push_str("\n| setting | type | default | meaning |\n|---|---|---|---|\n");
+    rows(text, "", schema, properties);
+}
+
+/// One row a setting; what is in a table follows it, with the table's name before it.
+fn rows(text: &mut String, prefix: &str, schema: &Value, properties: &Map<String, Value>) {
     for (required, (name, property)) in in_order(schema, properties) {
         let default = match property.get("default") {
             _ if required => "required".to_owned(),
@@ -65,9 +90,22 @@ fn settings_table(text: &mut String, schema: &Value) {
         };
         let meaning = cell(property.get("description").and_then(Value::as_str).unwrap_or_default());
         let meaning = [meaning, choices(property)].join(" ");
-        let _ =
-            writeln!(text, "| `{name}` | {} | {} | {} |", type_of(property), cell(&default), meaning.trim());
+        let kind = match shared_name(property) {
+            Some(name) => format!("[table](#settings-of-{name})"),
+            None => type_of(property),
+        };
+        let _ = writeln!(text, "| `{prefix}{name}` | {kind} | {} | {} |", cell(&default), meaning.trim());
+        if let Some((inner, properties)) = table_in(property).filter(|_| shared_name(property).is_none()) {
+            rows(text, &format!("{prefix}{name}."), inner, properties);
+        }
     }
+}
+
+/// The table that a setting is, or may be.
+fn table_in(schema: &Value) -> Option<(&Value, &Map<String, Value>)> {
+    let branches = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let mut all = std::iter::once(schema).chain(branches);
+    all.find_map(|schema| Some((schema, schema.get("properties")?.as_object()?)))
 }
 
 /// What must be there first, the rest by name.
@@ -106,6 +144,9 @@ fn type_of(schema: &Value) -> String {
         ("array", _) => format!("list of {}", schema.get("items").map_or("anything".to_owned(), type_of)),
         ("object", _) => {
             let values = schema.get("additionalProperties").filter(|values| values.is_object());
+            if schema.get("properties").is_some() {
+                return "table".to_owned();
+            }
             format!("table of {}", values.map_or("anything".to_owned(), type_of))
         }
         ("string", Some(format @ ("template" | "expression" | "span"))) => format.to_owned(),

@@ -135,6 +135,10 @@ fn differences(full: &serde_json::Value, shown: &serde_json::Value, found: &mut 
         (Value::Array(full), Value::Array(shown)) => {
             full.iter().zip(shown).for_each(|(full, shown)| differences(full, shown, found));
         }
+        // a list of which nothing is shown
+        (Value::Array(items), Value::String(_)) => {
+            items.iter().for_each(|item| differences(item, &Value::Null, found));
+        }
         (Value::String(text), shown) if shown != text.as_str() => found.push(text.clone()),
         _ => {}
     }

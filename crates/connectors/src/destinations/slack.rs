@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::delivery::{Fault, Outcome, answer_head};
 use model::{Severity, Time};
 use schemars::JsonSchema;
-use sdk::http::{HttpError, Outgoing, Response, parse_url};
+use sdk::http::{HttpError, HttpSettings, Outgoing, Response, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, MessageKind, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,9 @@ pub struct Settings {
     title: Option<Template<template::Slack>>,
     /// A template of the text, in place of the message's own. Values are escaped.
     text: Option<Template<template::Slack>>,
+    /// How requests are made: headers, TLS, proxy, credentials for a proxy of one's own.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 fn slack_api() -> String {
@@ -92,6 +95,9 @@ impl Destination for Slack {
                 if settings.channel.as_ref().is_none_or(String::is_empty) {
                     return Err("channel: is needed for `token`".to_owned());
                 }
+                if settings.http.authorizes() {
+                    return Err("http: carries credentials, which have no meaning beside `token`".to_owned());
+                }
             }
         }
         parse_url(&settings.api_url).map(drop).map_err(|error| format!("api_url: {error}"))
@@ -115,7 +121,7 @@ impl Destination for Slack {
         if let Some(token) = &settings.token {
             request.headers.push(("authorization", format!("Bearer {}", token.expose())));
         }
-        meaning(context.http.send(request).await, context.now)
+        meaning(context.http.with(&settings.http).send(request).await, context.now)
     }
 }
 

@@ -7,19 +7,18 @@
 //! HMAC-SHA256 under the shared secret, compare it in constant time with each `v1` there is, and refuse
 //! what is older than some minutes. While a secret is being replaced there is one `v1` per secret.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use model::Time;
 use model::delivery::Outcome;
 use model::incident::State;
 use model::notification::{Alert, Notification};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
-use sdk::http::{Outgoing, parse_url};
+use sdk::http::{Credentials, HttpSettings, Outgoing, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -30,14 +29,6 @@ use crate::template::{Plain, Template, names_of};
 
 /// Bytes that one alert takes in Alertmanager's shape, more or less.
 const USUAL_ALERT_BYTES: usize = 1024;
-/// Headers that are not for the settings to choose, with what chooses them.
-const OWN_HEADERS: [(&str, &str); 4] = [
-    ("content-type", "is what `content_type` is for"),
-    ("idempotency-key", "is the hub's own"),
-    ("x-nightbell-signature", "is what `signing_secret` is for"),
-    ("content-length", "is worked out"),
-];
-
 /// The kind `webhook`.
 pub struct Webhook;
 
@@ -67,15 +58,18 @@ pub struct Settings {
     /// The content type of the body.
     #[serde(default = "application_json")]
     content_type: String,
-    /// Headers to send along. Their values count as secret.
+    /// Headers to send along. Their values count as secret. Short for `http.headers`.
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    /// The name for basic authentication.
-    username: Option<String>,
-    /// The password for basic authentication.
+    /// The name for basic authentication. Short for `http.username`.
+    username: Option<Secret>,
+    /// The password for basic authentication. Short for `http.password`.
     password: Option<Secret>,
-    /// The token for `Authorization: Bearer …`.
+    /// The token for `Authorization: Bearer …`. Short for `http.token`.
     bearer_token: Option<Secret>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
     /// Signs each request: `X-Nightbell-Signature: t=<unix seconds>,v1=<hex>`, where the hexadecimal
     /// number is the HMAC-SHA256 of `<t>.<body>` under this secret.
     signing_secret: Option<Secret>,
@@ -128,10 +122,7 @@ impl Destination for Webhook {
         }
         HeaderValue::from_str(&settings.content_type)
             .map_err(|_| "content_type: cannot stand in a header".to_owned())?;
-        for (name, value) in &settings.headers {
-            check_header(name, value)?;
-        }
-        check_authorization(settings)
+        http(settings).map(drop)
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
@@ -139,22 +130,17 @@ impl Destination for Webhook {
             Ok(body) => Bytes::from(body),
             Err(reason) => return Answer::bare(Outcome::rejected(reason)),
         };
-        let basic = basic_credentials(settings);
+        let http = match http(settings) {
+            Ok(http) => http,
+            Err(reason) => return Answer::bare(Outcome::rejected(reason)),
+        };
         let mut headers = vec![
             ("content-type", settings.content_type.clone()),
             ("idempotency-key", message.idempotency_key.clone()),
         ];
-        if let Some(token) = settings.bearer_token.as_ref() {
-            headers.push(("authorization", format!("Bearer {}", token.expose())));
-        }
-        if let Some(basic) = &basic {
-            headers.push(("authorization", format!("Basic {}", basic.expose())));
-        }
         if let Some(signature) = signature(settings, context.now, &body) {
             headers.push(("x-nightbell-signature", signature));
         }
-        headers
-            .extend(settings.headers.iter().map(|(name, value)| (name.as_str(), value.expose().to_owned())));
         let method = match settings.method {
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
@@ -162,42 +148,23 @@ impl Destination for Webhook {
         };
         let url = settings.url.expose();
         let request = Outgoing { url, method, headers, body, timeout: context.timeout };
-        // the registry hides the settings' secrets, but does not know what was made of two of them
-        Answer::from_http(context.http.send(request).await, context.now).hiding(basic.as_slice())
+        Answer::from_http(context.http.with(&http).send(request).await, context.now)
     }
 }
 
-fn check_header(name: &str, value: &Secret) -> Result<(), String> {
-    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("headers.{name}: is no name of a header"))?;
-    HeaderValue::from_str(value.expose()).map_err(|_| format!("headers.{name}: cannot stand in a header"))?;
-    match OWN_HEADERS.iter().find(|(own, _)| name.eq_ignore_ascii_case(own)) {
-        Some((_, why)) => Err(format!("headers.{name}: {why}")),
-        None => Ok(()),
-    }
-}
-
-fn check_authorization(settings: &Settings) -> Result<(), String> {
-    let own = settings.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
-    if settings.password.is_some() && settings.username.is_none() {
-        return Err("password: needs a `username`".to_owned());
-    }
-    if [own, settings.username.is_some(), settings.bearer_token.is_some()].iter().filter(|it| **it).count()
-        > 1
-    {
-        let ways = "`username`, `bearer_token` and `headers.Authorization`";
-        return Err(format!("bearer_token: only one of {ways} can be given"));
-    }
-    let token = settings.bearer_token.as_ref().map(|token| HeaderValue::from_str(token.expose()));
-    match token {
-        Some(Err(_)) => Err("bearer_token: cannot stand in a header".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-fn basic_credentials(settings: &Settings) -> Option<Secret> {
-    let name = settings.username.as_ref()?;
-    let password = settings.password.as_ref().map(Secret::expose).unwrap_or_default();
-    Some(Secret::new(STANDARD.encode(format!("{name}:{password}"))))
+/// The settings for requests with what is written beside them.
+fn http(settings: &Settings) -> Result<Cow<'_, HttpSettings>, String> {
+    let beside = Credentials {
+        username: settings.username.as_ref(),
+        password: settings.password.as_ref(),
+        token: settings.bearer_token.as_ref(),
+        headers: &settings.headers,
+    };
+    let ours = |reason: String| match reason.strip_prefix("token:") {
+        Some(rest) => format!("bearer_token:{rest}"),
+        None => reason,
+    };
+    settings.http.with_credentials(beside).map_err(ours)
 }
 
 fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, String> {
@@ -325,16 +292,8 @@ mod tests {
             "format: has no meaning beside `body`"
         );
         assert_eq!(refusal(json!({"headers": {"a b": "c"}})), "headers.a b: is no name of a header");
-        assert_eq!(refusal(json!({"headers": {"X": "a\nb"}})), "headers.X: cannot stand in a header");
-        assert_eq!(
-            refusal(json!({"headers": {"Content-Type": "x"}})),
-            "headers.Content-Type: is what `content_type` is for"
-        );
-        assert_eq!(refusal(json!({"password": "x"})), "password: needs a `username`");
         assert!(refusal(json!({"username": "x", "bearer_token": "y"})).starts_with("bearer_token: only one"));
-        assert!(
-            refusal(json!({"headers": {"authorization": "x"}, "bearer_token": "y"})).contains("only one")
-        );
+        assert!(refusal(json!({"http": {"token": "x"}, "bearer_token": "y"})).contains("given twice"));
     }
 
     #[test]

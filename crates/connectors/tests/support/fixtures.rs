@@ -68,6 +68,10 @@ pub const FIXTURES: &[Fixture] = &[
             "body": "{{ kind }}: {{ title }}\n{{ labels.team }}\n",
             "content_type": "text/plain; charset=utf-8"})
     }),
+    line("webhook-http", "webhook", Peer::Http, |at| {
+        json!({"url": at.url(), "http": {"token": format!("{SECRET}-token"), "token_type": "Key",
+            "headers": {"X-Key": [format!("{SECRET}-one"), format!("{SECRET}-two")]}}})
+    }),
     line(
         "slack",
         "slack",
