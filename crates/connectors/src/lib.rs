@@ -1,7 +1,7 @@
 //! Built-in sources and destinations, one file each.
 //!
 //! A kind is a file in [`destinations`] or [`sources`] and a line in [`registry`]; the tests ask for one
-//! more line, its fixture in `tests/support/fixtures.rs`. [`template`], [`words`], [`service`] and
+//! more line, its fixture in `tests/support/fixtures.rs`. [`template`], [`texts`], [`words`], [`service`] and
 //! [`shape`] are what they share.
 
 pub mod destinations;
@@ -9,6 +9,7 @@ pub mod service;
 pub mod shape;
 pub mod sources;
 pub mod template;
+pub mod texts;
 pub mod words;
 
 #[cfg(test)]
@@ -28,6 +29,8 @@ pub fn registry() -> sdk::Registry {
         .destination::<Log>()
         .destination::<Mattermost>()
         .destination::<Ntfy>()
+        .destination::<Opsgenie>()
+        .destination::<PagerDuty>()
         .destination::<Rocketchat>()
         .destination::<Slack>()
         .destination::<Sms>()

@@ -1,8 +1,10 @@
 //! What talking JSON to a service has in common: posting under the idempotency key, and reading the
 //! service's own words out of its answer.
 
+use std::time::Duration;
+
 use model::Time;
-use model::delivery::Outcome;
+use model::delivery::{Fault, Outcome};
 use sdk::http::{HttpError, Outgoing, Response};
 use sdk::{Answer, Context, Message};
 use serde::Serialize;
@@ -67,6 +69,28 @@ fn word(body: &Value, pointer: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// How long a service asks to be left alone, in seconds somewhere in its answer's JSON.
+pub fn wait_of(result: &Result<Response, HttpError>, pointer: &str) -> Option<Duration> {
+    let body: Value = serde_json::from_slice(&result.as_ref().ok()?.body).ok()?;
+    Duration::try_from_secs_f64(body.pointer(pointer)?.as_f64()?).ok()
+}
+
+/// The same answer, with the wait that the service asked for in its own way.
+pub fn waiting(mut answer: Answer, wait: Option<Duration>) -> Answer {
+    if let (Outcome::Retry { after, fault: Fault::Pace, .. }, Some(wait)) = (&mut answer.outcome, wait) {
+        *after = Some(wait);
+    }
+    answer
+}
+
+/// A short name of a group of alerts that stays the same: the SHA-256 of its key in hexadecimal digits, as
+/// Alertmanager names groups to services that tell incidents apart by such a name.
+pub fn group_hash(message: &Message) -> String {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(message.notification.group_key.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A request with JSON that carries the message's idempotency key.
 pub fn request<'a>(
     context: &Context,
@@ -124,7 +148,6 @@ pub fn check_url(field: &str, url: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use model::delivery::Fault;
 
     #[test]
     fn a_service_s_own_words_are_found() {

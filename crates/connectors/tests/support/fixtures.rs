@@ -31,6 +31,11 @@ impl Place {
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hooks/{SECRET}", self.port)
     }
+
+    /// A URL that is no secret.
+    fn open_url(&self) -> String {
+        format!("http://127.0.0.1:{}/api", self.port)
+    }
 }
 
 /// A way of using a destination.
@@ -136,6 +141,33 @@ pub const FIXTURES: &[Fixture] = &[
     }),
     line("log", "log", Peer::File, |at| json!({"path": at.file, "fsync": true})),
     line("inbox", "inbox", Peer::Inbox, |_| json!({})),
+    line(
+        "pagerduty",
+        "pagerduty",
+        Peer::Http,
+        |at| json!({"routing_key": format!("{SECRET}-key"), "url": at.open_url()}),
+    ),
+    line("pagerduty-own", "pagerduty", Peer::Http, |at| {
+        json!({"routing_key": format!("{SECRET}-{{{{ labels.team }}}}"), "url": at.open_url(), "severity": "warning",
+            "description": "{{ title | upper }}", "source": "prod", "class": "disk", "component": "data",
+            "group": "{{ labels.team }}", "client": "Hub", "client_url": "https://hub.example",
+            "details": {"team": "{{ labels.team }}", "alerts": "{{ alerts | length }}"},
+            "images": [{"src": "https://x.example/graph.png", "alt": "graph"}],
+            "links": [{"href": "https://x.example", "text": "{{ labels.team }}"}]})
+    }),
+    line("pagerduty-v1", "pagerduty", Peer::Http, |at| {
+        json!({"service_key": format!("{SECRET}-key"), "url": at.open_url(), "details": {"team": "{{ labels.team }}"}})
+    }),
+    line("opsgenie", "opsgenie", Peer::Http, |at| {
+        json!({"api_key": format!("{SECRET}-key"), "api_url": at.open_url()})
+    }),
+    line("opsgenie-own", "opsgenie", Peer::Http, |at| {
+        json!({"api_key": format!("{SECRET}-{{{{ labels.team }}}}"), "api_url": format!("{}/", at.open_url()),
+            "message": "{{ title }}", "description": "{{ labels.team }}", "source": "hub", "note": "now",
+            "details": {"who": "{{ labels.team }}"}, "entity": "disk", "actions": "ping, restart",
+            "tags": "prod,{{ labels.team }}", "priority": "P4", "update_alerts": true,
+            "responders": [{"type": "team", "name": "{{ labels.team }}"}]})
+    }),
 ];
 
 /// The settings of a fixture for an HTTP peer at this port.
