@@ -27,7 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Tests of any crate may use these, whatever their layer: cargo allows that circle.
-const FOR_TESTS: &[&str] = &["nightbell-testkit"];
+const FOR_TESTS: &[&str] = &["nightbell-connectors", "nightbell-testkit"];
 
 /// The only crates that may know the server.
 const KNOW_SERVER: &[&str] = &["nightbell", "nightbell-acceptance", "nightbell-testkit"];

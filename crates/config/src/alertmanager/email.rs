@@ -61,7 +61,11 @@ impl Reader<'_> {
         for key in ["auth_secret", "auth_secret_file", "auth_identity"] {
             self.only_empty(fields.get(key), &at(key), NO_CRAM);
         }
-        self.no_tls_config(fields.get("tls_config"), &at("tls_config"));
+        let tls = fields.get("tls_config").and_then(|yaml| self.tls_config(yaml, &at("tls_config")));
+        if let Some(tls) = tls.or_else(|| global.smtp.certificates.clone()) {
+            let message = "not understood yet: certificates of mail servers come from the usual authorities";
+            self.error(&tls.origin, path, message);
+        }
         for (key, default) in [("html", r#"{{ template "email.default.html" . }}"#), ("text", "")] {
             let Some(yaml) = fields.get(key) else { continue };
             match self.text(yaml, &at(key)).map(str::trim) {
@@ -96,6 +100,7 @@ impl Reader<'_> {
             password: password.or(global.password),
             require_tls: require_tls.or(global.require_tls),
             implicit_tls: implicit_tls.or(global.implicit_tls),
+            certificates: None,
         }
     }
 

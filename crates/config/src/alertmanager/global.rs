@@ -30,33 +30,54 @@ const KEYS: Keys = Keys {
         "slack_app_token",
         "slack_app_token_file",
         "slack_app_url",
+        "pagerduty_url",
+        "opsgenie_api_url",
+        "opsgenie_api_key",
+        "opsgenie_api_key_file",
+        "wechat_api_url",
+        "wechat_api_secret",
+        "wechat_api_secret_file",
+        "wechat_api_corp_id",
+        "victorops_api_url",
+        "victorops_api_key",
+        "victorops_api_key_file",
+        "telegram_api_url",
+        "telegram_bot_token",
+        "telegram_bot_token_file",
+        "webex_api_url",
+        "rocketchat_api_url",
+        "rocketchat_token",
+        "rocketchat_token_file",
+        "rocketchat_token_id",
+        "rocketchat_token_id_file",
+        "mattermost_webhook_url",
+        "mattermost_webhook_url_file",
+        "jira_api_url",
     ],
-    refused: &[
-        ("jira_api_url", "there are no jira_configs"),
-        ("pagerduty_url", "there are no pagerduty_configs"),
-        ("opsgenie_api_url", "there are no opsgenie_configs"),
-        ("opsgenie_api_key", "there are no opsgenie_configs"),
-        ("opsgenie_api_key_file", "there are no opsgenie_configs"),
-        ("wechat_api_url", "there are no wechat_configs"),
-        ("wechat_api_secret", "there are no wechat_configs"),
-        ("wechat_api_secret_file", "there are no wechat_configs"),
-        ("wechat_api_corp_id", "there are no wechat_configs"),
-        ("victorops_api_url", "there are no victorops_configs"),
-        ("victorops_api_key", "there are no victorops_configs"),
-        ("victorops_api_key_file", "there are no victorops_configs"),
-        ("telegram_api_url", "there are no telegram_configs"),
-        ("telegram_bot_token", "there are no telegram_configs"),
-        ("telegram_bot_token_file", "there are no telegram_configs"),
-        ("webex_api_url", "there are no webex_configs"),
-        ("rocketchat_api_url", "there are no rocketchat_configs"),
-        ("rocketchat_token", "there are no rocketchat_configs"),
-        ("rocketchat_token_file", "there are no rocketchat_configs"),
-        ("rocketchat_token_id", "there are no rocketchat_configs"),
-        ("rocketchat_token_id_file", "there are no rocketchat_configs"),
-        ("mattermost_webhook_url", "there are no mattermost_configs"),
-        ("mattermost_webhook_url_file", "there are no mattermost_configs"),
-    ],
+    refused: &[],
 };
+/// What services need to know, by Alertmanager's keys.
+const SERVICES: [&str; 9] = [
+    "pagerduty_url",
+    "opsgenie_api_url",
+    "wechat_api_url",
+    "wechat_api_corp_id",
+    "victorops_api_url",
+    "telegram_api_url",
+    "webex_api_url",
+    "rocketchat_api_url",
+    "jira_api_url",
+];
+/// The same for what may also be in a file: then the key ends with `_file`.
+const SERVICE_SECRETS: [&str; 7] = [
+    "opsgenie_api_key",
+    "wechat_api_secret",
+    "victorops_api_key",
+    "telegram_bot_token",
+    "rocketchat_token",
+    "rocketchat_token_id",
+    "mattermost_webhook_url",
+];
 
 /// Where bots post; may stand beside their token as the URL, for it was once written so.
 const SLACK_APP_URL: &str = "https://slack.com/api/chat.postMessage";
@@ -69,9 +90,18 @@ pub(super) struct Global {
     pub(super) http: Http,
     pub(super) slack: Post,
     pub(super) smtp: Smtp,
+    #[expect(dead_code, reason = "for the first kind of a service that is read")]
+    services: Vec<(&'static str, Node)>,
 }
 
 impl Global {
+    /// What is said for all receivers of a service, such as `pagerduty_url`. What is in a file
+    /// (`opsgenie_api_key_file`) is under the key without `_file`, as a reference.
+    #[expect(dead_code, reason = "for the first kind of a service that is read")]
+    pub(super) fn service(&self, key: &str) -> Option<&Node> {
+        self.services.iter().find(|(name, _)| *name == key).map(|(_, node)| node)
+    }
+
     /// Reads the section; nothing is nothing.
     pub(super) fn read(reader: &mut Reader, yaml: Option<&Rc<Yaml>>) -> Self {
         let path = Path::of(&["global"]);
@@ -90,11 +120,13 @@ impl Global {
             implicit_tls: fields
                 .get("smtp_force_implicit_tls")
                 .and_then(|it| reader.bool(it, &at("smtp_force_implicit_tls"))),
+            certificates: fields
+                .get("smtp_tls_config")
+                .and_then(|it| reader.tls_config(it, &at("smtp_tls_config"))),
         };
         for key in ["smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity"] {
             reader.only_empty(fields.get(key), &at(key), NO_CRAM);
         }
-        reader.no_tls_config(fields.get("smtp_tls_config"), &at("smtp_tls_config"));
         let slack = reader.slack_post(&fields, &path, ["slack_api_url", "slack_app_token", "slack_app_url"]);
         let posts_itself = slack.url.as_ref().and_then(Node::as_text).is_some_and(|url| url == SLACK_APP_URL);
         if let (Some(url), Some(_), false) = (&slack.url, &slack.token, posts_itself) {
@@ -102,7 +134,16 @@ impl Global {
                            slack_api_url/slack_api_url_file must be configured";
             reader.error(&url.origin, &path, message);
         }
+        let mut services = Vec::new();
+        for key in SERVICES {
+            services.extend(reader.filled(fields.get(key), &at(key)).map(|node| (key, node)));
+        }
+        for key in SERVICE_SECRETS {
+            let node = reader.secret(&fields, &path, (key, &format!("{key}_file")));
+            services.extend(node.map(|node| (key, node)));
+        }
         Global {
+            services,
             resolve_timeout: reader.filled(fields.get("resolve_timeout"), &at("resolve_timeout")),
             http: fields
                 .get("http_config")

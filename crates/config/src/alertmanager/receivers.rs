@@ -1,12 +1,10 @@
 //! `receivers`: who can be told, and `webhook_configs`.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use model::time::span;
 
 use super::global::Global;
-use super::http::Http;
 use super::list;
 use super::reader::{Keys, Reader};
 use crate::node::{Node, Value as Tree};
@@ -14,26 +12,61 @@ use crate::path::Path;
 use crate::problem::Origin;
 use crate::yaml::Yaml;
 
-const RECEIVER: Keys = Keys {
-    known: &["name", "webhook_configs", "email_configs", "slack_configs"],
-    refused: &[
-        ("labels", "receivers have no labels"),
-        ("discord_configs", "there is no such destination yet"),
-        ("incidentio_configs", "there is no such destination yet"),
-        ("jira_configs", "there is no such destination yet"),
-        ("mattermost_configs", "there is no such destination yet"),
-        ("msteams_configs", "there is no such destination yet"),
-        ("msteamsv2_configs", "there is no such destination yet"),
-        ("opsgenie_configs", "there is no such destination yet"),
-        ("pagerduty_configs", "there is no such destination yet"),
-        ("pushover_configs", "there is no such destination yet"),
-        ("rocketchat_configs", "there is no such destination yet"),
-        ("sns_configs", "there is no such destination yet"),
-        ("telegram_configs", "there is no such destination yet"),
-        ("victorops_configs", "there is no such destination yet"),
-        ("webex_configs", "there is no such destination yet"),
-        ("wechat_configs", "there is no such destination yet"),
-    ],
+/// How one entry of a list such as `slack_configs` becomes a destination.
+type Read = fn(&mut Reader<'_>, &Yaml, &Path, &Global) -> Option<Node>;
+
+/// A kind of receiver.
+struct Kind {
+    /// The key of its list.
+    key: &'static str,
+    /// Our word for it.
+    kind: &'static str,
+    /// None: there is no such destination yet.
+    read: Option<Read>,
+    /// Whether an entry that is nothing is one without settings.
+    may_be_nothing: bool,
+}
+
+const fn kind(key: &'static str, kind: &'static str, read: Option<Read>) -> Kind {
+    Kind { key, kind, read, may_be_nothing: false }
+}
+
+/// Those of which an entry may be nothing, as everything is in `global`.
+const fn terse(key: &'static str, kind: &'static str, read: Option<Read>) -> Kind {
+    Kind { key, kind, read, may_be_nothing: true }
+}
+
+/// All kinds of Alertmanager, in the order in which destinations are told.
+const KINDS: [Kind; 18] = [
+    kind("webhook_configs", "webhook", Some(|reader, yaml, path, global| reader.webhook(yaml, path, global))),
+    kind("email_configs", "email", Some(|reader, yaml, path, global| reader.email(yaml, path, global))),
+    terse("slack_configs", "slack", Some(|reader, yaml, path, global| reader.slack(yaml, path, global))),
+    kind("discord_configs", "discord", None),
+    kind("incidentio_configs", "incidentio", None),
+    kind("jira_configs", "jira", None),
+    kind("mattermost_configs", "mattermost", None),
+    kind("msteams_configs", "msteams", None),
+    kind("msteamsv2_configs", "msteamsv2", None),
+    terse("opsgenie_configs", "opsgenie", None),
+    kind("pagerduty_configs", "pagerduty", None),
+    kind("pushover_configs", "pushover", None),
+    terse("rocketchat_configs", "rocketchat", None),
+    kind("sns_configs", "sns", None),
+    kind("telegram_configs", "telegram", None),
+    kind("victorops_configs", "victorops", None),
+    kind("webex_configs", "webex", None),
+    terse("wechat_configs", "wechat", None),
+];
+/// The keys of a receiver.
+const RECEIVER: Keys = Keys { known: &KNOWN, refused: &[("labels", "receivers have no labels")] };
+const KNOWN: [&str; KINDS.len() + 1] = {
+    let mut keys = ["name"; KINDS.len() + 1];
+    let mut n = 0;
+    while n < KINDS.len() {
+        keys[n] = KINDS[n].key;
+        n += 1;
+    }
+    keys
 };
 const WEBHOOK: Keys = Keys {
     known: &["send_resolved", "http_config", "url", "url_file", "max_alerts", "timeout"],
@@ -59,12 +92,11 @@ impl Reader<'_> {
                 continue;
             }
             let mut receiver = Node::table(&name.origin);
-            for kind in ["webhook", "email", "slack"] {
-                let key = format!("{kind}_configs");
-                let Some(configs) = fields.get(&key) else { continue };
-                let places = self.destinations(kind, configs, &path.key(&key), global);
+            for kind in &KINDS {
+                let Some(configs) = fields.get(kind.key) else { continue };
+                let places = self.destinations(kind, configs, &path.key(kind.key), global);
                 if !places.items().is_empty() {
-                    receiver.set(kind, places);
+                    receiver.set(kind.kind, places);
                 }
             }
             receivers.set(text, receiver);
@@ -72,19 +104,21 @@ impl Reader<'_> {
         receivers
     }
 
-    fn destinations(&mut self, kind: &str, yaml: &Yaml, path: &Path, global: &Global) -> Node {
+    fn destinations(&mut self, kind: &Kind, yaml: &Yaml, path: &Path, global: &Global) -> Node {
+        let Some(read) = kind.read else {
+            self.error(&yaml.origin, path, "not understood yet: there is no such destination");
+            return list(&yaml.origin, Vec::new());
+        };
         let mut places = Vec::new();
         for (n, item) in self.items(yaml, path).iter().enumerate() {
             let path = path.index(n);
-            if item.is_null() && kind != "slack" {
-                self.error(&item.origin, &path, format!("missing {kind} config"));
-                continue;
+            match item.is_null() {
+                true if kind.may_be_nothing => {
+                    places.extend(read(self, &Yaml::empty_map(&item.origin), &path, global));
+                }
+                true => self.error(&item.origin, &path, format!("missing {} config", kind.kind)),
+                false => places.extend(read(self, item, &path, global)),
             }
-            places.extend(match kind {
-                "webhook" => self.webhook(item, &path, global),
-                "email" => self.email(item, &path, global),
-                _ => self.slack(item, &path, global),
-            });
         }
         list(&yaml.origin, places)
     }
@@ -92,7 +126,7 @@ impl Reader<'_> {
     fn webhook(&mut self, yaml: &Yaml, path: &Path, global: &Global) -> Option<Node> {
         let fields = self.fields(yaml, path, &WEBHOOK)?;
         let mut place = Node::table(&yaml.origin);
-        self.http(fields.get("http_config"), path, global).put(&mut place);
+        self.http(fields.get("http_config"), path, &global.http).put(&mut place);
         self.send_resolved(&mut place, yaml, path, true);
         match self.url(&fields, path, ("url", "url_file")) {
             Some(url) => place.set("url", url),
@@ -105,12 +139,6 @@ impl Reader<'_> {
         let timeout = fields.get("timeout").and_then(|it| self.go_duration(it, &path.key("timeout")));
         timeout.into_iter().for_each(|timeout| place.set("timeout", timeout));
         Some(place)
-    }
-
-    /// What `http_config` says; the global one where there is none.
-    pub(super) fn http(&mut self, own: Option<&Rc<Yaml>>, path: &Path, global: &Global) -> Http {
-        let own = own.map(|http| self.http_config(http, &path.key("http_config")));
-        own.unwrap_or_else(|| global.http.clone())
     }
 
     /// `send_resolved`, written or as Alertmanager has it for the kind.

@@ -23,6 +23,8 @@ pub(super) struct Smtp {
     pub(super) password: Option<Node>,
     pub(super) require_tls: Option<Node>,
     pub(super) implicit_tls: Option<Node>,
+    /// What `tls_config` says.
+    pub(super) certificates: Option<Node>,
 }
 
 /// A mail server as Alertmanager writes it.

@@ -50,12 +50,12 @@ const OURS: [&str; 6] = ["color", "title_link", "pretext", "footer", "fallback",
 impl Reader<'_> {
     /// A destination of the kind `slack`.
     pub(super) fn slack(&mut self, yaml: &Yaml, path: &Path, global: &Global) -> Option<Node> {
-        let empty = Yaml::empty_map(&yaml.origin);
-        let yaml = if yaml.is_null() { &empty } else { yaml };
         let fields = self.fields(yaml, path, &KEYS)?;
         let mut place = Node::table(&yaml.origin);
         self.send_resolved(&mut place, yaml, path, false);
-        let post = self.post(&fields, &yaml.origin, path, global);
+        let mut http = self.http(fields.get("http_config"), path, &global.http);
+        let post = self.post(&fields, &yaml.origin, path, global, &mut http);
+        http.put(&mut place);
         for (key, node) in [("url", post.url), ("token", post.token), ("api_url", post.api_url)] {
             node.into_iter().for_each(|node| place.set(key, node));
         }
@@ -93,20 +93,30 @@ impl Reader<'_> {
     }
 
     /// What is written here or globally, by Alertmanager's precedence (`config/config.go`).
-    fn post(&mut self, fields: &Fields<'_>, origin: &Origin, path: &Path, global: &Global) -> Post {
-        let http = self.http(fields.get("http_config"), path, global);
+    fn post(
+        &mut self,
+        fields: &Fields<'_>,
+        origin: &Origin,
+        path: &Path,
+        global: &Global,
+        http: &mut Http,
+    ) -> Post {
         let own = self.slack_post(fields, path, ["api_url", "app_token", "app_url"]);
         if let (Some(url), Some(_)) = (&own.url, &own.token) {
             let message = "at most one of api_url/api_url_file & app_token/app_token_file must be configured";
             self.error(&url.origin, path, message);
         }
-        let token = match own.url.is_none() && http.origin().is_none() {
+        let authorizes_itself = fields.get("http_config").is_some() && http.authorization().is_some();
+        let token = match own.url.is_none() && !authorizes_itself {
             true => own.token.or_else(|| global.slack.token.clone()),
             false => own.token,
         };
         let api_url = own.api_url.or_else(|| global.slack.api_url.clone());
         if token.is_some() {
-            self.refuse(&http, path, "http authorization can't be set when using Slack App tokens");
+            if let Some(origin) = http.authorization() {
+                let message = "http authorization can't be set when using Slack App tokens";
+                self.error(origin, &path.key("http_config"), message);
+            }
             return Post { url: None, token, api_url };
         }
         let Some(url) = own.url.or_else(|| global.slack.url.clone()) else {
@@ -118,21 +128,10 @@ impl Reader<'_> {
         };
         // how bots posted before there was app_token
         let api = url.as_text().and_then(|text| text.strip_suffix(POST_MESSAGE)).map(str::to_owned);
-        match (api, http.bearer_token()) {
-            (Some(api), Some(token)) => {
-                let api_url = Some(Node::text(&url.origin, api));
-                Post { url: None, token: Some(token.clone()), api_url }
-            }
-            _ => {
-                let message = "not understood yet: requests to a webhook of Slack carry no credentials";
-                self.refuse(&http, path, message);
-                Post { url: Some(url), token: None, api_url: None }
-            }
+        if let (Some(api), Some(token)) = (api, http.take_bearer_token()) {
+            return Post { url: None, token: Some(token), api_url: Some(Node::text(&url.origin, api)) };
         }
-    }
-
-    fn refuse(&mut self, http: &Http, path: &Path, message: &str) {
-        http.origin().into_iter().for_each(|origin| self.error(origin, &path.key("http_config"), message));
+        Post { url: Some(url), token: None, api_url: None }
     }
 }
 
