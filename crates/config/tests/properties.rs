@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
-mod kinds;
-
 use std::path::Path;
 
 use nightbell_config::{Config, ConfigError, EXAMPLE, Format, Level, ShowAs, Source, load_text};
@@ -48,7 +46,7 @@ time_intervals:
 
 fn read(format: Format, text: &str, environment: &[(String, String)]) -> Result<Config, ConfigError> {
     let source = Source { name: "x", text, directory: Path::new("/nowhere"), format };
-    let result = load_text(source, environment.iter().cloned(), &kinds::registry());
+    let result = load_text(source, environment.iter().cloned(), &connectors::registry());
     match &result {
         Ok(config) => {
             assert_eq!(config.rules.check(), Ok(()));
@@ -59,7 +57,7 @@ fn read(format: Format, text: &str, environment: &[(String, String)]) -> Result<
             let shown = shown.replace("<secret>", "http://x.example/");
             if !shown.contains("file = ") && !shown.contains("env = ") {
                 let source = Source { name: "shown", text: &shown, format: Format::Toml, ..source };
-                let again = load_text(source, [], &kinds::registry())
+                let again = load_text(source, [], &connectors::registry())
                     .unwrap_or_else(|error| panic!("{error}\n{shown}"));
                 let json = |config: &Config| serde_json::to_value(&config.rules).unwrap();
                 assert_eq!(json(&again), json(config), "{shown}");
