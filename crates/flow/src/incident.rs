@@ -73,9 +73,10 @@ pub(crate) fn apply_events(
     let mut judged = Vec::with_capacity(events.len());
     for (event, texts) in events {
         let place = places.get(&event.key).copied().filter(|place| {
-            // a re-open window that has just ended leaves the key to a new incident
+            // one whose end was not told yet goes on; a re-open window that has just ended leaves the key to a
+            // new incident
             let known: &Moved = &moved[*place];
-            known.after.is_active() || known.after.reopens_until.is_some_and(|end| end > now)
+            known.after.is_active() || known.after.reopens_until.is_none_or(|end| end > now)
         });
         let verdict = match place {
             Some(place) => {

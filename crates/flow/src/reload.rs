@@ -50,8 +50,16 @@ impl Hub {
             return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
         };
         live.version = version;
+        let intervals = live.rules.root.nodes();
+        let longest = intervals.iter().map(|route| route.timing.group_interval).max().unwrap_or_default();
         self.core.set_live(live);
         self.reroute_if_needed(version).await?;
+        // as with Alertmanager, the groups' clocks start anew; what waited for a tick is told at once
+        let restart = move |tx: &mut Tx<'_>| {
+            tx.lock_flow()?;
+            store::groups::restart_clocks(tx, now, longest)
+        };
+        self.store.write(Durability::Lazy, restart).await?;
         self.ring();
         Ok(())
     }

@@ -9,7 +9,7 @@ use model::incident::{Change, ChangeKind, State};
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::notification::{Alert, Reason};
 use model::receiver::Manners;
-use model::{Id, Incident, Notification, Route, Time};
+use model::{Id, Incident, Notification, Route, Time, order};
 use store::groups::{GroupRow, MemberChange, MemberRow};
 use store::ledger::Line;
 use store::{Result, Tx};
@@ -224,7 +224,7 @@ fn tell(
         .collect();
     let flush = group.clock.flush(&members, &route.timing, now);
     for ((row, member), told) in rows.iter().zip(&members).zip(&flush.told) {
-        note_hold(core, live, row, member, plan, now);
+        note_hold(core, live, row, member, flush.reason.is_some(), plan, now);
         let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
         let same = *told == Some(row.told) && hold == row.hold;
         if !same {
@@ -260,10 +260,21 @@ struct Shown<'a> {
 }
 
 /// A line in the ledger whenever what keeps an incident back comes, goes or changes.
-fn note_hold(core: &Core, live: &Live, row: &MemberRow, member: &Member, plan: &mut Plan, now: Time) {
+fn note_hold(
+    core: &Core,
+    live: &Live,
+    row: &MemberRow,
+    member: &Member,
+    telling: bool,
+    plan: &mut Plan,
+    now: Time,
+) {
     let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
     // what is over and was not told because of it must say so, too
     if member.state == State::Resolved && row.told == Told::Nothing && member.hold.is_none() {
+        if telling {
+            return;
+        }
         let detail = "it was over before it was told".to_owned();
         let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
         plan.lines.push(line(core, member.incident, change, live.version, now));
@@ -371,7 +382,7 @@ fn notification(
     // what there is no room for is what they know already
     wanted.sort_by_key(|it| !it.news);
     wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
-    wanted.sort_by_key(|Shown { incident: it, .. }| (it.state == State::Resolved, it.started_at, it.id));
+    wanted.sort_by(|a, b| order::by_job_and_instance(&a.incident.labels, &b.incident.labels));
     let alerts: Vec<Alert> = wanted.into_iter().map(|it| Alert::of(it.incident)).collect();
     let (common_labels, common_annotations) = Notification::common(&alerts);
     Notification {

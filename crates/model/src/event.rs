@@ -222,6 +222,10 @@ pub struct Event {
     pub started_at: Time,
     /// When it is over if nothing is heard until then.
     pub ends_at: Option<Time>,
+    /// Whether that end is no word of the sender's, but how long it may be silent. Not remembered: what it
+    /// means for the incident is.
+    #[serde(default, skip_serializing)]
+    pub times_out: bool,
     /// When it arrived.
     pub arrived_at: Time,
 }
@@ -230,6 +234,7 @@ impl Event {
     /// What a door handed in, with an id and a time of arrival. A raise whose end has passed is a clear.
     pub fn arrive(new: NewEvent, id: Id, at: Time) -> Self {
         let key = new.effective_key();
+        let times_out = new.ends_at.is_none() && new.resolve_after.is_some();
         let ends_at = new.ends_at.or(new.resolve_after.map(|span| at + span));
         let over = new.action == Action::Raise && ends_at.is_some_and(|end| end <= at);
         let action = if over { Action::Clear } else { new.action };
@@ -247,6 +252,7 @@ impl Event {
             link: new.link,
             started_at: ends_at.map_or(start, |end| start.min(end)),
             ends_at,
+            times_out,
             arrived_at: at,
         }
     }

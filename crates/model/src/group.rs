@@ -35,6 +35,9 @@ pub enum Told {
     Resolved = 3,
     /// That it is wrong; but it has changed since and belongs elsewhere: here only its end is told.
     Moved = 4,
+    /// That it is wrong; but a later message did not show it, since something kept it back: that it is still
+    /// wrong is news again.
+    Hidden = 5,
 }
 
 impl Told {
@@ -45,6 +48,7 @@ impl Told {
             2 => Told::Acknowledged,
             3 => Told::Resolved,
             4 => Told::Moved,
+            5 => Told::Hidden,
             _ => Told::Nothing,
         }
     }
@@ -132,11 +136,14 @@ impl Group {
     pub fn flush(&self, members: &[Member], timing: &Timing, now: Time) -> Flush {
         let free = |member: &&Member| member.hold.is_none();
         let any = |question: fn(&Member) -> bool| members.iter().filter(free).any(question);
-        let firing_left = any(|m| m.state != State::Resolved);
+        let firing_left = any(|m| m.state != State::Resolved && m.told != Told::Moved);
         let reason = if any(is_new) {
             Some(if self.told_at.is_none() { Reason::First } else { Reason::NewAlerts })
+        } else if firing_left && self.told_at.is_some() && any(|m| m.state == State::Resolved) {
+            // one that began and ended between two ticks is shown, too (Alertmanager: `IsResolvedSubset`)
+            Some(Reason::SomeResolved)
         } else if any(is_news_of_end) {
-            Some(if firing_left { Reason::SomeResolved } else { Reason::AllResolved })
+            Some(Reason::AllResolved)
         } else if any(is_news_of_acknowledgement) {
             Some(Reason::Acknowledged)
         } else if any(needs_repeating) && self.repeat_at(timing).is_some_and(|due| due <= now) {
@@ -169,7 +176,7 @@ impl Group {
         let repeats = members.iter().any(|m| m.hold.is_none() && needs_repeating(m));
         let tick = held.then(|| next_tick(now, timing, now));
         // a repeat waits for a tick of the group, as everything that is told does
-        let repeat = self.repeat_at(timing).filter(|_| repeats).map(|at| at.max(next_tick(now, timing, now)));
+        let repeat = self.repeat_at(timing).filter(|_| repeats).map(|at| tick_from(now, timing, at));
         [tick, repeat].into_iter().flatten().min()
     }
 }
@@ -183,12 +190,20 @@ fn next_tick(last: Time, timing: &Timing, now: Time) -> Time {
     Time(last.0.saturating_add(steps.saturating_mul(step)))
 }
 
-fn is_new(member: &Member) -> bool {
-    member.state == State::Open && matches!(member.told, Told::Nothing | Told::Resolved | Told::Acknowledged)
+/// The first tick after `last`, on the grid that starts there, that is not before `at`.
+fn tick_from(last: Time, timing: &Timing, at: Time) -> Time {
+    next_tick(last, timing, Time(at.0.saturating_sub(1)).max(last))
 }
 
+fn is_new(member: &Member) -> bool {
+    let untold = matches!(member.told, Told::Nothing | Told::Resolved | Told::Acknowledged | Told::Hidden);
+    member.state == State::Open && untold
+}
+
+/// Whether its readers have heard that it began, and not that it is over.
 fn is_news_of_end(member: &Member) -> bool {
-    member.state == State::Resolved && matches!(member.told, Told::Firing | Told::Acknowledged | Told::Moved)
+    let heard = matches!(member.told, Told::Firing | Told::Acknowledged | Told::Moved | Told::Hidden);
+    member.state == State::Resolved && heard
 }
 
 fn is_news_of_acknowledgement(member: &Member) -> bool {
@@ -200,26 +215,31 @@ fn needs_repeating(member: &Member) -> bool {
     member.state == State::Open && member.told != Told::Moved
 }
 
-/// A message shows all that is wrong, and of what is over only that which its readers had heard of.
+/// A message shows all that nothing keeps back, but for what fires elsewhere by now. As in Alertmanager, what
+/// is over is shown even if nobody was told that it had begun: it was kept back, or over too soon.
 fn is_shown(member: &Member) -> bool {
-    let belongs = member.state != State::Resolved && member.told != Told::Moved;
-    member.hold.is_none() && (belongs || is_news_of_end(member))
+    member.hold.is_none() && (member.state == State::Resolved || member.told != Told::Moved)
 }
 
 /// Whether there is something to tell of it.
 pub fn is_news(member: &Member) -> bool {
-    is_new(member) || is_news_of_end(member) || is_news_of_acknowledgement(member)
+    is_new(member) || member.state == State::Resolved || is_news_of_acknowledgement(member)
 }
 
-/// What is true of a member after a tick. What is over leaves: told, or not worth telling any more since
-/// nobody heard that it had begun, or kept back when it ended (Alertmanager drops it there, too).
+/// What is true of a member after a tick. What is over leaves: told, or not worth a message of its own since
+/// nobody heard that it had begun, or kept back when it ended (Alertmanager drops it there, too). What fires
+/// and was left out of a message is news once nothing keeps it back any more.
 fn told_after(member: &Member, told_now: bool) -> Option<Told> {
-    match (member.state, member.hold.is_none() && told_now) {
+    match (member.state, told_now) {
         (State::Resolved, _) => None,
         _ if member.told == Told::Moved => Some(Told::Moved),
+        (_, false) => Some(member.told),
+        _ if member.hold.is_some() => match member.told {
+            Told::Firing => Some(Told::Hidden),
+            told => Some(told),
+        },
         (State::Open, true) => Some(Told::Firing),
         (State::Acknowledged, true) => Some(Told::Acknowledged),
-        (_, false) => Some(member.told),
     }
 }
 

@@ -67,6 +67,9 @@ pub struct Incident {
     pub started_at: Time,
     /// When it times out unless an event says otherwise; `None`: never.
     pub ends_at: Option<Time>,
+    /// Whether that is no sender's word, but how long senders may be silent: then any word shortens it.
+    #[serde(default)]
+    pub times_out: bool,
     /// When it was over.
     pub resolved_at: Option<Time>,
     /// When the first event arrived.
@@ -256,6 +259,7 @@ impl Incident {
             link: event.link.clone(),
             started_at: event.started_at,
             ends_at: event.ends_at,
+            times_out: event.times_out,
             resolved_at: None,
             first_seen: event.arrived_at,
             last_seen: event.arrived_at,
@@ -320,7 +324,8 @@ impl Incident {
         self.state != State::Resolved
     }
 
-    /// Whether an event of the same key belongs to it: it is active, or may be re-opened.
+    /// Whether an event of the same key belongs to it: it is active, or may be re-opened. Until its end has
+    /// been told it may be, too, which its groups know.
     pub fn is_live(&self) -> bool {
         self.is_active() || self.reopens_until.is_some()
     }
@@ -351,7 +356,12 @@ impl Incident {
     fn take(&mut self, event: &Event, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
         match event.action {
             Action::Note => changes.push(Change::new(ChangeKind::Noted, &event.source, title_of(event))),
-            Action::Clear if self.state == State::Resolved => {}
+            // of several senders' words on one end the latest counts
+            Action::Clear if self.state == State::Resolved => {
+                let end = event.ends_at.map(|end| end.min(at));
+                self.resolved_at = self.resolved_at.max(end);
+                self.take_text(event);
+            }
             Action::Clear => {
                 self.last_seen = self.last_seen.max(event.arrived_at);
                 // a clear may carry the last word: Prometheus sends the final value in an annotation
@@ -369,16 +379,23 @@ impl Incident {
         self.last_seen = self.last_seen.max(event.arrived_at);
         self.times_seen += 1;
         if self.state == State::Resolved {
+            // a beginning before its end is the one that is known already
+            let overlaps = self.resolved_at.is_some_and(|end| event.started_at < end);
+            self.started_at =
+                if overlaps { self.started_at.min(event.started_at) } else { event.started_at };
             self.state = State::Open;
             self.resolved_at = None;
             self.reopens_until = None;
-            self.started_at = event.started_at;
-            self.ends_at = event.ends_at;
+            (self.ends_at, self.times_out) = (event.ends_at, event.times_out);
             changes.push(Change::new(ChangeKind::Reopened, "", ""));
         } else {
-            // Alertmanager merges overlapping alerts the same way: earliest start, last word on the end
+            // Alertmanager merges overlapping alerts the same way: the earliest start, and the latest end that
+            // any sender gave, so that one of two senders does not end what the other says goes on
             self.started_at = self.started_at.min(event.started_at);
-            self.ends_at = event.ends_at;
+            let is_later = |end: Time| event.ends_at.is_some_and(|new| new < end);
+            if self.times_out || !self.ends_at.is_some_and(is_later) {
+                (self.ends_at, self.times_out) = (event.ends_at, event.times_out);
+            }
         }
         let severity = event.severity.unwrap_or(self.severity);
         if severity != self.severity {
@@ -397,10 +414,11 @@ impl Incident {
     /// current value and change with every evaluation.
     fn take_text(&mut self, event: &Event) {
         self.source.clone_from(&event.source);
-        if !event.annotations.is_empty() {
+        // a raise says all there is; the end of something need not say again what it was
+        if event.action == Action::Raise || !event.annotations.is_empty() {
             self.annotations.clone_from(&event.annotations);
         }
-        if !event.link.is_empty() {
+        if event.action == Action::Raise || !event.link.is_empty() {
             self.link.clone_from(&event.link);
         }
         if !event.title.is_empty() || !event.annotations.is_empty() {

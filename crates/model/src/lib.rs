@@ -26,6 +26,7 @@ pub mod labels;
 pub mod limits;
 pub mod matcher;
 pub mod notification;
+pub mod order;
 pub mod receiver;
 pub mod route;
 pub mod rules;

@@ -109,7 +109,7 @@ pub struct Notification {
     pub common_annotations: Labels,
     /// Where this Nightbell is reached by people, without a slash at the end.
     pub external_url: String,
-    /// The alerts, firing before resolved, oldest first.
+    /// The alerts in Alertmanager's order: by job, by instance, by all labels.
     pub alerts: Vec<Alert>,
     /// How many more there were than fit.
     pub truncated: u64,

@@ -145,6 +145,7 @@ fn read(row: &Row<'_>) -> Result<Judged> {
         link: row.string(9)?,
         started_at: row.time(10)?,
         ends_at: row.opt_time(11)?,
+        times_out: false,
         arrived_at: row.time(12)?,
     };
     Ok(Judged { event, incident: row.opt_int(1)?.map(Id), verdict: row.string(13)? })

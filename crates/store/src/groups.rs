@@ -1,5 +1,7 @@
 //! Groups and their members.
 
+use std::time::Duration;
+
 use model::group::{Group, Told};
 use model::incident::Incident;
 use model::{Id, Labels, Time};
@@ -200,7 +202,8 @@ pub struct MemberChange {
     pub now: Option<(Told, String)>,
 }
 
-/// Writes what ticks changed of members.
+/// Writes what ticks changed of members. An incident that is over and has left its last group belongs to the
+/// past: an event of the same key opens another.
 ///
 /// # Errors
 /// When the database is gone or full.
@@ -213,6 +216,21 @@ pub fn change_members(tx: &mut Tx<'_>, changes: &[MemberChange]) -> Result<()> {
     })?;
     let sql = "DELETE FROM members WHERE group_id = $1 AND incident_id = $2";
     tx.execute_many(sql, &leave, |it| [it.group.into(), it.incident.into()])?;
+    let sql = "UPDATE incidents SET live = 0 WHERE id = $1 AND state = 2 AND live = 1 AND reopens_until IS NULL \
+               AND NOT EXISTS (SELECT 1 FROM members m WHERE m.incident_id = $1)";
+    tx.execute_many(sql, &leave, |it| [it.incident.into()])?;
+    Ok(())
+}
+
+/// Starts the clocks of all groups that have ticked anew. Those that are due within this time are looked at
+/// now, so that nothing that waits for a tick waits longer for it.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn restart_clocks(tx: &mut Tx<'_>, now: Time, within: Duration) -> Result<()> {
+    let sql = "UPDATE groups SET due_at = $1 WHERE due_at > $1 AND due_at <= $2 AND ticked_at IS NOT NULL";
+    tx.execute(sql, &[now.into(), (now + within).into()])?;
+    tx.execute("UPDATE groups SET ticked_at = $1 WHERE ticked_at IS NOT NULL", &[now.into()])?;
     Ok(())
 }
 

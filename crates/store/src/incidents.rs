@@ -11,10 +11,10 @@ use crate::events::Texts;
 
 const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
                        resolved_at, first_seen, last_seen, times_seen, acknowledged_by, acknowledged_until, \
-                       snoozed_until, reopens_until, version";
+                       snoozed_until, reopens_until, version, times_out";
 
 /// How many columns [`read`] reads; a query may add its own after them.
-pub(crate) const WIDTH: usize = 20;
+pub(crate) const WIDTH: usize = 21;
 
 /// The columns that [`read`] reads, of a table that goes by another name in a join.
 pub(crate) fn columns_of(table: &str) -> String {
@@ -40,7 +40,8 @@ pub fn key_hash(key: &str) -> i64 {
     key.bytes().fold(14_695_981_039_346_656_037, step).cast_signed()
 }
 
-/// The live incidents of these keys, each with the key's place in `keys`.
+/// The live incidents of these keys, each with the key's place in `keys`: those that are active, may be
+/// re-opened, or are over and have not been told of yet.
 ///
 /// # Errors
 /// When the database is gone.
@@ -62,9 +63,9 @@ pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Readab
 pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<()> {
     let sql = "INSERT INTO incidents (id, key, key_hash, live, source, state, severity, title, labels, annotations, \
                link, started_at, ends_at, resolved_at, first_seen, last_seen, times_seen, acknowledged_by, \
-               acknowledged_until, snoozed_until, reopens_until, due_at, version) \
+               acknowledged_until, snoozed_until, reopens_until, due_at, version, times_out) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-               $21, $22, $23)";
+               $21, $22, $23, $24)";
     tx.execute_many(sql, incidents, |(it, texts)| {
         [
             it.id.into(),
@@ -90,25 +91,29 @@ pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<
             it.reopens_until.into(),
             it.due_at().into(),
             it.version.into(),
+            i64::from(it.times_out).into(),
         ]
     })?;
     Ok(())
 }
 
-/// Writes what has changed of incidents that are there.
+/// Writes what has changed of incidents that are there. One that is over stays live as long as a group has
+/// still to tell of its end.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
-    let sql = "UPDATE incidents SET live = $1, source = $2, state = $3, severity = $4, title = $5, labels = $6, \
-               annotations = $7, link = $8, started_at = $9, ends_at = $10, resolved_at = $11, last_seen = $12, \
-               times_seen = $13, acknowledged_by = $14, acknowledged_until = $15, snoozed_until = $16, \
-               reopens_until = $17, due_at = $18, version = $19 WHERE id = $20";
+    let sql = "UPDATE incidents SET live = CASE WHEN CAST($1 AS BIGINT) = 0 AND EXISTS (SELECT 1 FROM members m \
+               WHERE m.incident_id = $2) THEN 1 ELSE $1 END, source = $3, state = $4, severity = $5, title = $6, \
+               labels = $7, annotations = $8, link = $9, started_at = $10, ends_at = $11, resolved_at = $12, \
+               last_seen = $13, times_seen = $14, acknowledged_by = $15, acknowledged_until = $16, \
+               snoozed_until = $17, reopens_until = $18, due_at = $19, version = $20, times_out = $21 WHERE id = $2";
     let rows: Vec<_> =
         incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
     tx.execute_many(sql, &rows, |(it, labels, annotations)| {
         [
             i64::from(it.is_live()).into(),
+            it.id.into(),
             Value::Text(&it.source),
             (it.state as i64).into(),
             (it.severity as i64).into(),
@@ -127,7 +132,7 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
             it.reopens_until.into(),
             it.due_at().into(),
             it.version.into(),
-            it.id.into(),
+            i64::from(it.times_out).into(),
         ]
     })?;
     Ok(())
@@ -173,6 +178,17 @@ pub fn set_aside(tx: &mut Tx<'_>, ids: &[Id], at: Time) -> Result<()> {
     tx.execute_many(sql, ids, |id| [at.into(), (*id).into()])?;
     tx.execute_many("DELETE FROM members WHERE incident_id = $1", ids, |id| [(*id).into()])?;
     Ok(())
+}
+
+/// Puts off what would end by itself before a time until then, but nothing that it says of itself; for a hub
+/// that was away, and could not hear that it goes on.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put_off_ends(tx: &mut Tx<'_>, until: Time) -> Result<u64> {
+    let sql = "UPDATE incidents SET due_at = $1 WHERE due_at IS NOT NULL AND due_at < $1 AND state < 2 \
+               AND ends_at IS NOT NULL AND ends_at < $1";
+    tx.execute(sql, &[until.into()])
 }
 
 /// When the next deadline passes.
@@ -285,5 +301,6 @@ fn read(row: &Row<'_>) -> Result<Incident> {
         snoozed_until: row.opt_time(17)?,
         reopens_until: row.opt_time(18)?,
         version: row.int(19)?,
+        times_out: row.int(20)? != 0,
     })
 }

@@ -4,7 +4,8 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_spine.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_ends.sql")];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
 const LOCK: i64 = 0x6e62_6d69_6772;

@@ -82,6 +82,39 @@ fn the_end_is_told_once_to_those_who_heard_the_beginning() {
 }
 
 #[test]
+fn what_was_over_before_it_was_told_is_shown_beside_others_and_makes_no_message_alone() {
+    let unheard = member(State::Resolved, Told::Nothing);
+    let beside = [unheard.clone(), member(State::Resolved, Told::Firing)];
+    let flush = told(0).flush(&beside, &TIMING, at(300));
+    assert_eq!((flush.reason, flush.shown), (Some(Reason::AllResolved), vec![0, 1]));
+    let beside = [unheard.clone(), member(State::Open, Told::Firing)];
+    assert_eq!(told(0).flush(&beside, &TIMING, at(300)).reason, Some(Reason::SomeResolved));
+    assert_eq!(told(0).flush(&[unheard.clone()], &TIMING, at(300)).reason, None);
+    let beside_held = [unheard, silenced(member(State::Open, Told::Firing))];
+    assert_eq!(told(0).flush(&beside_held, &TIMING, at(300)).reason, None);
+}
+
+#[test]
+fn what_a_message_left_out_is_news_when_nothing_keeps_it_back_any_more() {
+    let alone = told(0).flush(&[silenced(member(State::Open, Told::Firing))], &TIMING, at(300));
+    assert_eq!((alone.reason, alone.told), (None, vec![Some(Told::Firing)]));
+    let beside = [silenced(member(State::Open, Told::Firing)), member(State::Open, Told::Nothing)];
+    let flush = told(0).flush(&beside, &TIMING, at(300));
+    assert_eq!(flush.told, [Some(Told::Hidden), Some(Told::Firing)]);
+    let back = told(300).flush(&[member(State::Open, Told::Hidden)], &TIMING, at(600));
+    assert_eq!(back.reason, Some(Reason::NewAlerts));
+    let over = told(300).flush(&[member(State::Resolved, Told::Hidden)], &TIMING, at(600));
+    assert_eq!(over.reason, Some(Reason::AllResolved), "they have heard that it began");
+}
+
+#[test]
+fn a_repeat_waits_for_a_tick() {
+    let timing = Timing { group_interval: Duration::from_secs(2), repeat_interval: Duration::from_secs(3), ..TIMING };
+    let flush = Group::default().flush(&[member(State::Open, Told::Nothing)], &timing, at(2));
+    assert_eq!(flush.due_at, Some(at(6)), "ticks are at 4, 6, 8; the interval is over at 5");
+}
+
+#[test]
 fn what_is_silenced_is_asked_again_at_every_tick() {
     let flush = Group::default().flush(&[silenced(member(State::Open, Told::Nothing))], &TIMING, at(30));
     assert_eq!((flush.reason, flush.due_at), (None, Some(at(330))));
@@ -90,7 +123,7 @@ fn what_is_silenced_is_asked_again_at_every_tick() {
 
 fn members() -> impl Strategy<Value = Vec<Member>> {
     let state = prop_oneof![Just(State::Open), Just(State::Acknowledged), Just(State::Resolved)];
-    let told = (0i64..5).prop_map(Told::from_column);
+    let told = (0i64..6).prop_map(Told::from_column);
     let one = (state, told, any::<bool>()).prop_map(|(state, told, held)| {
         if held { silenced(member(state, told)) } else { member(state, told) }
     });

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use flow::Core;
-use model::{Id, Incident, Labels, Time};
+use model::{Id, Incident, Labels, Time, order};
 use serde::Serialize;
 use store::Tx;
 use store::groups::GroupRow;
@@ -118,7 +118,7 @@ fn add(
     if mute.is_some() && !filter.muted {
         return;
     }
-    members.sort_by(|a, b| by_job_and_instance(&a.labels, &b.labels));
+    members.sort_by(|a, b| order::by_job_and_instance(&a.labels, &b.labels));
     let status = |it: &Incident| statuses.get(&it.id).cloned().unwrap_or_default();
     let members: Vec<(Incident, Status)> = members
         .into_iter()
@@ -151,75 +151,12 @@ pub(super) struct GroupOrder(Labels, String);
 
 impl Ord for GroupOrder {
     fn cmp(&self, other: &Self) -> Ordering {
-        before(&self.0, &other.0).then_with(|| self.1.cmp(&other.1))
+        order::by_labels(&self.0, &other.0).then_with(|| self.1.cmp(&other.1))
     }
 }
 
 impl PartialOrd for GroupOrder {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
-    }
-}
-
-/// The order of label sets that Prometheus' libraries have: fewer labels first; then by the first name that
-/// only one of them has (that one is the later) or whose values differ.
-fn before(a: &Labels, b: &Labels) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| {
-        for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b.iter()) {
-            // the smaller name is the one that the other set does not have
-            let order = name_b.cmp(name_a).then_with(|| value_a.cmp(value_b));
-            if order != Ordering::Equal {
-                return order;
-            }
-        }
-        Ordering::Equal
-    })
-}
-
-/// The order of alerts in a group: by job, then by instance (those without come last), then by all labels.
-fn by_job_and_instance(a: &Labels, b: &Labels) -> Ordering {
-    for name in ["job", "instance"] {
-        let order = match (a.get(name), b.get(name)) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(a), Some(b)) => a.cmp(b),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-    before(a, b)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs.iter().copied().collect()
-    }
-
-    #[test]
-    fn label_sets_are_in_prometheus_order() {
-        let order = [
-            labels(&[]),
-            labels(&[("b", "1")]),
-            labels(&[("a", "1")]),
-            labels(&[("a", "2")]),
-            labels(&[("a", "1"), ("c", "1")]),
-            labels(&[("a", "1"), ("b", "1")]),
-        ];
-        for (n, a) in order.iter().enumerate() {
-            for (m, b) in order.iter().enumerate() {
-                assert_eq!(before(a, b), n.cmp(&m), "{a} {b}");
-            }
-        }
-    }
-
-    #[test]
-    fn alerts_without_job_come_last() {
-        let (with, without) = (labels(&[("job", "z")]), labels(&[("a", "1"), ("instance", "a")]));
-        assert_eq!(by_job_and_instance(&with, &without), Ordering::Less);
     }
 }
