@@ -252,6 +252,14 @@ impl Hub {
         self.post("/api/v2/alerts", &json!(alerts));
     }
 
+    /// Waits until so many deliveries are known to have arrived: from then on they are never sent again.
+    pub fn wait_delivered(&self, count: usize) {
+        wait_for("answers to be recorded", PATIENCE, || {
+            let delivered = self.get("/api/v1/deliveries?state=delivered");
+            (delivered["items"].as_array().unwrap().len() >= count).then_some(())
+        });
+    }
+
     /// One of its commands, asking this very hub.
     pub fn cli(&self, words: &[&str]) -> Output {
         command(words).env("NIGHTBELL_SERVER", self.url()).output().unwrap()

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use nightbell_acceptance::hub::{alert, each_at_once};
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply};
 
 #[test]
 fn the_same_alerts_after_a_kill_are_not_told_again() {
@@ -14,10 +14,7 @@ fn the_same_alerts_after_a_kill_are_not_told_again() {
     let alerts = [alert(&[("alertname", "A")]), alert(&[("alertname", "B")])];
     hub.alerts(&alerts);
     receiver.wait_count(2, PATIENCE);
-    wait_for("both answers to be recorded", PATIENCE, || {
-        let delivered = hub.get("/api/v1/deliveries?state=delivered");
-        (delivered["items"].as_array().unwrap().len() == 2).then_some(())
-    });
+    hub.wait_delivered(2);
     hub.kill_and_wake();
     hub.alerts(&alerts);
     // an alert that is new is told at once: by then the old ones would have been, too

@@ -381,8 +381,7 @@ impl Incident {
         if self.state == State::Resolved {
             // a beginning before its end is the one that is known already
             let overlaps = self.resolved_at.is_some_and(|end| event.started_at < end);
-            self.started_at =
-                if overlaps { self.started_at.min(event.started_at) } else { event.started_at };
+            self.started_at = if overlaps { self.started_at.min(event.started_at) } else { event.started_at };
             self.state = State::Open;
             self.resolved_at = None;
             self.reopens_until = None;

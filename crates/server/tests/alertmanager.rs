@@ -185,7 +185,8 @@ async fn a_silence_keeps_its_id_when_a_client_gives_its_start_back_to_the_millis
     silence["endsAt"] = json!(stage.at(600));
     stage.passes(std::time::Duration::from_secs(5));
     assert_eq!(stage.post("/api/v2/silences", &silence).await.expect(200), made);
-    let own = stage.get(&format!("/api/v1/silences/{}", made["silenceID"].as_str().unwrap())).await.expect(200);
+    let own =
+        stage.get(&format!("/api/v1/silences/{}", made["silenceID"].as_str().unwrap())).await.expect(200);
     assert_eq!((&own["state"], &own["starts_at"]), (&json!("active"), &json!("2026-06-01T12:00:00.123456Z")));
 }
 

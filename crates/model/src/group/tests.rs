@@ -109,7 +109,8 @@ fn what_a_message_left_out_is_news_when_nothing_keeps_it_back_any_more() {
 
 #[test]
 fn a_repeat_waits_for_a_tick() {
-    let timing = Timing { group_interval: Duration::from_secs(2), repeat_interval: Duration::from_secs(3), ..TIMING };
+    let timing =
+        Timing { group_interval: Duration::from_secs(2), repeat_interval: Duration::from_secs(3), ..TIMING };
     let flush = Group::default().flush(&[member(State::Open, Told::Nothing)], &timing, at(2));
     assert_eq!(flush.due_at, Some(at(6)), "ticks are at 4, 6, 8; the interval is over at 5");
 }
