@@ -89,7 +89,7 @@ fn what_was_over_before_it_was_told_is_shown_beside_others_and_makes_no_message_
     assert_eq!((flush.reason, flush.shown), (Some(Reason::AllResolved), vec![0, 1]));
     let beside = [unheard.clone(), member(State::Open, Told::Firing)];
     assert_eq!(told(0).flush(&beside, &TIMING, at(300)).reason, Some(Reason::SomeResolved));
-    assert_eq!(told(0).flush(&[unheard.clone()], &TIMING, at(300)).reason, None);
+    assert_eq!(told(0).flush(std::slice::from_ref(&unheard), &TIMING, at(300)).reason, None);
     let beside_held = [unheard, silenced(member(State::Open, Told::Firing))];
     assert_eq!(told(0).flush(&beside_held, &TIMING, at(300)).reason, None);
 }

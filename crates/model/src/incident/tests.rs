@@ -73,6 +73,47 @@ fn a_severity_change_is_a_line_in_the_timeline() {
     assert_eq!(changes[0].detail, "warning → critical");
 }
 
+fn raise_until(second: i64, end: Option<i64>) -> Event {
+    let mut raise = event(second, Action::Raise);
+    raise.ends_at = end.map(Time::from_seconds);
+    raise
+}
+
+#[test]
+fn of_several_ends_that_senders_give_the_latest_counts_and_a_time_out_gives_way() {
+    let (long, _) = Incident::open(&raise_until(0, Some(300)));
+    let after =
+        |it: &Incident, event: &Event| it.apply(&Input::Event(event), &POLICY, event.arrived_at).0.ends_at;
+    assert_eq!(after(&long, &raise_until(10, Some(60))), Some(Time::from_seconds(300)));
+    assert_eq!(after(&long, &raise_until(10, Some(600))), Some(Time::from_seconds(600)));
+    assert_eq!(after(&long, &raise_until(10, None)), None, "one that does not end by itself");
+    let times_out = Incident { times_out: true, ..long };
+    assert_eq!(after(&times_out, &raise_until(10, Some(60))), Some(Time::from_seconds(60)));
+}
+
+#[test]
+fn an_end_that_is_said_again_later_moves_and_a_beginning_before_it_belongs_to_it() {
+    let over = |end: i64| {
+        let mut clear = event(50, Action::Clear);
+        clear.ends_at = Some(Time::from_seconds(end));
+        clear
+    };
+    let policy = Policy { reopen_within: Duration::ZERO };
+    let (first, _) = opened().apply(&Input::Event(&over(20)), &policy, Time::from_seconds(50));
+    let (later, changes) = first.apply(&Input::Event(&over(40)), &policy, Time::from_seconds(50));
+    assert_eq!((later.resolved_at, changes), (Some(Time::from_seconds(40)), vec![]));
+    assert_eq!(
+        later.apply(&Input::Event(&over(30)), &policy, Time::from_seconds(50)).0.resolved_at,
+        later.resolved_at
+    );
+    let again = |start: i64| {
+        let mut raise = event(60, Action::Raise);
+        raise.started_at = Time::from_seconds(start);
+        later.apply(&Input::Event(&raise), &policy, Time::from_seconds(60)).0.started_at
+    };
+    assert_eq!((again(30), again(45)), (Time::from_seconds(0), Time::from_seconds(45)));
+}
+
 fn inputs() -> impl Strategy<Value = Vec<(u8, i64)>> {
     prop::collection::vec((0u8..8, 0i64..400), 1..40)
 }
