@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::labels::Labels;
-use crate::matcher::{Matchers, Op};
+use crate::matcher::{Matcher, Matchers, Op};
 use crate::time::Time;
 use crate::time_interval::TimeInterval;
 
@@ -66,12 +66,9 @@ impl Silence {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self, at: Time) -> Result<(), BadSilence> {
-        let nothing = Labels::new();
         match () {
             () if self.matchers.0.is_empty() => Err(BadSilence::NoMatchers),
-            () if self.matchers.0.iter().all(|matcher| matcher.matches(&nothing)) => {
-                Err(BadSilence::MatchesEverything)
-            }
+            () if self.matchers.0.iter().all(matches_nothing) => Err(BadSilence::MatchesEverything),
             () if self.ends_at < self.starts_at => Err(BadSilence::EndsBeforeStart),
             () if self.ends_at <= at => Err(BadSilence::EndsInThePast),
             () => Ok(()),
@@ -92,6 +89,12 @@ impl Silence {
         self.state(at) == SilenceState::Active
             && self.recurrence.as_ref().is_none_or(|times| times.contains(at))
     }
+}
+
+/// Whether a matcher asks for the absence of a label. As in Alertmanager, one that only excludes something does
+/// not count: `severity!="critical"` is a silence that people make.
+fn matches_nothing(matcher: &Matcher) -> bool {
+    matches!(matcher.op, Op::Equal | Op::Regex) && matcher.matches_value("")
 }
 
 /// Many silences, found by the labels that they are about.
@@ -163,6 +166,8 @@ mod tests {
         let at = Time::from_seconds(0);
         assert_eq!(silence(r#"a="b""#).check(at), Ok(()));
         assert_eq!(silence(r#"a=~".*""#).check(at), Err(BadSilence::MatchesEverything));
+        assert_eq!(silence("a=").check(at), Err(BadSilence::MatchesEverything));
+        assert_eq!(silence(r#"severity!="critical""#).check(at), Ok(()));
         assert_eq!(silence(r#"a="b""#).check(Time::from_seconds(20)), Err(BadSilence::EndsInThePast));
     }
 

@@ -13,6 +13,7 @@ use futures::FutureExt;
 use crate::admission;
 use crate::app::Shared;
 use crate::auth::{Peer, Scope};
+use crate::doors::alertmanager::error;
 use crate::error::{Answer, Problem};
 use crate::openapi::Needs;
 
@@ -32,6 +33,12 @@ struct Route {
 }
 
 impl Route {
+    /// Methods that it takes, GET first.
+    fn methods(&self) -> impl Iterator<Item = &Method> {
+        let methods = || self.needs.iter().map(|(method, _)| method);
+        methods().filter(|it| *it == Method::GET).chain(methods().filter(|it| *it != Method::GET))
+    }
+
     /// What a method needs; a method that is not there needs nothing, since it leads nowhere.
     fn need(&self, method: &Method) -> Option<Scope> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
@@ -62,8 +69,9 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
         Some(route) => (&route.name, route.need(request.method())),
         None => (&front.other, None),
     };
-    let method = word(request.method());
-    let share = name.starts_with("/api/v2/") && request.headers().contains_key(header::ORIGIN);
+    let (method, asked) = (word(request.method()), request.method().clone());
+    let is_theirs = name.starts_with("/api/v2/");
+    let share = is_theirs && request.headers().contains_key(header::ORIGIN);
     let mut response = match preflight(&request, share) {
         Some(response) => response,
         None => match admit(app, need, &mut request).await {
@@ -71,6 +79,12 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
             Err(problem) => problem.into_response(),
         },
     };
+    if let Some(route) = matched.filter(|_| is_theirs && response.status() == StatusCode::METHOD_NOT_ALLOWED)
+    {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = error::not_allowed(&asked, route.methods());
+        allow.into_iter().for_each(|allow| drop(response.headers_mut().insert(header::ALLOW, allow)));
+    }
     if share && matches!(method, "GET" | "HEAD") {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));

@@ -1,10 +1,12 @@
 //! All routes.
 
+use axum::extract::Request;
 use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use tower::ServiceExt as _;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -38,10 +40,13 @@ pub fn router(app: Shared) -> Router {
     let (routes, openapi) = described();
     let prefix = app.options.prefix.clone();
     let guard = Front::new(app.clone(), needs(&openapi));
-    let routes = routes.fallback(unknown).method_not_allowed_fallback(not_allowed);
+    let routes = routes.method_not_allowed_fallback(not_allowed);
     let description = Extension(Description(openapi::json(&openapi).into()));
-    let routes =
-        routes.layer(description).layer(middleware::from_fn_with_state(guard, front)).with_state(app);
+    let without_slash = routes.clone().fallback(unknown);
+    let (guarded, app_below) = (middleware::from_fn_with_state(guard, front), app.clone());
+    let below = without_slash.layer(description.clone()).layer(guarded.clone()).with_state(app_below);
+    let routes = routes.fallback(move |request| unknown_or_slash(below, request));
+    let routes = routes.layer(description).layer(guarded).with_state(app);
     if prefix.is_empty() {
         return routes;
     }
@@ -49,6 +54,20 @@ pub fn router(app: Shared) -> Router {
     let home = Redirect::temporary(&prefix);
     let routes = Router::new().nest(&prefix, routes).route(&format!("{prefix}/"), get(home.clone()));
     routes.route("/", get(home)).fallback(unknown)
+}
+
+/// As with Alertmanager, a slash at the end of its paths makes no difference.
+async fn unknown_or_slash(below: Router, mut request: Request) -> Response {
+    let uri = request.uri();
+    let bare = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/v2/"));
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    match bare.and_then(|path| Uri::try_from(format!("{path}{query}")).ok()) {
+        Some(bare) => {
+            *request.uri_mut() = bare;
+            below.oneshot(request).await.unwrap_or_else(|never| match never {})
+        }
+        None => unknown(uri.clone()).await,
+    }
 }
 
 async fn unknown(uri: Uri) -> Response {
@@ -59,9 +78,6 @@ async fn unknown(uri: Uri) -> Response {
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Response {
-    if uri.path().starts_with("/api/v2/") {
-        return doors::alertmanager::error::not_allowed(&method);
-    }
     let detail = format!("{} does not take {method}: the header Allow says what it takes", uri.path());
     Problem::new(Kind::MethodNotAllowed, detail).into_response()
 }

@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,9 +20,13 @@ struct Exchange {
     path: String,
     body: Option<Value>,
     content_type: Option<String>,
-    /// What Alertmanager answered.
+    #[serde(default)]
+    request_headers: BTreeMap<String, String>,
+    /// What Alertmanager answered; a status of 0: nothing, since it panicked.
     status: u16,
     answer: Value,
+    /// Headers of its answer that clients go by.
+    headers: BTreeMap<String, String>,
     /// What we answer, where that is something else; without an answer, only the status counts.
     ours: Option<Ours>,
     /// Why.
@@ -55,22 +61,20 @@ fn tidy(value: Value) -> Value {
 async fn we_answer_as_alertmanager_does() {
     let stage = Stage::new().await;
     let exchanges: Vec<Exchange> = serde_json::from_str(include_str!("alertmanager/exchanges.json")).unwrap();
-    assert!(exchanges.len() > 60);
+    assert!(exchanges.len() > 180);
     let (mut silence, mut wrong) = (String::new(), Vec::new());
     for it in exchanges {
-        let body = match it.body {
-            Some(Value::String(text)) => Body::from(text),
-            Some(body) => Body::from(body.to_string()),
-            None => Body::empty(),
+        let reply = stage.send(request(&stage, &it, &silence)).await;
+        let is_json = reply.header("content-type") == "application/json" && !reply.body.is_empty();
+        let answer = match reply.text().trim() {
+            "" => Value::Null,
+            _ if is_json => reply.json(),
+            text => json!(text),
         };
-        let content_type = it.content_type.as_deref().unwrap_or("application/json");
-        let path = it.path.replace("{silence}", &silence);
-        let request = stage.request(&it.method, &path).header("content-type", content_type);
-        let reply = stage.send(request.body(body).unwrap()).await;
-        let answer = if reply.text().trim().is_empty() { Value::Null } else { reply.json() };
         if let Some(id) = answer["silenceID"].as_str() {
             silence = id.to_owned();
         }
+        let ours = it.ours.is_some();
         let (status, expected) = match it.ours {
             Some(ours) => {
                 assert!(it.why.is_some(), "{}: why do we differ?", it.name);
@@ -81,12 +85,49 @@ async fn we_answer_as_alertmanager_does() {
         let answer = tidy(answer);
         if reply.status != status || expected.as_ref().is_some_and(|expected| *expected != answer) {
             wrong.push(format!(
-                "{}: {status} {expected:?}\n  was answered {} {answer}",
-                it.name, reply.status
+                "{}: {status} {}\n  was answered {} {answer}",
+                it.name,
+                expected.unwrap_or_default(),
+                reply.status
             ));
+        }
+        let compared = ["content-type", "access-control-allow-origin", "allow"].into_iter().filter(|_| !ours);
+        for name in compared.filter(|name| it.headers.contains_key(*name) && it.method != "HEAD") {
+            if sorted(reply.header(name)) != sorted(&it.headers[name]) {
+                let have = reply.header(name);
+                wrong.push(format!("{}: {name}: {}\n  was answered {have}", it.name, it.headers[name]));
+            }
+        }
+        // since 0.26
+        if is_json && reply.header("cache-control") != "no-store" {
+            wrong.push(format!("{}: may be cached", it.name));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn request(stage: &Stage, it: &Exchange, silence: &str) -> axum::http::Request<Body> {
+    let body = match &it.body {
+        Some(Value::String(text)) => text.clone(),
+        Some(body) => body.to_string(),
+        None => String::new(),
+    };
+    let content_type = it.content_type.as_deref().unwrap_or("application/json");
+    let mut request = stage.request(&it.method, &it.path.replace("{silence}", silence));
+    if !content_type.is_empty() {
+        request = request.header("content-type", content_type);
+    }
+    for (name, value) in &it.request_headers {
+        request = request.header(name, value);
+    }
+    request.body(Body::from(body.replace("{silence}", silence))).unwrap()
+}
+
+/// A list's order says nothing.
+fn sorted(list: &str) -> Vec<String> {
+    let mut words: Vec<String> = list.split(',').map(|word| word.trim().to_owned()).collect();
+    words.sort();
+    words
 }
 
 #[tokio::test]

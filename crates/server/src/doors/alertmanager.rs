@@ -10,15 +10,18 @@ mod alerts;
 mod config;
 pub mod error;
 mod filter;
+mod gone;
 mod groups;
 mod list;
 mod manage;
+mod object;
 mod post_alerts;
 mod silences;
 mod status;
 
 pub use post_alerts::parse as parse_alerts;
 
+use axum::routing::any;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,7 +29,9 @@ use crate::app::Shared;
 
 /// All of its routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
+    let gone = |routes: OpenApiRouter<Shared>, path| routes.route(path, any(gone::gone));
+    let routes = gone::PATHS.into_iter().fold(OpenApiRouter::new(), gone);
+    routes
         .routes(routes!(alerts::get_alerts, post_alerts::post_alerts))
         .routes(routes!(groups::get_groups))
         .routes(routes!(silences::get_silences, silences::post_silences))

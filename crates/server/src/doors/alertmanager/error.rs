@@ -94,8 +94,9 @@ pub(crate) fn no_path(path: &str) -> Response<Body> {
     Wrong::Framework(StatusCode::NOT_FOUND, Framework::new(404, message)).into_response()
 }
 
-/// A method that the path does not take.
-pub(crate) fn not_allowed(method: &Method) -> Response<Body> {
-    let message = format!("method {method} is not allowed");
+/// A method that the path does not take, beside those that it does.
+pub(crate) fn not_allowed<'a>(method: &Method, allowed: impl Iterator<Item = &'a Method>) -> Response<Body> {
+    let allowed: Vec<&str> = allowed.map(Method::as_str).collect();
+    let message = format!("method {method} is not allowed, but [{}] are", allowed.join(","));
     Wrong::Framework(StatusCode::METHOD_NOT_ALLOWED, Framework::new(405, message)).into_response()
 }

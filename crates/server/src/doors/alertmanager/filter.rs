@@ -25,8 +25,8 @@ impl Filter {
     /// Reads the parameters. As with Alertmanager, those that nobody knows are overlooked.
     pub(super) fn read(uri: &Uri) -> Result<Self, Wrong> {
         let query = Query::of(uri);
-        let receiver =
-            query.last("receiver").map(|text| Matcher::new("receiver", Op::Regex, text)).transpose();
+        let receiver = query.last("receiver").filter(|text| !text.is_empty());
+        let receiver = receiver.map(|text| Matcher::new("receiver", Op::Regex, text)).transpose();
         let receiver =
             receiver.map_err(|bad| Wrong::bad(format!("failed to parse receiver param: {bad}")))?;
         Ok(Filter {
@@ -56,6 +56,9 @@ impl Filter {
 pub(super) fn matchers(query: &Query) -> Result<Matchers, Wrong> {
     let mut all = Vec::new();
     for text in query.all("filter") {
+        if text.trim().is_empty() {
+            return Err(Wrong::bad("bad matcher format: it is empty"));
+        }
         let some =
             matcher::parse_list(text).map_err(|bad| Wrong::bad(format!("bad matcher format: {bad}")))?;
         all.extend(some);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::error::{Framework, Wrong};
+use super::object::Object;
 use crate::app::{App, Shared};
 use crate::{body, times};
 
@@ -130,12 +131,14 @@ fn read(bytes: &[u8]) -> Result<Vec<AlertIn<'_>>, Wrong> {
     if bytes.is_empty() {
         return Err(Wrong::schema(602, "alerts in body is required"));
     }
-    match serde_json::from_slice::<Option<Vec<AlertIn<'_>>>>(bytes) {
-        Ok(alerts) => Ok(alerts.unwrap_or_default()),
+    match serde_json::from_slice::<Option<Vec<Object<AlertIn<'_>>>>>(bytes) {
+        Ok(Some(alerts)) => Ok(alerts.into_iter().map(|it| it.0).collect()),
+        // Alertmanager takes it for no alerts; but whoever sends it has lost them on the way
+        Ok(None) => Err(Wrong::schema(602, "alerts in body is required")),
         Err(error) => {
             // once more, slowly, to say where
             let mut again = serde_json::Deserializer::from_slice(bytes);
-            let place = serde_path_to_error::deserialize::<_, Vec<AlertIn<'_>>>(&mut again).err();
+            let place = serde_path_to_error::deserialize::<_, Vec<Object<AlertIn<'_>>>>(&mut again).err();
             let place = place.map(|it| body::place(it.path())).unwrap_or_default();
             let place = if place.is_empty() { place } else { format!("{place}: ") };
             Err(Wrong::unreadable(format!("parsing alerts body from \"\" failed, because {place}{error}")))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use flow::verbs::{NewSilence, NotSilenced};
 use model::matcher::{Matcher, Matchers, Op};
 use model::silence::{BadSilence, SilenceState};
-use model::{Labels, Silence, Time};
+use model::{Silence, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use super::alert::Millis;
 use super::error::{Framework, Wrong};
 use super::filter;
 use super::list::document;
+use super::object::Object;
 use super::post_alerts::{Stamp, must_be_json};
 use crate::app::{App, Shared};
 use crate::body;
@@ -97,8 +98,8 @@ impl<'a> SilenceOut<'a> {
     description = "Active ones first, by their end; then pending ones, by their start; then expired ones, \
         the last first.",
     security(("token" = ["read"])),
-    params(("filter" = Option<Vec<String>>, Query, description = "A matcher that the silence's own \
-        matchers, taken as labels, must match; may be given several times")),
+    params(("filter" = Option<Vec<String>>, Query, description = "A matcher that the silence must have; may \
+        be given several times")),
     responses(
         (status = 200, description = "The silences", body = Vec<SilenceOut>),
         (status = 400, description = "A filter cannot be read", body = String),
@@ -118,10 +119,8 @@ pub(super) async fn get_silences(State(app): State<Shared>, uri: Uri) -> Respons
 async fn list(app: &App, uri: &Uri) -> Result<Vec<Silence>, Wrong> {
     let (matchers, now) = (filter::matchers(&Query::of(uri))?, app.now());
     let mut silences = app.hub.store.read(|tx| store::silences::ending_after(tx, Time(i64::MIN))).await?;
-    silences.retain(|silence| {
-        let own: Labels = silence.matchers.0.iter().map(|it| (it.name.as_str(), it.value.as_str())).collect();
-        matchers.matches(&own)
-    });
+    // a filter asks for a matcher of this very name, kind and value
+    silences.retain(|silence| matchers.0.iter().all(|wanted| silence.matchers.0.contains(wanted)));
     silences.sort_by_key(|silence| match silence.state(now) {
         SilenceState::Active => (1, silence.ends_at.0),
         SilenceState::Pending => (2, silence.starts_at.0),
@@ -186,7 +185,7 @@ pub(super) async fn delete_silence(State(app): State<Shared>, Path(id): Path<Str
 }
 
 /// A silence as clients write it.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PostableSilence)]
 pub(super) struct SilenceIn {
@@ -195,7 +194,8 @@ pub(super) struct SilenceIn {
     id: Option<String>,
     /// What it silences: all of these must match.
     #[schema(required = true, nullable = false)]
-    matchers: Option<Vec<MatcherIn>>,
+    #[schema(value_type = Vec<MatcherIn>)]
+    matchers: Option<Vec<Object<MatcherIn>>>,
     /// From when.
     #[serde(default)]
     #[schema(value_type = String, format = DateTime, required = true)]
@@ -268,10 +268,10 @@ async fn put(app: &App, headers: &HeaderMap, body: Body) -> Result<String, Wrong
     if bytes.is_empty() {
         return Err(Wrong::schema(602, "silence in body is required"));
     }
-    let silence: SilenceIn = serde_json::from_slice(&bytes).map_err(|error| {
+    let silence: Option<Object<SilenceIn>> = serde_json::from_slice(&bytes).map_err(|error| {
         Wrong::unreadable(format!("parsing silence body from \"\" failed, because {error}"))
     })?;
-    let new = checked(silence, app.now())?;
+    let new = checked(silence.map(|it| it.0).unwrap_or_default(), app.now())?;
     app.hub.silence(new).await.map_err(|error| match error {
         NotSilenced::Unknown => Wrong::not_found(error.to_string()),
         NotSilenced::Bad(bad @ (BadSilence::EndsInThePast | BadSilence::EndsBeforeStart)) => {
@@ -298,7 +298,7 @@ fn checked(silence: SilenceIn, now: Time) -> Result<NewSilence, Wrong> {
         return Err(Wrong::schema(612, "matchers in body should have at least 1 items"));
     }
     let matchers =
-        matchers.into_iter().enumerate().map(|(n, it)| matcher(n, it)).collect::<Result<Vec<_>, _>>()?;
+        matchers.into_iter().enumerate().map(|(n, it)| matcher(n, it.0)).collect::<Result<Vec<_>, _>>()?;
     let starts_at = silence.starts_at.given("startsAt").map_err(|why| not_made(&why))?;
     let starts_at = starts_at.ok_or_else(|| required("startsAt"))?;
     if ends_at <= starts_at {
