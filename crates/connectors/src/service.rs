@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Time;
 use model::delivery::{Fault, Outcome};
-use sdk::http::{HttpError, Outgoing, Response};
+use sdk::http::{HttpError, HttpSettings, Outgoing, Response};
 use sdk::{Answer, Context, Message};
 use serde::Serialize;
 use serde_json::Value;
@@ -104,19 +104,28 @@ pub fn request<'a>(
     Ok(request)
 }
 
+/// Where to post, and how.
+pub struct Place<'a> {
+    /// The address.
+    pub url: &'a str,
+    /// What the settings say of requests.
+    pub http: &'a HttpSettings,
+    /// What the kind adds to them.
+    pub headers: Vec<(&'static str, String)>,
+}
+
 /// Posts what was made of a message, if anything could be.
 pub async fn post(
     context: &Context,
     message: &Message,
-    url: &str,
-    headers: Vec<(&'static str, String)>,
+    place: Place<'_>,
     body: Result<impl Serialize, String>,
     meaning: impl FnOnce(Result<Response, HttpError>) -> Answer,
 ) -> Answer {
-    match body.and_then(|body| request(context, message, url, &body)) {
+    match body.and_then(|body| request(context, message, place.url, &body)) {
         Ok(mut request) => {
-            request.headers.extend(headers);
-            meaning(context.http.send(request).await)
+            request.headers.extend(place.headers);
+            meaning(context.http.with(place.http).send(request).await)
         }
         Err(reason) => Answer::bare(Outcome::rejected(reason)),
     }
@@ -134,6 +143,31 @@ pub fn bearer(token: &sdk::Secret) -> (&'static str, String) {
 pub fn check_token(field: &str, token: &sdk::Secret) -> Result<(), String> {
     let fits = !token.expose().is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(()) } else { Err(format!("{field}: cannot stand in a header")) }
+}
+
+/// Whether requests carry credentials once, if at all: a `token`, or what stands under `http`.
+///
+/// # Errors
+/// When they do not; in words that begin with the field.
+pub fn check_credentials(token: Option<&sdk::Secret>, http: &HttpSettings) -> Result<(), String> {
+    match token {
+        Some(_) if http.authorizes() => {
+            Err("http: carries credentials, which have no meaning beside `token`".to_owned())
+        }
+        Some(token) => check_token("token", token),
+        None => Ok(()),
+    }
+}
+
+/// The same where a service asks for credentials in any case.
+///
+/// # Errors
+/// When they are given twice or not at all; in words that begin with the field.
+pub fn need_credentials(token: Option<&sdk::Secret>, http: &HttpSettings) -> Result<(), String> {
+    match token.is_none() && !http.authorizes() {
+        true => Err("token: is needed, or credentials under `http`".to_owned()),
+        false => check_credentials(token, http),
+    }
 }
 
 /// Whether a text is the URL of something on HTTP.

@@ -2,6 +2,7 @@
 
 use model::Severity;
 use schemars::JsonSchema;
+use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, MessageKind, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -45,6 +46,9 @@ pub struct Settings {
     priority: Option<Template<Plain>>,
     /// A template of what is opened when the message is tapped, in place of its own link.
     click: Option<Template<Plain>>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 #[derive(Serialize)]
@@ -74,8 +78,9 @@ impl Destination for Gotify {
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
         let url = format!("{}/message", settings.server.trim_end_matches('/'));
         let headers = vec![("x-gotify-key", settings.token.expose().to_owned())];
+        let place = service::Place { url: &url, http: &settings.http, headers };
         let meaning = |result| ANSWERS.answer(result, context.now);
-        service::post(context, message, &url, headers, Post::of(settings, message), meaning).await
+        service::post(context, message, place, Post::of(settings, message), meaning).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Mattermost: an incoming webhook.
 
 use schemars::JsonSchema;
+use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct Settings {
     r#type: Option<Template<Plain>>,
     /// How urgent the post is.
     priority: Option<Priority>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 /// An attachment, with a template of each of its texts.
@@ -147,7 +151,8 @@ impl Destination for Mattermost {
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
         let meaning = |result| ANSWERS.answer(result, context.now);
         let post = Post::of(settings, message);
-        service::post(context, message, settings.url.expose(), Vec::new(), post, meaning).await
+        let place = service::Place { url: settings.url.expose(), http: &settings.http, headers: Vec::new() };
+        service::post(context, message, place, post, meaning).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use model::Severity;
 use schemars::JsonSchema;
+use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, MessageKind, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,9 @@ pub struct Settings {
     email: Option<Template<Plain>>,
     /// A template of a number to read the message out to as well, where the server does that.
     call: Option<Template<Plain>>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 fn ntfy_sh() -> String {
@@ -106,14 +110,15 @@ impl Destination for Ntfy {
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {
-        settings.token.iter().try_for_each(|token| service::check_token("token", token))?;
+        service::check_credentials(settings.token.as_ref(), &settings.http)?;
         service::check_url("server", &settings.server)
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
         let headers = settings.token.iter().map(service::bearer).collect();
+        let place = service::Place { url: &settings.server, http: &settings.http, headers };
         let meaning = |result| ANSWERS.answer(result, context.now);
-        service::post(context, message, &settings.server, headers, Post::of(settings, message), meaning).await
+        service::post(context, message, place, Post::of(settings, message), meaning).await
     }
 }
 

@@ -6,6 +6,7 @@ use model::delivery::Outcome;
 use model::incident::State;
 use reqwest::Method;
 use schemars::JsonSchema;
+use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -77,6 +78,9 @@ pub struct Settings {
     /// Whether an alert that is there already gets the new line and text.
     #[serde(default)]
     update_alerts: bool,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 /// Somebody who is told. One in which every template is empty is left out.
@@ -115,6 +119,9 @@ impl Destination for Opsgenie {
                 return Err(format!("responders[{n}]: needs an `id`, a `name` or a `username`"));
             }
         }
+        if settings.http.authorizes() {
+            return Err("http: carries credentials, which have no meaning beside `api_key`".to_owned());
+        }
         service::check_url("api_url", &settings.api_url)
     }
 
@@ -132,7 +139,7 @@ impl Destination for Opsgenie {
             };
             let mut request = sdk::http::Outgoing { method: call.method, ..request };
             request.headers.push(("authorization", format!("GenieKey {}", key.expose())));
-            answer = ANSWERS.answer(context.http.send(request).await, context.now);
+            answer = ANSWERS.answer(context.http.with(&settings.http).send(request).await, context.now);
             if !matches!(answer.outcome, Outcome::Delivered { .. }) {
                 break;
             }

@@ -7,12 +7,12 @@ use model::delivery::{Fault, Outcome};
 use model::incident::State;
 use model::notification::Alert;
 use schemars::JsonSchema;
-use sdk::http::{HttpError, Response};
+use sdk::http::{HttpError, HttpSettings, Response};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::service::{self, Dialect};
+use crate::service::{self, Dialect, Place};
 use crate::template::{Plain, Template};
 use crate::texts::{SecretText, Tree};
 use crate::words::{Words, links, usable_url};
@@ -79,6 +79,9 @@ pub struct Settings {
     images: Vec<ImageSettings>,
     /// Links to show, in place of the message's own.
     links: Option<Vec<LinkSettings>>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 /// A picture. Without a source it is left out.
@@ -134,7 +137,8 @@ impl Destination for PagerDuty {
         };
         let url = settings.url.as_deref().unwrap_or(usual);
         let meaning = |result| meaning(result, context.now, is_v1);
-        service::post(context, message, url, Vec::new(), Ok(event), meaning).await.hiding(&[key])
+        let place = Place { url, http: &settings.http, headers: Vec::new() };
+        service::post(context, message, place, Ok(event), meaning).await.hiding(&[key])
     }
 }
 

@@ -3,7 +3,7 @@
 use model::Time;
 use model::delivery::{Fault, Outcome};
 use schemars::JsonSchema;
-use sdk::http::{HttpError, Response};
+use sdk::http::{HttpError, HttpSettings, Response};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -76,6 +76,9 @@ pub struct Settings {
     /// Buttons, in place of the message's own links.
     #[schemars(length(max = 5))]
     actions: Option<Vec<ActionSettings>>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 /// A name and a value.
@@ -142,8 +145,9 @@ impl Destination for Rocketchat {
         let header = |name, value: &Option<Secret>| Some((name, value.as_ref()?.expose().to_owned()));
         let headers = [header("x-auth-token", &settings.token), header("x-user-id", &settings.user_id)];
         let headers = headers.into_iter().flatten().collect();
+        let place = service::Place { url, http: &settings.http, headers };
         let post = Post::of(settings, message);
-        service::post(context, message, url, headers, post, |result| meaning(result, context.now)).await
+        service::post(context, message, place, post, |result| meaning(result, context.now)).await
     }
 }
 

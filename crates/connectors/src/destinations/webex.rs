@@ -1,6 +1,7 @@
 //! Webex: messages by a bot.
 
 use schemars::JsonSchema;
+use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,8 @@ pub struct Webex;
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"token": "the-bots-token", "room_id": "Y2lzY29zcGFyazovL3VzL1JPT00v"}))]
 pub struct Settings {
-    /// The bot's access token. The bot must be a member of the room.
-    token: Secret,
+    /// The bot's access token, if it is not under `http`. The bot must be a member of the room.
+    token: Option<Secret>,
     /// A template of the room's id.
     room_id: Template<Plain>,
     /// Where messages are posted.
@@ -32,6 +33,9 @@ pub struct Settings {
     api_url: String,
     /// A template of the message in Webex's Markdown, in place of the built-in one.
     message: Option<Template<Plain>>,
+    /// How requests are made: credentials, headers, TLS, proxy.
+    #[serde(default)]
+    http: HttpSettings,
 }
 
 fn webex_api() -> String {
@@ -56,15 +60,15 @@ impl Destination for Webex {
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {
-        service::check_token("token", &settings.token)?;
+        service::need_credentials(settings.token.as_ref(), &settings.http)?;
         service::check_url("api_url", &settings.api_url)
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
-        let headers = vec![service::bearer(&settings.token)];
+        let headers = settings.token.iter().map(service::bearer).collect();
+        let place = service::Place { url: &settings.api_url, http: &settings.http, headers };
         let meaning = |result| ANSWERS.answer(result, context.now);
-        service::post(context, message, &settings.api_url, headers, Post::of(settings, message), meaning)
-            .await
+        service::post(context, message, place, Post::of(settings, message), meaning).await
     }
 }
 
@@ -103,6 +107,9 @@ mod tests {
     fn a_token_must_fit_into_a_header_and_a_url_must_be_one() {
         let refusal = |fields| Webex::check(&serde_json::from_value(fields).unwrap()).unwrap_err();
         let bad = json!({"token": "a\nb", "room_id": "x"});
+        assert_eq!(refusal(json!({"room_id": "x"})), "token: is needed, or credentials under `http`");
+        let twice = json!({"token": "a", "http": {"token": "b"}, "room_id": "x"});
+        assert_eq!(refusal(twice), "http: carries credentials, which have no meaning beside `token`");
         assert_eq!(refusal(bad), "token: cannot stand in a header");
         assert!(
             refusal(json!({"token": "a", "room_id": "x", "api_url": "x"})).starts_with("api_url: not a URL")

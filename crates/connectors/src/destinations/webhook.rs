@@ -195,18 +195,26 @@ fn signature(settings: &Settings, now: Time, body: &[u8]) -> Option<String> {
     text.contains(",v1=").then_some(text)
 }
 
+/// The version of the shape that Alertmanager's webhooks have.
+const WEBHOOK_VERSION: &str = "4";
+
 /// A notification as Alertmanager's webhooks have it. On the hot path, so nothing is copied first.
 ///
 /// # Errors
 /// Never in practice: nothing in it refuses to be JSON.
 pub fn alertmanager_json(notification: &Notification) -> Result<Vec<u8>, String> {
+    versioned_json(notification, WEBHOOK_VERSION)
+}
+
+/// The same under another version, for services that count versions in their own way.
+pub(super) fn versioned_json(notification: &Notification, version: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(USUAL_ALERT_BYTES * (notification.alerts.len() + 1));
-    let written = serde_json::to_writer(&mut bytes, &AlertmanagerMessage(notification));
+    let written = serde_json::to_writer(&mut bytes, &AlertmanagerMessage(notification, version));
     written.map_err(|error| format!("the notification is no JSON: {error}"))?;
     Ok(bytes)
 }
 
-struct AlertmanagerMessage<'a>(&'a Notification);
+struct AlertmanagerMessage<'a>(&'a Notification, &'a str);
 
 impl Serialize for AlertmanagerMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -219,7 +227,7 @@ impl Serialize for AlertmanagerMessage<'_> {
         out.serialize_field("commonLabels", &it.common_labels)?;
         out.serialize_field("commonAnnotations", &it.common_annotations)?;
         out.serialize_field("externalURL", &it.external_url)?;
-        out.serialize_field("version", "4")?;
+        out.serialize_field("version", self.1)?;
         out.serialize_field("groupKey", &it.group_key)?;
         out.serialize_field("truncatedAlerts", &it.truncated)?;
         out.end()

@@ -115,6 +115,43 @@ pub const FIXTURES: &[Fixture] = &[
     line("gotify", "gotify", Peer::Http, |at| {
         json!({"server": format!("http://127.0.0.1:{}/push/", at.port), "token": format!("A.{SECRET}")})
     }),
+    line("incidentio", "incidentio", Peer::Http, |at| json!({"url": at.url(), "token": format!("{SECRET}-token")})),
+    line("sns", "sns", Peer::Http, |at| {
+        json!({"api_url": format!("http://127.0.0.1:{}", at.port), "access_key": "AKIDEXAMPLE",
+            "secret_key": "hush", "session_token": format!("{SECRET}-token"),
+            "topic_arn": "arn:aws:sns:us-east-2:123456789012:{{ labels.team }}.fifo",
+            "attributes": {"team": "{{ labels.team }}"}})
+    }),
+    line("wechat", "wechat", Peer::Http, |at| {
+        json!({"api_url": format!("http://127.0.0.1:{}/cgi-bin", at.port), "corp_id": "ww01",
+            "secret": format!("{SECRET}-secret"), "agent_id": "7", "to_party": "{{ labels.team }}"})
+    })
+    .saying(|seen| match seen.head.starts_with("GET /cgi-bin/gettoken?") {
+        true => r#"{"errcode":0,"errmsg":"ok","access_token":"tok","expires_in":7200}"#,
+        false => r#"{"errcode":0,"errmsg":"ok","msgid":"m1"}"#,
+    }),
+    line("jira", "jira", Peer::Http, |at| {
+        json!({"url": format!("http://127.0.0.1:{}/rest/api/2", at.port), "username": "bell@example.org",
+            "token": format!("{SECRET}-token"), "project": "OPS", "issue_type": "Bug", "labels": ["{{ labels.team }}"],
+            "resolve_transition": "Done", "reopen_transition": "Reopen", "reopen_for": "1h",
+            "fields": {"customfield_10001": {"value": "{{ labels.team }}"}}})
+    })
+    .saying(|seen| match seen.head.lines().next() {
+        Some(line) if line.contains("/search") && seen.body.contains("resolutiondate is EMPTY") => r#"{"issues":[]}"#,
+        Some(line) if line.contains("/search") => {
+            r#"{"issues":[{"key":"OPS-7","fields":{"status":{"statusCategory":{"key":"indeterminate"}}}}]}"#
+        }
+        Some(line) if line.starts_with("GET ") => r#"{"transitions":[{"id":"31","name":"Done"}]}"#,
+        _ => r#"{"key":"OPS-8"}"#,
+    }),
+    line("jira-cloud", "jira", Peer::Http, |at| {
+        json!({"url": format!("http://127.0.0.1:{}/rest/api/3", at.port), "api_type": "cloud",
+            "token": format!("{SECRET}-token"), "project": "OPS", "issue_type": "Bug",
+            "update_summary": false, "priority": "High", "wont_fix_resolution": "Won't \"Fix\""})
+    })
+    .saying(|_| {
+        r#"{"issues":[{"key":"OPS-7","fields":{"status":{"statusCategory":{"key":"new"}}}}]}"#
+    }),
     line("email", "email", Peer::Smtp, |at| {
         json!({"host": "127.0.0.1", "port": at.port, "tls": "none", "from": "Nightbell <bell@example.org>",
             "to": ["ops@example.org", "Änn <ann@example.org>"], "headers": {"X-Team": "db"}})

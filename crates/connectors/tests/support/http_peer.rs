@@ -46,7 +46,12 @@ impl Seen {
     pub fn wire(&self, port: u16) -> String {
         let mut lines: Vec<&str> = self.head.lines().collect();
         lines[1..].sort_unstable();
-        let head = lines.join("\n").replace(&port.to_string(), "<port>");
+        let mut head = lines.join("\n").replace(&port.to_string(), "<port>");
+        // a signature goes over the port
+        if let Some((before, rest)) = head.split_once(", Signature=") {
+            let after = rest.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+            head = format!("{before}, Signature=<signature>{after}");
+        }
         format!("{head}\n\n{}", super::readable(&self.body))
     }
 }
