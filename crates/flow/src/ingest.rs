@@ -88,8 +88,11 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
     tx.lock_flow()?;
     let mut done = Done::default();
     core.plans_at(now);
-    let judged = take(core, tx, arrivals.0, &mut done, now)?;
+    let (judged, moved) = apply_events(core, tx, arrivals.0, now)?;
     store::events::insert(tx, &judged)?;
+    let mut begun = Vec::new();
+    place(core, tx, moved, Some(&mut begun), &mut done, now)?;
+    done.told(tell::tell_begun(core, tx, begun, now)?);
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     let accepted = judged.into_iter().map(|(it, _)| Accepted {
         event: it.event.id,
@@ -124,7 +127,7 @@ fn take(
     now: Time,
 ) -> Result<Vec<(Judged, Arc<Texts>)>> {
     let (judged, moved) = apply_events(core, tx, events, now)?;
-    place(core, tx, moved, done, now)?;
+    place(core, tx, moved, None, done, now)?;
     Ok(judged)
 }
 
@@ -133,10 +136,11 @@ pub(crate) fn place(
     core: &Core,
     tx: &mut Tx<'_>,
     moved: Vec<Moved>,
+    begun: Option<&mut Vec<route::Begun>>,
     done: &mut Done,
     now: Time,
 ) -> Result<()> {
-    done.then_look_at(route::place(core, tx, &moved, now)?);
+    done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
     done.moved.extend(moved);
     Ok(())
@@ -161,7 +165,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     if passed.len() as i64 >= detect::DEADLINES_PER_TICK || waiting.len() as i64 == EVENTS_PER_TICK {
         done.due = Some(now);
     }
-    place(core, tx, passed, &mut done, now)?;
+    place(core, tx, passed, None, &mut done, now)?;
     let judged = take(core, tx, waiting.into_iter().map(arriving).collect(), &mut done, now)?;
     store::events::judge(tx, &judged)?;
     let missed = detect::missed_heartbeats(core, tx, now)?;

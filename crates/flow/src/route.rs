@@ -10,9 +10,24 @@ use store::{Result, Tx};
 use crate::core::Core;
 use crate::incident::Moved;
 
+/// A group that has just begun and is due at once, with all its members. Whoever tells it in the same
+/// transaction writes its rows once, as they are after that, and has nothing to read.
+pub(crate) struct Begun {
+    /// The group.
+    pub group: GroupRow,
+    /// Its members, oldest first.
+    pub members: Vec<Incident>,
+}
+
 /// Finds the groups of what has moved, making new ones, and makes them due; returns the first time when one
-/// must be looked at.
-pub(crate) fn place(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<Option<Time>> {
+/// must be looked at. Groups that begin and are due are put into `begun` instead of rows, if there is one.
+pub(crate) fn place(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    moved: &[Moved],
+    begun: Option<&mut Vec<Begun>>,
+    now: Time,
+) -> Result<Option<Time>> {
     let concerned: Vec<&Moved> = moved.iter().filter(|it| it.concerns_routing()).collect();
     if concerned.is_empty() {
         return Ok(None);
@@ -20,10 +35,10 @@ pub(crate) fn place(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) ->
     let mut rings = ring_members(core, tx, &concerned, now)?;
     let to_place: Vec<&Incident> =
         concerned.iter().filter(|it| needs_placing(it)).map(|it| &it.after).collect();
-    let (joined, begun) = join(core, tx, &to_place, now)?;
+    let (joined, first_due) = join(core, tx, &to_place, begun, now)?;
     rings.extend(joined);
     store::groups::ring(tx, &rings)?;
-    Ok(rings.iter().map(|(_, due)| *due).chain(begun).min())
+    Ok(rings.iter().map(|(_, due)| *due).chain(first_due).min())
 }
 
 /// Groups that know an incident already hear of whatever happens to it, even when its route would be
@@ -87,7 +102,13 @@ fn needs_placing(moved: &Moved) -> bool {
 pub(crate) type Joined = (Vec<(Id, Time)>, Option<Time>);
 
 /// Puts active incidents into the groups of their routes.
-pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Joined> {
+pub(crate) fn join(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    incidents: &[&Incident],
+    due_at_once: Option<&mut Vec<Begun>>,
+    now: Time,
+) -> Result<Joined> {
     let live = core.live();
     let mut wanted: Vec<(String, &Route, &Incident)> = Vec::with_capacity(incidents.len());
     for incident in incidents {
@@ -102,7 +123,7 @@ pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: T
     let found = store::groups::by_keys(tx, &keys)?;
     let groups: HashMap<(&str, &str), GroupRow> =
         found.into_iter().map(|(place, group)| (keys[place], group)).collect();
-    let mut begun: HashMap<(&str, &str), GroupRow> = HashMap::new();
+    let mut begun: HashMap<(&str, &str), Begun> = HashMap::new();
     let (mut members, mut rings) = (Vec::with_capacity(wanted.len()), Vec::new());
     for (key, route, incident) in &wanted {
         let name = (route.receiver.as_str(), key.as_str());
@@ -111,18 +132,35 @@ pub(crate) fn join(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: T
             rings.push((group.id, group.clock.due_for_news(&route.timing, incident.started_at, now)));
             continue;
         }
-        let fresh = || begin(core, key, route, incident, now);
-        let group = begun.entry(name).or_insert_with(fresh);
+        let fresh = || Begun { group: begin(core, key, route, incident, now), members: Vec::new() };
+        let Begun { group, members } = begun.entry(name).or_insert_with(fresh);
         let due = group.clock.due_for_news(&route.timing, incident.started_at, now);
         group.due_at = group.due_at.min(Some(due));
-        members.push((group.id, incident.id));
+        members.push((*incident).clone());
     }
-    let mut begun: Vec<GroupRow> = begun.into_values().collect();
+    let mut begun: Vec<Begun> = begun.into_values().collect();
     // ids ascend in the order of arrival; rows are appended in theirs
-    begun.sort_unstable_by_key(|group| group.id);
-    store::groups::insert(tx, &begun)?;
+    begun.sort_unstable_by_key(|it| it.group.id);
+    let mut later = Vec::new();
+    match due_at_once {
+        Some(at_once) => {
+            for it in begun {
+                let is_due = it.group.due_at.is_some_and(|due| due <= now);
+                if is_due { at_once.push(it) } else { later.push(it) }
+            }
+        }
+        None => later = begun,
+    }
+    write_begun(tx, &later)?;
     store::groups::join(tx, &members)?;
-    Ok((rings, begun.iter().filter_map(|group| group.due_at).min()))
+    Ok((rings, later.iter().filter_map(|it| it.group.due_at).min()))
+}
+
+/// Writes groups that begin, and that nothing was told of yet.
+pub(crate) fn write_begun(tx: &mut Tx<'_>, begun: &[Begun]) -> Result<()> {
+    store::groups::insert(tx, begun.iter().map(|it| &it.group))?;
+    let members = begun.iter().flat_map(|it| it.members.iter().map(|incident| (it.group.id, incident.id)));
+    store::groups::join(tx, &members.collect::<Vec<_>>())
 }
 
 /// Like [`join`], for incidents that have not moved: rings only the groups that they are new in.
@@ -139,7 +177,7 @@ pub(crate) fn join_anew(
         .collect();
     let mut rings = Vec::new();
     for incident in incidents {
-        let (joined, _) = join(core, tx, &[*incident], now)?;
+        let (joined, _) = join(core, tx, &[*incident], None, now)?;
         rings.extend(joined.into_iter().filter(|(group, _)| !had.contains(&(*group, incident.id))));
     }
     Ok(rings)

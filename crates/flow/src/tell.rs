@@ -19,8 +19,10 @@ use crate::deliver::desk::lease;
 use crate::incident::line;
 use crate::live::{Live, LivePlace};
 
+mod begun;
 mod due;
 
+pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
 
 /// Everything that one run writes.
@@ -45,12 +47,14 @@ pub(crate) struct Tick {
     pub due: Option<Time>,
 }
 
-/// Tells these groups, which are due, with these members.
+/// Tells these groups, which are due, with these members. How what becomes of them is written depends on
+/// whether they have rows.
 fn tell_all(
     core: &Core,
     tx: &mut Tx<'_>,
     due: &[&GroupRow],
     members: &[Vec<MemberRow>],
+    write_groups: impl FnOnce(&mut Tx<'_>, &Plan) -> Result<()>,
     now: Time,
 ) -> Result<Tick> {
     // lanes are sent in the order of ids: what is planned now must come after what others have planned
@@ -70,6 +74,7 @@ fn tell_all(
     }
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
     let handed = hand_over(core, tx, &live, &mut plan, now)?;
+    write_groups(tx, &plan)?;
     write(tx, &plan)?;
     let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).min();
     let (handed, mut rung) = split(plan.deliveries, &handed);
@@ -470,10 +475,14 @@ fn drop_repeats_behind_others(
     Ok(())
 }
 
-fn write(tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
+/// Writes what became of groups that have rows.
+fn update(tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
     store::groups::change_members(tx, &plan.members)?;
     store::groups::tick(tx, &plan.clocks)?;
-    store::groups::remove(tx, &plan.ended)?;
+    store::groups::remove(tx, &plan.ended)
+}
+
+fn write(tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
     store::deliveries::insert(tx, &plan.deliveries)?;
     store::ledger::tell(tx, &plan.told)?;
     store::ledger::write(tx, &plan.lines)

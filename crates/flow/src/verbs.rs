@@ -31,7 +31,7 @@ pub fn act(
     let moved = apply_to(core, tx, vec![incident.clone()], input, now)?;
     let after = moved.first().map_or(incident, |it| it.after.clone());
     let mut done = Done::default();
-    place(core, tx, moved, &mut done, now)?;
+    place(core, tx, moved, None, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     Ok(Some((after, done)))
 }

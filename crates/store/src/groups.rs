@@ -74,10 +74,10 @@ pub fn of_incidents(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<Vec<(usize, Gro
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn insert(tx: &mut Tx<'_>, groups: &[GroupRow]) -> Result<()> {
+pub fn insert<'g>(tx: &mut Tx<'_>, groups: impl IntoIterator<Item = &'g GroupRow>) -> Result<()> {
     let sql = "INSERT INTO groups (id, route, receiver, group_key, key_hash, labels, ticked_at, told_at, due_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let rows: Vec<_> = groups.iter().map(|it| (it, it.labels.to_json())).collect();
+    let rows: Vec<_> = groups.into_iter().map(|it| (it, it.labels.to_json())).collect();
     tx.execute_many(sql, &rows, |(it, labels)| {
         [
             it.id.into(),
@@ -142,6 +142,18 @@ pub fn join(tx: &mut Tx<'_>, members: &[(Id, Id)]) -> Result<()> {
     let sql = "INSERT INTO members (group_id, incident_id, told, hold) VALUES ($1, $2, 0, '') \
                ON CONFLICT (group_id, incident_id) DO UPDATE SET told = 1 WHERE members.told = 4";
     tx.execute_many(sql, members, |(group, incident)| [(*group).into(), (*incident).into()])?;
+    Ok(())
+}
+
+/// Puts incidents into groups that have just begun, with what was told of them there and what keeps them back.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn join_told(tx: &mut Tx<'_>, members: &[(Id, Id, Told, &str)]) -> Result<()> {
+    let sql = "INSERT INTO members (group_id, incident_id, told, hold) VALUES ($1, $2, $3, $4)";
+    tx.execute_many(sql, members, |(group, incident, told, hold)| {
+        [(*group).into(), (*incident).into(), (*told as i64).into(), Value::Text(hold)]
+    })?;
     Ok(())
 }
 

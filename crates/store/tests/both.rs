@@ -201,7 +201,7 @@ fn groups_keep_their_members_and_their_clock() {
         store
             .write(Durability::Disk, move |tx| {
                 keep_incidents(tx, &[&kept.0])?;
-                store::groups::insert(tx, &[kept.1])?;
+                store::groups::insert(tx, [&kept.1])?;
                 store::groups::join(tx, &[(Id(50), Id(7))])?;
                 store::groups::join(tx, &[(Id(50), Id(7))])?;
                 store::groups::ring(tx, &[(Id(50), at(40))])

@@ -7,7 +7,7 @@ use model::{Id, Time};
 use store::groups::{GroupRow, MemberRow};
 use store::{Readable, Result, Tx};
 
-use super::{Tick, tell_all};
+use super::{Tick, tell_all, update};
 use crate::core::Core;
 use crate::incident::readable;
 
@@ -16,7 +16,7 @@ pub(crate) const GROUPS_PER_TICK: i64 = 256;
 /// Up to so many members a group is small, and read without being counted first.
 const FEW: i64 = 16;
 /// Members of larger groups that are told beside something else, at the most.
-const MEMBERS_BESIDE: i64 = 512;
+pub(super) const MEMBERS_BESIDE: i64 = 512;
 /// Members of larger groups that one run of the steps tells. A group that has more is told in one piece: what
 /// it says must be true of all of it at one moment.
 const MEMBERS_PER_RUN: i64 = 8192;
@@ -84,7 +84,7 @@ fn some(core: &Core, tx: &mut Tx<'_>, due: &[GroupRow], room: Room, now: Time) -
             readable_members.push(readable(core, tx, rows.into_iter(), now)?);
         }
     }
-    let mut tick = tell_all(core, tx, &groups, &readable_members, now)?;
+    let mut tick = tell_all(core, tx, &groups, &readable_members, update, now)?;
     if left {
         tick.due = Some(now);
     }
