@@ -13,6 +13,7 @@ mod reader;
 mod receivers;
 mod route;
 mod servers;
+mod shown;
 mod slack;
 mod times;
 
@@ -40,8 +41,16 @@ const TOP: Keys = Keys {
     ],
 };
 
+/// An `alertmanager.yml`.
+pub(crate) struct Parsed {
+    /// The tree of a `nightbell.toml` of the same meaning.
+    pub(crate) root: Node,
+    /// The file as it was written, without its secrets.
+    pub(crate) shown: String,
+}
+
 /// Reads and translates. `None`: something is wrong with it, and the problems say what.
-pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<Node> {
+pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<Parsed> {
     let before = problems.errors();
     let document = yaml::parse(name, text, problems)?;
     let mut reader = Reader { problems };
@@ -75,7 +84,7 @@ pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<N
     inhibit.into_iter().for_each(|inhibit| root.set("inhibit", inhibit));
     let times = reader.time_intervals(fields.get("mute_time_intervals"), fields.get("time_intervals"));
     times.into_iter().for_each(|times| root.set("time_intervals", times));
-    (problems.errors() == before).then_some(root)
+    (problems.errors() == before).then(|| Parsed { root, shown: shown::text(&document) })
 }
 
 /// Networks that an `alertmanager.yml` may send to beside the public ones: those of one's own house.

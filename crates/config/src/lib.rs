@@ -20,6 +20,7 @@ mod alertmanager;
 mod entries;
 mod error;
 mod from_toml;
+mod import;
 pub mod limits;
 mod load;
 mod nearest;
@@ -38,6 +39,7 @@ mod unknown;
 mod yaml;
 
 pub use error::{ConfigError, Invalid};
+pub use import::{Imported, import_alertmanager};
 pub use load::{Config, Format, Source, check, load, load_text};
 pub use places::Integration;
 pub use problem::{Level, Origin, Problem};

@@ -41,6 +41,8 @@ pub struct Config {
     pub integrations: BTreeMap<String, Integration>,
     /// What the flow goes by. [`Rules::check`] has nothing to say about it.
     pub rules: Rules,
+    /// The `alertmanager.yml` as it was written, without its secrets, where that is what was read.
+    pub alertmanager: Option<String>,
     /// What is probably not meant.
     pub warnings: Vec<Problem>,
     pub(crate) shown: Shown,
@@ -94,18 +96,24 @@ pub fn load(
     registry: &Registry,
 ) -> Result<Config, ConfigError> {
     let name = path.display().to_string();
+    let text = read_file(path)?;
+    let directory = path.parent().unwrap_or(FilePath::new(""));
+    let source = Source { name: &name, text: &text, directory, format: Format::of(path) };
+    load_text(source, environment, registry)
+}
+
+/// The text of a configuration file.
+pub(crate) fn read_file(path: &FilePath) -> Result<String, ConfigError> {
+    let name = || path.display().to_string();
     let unread = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unread)?;
     let mut bytes = Vec::new();
     let limited = std::io::Read::take(file, MAX_FILE_BYTES as u64 + 1);
     std::io::Read::read_to_end(&mut { limited }, &mut bytes).map_err(unread)?;
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge { name });
+        return Err(ConfigError::TooLarge { name: name() });
     }
-    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText { name: name.clone() })?;
-    let directory = path.parent().unwrap_or(FilePath::new(""));
-    let source = Source { name: &name, text: &text, directory, format: Format::of(path) };
-    load_text(source, environment, registry)
+    String::from_utf8(bytes).map_err(|_| ConfigError::NotText { name: name() })
 }
 
 /// The same from a text.
@@ -157,9 +165,12 @@ fn assemble(
     registry: &Registry,
     problems: &mut Problems,
 ) -> Option<Config> {
-    let mut root = match source.format {
-        Format::Toml => from_toml::parse(source.name, source.text, problems)?,
-        Format::Alertmanager => alertmanager::parse(source.name, source.text, problems)?,
+    let (mut root, alertmanager) = match source.format {
+        Format::Toml => (from_toml::parse(source.name, source.text, problems)?, None),
+        Format::Alertmanager => {
+            let parsed = alertmanager::parse(source.name, source.text, problems)?;
+            (parsed.root, Some(parsed.shown))
+        }
     };
     let schema = schema(registry);
     let view = View::whole(&schema);
@@ -197,7 +208,19 @@ fn assemble(
     let shown = Shown::new(shown, schema);
     let (database, limits, log) = (database?, limits?, log?);
     let warnings = Vec::new();
-    Some(Config { server, database, outbound: outbound?, limits, log, integrations, rules, warnings, shown })
+    let outbound = outbound?;
+    Some(Config {
+        server,
+        database,
+        outbound,
+        limits,
+        log,
+        integrations,
+        rules,
+        alertmanager,
+        warnings,
+        shown,
+    })
 }
 
 fn route(known: Known<'_>, problems: &mut Problems) -> Option<model::Route> {

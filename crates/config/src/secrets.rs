@@ -125,6 +125,27 @@ pub(crate) fn redact(node: &mut Node, view: &View) {
     });
 }
 
+/// Where secrets are written out.
+pub(crate) fn written_out(node: &Node, view: &View) -> Vec<Path> {
+    let mut found = Vec::new();
+    walk(node, view, &Path::default(), &mut |node, path| {
+        if node.as_text().is_some() {
+            found.push(path.clone());
+        }
+    });
+    found
+}
+
+/// Makes references to files lead to the same files from another folder than `folder`, where they began.
+pub(crate) fn move_references(node: &mut Node, view: &View, folder: &std::path::Path) {
+    walk_mut(node, view, &Path::default(), &mut |node, _| {
+        if let Some(Place::File(name)) = place(node) {
+            let moved = Node::text(&node.origin, folder.join(name).to_string_lossy());
+            node.set("file", moved);
+        }
+    });
+}
+
 /// Whether one secret stands here, rather than a list of them where there may be one.
 fn is_one(node: &Node, view: &View) -> bool {
     view.is_secret() && !(matches!(node.value, Value::List(_)) && view.is_list())

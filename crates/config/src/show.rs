@@ -176,37 +176,43 @@ fn is_inline(node: &Node) -> bool {
 
 fn as_toml(root: &Node) -> String {
     let mut text = "# The effective configuration. Behind each value stands where it came from.\n".to_owned();
-    table(root, &Path::default(), &mut text);
+    table(root, &Path::default(), true, &mut text);
     text
 }
 
-/// What stands behind `=` first: a heading ends a table in TOML.
-fn table(node: &Node, path: &Path, text: &mut String) {
+/// Writes a table as TOML; with `origins`, where each value came from stands behind it. What stands behind `=`
+/// comes first: a heading ends a table in TOML.
+pub(crate) fn table(node: &Node, path: &Path, origins: bool, text: &mut String) {
     let entries = || node.entries().into_iter().flatten();
     for entry in entries().filter(|entry| is_inline(&entry.node)) {
         // writing to a String cannot fail
-        let _ = writeln!(text, "{} = {} # {}", key(&entry.key), inline(&entry.node), entry.node.origin);
+        let _ = write!(text, "{} = {}", key(&entry.key), inline(&entry.node));
+        if origins {
+            let _ = write!(text, " # {}", entry.node.origin);
+        }
+        text.push('\n');
     }
     for entry in entries().filter(|entry| !is_inline(&entry.node)) {
-        let path = path.key(&entry.key);
-        let heading = heading(&path);
-        match &entry.node.value {
-            Value::List(items) => {
-                for (n, item) in items.iter().enumerate() {
-                    let _ = writeln!(text, "\n[[{heading}]]");
-                    table(item, &path.index(n), text);
-                }
-            }
-            _ => {
-                let only_tables =
-                    entry.node.entries().is_some_and(|all| all.iter().any(|it| !is_inline(&it.node)));
-                if !only_tables || entry.node.entries().into_iter().flatten().any(|it| is_inline(&it.node)) {
-                    let _ = writeln!(text, "\n[{heading}]");
-                }
-                table(&entry.node, &path, text);
-            }
-        }
+        section(&entry.node, &path.key(&entry.key), origins, text);
     }
+}
+
+/// Writes what stands under headings.
+pub(crate) fn section(node: &Node, path: &Path, origins: bool, text: &mut String) {
+    let heading = heading(path);
+    if let Value::List(items) = &node.value {
+        for (n, item) in items.iter().enumerate() {
+            let _ = writeln!(text, "\n[[{heading}]]");
+            table(item, &path.index(n), origins, text);
+        }
+        return;
+    }
+    let entries = || node.entries().into_iter().flatten();
+    let only_tables = entries().next().is_some() && entries().all(|entry| !is_inline(&entry.node));
+    if !only_tables {
+        let _ = writeln!(text, "\n[{heading}]");
+    }
+    table(node, path, origins, text);
 }
 
 /// A path as in a heading, where lists have no numbers.
@@ -219,7 +225,7 @@ fn heading(path: &Path) -> String {
 }
 
 fn key(name: &str) -> String {
-    if crate::path::is_bare(name) { name.to_owned() } else { inline(&Node::text(&Origin::Default, name)) }
+    if crate::path::is_bare(name) { name.to_owned() } else { on_one_line(name) }
 }
 
 fn inline(node: &Node) -> String {
@@ -236,8 +242,17 @@ fn inline(node: &Node) -> String {
     }
 }
 
-/// A text on one line: as it is between single quotes where it can be, else with escapes.
+/// A text, on several lines if it has some.
 fn quoted(text: &str) -> String {
+    let lines = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if text.contains('\n') && text.chars().all(lines) {
+        return format!("\"\"\"\n{}\"\"\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    on_one_line(text)
+}
+
+/// As it is between single quotes where it can be, else with escapes.
+fn on_one_line(text: &str) -> String {
     let plain = |c: char| !c.is_control() && c != '\'';
     if text.contains(['"', '\\']) && text.chars().all(plain) {
         return format!("'{text}'");

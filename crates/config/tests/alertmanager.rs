@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use nightbell_config::{ConfigError, ShowAs, load};
+use nightbell_config::{Config, ConfigError, Format, ShowAs, Source, import_alertmanager, load, load_text};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alertmanager")
@@ -158,4 +158,62 @@ fn secrets_in_files_are_read_from_the_folder_of_the_file() {
     assert_eq!(places[1].settings["url"], "https://hooks.slack.com/hush");
     assert_eq!((places[0].manners.send_resolved, places[1].manners.send_resolved), (true, false));
     assert!(!config.show(ShowAs::Toml).contains("hush"));
+}
+
+/// All that a configuration means to the flow, with the settings of its destinations.
+fn rules(config: &Config) -> String {
+    let places = config.rules.receivers.values().flat_map(|receiver| &receiver.destinations);
+    let settings: Vec<_> = places.map(|place| (&place.id, &place.settings, &place.manners)).collect();
+    format!("{:#?}\n{settings:#?}\n{:?}\n{:?}", config.rules, config.outbound, config.server)
+}
+
+#[test]
+fn what_is_imported_means_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = connectors::registry();
+    let mut count = 0;
+    for (name, path) in files() {
+        let Ok(original) = load(&path, [], &registry) else {
+            assert!(import_alertmanager(&path, None, &registry).is_err(), "{name}");
+            continue;
+        };
+        let imported = import_alertmanager(&path, Some(folder.path()), &registry).unwrap();
+        let toml = folder.path().join(format!("{name}.toml"));
+        std::fs::write(&toml, &imported.toml).unwrap();
+        let again =
+            load(&toml, [], &registry).unwrap_or_else(|error| panic!("{name}: {error}\n{}", imported.toml));
+        assert_eq!(rules(&again), rules(&original), "{name}:\n{}", imported.toml);
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn what_is_imported_can_be_read_by_people() {
+    let imported = import_alertmanager(&files()["whole"], None, &connectors::registry()).unwrap();
+    insta::assert_snapshot!("imported", imported.toml);
+    assert_eq!(
+        imported.secrets,
+        [
+            "receivers.on-call.webhook[0].http.token",
+            "receivers.on-call.webhook[0].url",
+            "receivers.chat.slack[0].url"
+        ]
+    );
+}
+
+#[test]
+fn what_is_shown_of_a_file_has_no_secrets_and_the_same_routes() {
+    let registry = connectors::registry();
+    for (name, path) in files() {
+        let Ok(original) = load(&path, [], &registry) else { continue };
+        let shown = original.alertmanager.as_deref().unwrap();
+        assert!(!shown.contains("hush-hush"), "{name}: {shown}");
+        // a URL of a secret that is hidden is no URL: anything that is one stands for it
+        let usable = shown.replace("<secret>", "http://hidden.example/x");
+        let directory = path.parent().unwrap();
+        let source = Source { name: &name, text: &usable, directory, format: Format::Alertmanager };
+        let Ok(again) = load_text(source, [], &registry) else { panic!("{name}: {shown}") };
+        assert_eq!(format!("{:?}", again.rules.root), format!("{:?}", original.rules.root), "{name}");
+    }
 }

@@ -8,6 +8,7 @@ mod config;
 mod deliveries;
 mod explain;
 mod r#gen;
+mod import;
 mod incidents;
 mod kinds;
 mod receiver;
@@ -50,6 +51,8 @@ enum Command {
     Check(check::Args),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Import(import::Command),
     Send(send::Args),
     Incidents(incidents::Args),
     Explain(explain::Args),
@@ -197,6 +200,7 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Serve(args) => args.run(output),
         Command::Check(args) => args.run(output),
         Command::Config(command) => command.run(output),
+        Command::Import(command) => command.run(output),
         Command::Kinds(args) => args.run(output),
         Command::Completions(args) => args.run(output),
         Command::Gen(command) => command.run(),

@@ -28,6 +28,15 @@ impl Output {
 }
 
 impl Output {
+    /// What is probably not meant, on standard error.
+    pub fn warning(self, what: &str) {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "warning": what }));
+        } else {
+            eprintln!("nightbell: {}", harmless(what));
+        }
+    }
+
     /// What went wrong, on standard error.
     pub fn failure(self, why: &str) {
         if self.json {

@@ -209,6 +209,11 @@ impl Settings {
         all
     }
 
+    /// The `alertmanager.yml` that the routing is from, without secrets.
+    pub fn alertmanager(&self) -> Option<&str> {
+        self.routing.as_ref().unwrap_or(&self.config).alertmanager.as_deref()
+    }
+
     /// The effective configuration as TOML, without secrets, with where each value came from.
     pub fn as_toml(&self) -> String {
         let ours = self.config.show(ShowAs::Toml);
@@ -305,6 +310,7 @@ mod tests {
         assert_eq!(json["configuration"]["incidents"]["resolve_timeout"], "7m");
         assert_eq!(json["configuration"]["incidents"]["reopen_within"], "3m");
         assert!(json["configuration"]["receivers"].get("default").is_none(), "{json}");
+        assert!(settings.alertmanager().unwrap().contains("resolve_timeout: 7m\nroute:\n"));
     }
 
     #[test]

@@ -50,7 +50,8 @@ pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
     };
     let integrations =
         settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
-    Ok(Exposed { integrations, alertmanager_config: None, config: settings.as_toml() })
+    let alertmanager_config = settings.alertmanager().map(str::to_owned);
+    Ok(Exposed { integrations, alertmanager_config, config: settings.as_toml() })
 }
 
 /// What the server goes by.
