@@ -168,7 +168,6 @@ fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::problem::Problems;
     use crate::yaml;
 
