@@ -274,26 +274,23 @@ pub fn page(
     before: Option<Id>,
     limit: i64,
 ) -> Result<Vec<Delivery>> {
-    // a state that most rows do not have is asked by its own index
-    let state = match state {
-        None => String::new(),
-        Some(state) => format!("AND state = {}", state as i64),
-    };
-    let before = before.unwrap_or(Id(i64::MAX));
-    match destination {
-        None => {
-            let sql =
-                format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1 {state} ORDER BY id DESC LIMIT $2");
-            tx.query(&sql, &[before.into(), limit.into()], read)
-        }
-        Some(destination) => {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM deliveries WHERE id < $1 AND destination = $2 {state} \
-                 ORDER BY id DESC LIMIT $3"
-            );
-            tx.query(&sql, &[before.into(), destination.into(), limit.into()], read)
-        }
+    let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1");
+    if let Some(state) = state {
+        // a state that most rows do not have is asked by its own index
+        sql += &format!(" AND state = {}", state as i64);
     }
+    let before = before.unwrap_or(Id(i64::MAX));
+    let Some(destination) = destination else {
+        sql += " ORDER BY id DESC LIMIT $2";
+        return tx.query(&sql, &[before.into(), limit.into()], read);
+    };
+    sql += match state {
+        None | Some(DeliveryState::Delivered) => " AND destination = $2",
+        // few are in such a state: their index is the one to use, and this keeps others from being used
+        Some(_) => " AND destination || '' = $2",
+    };
+    sql += " ORDER BY id DESC LIMIT $3";
+    tx.query(&sql, &[before.into(), destination.into(), limit.into()], read)
 }
 
 /// The greatest id of all deliveries; none when there are none.
@@ -309,13 +306,14 @@ pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
 /// # Errors
 /// When the database is gone.
 pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64, Option<Time>)> {
-    let pending =
-        tx.query_one("SELECT COUNT(*), MIN(created_at) FROM deliveries WHERE state = 0", &[], |row| {
-            Ok((row.int(0)?, row.opt_time(1)?))
-        })?;
-    let dead = tx.query_one("SELECT COUNT(*) FROM deliveries WHERE state = 2", &[], |row| row.int(0))?;
-    let (pending, oldest) = pending.unwrap_or((0, None));
-    Ok((pending, dead.unwrap_or(0), oldest))
+    let mut count = |state: DeliveryState| -> Result<i64> {
+        let sql = format!("SELECT COUNT(*) FROM deliveries WHERE state = {}", state as i64);
+        Ok(tx.query_one(&sql, &[], |row| row.int(0))?.unwrap_or(0))
+    };
+    let (pending, dead) = (count(DeliveryState::Pending)?, count(DeliveryState::Dead)?);
+    // ids ascend in the order of planning
+    let sql = "SELECT created_at FROM deliveries WHERE state = 0 ORDER BY id LIMIT 1";
+    Ok((pending, dead, tx.query_one(sql, &[], |row| row.time(0))?))
 }
 
 /// Whether a lane has something pending.

@@ -2,7 +2,7 @@
 
 use model::{Id, Time};
 
-use crate::db::{Tx, Value};
+use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 
 /// A message in the inbox.
@@ -35,10 +35,16 @@ pub fn keep(tx: &mut Tx<'_>, id: Id, destination: &str, key: &str, at: Time, mes
 /// # Errors
 /// When the database is gone.
 pub fn page(tx: &mut Tx<'_>, destination: Option<&str>, before: Option<Id>, limit: i64) -> Result<Vec<Item>> {
-    let sql = "SELECT id, destination, at, message FROM inbox WHERE id < $1 \
-               AND (CAST($2 AS TEXT) IS NULL OR destination = $2) ORDER BY id DESC LIMIT $3";
     let before = before.unwrap_or(Id(i64::MAX));
-    tx.query(sql, &[before.into(), destination.into(), limit.into()], |row| {
+    let read = |row: &Row<'_>| {
         Ok(Item { id: row.id(0)?, destination: row.string(1)?, at: row.time(2)?, message: row.json(3)? })
-    })
+    };
+    let sql = "SELECT id, destination, at, message FROM inbox WHERE id < $1";
+    match destination {
+        None => tx.query(&format!("{sql} ORDER BY id DESC LIMIT $2"), &[before.into(), limit.into()], read),
+        Some(destination) => {
+            let sql = format!("{sql} AND destination = $2 ORDER BY id DESC LIMIT $3");
+            tx.query(&sql, &[before.into(), destination.into(), limit.into()], read)
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub mod inbox;
 pub mod incidents;
 pub mod ledger;
 mod migrate;
+#[cfg(test)]
+mod plans;
 pub mod requests;
 pub mod retention;
 pub mod rules;

@@ -4,8 +4,11 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_ends.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_spine.sql"),
+    include_str!("../migrations/0002_ends.sql"),
+    include_str!("../migrations/0003_listings.sql"),
+];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
 const LOCK: i64 = 0x6e62_6d69_6772;
@@ -13,6 +16,8 @@ const LOCK: i64 = 0x6e62_6d69_6772;
 /// Brings the schema up to date.
 pub(crate) fn run(tx: &mut Tx<'_>) -> Result<()> {
     if tx.engine() == Engine::Postgres {
+        // an index over a long past takes longer than any statement of the running hub may
+        tx.script("SET LOCAL statement_timeout TO 0; SET LOCAL lock_timeout TO 0")?;
         tx.query("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[LOCK.into()], |_| Ok(()))?;
     }
     tx.script("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY)")?;

@@ -58,11 +58,12 @@ impl Filter {
         before: Option<Id>,
         limit: usize,
     ) -> store::Result<(Vec<Delivery>, Option<Id>)> {
-        // states that few deliveries are in have an index; any other filter is ours
-        let rare = self.state.filter(|it| matches!(it, DeliveryState::Pending | DeliveryState::Dead));
+        // states that few deliveries are in, and destinations, have an index; any other filter is ours
+        let rare = self.state.filter(|it| *it != DeliveryState::Delivered);
+        let destination = self.destination.as_deref();
         let (mut found, mut at, mut looked_at) = (Vec::new(), before, 0);
         while looked_at < MAX_SCAN {
-            let rows = store::deliveries::page(tx, rare, None, at, STEP)?;
+            let rows = store::deliveries::page(tx, rare, destination, at, STEP)?;
             let last_page = (rows.len() as i64) < STEP;
             looked_at += rows.len() as i64;
             for row in rows {

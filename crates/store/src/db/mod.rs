@@ -46,6 +46,8 @@ impl Tx<'_> {
     /// # Errors
     /// When the database refuses it or is gone.
     pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+        #[cfg(test)]
+        crate::plans::note(sql);
         debug_assert!(in_order(sql), "parameters must first appear in order: {sql}");
         match &mut self.session {
             Session::Sqlite(connection) => sqlite::execute(connection, sql, values),
@@ -83,6 +85,8 @@ impl Tx<'_> {
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        #[cfg(test)]
+        crate::plans::note(sql);
         debug_assert!(in_order(sql), "parameters must first appear in order: {sql}");
         let mut found = Vec::new();
         let mut each = |row: &Row<'_>| read(row).map(|item| found.push(item));
@@ -104,6 +108,8 @@ impl Tx<'_> {
         bind: impl for<'k> Fn(&'k K) -> [Value<'k>; N],
         mut read: impl FnMut(usize, &Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        #[cfg(test)]
+        crate::plans::note(sql);
         debug_assert!(in_order(sql), "parameters must first appear in order: {sql}");
         let mut found = Vec::new();
         let mut each = |place: usize, row: &Row<'_>| read(place, row).map(|item| found.push(item));

@@ -1,0 +1,196 @@
+//! Tests: every listing uses an index, however long the past is. SQLite's plans do not depend on what is in
+//! the tables, so that empty ones say it as well as full ones.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
+use std::cell::RefCell;
+
+use model::delivery::DeliveryState;
+use model::{Id, Time};
+
+use crate::incidents::Which;
+use crate::retention::Keep;
+use crate::{Result, Store, Tx};
+
+thread_local! {
+    static STATEMENTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes a statement of this thread.
+pub(crate) fn note(sql: &str) {
+    STATEMENTS.with_borrow_mut(|all| all.push(sql.to_owned()));
+}
+
+/// Tables that have a row a thing of the configuration, or a few.
+const SMALL: [&str; 6] = ["health", "heartbeats", "tokens", "versions", "rules", "nodes"];
+
+/// The statements that a function runs, with the steps of their plans.
+fn plans<T>(tx: &mut Tx<'_>, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Vec<(String, String)> {
+    STATEMENTS.take();
+    run(tx).unwrap();
+    let mut all = Vec::new();
+    for sql in STATEMENTS.take() {
+        let steps = tx.query(&format!("EXPLAIN QUERY PLAN {sql}"), &[], |row| row.string(3)).unwrap();
+        all.extend(steps.into_iter().map(|step| (sql.clone(), step)));
+    }
+    all
+}
+
+fn steps<T>(tx: &mut Tx<'_>, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Vec<String> {
+    plans(tx, run).into_iter().map(|(_, step)| step).collect()
+}
+
+/// The steps that go through a whole table, or sort what they found.
+fn slow_steps<T>(tx: &mut Tx<'_>, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Vec<String> {
+    let is_slow = |step: &String, sql: &str| {
+        let mut words = step.split(' ');
+        match (words.next(), words.next()) {
+            (Some("SCAN"), Some(table)) => {
+                let by_id = sql.contains(&format!("FROM {table} ORDER BY id LIMIT"));
+                let made_here = ["oldest", "step", "CONSTANT", "counted"].contains(&table);
+                !step.contains(" USING ") && !by_id && !made_here && !SMALL.contains(&table)
+            }
+            _ => step.contains("TEMP B-TREE FOR ORDER BY"),
+        }
+    };
+    let plans = plans(tx, run);
+    assert!(!plans.is_empty(), "nothing was run");
+    plans
+        .into_iter()
+        .filter(|(sql, step)| is_slow(step, sql))
+        .map(|(sql, step)| format!("{step}: {sql}"))
+        .collect()
+}
+
+fn on_empty(test: impl FnOnce(&mut Tx<'_>) -> Result<()> + Send + 'static) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    // plans are made on the thread that runs the test
+    store.read_blocking(test).unwrap();
+}
+
+#[test]
+fn every_list_of_deliveries_goes_by_the_index_of_its_filter() {
+    on_empty(|tx| {
+        let ways = [
+            (None, None, "PRIMARY KEY"),
+            // what most are in: the newest are found at once
+            (Some(DeliveryState::Delivered), None, "PRIMARY KEY"),
+            (Some(DeliveryState::Pending), None, "deliveries_pending"),
+            (Some(DeliveryState::Dead), None, "deliveries_dead"),
+            (Some(DeliveryState::Buried), None, "deliveries_buried"),
+            (None, Some("x"), "deliveries_of_destination"),
+            (Some(DeliveryState::Delivered), Some("x"), "deliveries_of_destination"),
+            (Some(DeliveryState::Pending), Some("x"), "deliveries_pending"),
+            (Some(DeliveryState::Dead), Some("x"), "deliveries_dead"),
+            (Some(DeliveryState::Buried), Some("x"), "deliveries_buried"),
+        ];
+        for (state, destination, index) in ways {
+            for before in [None, Some(Id(7))] {
+                let plan = steps(tx, |tx| crate::deliveries::page(tx, state, destination, before, 50));
+                let [step] = &plan[..] else { panic!("{state:?} {destination:?}: {plan:?}") };
+                assert!(step.contains(index), "{state:?} {destination:?}: {step}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_list_of_incidents_goes_by_the_index_of_its_filter() {
+    on_empty(|tx| {
+        let ways = [
+            (Which::Active, "incidents_active"),
+            // what most are: the newest are found at once
+            (Which::Resolved, "PRIMARY KEY"),
+            (Which::All, "PRIMARY KEY"),
+        ];
+        for (which, index) in ways {
+            let plan = steps(tx, |tx| crate::incidents::page(tx, which, None, 50, 500, |_| true));
+            assert!(plan.len() == 1 && plan[0].contains(index), "{which:?}: {plan:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn counts_are_lengths_of_indexes() {
+    on_empty(|tx| {
+        let plan = steps(tx, crate::incidents::count_active);
+        assert!(plan.len() == 1 && plan[0].contains("COVERING INDEX incidents_active"), "{plan:?}");
+        let plan = steps(tx, crate::deliveries::backlog);
+        assert!(plan[0].contains("COVERING INDEX deliveries_"), "{plan:?}");
+        assert!(plan[1].contains("COVERING INDEX deliveries_dead"), "{plan:?}");
+        assert!(plan[2].contains("INDEX deliveries_pending"), "{plan:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let sweep = |tx: &mut Tx<'_>| {
+        let keep = Keep { resolved_since: Time(9), repeats_since: Time(9), most_incidents: 9, most_bytes: 9 };
+        crate::retention::sweep(tx, &keep, 10)
+    };
+    let all = store.write_blocking(move |tx| {
+        let mut all = slow_steps(tx, sweep);
+        all.extend(slow_steps(tx, |tx| crate::deliveries::claim(tx, "x", Time(1), Time(2), 10)));
+        all.extend(slow_steps(tx, |tx| crate::deliveries::end_leases(tx, Time(1))));
+        Ok(all)
+    });
+    let mut slow = all.unwrap();
+    let read = store.read_blocking(|tx| {
+        let mut all = slow_steps(tx, |tx| crate::events::list(tx, None, None, 50));
+        all.extend(slow_steps(tx, |tx| crate::events::list(tx, Some(Id(1)), None, 50)));
+        all.extend(slow_steps(tx, |tx| crate::events::waiting(tx, 50)));
+        all.extend(slow_steps(tx, crate::events::last_id));
+        all.extend(slow_steps(tx, |tx| crate::inbox::page(tx, None, None, 50)));
+        all.extend(slow_steps(tx, |tx| crate::inbox::page(tx, Some("x"), None, 50)));
+        all.extend(slow_steps(tx, |tx| crate::silences::ending_after(tx, Time(1))));
+        all.extend(slow_steps(tx, |tx| crate::ledger::timeline(tx, Id(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::ledger::deliveries_of(tx, Id(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::deliveries::attempts(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::deliveries::next_due(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::deliveries::lanes_busy(tx, &[1])));
+        all.extend(slow_steps(tx, crate::deliveries::destinations_waiting));
+        all.extend(slow_steps(tx, crate::deliveries::last_id));
+        all.extend(slow_steps(tx, |tx| crate::incidents::due(tx, Time(1), 50)));
+        all.extend(slow_steps(tx, crate::incidents::next_due));
+        all.extend(slow_steps(tx, |tx| crate::incidents::live_by_keys(tx, &["x"])));
+        all.extend(slow_steps(tx, |tx| crate::incidents::active_after(tx, Id(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::groups::due(tx, Time(1), 50)));
+        all.extend(slow_steps(tx, crate::groups::next_due));
+        all.extend(slow_steps(tx, |tx| crate::groups::after(tx, Id(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::groups::by_keys(tx, &[("x", "y")])));
+        all.extend(slow_steps(tx, |tx| crate::groups::of_incidents(tx, &[Id(1)])));
+        all.extend(slow_steps(tx, |tx| crate::groups::members(tx, &[Id(1)])));
+        all.extend(slow_steps(tx, |tx| crate::groups::count_members(tx, Id(1), 50)));
+        Ok(all)
+    });
+    slow.extend(read.unwrap());
+    assert!(slow.is_empty(), "{slow:#?}");
+}
+
+#[test]
+fn a_database_of_an_earlier_version_gets_the_indexes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let back = store.write_blocking(|tx| {
+        let made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%of_destination%'";
+        for name in tx.query(made, &[], |row| row.string(0))? {
+            tx.script(&format!("DROP INDEX {name}"))?;
+        }
+        let rest = "DROP INDEX incidents_active; CREATE INDEX incidents_active ON incidents (id) WHERE state < 2; \
+                      DROP INDEX deliveries_pending; DROP INDEX deliveries_buried; \
+                      DELETE FROM schema_migrations WHERE version > 2;";
+        tx.script(rest)
+    });
+    back.unwrap();
+    store.close();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let plan =
+        store.read_blocking(|tx| Ok(steps(tx, |tx| crate::deliveries::page(tx, None, Some("x"), None, 50))));
+    assert!(plan.unwrap()[0].contains("deliveries_of_destination"));
+}
