@@ -20,6 +20,9 @@ pub struct Core {
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
+    node: i64,
+    /// when other nodes were rung last
+    rang_at: AtomicI64,
     /// Which desks of this node have room.
     pub rooms: Rooms,
     /// What has been done.
@@ -34,6 +37,8 @@ impl Core {
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
             latest: AtomicI64::new(0),
+            node,
+            rang_at: AtomicI64::new(0),
             rooms: Rooms::default(),
             counters: Counters::default(),
         }
@@ -67,6 +72,19 @@ impl Core {
     /// The steps run at this time.
     pub(crate) fn runs_at(&self, now: Time) {
         self.latest.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Rings other nodes, when this transaction is committed: there is more to do than this one does at once.
+    pub(crate) fn ring_others(&self, tx: &mut Tx<'_>, now: Time) -> Result<()> {
+        /// Rings are hints, and rows are found without them.
+        const EVERY: Duration = Duration::from_millis(50);
+        let last = Time(self.rang_at.load(Ordering::Relaxed));
+        // a ring that lies ahead was before the clock was set back
+        if last <= now && now.since(last) < EVERY {
+            return Ok(());
+        }
+        self.rang_at.store(now.0, Ordering::Relaxed);
+        tx.ring_others(self.node)
     }
 
     /// The rules in force.

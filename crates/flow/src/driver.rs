@@ -25,6 +25,7 @@ use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs::{self, NewSilence, NotSilenced};
 
+mod bells;
 mod intake;
 mod once;
 
@@ -139,6 +140,9 @@ impl Hub {
         tracker.spawn(service.run(inbox_of_notes, stop.clone()));
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
+        if hub.store.engine() == store::Engine::Postgres {
+            tracker.spawn(hub.clone().listens());
+        }
         Ok(hub)
     }
 

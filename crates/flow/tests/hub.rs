@@ -216,3 +216,36 @@ fn who_rides_with_one_that_fails_does_not_fail_with_it() {
         assert!(hub.stop(DEADLINE).await);
     });
 }
+
+/// A lost connection to listen on costs latency only, and is made again.
+#[test]
+fn a_node_listens_again_after_its_connection_was_lost() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(url) = support::fresh_database().await else {
+            eprintln!("SKIPPED ON POSTGRESQL: NIGHTBELL_TEST_POSTGRES is not set");
+            return;
+        };
+        let mut messages = listen("listens");
+        let store = Store::open(&Location::Url(url)).await.unwrap();
+        let hub = hub(store.clone(), "listens").await;
+        let mut ended = Vec::new();
+        for _ in 0..2 {
+            let ends = "SELECT pid::bigint, pg_terminate_backend(pid)::text FROM pg_stat_activity \
+                        WHERE query LIKE 'LISTEN%' AND datname = current_database()";
+            let listener = async {
+                loop {
+                    let found =
+                        store.read(move |tx| tx.query_one(ends, &[], |row| row.int(0))).await.unwrap();
+                    if let Some(pid) = found.filter(|pid| !ended.contains(pid)) {
+                        return pid;
+                    }
+                }
+            };
+            ended.push(tokio::time::timeout(DEADLINE, listener).await.expect("it listens again"));
+        }
+        hub.accept(vec![alert(1)]).await.unwrap();
+        next(&mut messages).await;
+        assert!(hub.stop(DEADLINE).await);
+    });
+}

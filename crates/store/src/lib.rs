@@ -29,7 +29,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
 use db::Session;
-use db::postgres::{Postgres, Shared};
+use db::postgres::{COMMIT_THEN_SYNC, Postgres, Shared};
 use db::sqlite::{Job, Reply, Sqlite};
 pub use db::{Engine, Row, Tx, Value};
 pub use error::{Readable, Result, StoreError, Unreadable};
@@ -156,12 +156,17 @@ impl Store {
             Backend::Postgres(pool) => {
                 let lazy = durability == Durability::Lazy;
                 in_session(pool, move |session| {
+                    session.holds_flow = false;
                     session.script("BEGIN")?;
                     if lazy {
                         session.script("SET LOCAL synchronous_commit TO OFF")?;
                     }
                     let result = write(&mut Tx { session: Session::Postgres(session) });
-                    session.script(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+                    session.script(match &result {
+                        Err(_) => "ROLLBACK",
+                        Ok(_) if session.holds_flow && !lazy => COMMIT_THEN_SYNC,
+                        Ok(_) => "COMMIT",
+                    })?;
                     result
                 })
                 .await
@@ -201,6 +206,19 @@ impl Store {
                 })
                 .await
             }
+        }
+    }
+
+    /// Hears what other nodes on the same database ring ([`Tx::ring_others`]), until the connection is lost.
+    /// `ring` is called with nothing when listening begins, since what was rung before may have been missed, and
+    /// then with the number of each node that rings, this one among them.
+    ///
+    /// # Errors
+    /// When the connection is lost; on SQLite at once, since there are no other nodes.
+    pub async fn listen(&self, ring: impl FnMut(Option<i64>)) -> Result<()> {
+        match &*self.backend {
+            Backend::Sqlite { .. } => Err(StoreError::NotOurs("there are no other nodes".to_owned())),
+            Backend::Postgres(pool) => pool.listen(ring).await,
         }
     }
 

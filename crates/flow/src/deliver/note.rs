@@ -18,6 +18,8 @@ pub enum Note {
     Claimed(String, store::Result<Found>),
     /// A message was answered.
     Answered(Box<Answered>),
+    /// Another node has something new.
+    Look,
     /// A look at the queue has ended: which destinations have something pending.
     Waiting(store::Result<Vec<String>>),
     /// What was addressed to destinations that are not there any more has been seen to.

@@ -101,7 +101,9 @@ impl Service {
                     found
                 }
                 Note::Handed(found) => found,
-                Note::Ring(_) | Note::Recorded(..) | Note::Waiting(_) | Note::Settled => continue,
+                Note::Look | Note::Ring(_) | Note::Recorded(..) | Note::Waiting(_) | Note::Settled => {
+                    continue;
+                }
             };
             back.extend(found.into_iter().map(|(delivery, _)| (delivery.id, delivery.due_at)));
         }
@@ -158,6 +160,7 @@ impl Service {
                 self.answered(state, *answered);
                 self.work(state, &name);
             }
+            Note::Look => self.look(state),
             Note::Waiting(waiting) => {
                 state.looking = false;
                 match waiting {

@@ -44,6 +44,9 @@ pub(crate) fn tick(core: &Core, tx: &mut Tx<'_>, room: Room, now: Time) -> Resul
     if due.len() as i64 == GROUPS_PER_TICK {
         tick.due = Some(now);
     }
+    if !tick.rung.is_empty() || tick.due.is_some_and(|due| due <= now) {
+        core.ring_others(tx, now)?;
+    }
     Ok(tick)
 }
 

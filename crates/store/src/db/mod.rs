@@ -158,10 +158,23 @@ impl Tx<'_> {
     pub fn lock_flow(&mut self) -> Result<()> {
         /// Any number that nobody else uses as a lock.
         const FLOW: i64 = 0x6e62_666c_6f77;
-        if self.engine() == Engine::Postgres {
+        if let Session::Postgres(session) = &mut self.session {
+            session.holds_flow = true;
             self.query("SELECT 1::bigint FROM pg_advisory_xact_lock($1)", &[FLOW.into()], |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Rings the bells of other nodes on the same database, when this is committed. A hint: a lost ring costs
+    /// latency only.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub fn ring_others(&mut self, node: i64) -> Result<()> {
+        match &mut self.session {
+            Session::Sqlite(_) => Ok(()),
+            Session::Postgres(session) => session.ring(node),
+        }
     }
 
     /// Runs a script of several statements without parameters.

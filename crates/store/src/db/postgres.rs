@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
 use super::{Row, Value};
 use crate::error::{Result, StoreError};
@@ -31,6 +32,15 @@ const MAX_PIPELINED: usize = 256;
 /// Prepared statements that a connection keeps; lists with filters make many texts.
 const STATEMENTS: usize = 512;
 
+/// The channel on which nodes ring.
+const CHANNEL: &str = "nightbell";
+/// How long nothing is heard before the server is asked whether it is still there: who listens says nothing.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Ends a transaction that holds the lock of the flow, waiting for the disk only when the lock is free again
+/// (`docs/adr/0006-the-lock-ends-before-the-sync.md`): whatever is committed with a sync after it takes it along.
+pub(crate) const COMMIT_THEN_SYNC: &str = "SET LOCAL synchronous_commit TO OFF; COMMIT; \
+    BEGIN; SELECT pg_logical_emit_message(true, 'nightbell', ''); COMMIT";
+
 /// Connections to one database.
 pub(crate) struct Postgres {
     config: tokio_postgres::Config,
@@ -44,6 +54,8 @@ pub(crate) struct Session {
     client: Client,
     statements: HashMap<String, Statement>,
     runtime: Handle,
+    /// whether its transaction holds the lock of the flow
+    pub holds_flow: bool,
 }
 
 impl Postgres {
@@ -82,7 +94,34 @@ impl Postgres {
             reason = "a connection outlives nothing: it ends with its client"
         )]
         tokio::spawn(connection);
-        Ok((Session { client, statements: HashMap::new(), runtime: self.runtime.clone() }, permit))
+        let runtime = self.runtime.clone();
+        Ok((Session { client, statements: HashMap::new(), runtime, holds_flow: false }, permit))
+    }
+
+    /// Hears what nodes ring, over a connection of its own, until that is lost. `ring` is called with nothing
+    /// when listening begins, since what was rung before may have been missed, and then with each ring.
+    pub async fn listen(&self, mut ring: impl FnMut(Option<i64>)) -> Result<()> {
+        let mut config = self.config.clone();
+        let (client, mut connection) = config.keepalives_idle(KEEPALIVE).connect(NoTls).await?;
+        let mut messages = futures::stream::poll_fn(|context| connection.poll_message(context));
+        let text = format!("LISTEN {CHANNEL}");
+        let mut begins = std::pin::pin!(client.batch_execute(&text));
+        let mut listening = false;
+        loop {
+            tokio::select! {
+                begun = &mut begins, if !listening => {
+                    begun?;
+                    listening = true;
+                    ring(None);
+                }
+                message = messages.next() => match message {
+                    Some(Ok(AsyncMessage::Notification(it))) => ring(it.payload().parse().ok()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error.into()),
+                    None => return Err(StoreError::Unavailable("the connection is closed".to_owned())),
+                },
+            }
+        }
     }
 
     /// Gives a connection back. One that is inside a broken transaction is not given back but dropped.
@@ -97,6 +136,13 @@ impl Session {
     /// Runs statements without parameters.
     pub fn script(&mut self, sql: &str) -> Result<()> {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+
+    /// Rings the nodes that listen, when the transaction commits; the same ring twice is one.
+    pub fn ring(&mut self, node: i64) -> Result<()> {
+        let ring =
+            self.execute("SELECT pg_notify($1, $2)", &[CHANNEL.into(), Value::Text(&node.to_string())]);
+        ring.map(drop)
     }
 
     fn prepare(&mut self, sql: &str) -> Result<Statement> {
