@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{fmt, r#gen, seeds, shell, test, tidy};
+use crate::{fmt, fuzz, seeds, shell, test, tidy};
 
 /// Packages in the lock file that we allow ourselves: each one is built, audited and updated by somebody.
 const MAX_LOCKED_PACKAGES: usize = 600;
@@ -47,13 +47,12 @@ pub fn run(args: &Args) -> Result<()> {
         ("locked packages", || fully(locked_packages())),
         ("build", || fully(shell::build_nightbell(false).map(drop))),
         ("clippy", || fully(clippy())),
-        ("gen", || fully(r#gen::run(&r#gen::Args { check: true }))),
         ("deny", deny),
         ("test", || fully(test::run(&test::Args::default()))),
     ];
     if args.long {
         checks.push(("seeds", || fully(seeds::run(&seeds::Args { count: LONG_SEEDS, from: 0 }))));
-        checks.push(("fuzz", fuzz));
+        checks.push(("fuzz", || fully(fuzz::run(&fuzz::Args { seconds: FUZZ_SECONDS }))));
     }
     let mut verdicts = Vec::new();
     for (name, check) in checks {
@@ -100,26 +99,4 @@ fn deny() -> Result<Passed> {
         return Ok(Passed::Skipped("cargo-deny is not installed (cargo install --locked cargo-deny)"));
     }
     fully(shell::run(&mut shell::cargo(["deny", "--workspace", "check", "--hide-inclusion-graph"])))
-}
-
-/// One minute for each target: enough to find what a change just broke.
-fn fuzz() -> Result<Passed> {
-    // cargo-fuzz needs a nightly toolchain, which only rustup's cargo can pick
-    let cargo_fuzz = |words: &[&str]| shell::command("cargo", [&["+nightly", "fuzz"], words].concat());
-    if !shell::root().join("fuzz/Cargo.toml").is_file() {
-        return Ok(Passed::Skipped("there is no fuzz folder"));
-    }
-    if !shell::succeeds(&mut cargo_fuzz(&["--version"])) {
-        return Ok(Passed::Skipped("it needs a nightly toolchain and cargo-fuzz"));
-    }
-    let targets = shell::output(&mut cargo_fuzz(&["list"]))?;
-    for target in targets.lines() {
-        shell::announce(&format!("fuzz {target}"));
-        let limit = format!("-max_total_time={FUZZ_SECONDS}");
-        let mut fuzz = cargo_fuzz(&["run", target, "--", &limit]);
-        // the toolchain that runs us must not leak into the one asked for
-        fuzz.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
-        shell::run(&mut fuzz)?;
-    }
-    Ok(Passed::Fully)
 }

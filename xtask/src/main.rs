@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod demo;
 mod fmt;
+mod fuzz;
 mod r#gen;
 mod seeds;
 mod test;
@@ -43,6 +44,8 @@ enum Task {
     Gen(r#gen::Args),
     /// Run many seeds of the simulated world
     Seeds(seeds::Args),
+    /// Fuzz every target for a while
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Gen(args) => r#gen::run(&args),
         Task::Seeds(args) => seeds::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
     };
     if let Err(error) = done {
         if !error.is::<shell::Told>() {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::postgres::Postgres;
-use crate::shell;
+use crate::{r#gen, shell};
 
 /// Everything that must pass, with all that it needs set up by itself.
 #[derive(Default, clap::Args)]
@@ -33,6 +33,11 @@ pub fn run(args: &Args) -> Result<()> {
     tools::provide()?;
     let postgres = shell::timed("a private PostgreSQL", || Postgres::start(&[]))?;
     let binary = shell::timed("build nightbell", || shell::build_nightbell(false))?;
+    // takes a second, and is asked of every commit
+    let generated = match &args.filter {
+        None => shell::timed("generated files", || r#gen::run(&r#gen::Args { check: true })),
+        Some(_) => Ok(()),
+    };
 
     shell::announce("tests");
     let mut test = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
@@ -54,7 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
         (false, ..) => Some(format!("cargo test failed ({status})")),
         (true, 0, Some(name)) => Some(format!("no test was run: none has {name:?} in its name")),
         (true, 0, None) => Some("no test was run".to_owned()),
-        _ => None,
+        _ => generated.err().map(|error| error.to_string()),
     };
     if let Some(wrong) = &wrong {
         println!("error: {wrong}");

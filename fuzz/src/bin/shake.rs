@@ -1,6 +1,6 @@
-//! `shake <target> [seconds] [seed]`: changes the seeds of a target at random for some seconds and runs it,
-//! where there is no cargo-fuzz. It does not know which inputs find new ways through the code, so it finds
-//! less.
+//! `shake list` names the targets; `shake <target> [seconds] [seed]` changes the seeds of one at random for
+//! some seconds and runs it, where there is no cargo-fuzz. It does not know which inputs find new ways through
+//! the code, so it finds less.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +16,10 @@ const TELLING: &[u8] = b"\0\n\r\t \"'\\{}[]()<>,:;=!~|&#%*-+._/09aZ\x7f\x80\xc3\
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|name| name == "list") {
+        nightbell_fuzz::TARGETS.iter().for_each(|(name, _)| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
     let number = |at: usize, default: u64| args.get(at).map_or(Ok(default), |text| text.parse());
     let name = args.first().map(String::as_str).unwrap_or_default();
     let (Some(target), Ok(seconds), Ok(seed)) = (nightbell_fuzz::target(name), number(1, 60), number(2, 1))
