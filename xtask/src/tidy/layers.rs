@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(why_not("nightbell-store", "nightbell-model", false), None);
         assert!(why_not("nightbell-store", "nightbell-sdk", false).is_some(), "same layer");
         assert!(why_not("nightbell-flow", "nightbell-connectors", false).is_some());
-        assert!(why_not("nightbell-flow", "nightbell-connectors", true).is_some(), "nor for its tests");
+        assert!(why_not("nightbell-flow", "nightbell-config", true).is_some(), "nor for its tests");
         assert_eq!(why_not("nightbell-flow", "nightbell-testkit", true), None);
         assert_eq!(why_not("nightbell-testkit", "nightbell-server", false), None);
         assert!(why_not("xtask", "nightbell-server", false).is_some());
