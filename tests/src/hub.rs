@@ -113,6 +113,15 @@ impl Hub {
         Hub { folder, words, wrapper: Vec::new(), child: None, address }
     }
 
+    /// Listens at the address that it has now from the next start on, too, for those who know it by that.
+    pub fn keep_address(&mut self) {
+        let address = self.address.to_string();
+        self.words
+            .iter_mut()
+            .filter(|word| *word == "127.0.0.1:0")
+            .for_each(|word| word.clone_from(&address));
+    }
+
     /// Words to run the binary by, such as `prlimit --fsize=…`, from the next start on.
     pub fn wrapped_in(&mut self, words: &[&str]) {
         self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();

@@ -138,7 +138,11 @@ fn any_text_is_a_label_and_can_be_routed_by() {
 fn everything_is_under_the_prefix() {
     let receiver = Receiver::open();
     let hub = start_with(&file("1h", &receiver), &["--route-prefix", "/foo"]);
-    assert_eq!(hub.get("/foo/api/v2/status")["cluster"]["status"], "disabled");
+    let cluster = &hub.get("/foo/api/v2/status")["cluster"];
+    assert_eq!(
+        (&cluster["status"], &cluster["peers"][0]["address"]),
+        (&json!("ready"), &json!(hub.address().to_string()))
+    );
     assert_eq!(hub.ask("GET", "/foo/-/ready", "").status, 200);
     assert_eq!(hub.ask("GET", "/api/v2/status", "").status, 404);
     assert_eq!(hub.ask("GET", "/", "").header("location"), Some("/foo"));

@@ -266,3 +266,49 @@ fn a_route_that_continues_tells_those_after_it_as_well() {
     assert_eq!(told(&all.wait_count(1, PATIENCE)[0], "team"), ["ops:firing"]);
     assert_eq!((all.heard().len(), db.heard().len()), (1, 1));
 }
+
+#[test]
+fn what_goes_on_is_not_told_to_be_over_after_an_absence() {
+    let receiver = Receiver::open();
+    let route = "  group_by: [alertname]\n  group_wait: 0s\n  group_interval: 1s\n";
+    let mut hub = start(&file(route, &[&url(&receiver)]));
+    let first = ago(60);
+    let ends = ahead(2);
+    send(&hub, &[test(&[]).from(first).until(ends), Alert::new(&[("alertname", "other")]).until(ends)]);
+    receiver.wait_count(2, PATIENCE);
+    hub.wait_delivered(2);
+    hub.kill();
+    nightbell_acceptance::wait_for("both ends to pass", PATIENCE, || (now() > ends).then_some(()));
+    hub.wake();
+    receiver.stays_at(2, 2 * SECOND);
+    // its sender is back, and says that it goes on; then that it is over
+    send(&hub, &[test(&[]).from(first).until(ahead(300))]);
+    receiver.stays_at(2, 2 * SECOND);
+    let shown = hub.get("/api/v2/alerts?filter=alertname%3Dtest");
+    assert_eq!(
+        shown[0]["startsAt"].as_str().unwrap().parse::<model::Time>().unwrap().as_seconds(),
+        first.as_seconds()
+    );
+    send(&hub, &[test(&[]).from(first).until(now())]);
+    assert_eq!(told(&receiver.wait_count(3, PATIENCE)[2], "alertname"), ["test:resolved"]);
+}
+
+#[test]
+fn what_is_urgent_does_not_wait_for_its_groups_tick() {
+    let receiver = Receiver::open();
+    let hub = nightbell_acceptance::Hub::start(&format!(
+        "[incidents]\nurgent = ['severity=\"critical\"']\n[route]\nreceiver = \"ops\"\ngroup_by = [\"alertname\"]\n\
+         group_wait = \"0s\"\ngroup_interval = \"10m\"\n[[receivers.ops.webhook]]\nurl = \"{}\"\n",
+        receiver.url("/hook")
+    ));
+    let alert = |n: &str, severity: &str| test(&[("n", n), ("severity", severity)]);
+    send(&hub, &[alert("1", "warning")]);
+    receiver.wait_count(1, PATIENCE);
+    send(&hub, &[alert("2", "warning")]);
+    receiver.stays_at(1, SECOND);
+    send(&hub, &[alert("3", "critical")]);
+    let heard = receiver.wait_count(2, PATIENCE);
+    assert_eq!(told(&heard[1], "n"), ["1:firing", "2:firing", "3:firing"], "what waited comes along");
+    send(&hub, &[alert("3", "critical")]);
+    receiver.stays_at(2, SECOND);
+}

@@ -192,6 +192,7 @@ fn assemble(
     let intervals = rules::intervals(&root, problems);
     let inhibitions = rules::inhibitions(&root, problems);
     let route = route(Known::of(&root), problems);
+    let urgent = incidents.as_ref().map(|it| rules::urgent(&root, &it.urgent, problems));
     let (server, incidents) = (server?, incidents?);
     let rules = Rules {
         root: route?,
@@ -200,6 +201,8 @@ fn assemble(
         intervals,
         resolve_timeout: incidents.resolve_timeout,
         reopen_within: incidents.reopen_within,
+        restart_grace: incidents.restart_grace,
+        urgent: urgent.unwrap_or_default(),
         external_url: server.external_url.clone(),
     };
     if let Err(bad) = rules.check() {

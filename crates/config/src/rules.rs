@@ -263,6 +263,17 @@ fn sorted(mut matchers: Vec<matcher::Matcher>) -> Matchers {
     Matchers(matchers)
 }
 
+/// What is urgent.
+pub(crate) fn urgent(root: &Node, texts: &[String], problems: &mut Problems) -> Matchers {
+    let path = Path::of(&["incidents", "urgent"]);
+    let found = matchers(texts);
+    for (n, error) in found.errors {
+        let path = path.index(n);
+        problems.error(&root.origin_at(&path), &path, error);
+    }
+    found.matchers
+}
+
 /// Makes the inhibitions.
 pub(crate) fn inhibitions(root: &Node, problems: &mut Problems) -> Vec<Inhibition> {
     let path = Path::of(&["inhibit"]);

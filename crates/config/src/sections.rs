@@ -157,11 +157,24 @@ pub(crate) struct Incidents {
     #[serde(with = "model::time::span")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) resolve_timeout: Duration,
+    /// How long after a start nothing ends by itself: senders could not be heard while the hub was away.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub(crate) restart_grace: Duration,
+    /// New incidents that match all of these are told at once, though their group has a message behind it and
+    /// would wait for its group interval.
+    pub(crate) urgent: Vec<String>,
 }
 
 impl Default for Incidents {
     fn default() -> Self {
-        Incidents { reopen_within: Duration::ZERO, resolve_timeout: Duration::from_secs(300) }
+        Incidents {
+            reopen_within: Duration::ZERO,
+            resolve_timeout: Duration::from_secs(300),
+            // Prometheus says once a minute what fires
+            restart_grace: Duration::from_secs(75),
+            urgent: Vec::new(),
+        }
     }
 }
 

@@ -22,6 +22,11 @@ impl Hub {
             self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
         }
         let live = self.core.live();
+        let grace = live.rules.restart_grace;
+        if !grace.is_zero() {
+            let put_off = move |tx: &mut Tx<'_>| store::incidents::put_off_ends(tx, now + grace);
+            self.store.write(Durability::Lazy, put_off).await?;
+        }
         let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
         self.set_version(version);
         self.reroute_if_needed(version).await

@@ -129,7 +129,10 @@ pub(crate) fn join(
         let name = (route.receiver.as_str(), key.as_str());
         if let Some(group) = groups.get(&name) {
             members.push((group.id, incident.id));
-            rings.push((group.id, group.clock.due_for_news(&route.timing, incident.started_at, now)));
+            // what has not gathered yet goes on gathering; what is urgent does not wait for a tick
+            let at_once = group.clock.ticked_at.is_some() && live.rules.is_urgent(&incident.labels);
+            let due = || group.clock.due_for_news(&route.timing, incident.started_at, now);
+            rings.push((group.id, if at_once { now } else { due() }));
             continue;
         }
         let fresh = || Begun { group: begin(core, key, route, incident, now), members: Vec::new() };

@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::group::Hold;
 use crate::incident::Policy;
 use crate::inhibition::Inhibition;
+use crate::labels::Labels;
+use crate::matcher::Matchers;
 use crate::receiver::{Place, Receiver};
 use crate::route::Route;
 use crate::time::Time;
@@ -30,6 +32,11 @@ pub struct Rules {
     /// How long after its end a raise re-opens an incident.
     #[serde(with = "crate::time::span")]
     pub reopen_within: Duration,
+    /// How long after a start nothing ends by itself, so that senders can say again what goes on.
+    #[serde(with = "crate::time::span")]
+    pub restart_grace: Duration,
+    /// What is told at once even when its group has been told of others; none: nothing.
+    pub urgent: Matchers,
     /// Where people reach this Nightbell; no slash at the end.
     pub external_url: String,
 }
@@ -70,6 +77,8 @@ impl Rules {
             intervals: BTreeMap::new(),
             resolve_timeout: Duration::from_secs(300),
             reopen_within: Duration::ZERO,
+            restart_grace: Duration::ZERO,
+            urgent: Matchers::default(),
             external_url: String::new(),
         }
     }
@@ -101,6 +110,11 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    /// Whether a new incident with these labels does not wait for its group's next tick.
+    pub fn is_urgent(&self, labels: &Labels) -> bool {
+        !self.urgent.0.is_empty() && self.urgent.matches(labels)
     }
 
     /// The policy for the life of incidents.

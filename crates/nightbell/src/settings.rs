@@ -157,6 +157,8 @@ fn two(
     let mut rules = routing.rules.clone();
     rules.external_url.clone_from(&config.rules.external_url);
     rules.reopen_within = config.rules.reopen_within;
+    rules.restart_grace = config.rules.restart_grace;
+    rules.urgent.clone_from(&config.rules.urgent);
     if !sets_resolve_timeout(&routing) {
         rules.resolve_timeout = config.rules.resolve_timeout;
     }

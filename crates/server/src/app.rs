@@ -1,7 +1,8 @@
 //! What the handlers share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use flow::Hub;
@@ -139,14 +140,30 @@ pub struct App {
     /// Ends what would never end by itself.
     pub(crate) stopping: CancellationToken,
     exposed: RwLock<Arc<Exposed>>,
+    /// Whether the last reload worked, and when one last did.
+    reloaded: Mutex<(bool, Time)>,
+    /// Where it listens, once it does.
+    pub(crate) listening: OnceLock<SocketAddr>,
 }
 
 impl App {
+    /// Notes that the configuration was loaded again, or could not be.
+    pub fn note_reload(&self, worked: bool) {
+        let mut reloaded = self.reloaded.lock().unwrap_or_else(PoisonError::into_inner);
+        *reloaded = (worked, if worked { self.now() } else { reloaded.1 });
+    }
+
+    /// Whether the last reload worked, and when the configuration in force was loaded.
+    pub(crate) fn last_reload(&self) -> (bool, Time) {
+        *self.reloaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ready to be served.
     pub fn new(setup: Setup) -> Shared {
         let Setup { hub, kinds, options, exposed, version, reload } = setup;
+        let now = hub.clock.now();
         Arc::new(App {
-            started_at: hub.clock.now(),
+            started_at: now,
             hub,
             kinds,
             version,
@@ -157,6 +174,8 @@ impl App {
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
             stopping: CancellationToken::new(),
             exposed: RwLock::new(Arc::new(exposed)),
+            reloaded: Mutex::new((true, now)),
+            listening: OnceLock::new(),
             options,
         })
     }

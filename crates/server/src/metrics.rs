@@ -1,5 +1,7 @@
 //! The page `/metrics`.
 
+mod alertmanager;
+mod counted;
 mod page;
 mod process;
 

@@ -124,6 +124,17 @@ pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Time>> {
     Ok(tx.query_one(sql, &[], |row| row.opt_time(0))?.flatten())
 }
 
+/// How many groups there are, and how many incidents something kept back at their groups' last ticks.
+///
+/// # Errors
+/// When the database is gone.
+pub fn counts(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    let sql = "SELECT (SELECT COUNT(*) FROM groups), \
+               (SELECT COUNT(DISTINCT incident_id) FROM members WHERE hold <> '')";
+    let counts = tx.query_one(sql, &[], |row| Ok((row.int(0)?, row.int(1)?)))?;
+    Ok(counts.unwrap_or_default())
+}
+
 /// All groups after an id: for going through all of them in steps.
 ///
 /// # Errors

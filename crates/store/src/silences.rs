@@ -63,6 +63,29 @@ pub fn ending_after(tx: &mut Tx<'_>, at: Time) -> Result<Vec<Silence>> {
     Ok(found?.into_iter().flatten().collect())
 }
 
+/// How many silences stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In force.
+    pub active: i64,
+    /// To come.
+    pub pending: i64,
+    /// Over.
+    pub expired: i64,
+}
+
+/// Counts silences by where they stand.
+///
+/// # Errors
+/// When the database is gone.
+pub fn counts(tx: &mut Tx<'_>, at: Time) -> Result<Counts> {
+    let sql = "SELECT COUNT(*), COUNT(CASE WHEN ends_at <= $1 THEN 1 END), \
+               COUNT(CASE WHEN ends_at > $1 AND starts_at > $1 THEN 1 END) FROM silences";
+    let found = tx.query_one(sql, &[at.into()], |row| Ok([row.int(0)?, row.int(1)?, row.int(2)?]))?;
+    let [all, expired, pending] = found.unwrap_or_default();
+    Ok(Counts { active: all - expired - pending, pending, expired })
+}
+
 /// A number that changes whenever a silence does.
 ///
 /// # Errors

@@ -55,6 +55,9 @@ impl Reloader {
     pub async fn reload(&self) -> Result<(), String> {
         let _turn = self.busy.lock().await;
         let result = self.try_reload().await;
+        if let Some(app) = self.app.get().and_then(Weak::upgrade) {
+            app.note_reload(result.is_ok());
+        }
         if let Err(why) = &result {
             tracing::error!("the configuration was not reloaded, the old one stays in force: {why}");
         }

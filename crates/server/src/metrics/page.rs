@@ -1,22 +1,18 @@
 //! The page `/metrics`: what the flow, the store and the server have counted, and how things stand.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use flow::counters::{Counters, Family};
+use flow::counters::Counters;
 use model::Time;
 use model::delivery::Health;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use store::Stats;
 
-use super::process;
+use super::counted::Counted;
+use super::{alertmanager, process};
 use crate::app::App;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,7 +27,9 @@ pub async fn page(app: &App) -> Response {
     registry.register_with_unit("http_request_duration", "Time that requests took", Unit::Seconds, seconds);
     registry.register_collector(Box::new(Counted::of(app, rows.as_ref().ok())));
     let mut bare = Registry::default();
-    bare.register_collector(Box::new(Counted::of_process(app)));
+    let mut others = Counted::of_process(app);
+    alertmanager::add(&mut others, app, rows.as_ref().ok().map(|rows| &rows.alertmanager));
+    bare.register_collector(Box::new(others));
     let mut text = String::new();
     // writing to a String cannot fail
     let _ = prometheus_client::encoding::text::encode_registry(&mut text, &bare);
@@ -48,6 +46,7 @@ struct Rows {
     oldest: f64,
     due_lag: f64,
     healths: Vec<(String, Health)>,
+    alertmanager: alertmanager::Rows,
 }
 
 impl Rows {
@@ -63,58 +62,14 @@ impl Rows {
             oldest: oldest.map_or(0.0, |at| now.since(at).as_secs_f64()),
             due_lag: due.map_or(0.0, |at| now.since(at).as_secs_f64()),
             healths: store::deliveries::healths(tx)?,
+            alertmanager: alertmanager::Rows::read(tx, now, open + acknowledged)?,
         })
     }
 }
 
-/// Labels of one value.
-type Labels = Vec<(&'static str, String)>;
-
-/// A metric with its values at this moment.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    unit: Option<Unit>,
-    kind: MetricType,
-    values: Vec<(Labels, f64)>,
-}
-
-/// Metrics that are put together when they are asked for.
-struct Counted(Vec<Metric>);
-
-impl std::fmt::Debug for Counted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Counted").field(&self.0.len()).finish()
-    }
-}
-
 impl Counted {
-    fn add(&mut self, kind: MetricType, name: &'static str, help: &'static str, values: Vec<(Labels, f64)>) {
-        self.0.push(Metric { name, help, unit: None, kind, values });
-    }
-
-    fn counter(&mut self, name: &'static str, help: &'static str, value: f64) {
-        self.add(MetricType::Counter, name, help, vec![(Vec::new(), value)]);
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &'static str, value: f64) {
-        self.add(MetricType::Gauge, name, help, vec![(Vec::new(), value)]);
-    }
-
-    fn family(&mut self, name: &'static str, help: &'static str, label: &'static str, of: &Family) {
-        let values = of.all().into_iter().map(|(name, count)| (vec![(label, name)], count as f64));
-        self.add(MetricType::Counter, name, help, values.collect());
-    }
-
-    /// Says that the last metric counts seconds.
-    fn seconds(&mut self) {
-        if let Some(last) = self.0.last_mut() {
-            last.unit = Some(Unit::Seconds);
-        }
-    }
-
     fn of(app: &App, rows: Option<&Rows>) -> Self {
-        let mut all = Counted(Vec::new());
+        let mut all = Counted::default();
         all.flow(&app.hub.core.counters);
         all.store(app.hub.store.stats());
         let up = if rows.is_some() { 1.0 } else { 0.0 };
@@ -200,7 +155,7 @@ impl Counted {
 
     /// What every program has, under the names that they have everywhere.
     fn of_process(app: &App) -> Self {
-        let mut all = Counted(Vec::new());
+        let mut all = Counted::default();
         let started = app.started_at.0 as f64 / 1e6;
         all.gauge("process_start_time", "Start time of the process since unix epoch", started);
         all.seconds();
@@ -213,60 +168,5 @@ impl Counted {
             all.gauge("process_threads", "Number of threads", own.threads);
         }
         all
-    }
-}
-
-impl Collector for Counted {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        for metric in &self.0 {
-            let values = Values { kind: metric.kind, values: &metric.values };
-            let encoder =
-                encoder.encode_descriptor(metric.name, metric.help, metric.unit.as_ref(), metric.kind)?;
-            values.encode(encoder)?;
-        }
-        Ok(())
-    }
-}
-
-/// The values of one metric.
-struct Values<'a> {
-    kind: MetricType,
-    values: &'a [(Labels, f64)],
-}
-
-impl Values<'_> {
-    fn one(&self, value: f64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        match self.kind {
-            MetricType::Counter => ConstCounter::new(value).encode(encoder),
-            _ => ConstGauge::new(value).encode(encoder),
-        }
-    }
-}
-
-impl TypedMetric for Values<'_> {
-    const TYPE: MetricType = MetricType::Unknown;
-}
-
-impl EncodeMetric for Values<'_> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        // one set of labels, one line
-        let lines: BTreeMap<Vec<(&str, &str)>, f64> = self
-            .values
-            .iter()
-            .map(|(labels, value)| {
-                (labels.iter().map(|(name, text)| (*name, text.as_str())).collect(), *value)
-            })
-            .collect();
-        for (labels, value) in lines {
-            if labels.is_empty() {
-                return self.one(value, encoder);
-            }
-            self.one(value, encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn metric_type(&self) -> MetricType {
-        self.kind
     }
 }

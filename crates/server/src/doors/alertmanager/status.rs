@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use super::alert::{Millis, ReceiverRef};
 use super::config;
 use super::list::document;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 
 /// What Alertmanager says of itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AlertmanagerStatus)]
 pub(super) struct StatusOut<'a> {
-    /// Alertmanager's own way of running several, which we do not have.
+    /// Alertmanager's way of running several: there is this one.
     cluster: Cluster,
     /// The configuration.
     config: Config<'a>,
@@ -26,15 +26,38 @@ pub(super) struct StatusOut<'a> {
     version_info: VersionInfo<'a>,
 }
 
-/// Alertmanager's own way of running several.
+/// Alertmanager's way of running several. Ours share a database and need not know each other.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AlertmanagerCluster)]
 struct Cluster {
-    /// Empty.
-    #[schema(value_type = Vec<String>)]
-    peers: [(); 0],
-    /// `disabled`.
+    /// This one's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// This one, as soon as it listens.
+    peers: Vec<Peer>,
+    /// `ready`, as soon as it listens.
     status: &'static str,
+}
+
+/// One of several.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AlertmanagerPeer)]
+struct Peer {
+    /// Where it listens.
+    address: String,
+    /// Its name.
+    name: String,
+}
+
+impl Cluster {
+    fn of(app: &App) -> Self {
+        let Some(address) = app.listening.get() else {
+            return Cluster { name: None, peers: Vec::new(), status: "disabled" };
+        };
+        let name = format!("nightbell-{}", app.hub.store.node());
+        let peer = Peer { address: address.to_string(), name: name.clone() };
+        Cluster { name: Some(name), peers: vec![peer], status: "ready" }
+    }
 }
 
 /// The configuration.
@@ -75,7 +98,7 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Response {
         None => config::of(&app.hub.core.live().rules),
     };
     document(&StatusOut {
-        cluster: Cluster { peers: [], status: "disabled" },
+        cluster: Cluster::of(&app),
         config: Config { original: exposed.alertmanager_config.as_deref().unwrap_or(&made) },
         uptime: Millis(app.started_at),
         version_info: VersionInfo {
