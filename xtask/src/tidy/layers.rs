@@ -12,6 +12,7 @@ use crate::shell;
 /// direction of dependency.
 const LAYERS: &[(&str, u8)] = &[
     ("nightbell-model", 0),
+    ("nightbell-gotemplate", 0),
     ("nightbell-plugin-protocol", 0),
     ("nightbell-store", 1),
     ("nightbell-sdk", 1),
