@@ -21,6 +21,7 @@ mod tests;
 
 pub use parse::{parse, parse_list};
 use pattern::Pattern;
+pub use pattern::from_go as regex_from_go;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

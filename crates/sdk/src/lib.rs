@@ -12,6 +12,7 @@ pub mod reference;
 pub mod registry;
 pub mod secret;
 pub mod source;
+pub mod surroundings;
 
 pub use answer::Answer;
 pub use destination::{Context, Destination, Facts, Inbox};
@@ -20,3 +21,4 @@ pub use reference::reference_markdown;
 pub use registry::{BadSettings, Registry};
 pub use secret::Secret;
 pub use source::{Refusal, Request, Source};
+pub use surroundings::Surroundings;

@@ -132,6 +132,11 @@ fn type_of(schema: &Value) -> String {
     if schema.get("enum").is_some() || schema.get("const").is_some() {
         return "choice".to_owned();
     }
+    let format = schema.get("format").and_then(Value::as_str);
+    if format == Some("template") {
+        // as a text or as a table of its own, it is one
+        return "template".to_owned();
+    }
     let names: Vec<&str> = match schema.get("type") {
         Some(Value::Array(all)) => {
             all.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
@@ -139,7 +144,6 @@ fn type_of(schema: &Value) -> String {
         Some(Value::String(one)) => vec![one],
         _ => return "anything".to_owned(),
     };
-    let format = schema.get("format").and_then(Value::as_str);
     let word = |name: &str| match (name, format) {
         ("array", _) => format!("list of {}", schema.get("items").map_or("anything".to_owned(), type_of)),
         ("object", _) => {
@@ -149,7 +153,7 @@ fn type_of(schema: &Value) -> String {
             }
             format!("table of {}", values.map_or("anything".to_owned(), type_of))
         }
-        ("string", Some(format @ ("template" | "expression" | "span"))) => format.to_owned(),
+        ("string", Some(format @ ("expression" | "span"))) => format.to_owned(),
         ("string", _) => "text".to_owned(),
         ("boolean", _) => "yes or no".to_owned(),
         ("integer" | "number", _) => "number".to_owned(),

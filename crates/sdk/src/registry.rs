@@ -13,6 +13,7 @@ use crate::destination::{Context, Destination, Facts};
 use crate::message::Message;
 use crate::secret::{self, Secret};
 use crate::source::{Refusal, Request, Source};
+use crate::surroundings::Surroundings;
 
 /// Settings that do not fit their kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,9 +85,23 @@ pub struct Kind<Make> {
 pub struct Registry {
     destinations: BTreeMap<&'static str, Kind<MakeReady>>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
+    surroundings: Surroundings,
 }
 
 impl Registry {
+    /// With these around all settings for which nothing else is said.
+    #[must_use]
+    pub fn surroundings(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
+        self
+    }
+
+    /// What is around all settings for which nothing else is said: the built-in templates, over which a
+    /// configuration reads its own.
+    pub fn built_in(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// Adds a kind of destination.
     ///
     /// # Panics
@@ -142,11 +157,24 @@ impl Registry {
     /// # Errors
     /// When there is no such kind, or the settings do not fit it.
     pub fn ready(&self, kind: &str, settings: Value) -> Result<Arc<dyn Ready>, BadSettings> {
+        self.ready_within(kind, settings, &self.surroundings)
+    }
+
+    /// Makes a destination ready whose settings may refer to what is around them.
+    ///
+    /// # Errors
+    /// As [`Registry::ready`].
+    pub fn ready_within(
+        &self,
+        kind: &str,
+        settings: Value,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<dyn Ready>, BadSettings> {
         let known = || self.destinations.keys().copied().collect::<Vec<_>>().join(", ");
         let found = self.destinations.get(kind);
-        (found.ok_or_else(|| BadSettings::UnknownKind { kind: kind.to_owned(), known: known() })?.make)(
-            settings,
-        )
+        let found =
+            found.ok_or_else(|| BadSettings::UnknownKind { kind: kind.to_owned(), known: known() })?;
+        surroundings.around(|| (found.make)(settings))
     }
 
     /// Makes a source ready.

@@ -76,7 +76,7 @@ pub(super) fn literals(text: &str) -> Option<Vec<String>> {
 
 /// The same expression in the dialect of the `regex` crate. What is wrong in Go's is left for the crate to
 /// refuse, since it says best why.
-pub(super) fn from_go(text: &str) -> String {
+pub fn from_go(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
     while let Some(char) = rest.chars().next() {
