@@ -22,6 +22,7 @@ use sources::{Heartbeat, WebhookSource};
 /// All kinds that are built in.
 pub fn registry() -> sdk::Registry {
     sdk::Registry::default()
+        .surroundings(template::built_in())
         .destination::<Email>()
         .destination::<Exec>()
         .destination::<Gotify>()

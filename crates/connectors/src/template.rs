@@ -20,6 +20,11 @@
 //! Beside Jinja's own filters there are `json` (text as JSON, quoted), `truncate(length)`, `urlencode`, and
 //! `utc`, which makes `2026-01-31 12:00:00 UTC` of a time.
 //! What is no text is written as JSON, and null as nothing.
+//!
+//! In place of a text a table `{ go = "…" }` may stand: a template in Go's language over Alertmanager's data, with
+//! the named templates that Alertmanager has built in and those of the configuration's own files.
+
+mod go;
 
 use std::fmt;
 use std::io;
@@ -33,6 +38,9 @@ use model::limits::{MAX_LABEL_VALUE_BYTES, TEMPLATE_FUEL};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::Message;
 use serde::{Deserialize, Deserializer};
+
+pub use go::built_in;
+use go::{Alertmanager, Go, Written};
 
 /// Bytes of a template as written.
 const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
@@ -138,9 +146,15 @@ impl From<Error> for BadTemplate {
 
 /// A template of some language, compiled.
 pub struct Template<L: Language> {
-    environment: Environment<'static>,
+    engine: Engine,
     source: String,
     language: PhantomData<fn() -> L>,
+}
+
+/// What a template is written in.
+enum Engine {
+    Jinja(Box<Environment<'static>>),
+    Go(Box<Go>),
 }
 
 impl<L: Language> Template<L> {
@@ -159,7 +173,20 @@ impl<L: Language> Template<L> {
         })?;
         check_names::<L>(names, &environment)?;
         check_words(environment.clone())?;
-        Ok(Template { environment, source: source.to_owned(), language: PhantomData })
+        let engine = Engine::Jinja(Box::new(environment));
+        Ok(Template { engine, source: source.to_owned(), language: PhantomData })
+    }
+
+    /// Reads a Go template, which may use the named ones around it ([`sdk::Surroundings`]), and tries it on samples.
+    ///
+    /// # Errors
+    /// When it is too long, not in the language, asks for what there is not, or fails on a sample.
+    pub fn go(source: &str) -> Result<Self, BadTemplate> {
+        if source.len() > MAX_TEMPLATE_BYTES {
+            return Err(BadTemplate::TooLong(source.len()));
+        }
+        let engine = Engine::Go(Box::new(Go::new::<L>(source)?));
+        Ok(Template { engine, source: source.to_owned(), language: PhantomData })
     }
 
     /// Renders it with these names.
@@ -167,8 +194,12 @@ impl<L: Language> Template<L> {
     /// # Errors
     /// When it runs out of fuel or room, or asks for what is missing.
     pub fn render(&self, names: &Value) -> Result<String, BadTemplate> {
+        let environment = match &self.engine {
+            Engine::Jinja(environment) => environment,
+            Engine::Go(go) => return go.render(names),
+        };
         let mut output = Bounded { bytes: Vec::new(), room: L::MAX_OUTPUT_BYTES };
-        let template = self.environment.get_template(NAME)?;
+        let template = environment.get_template(NAME)?;
         match template.render_captured_to(names.clone(), &mut output) {
             Ok(_) => Ok(String::from_utf8_lossy(&output.bytes).into_owned()),
             Err(error) if error.kind() == ErrorKind::WriteFailure => {
@@ -187,7 +218,11 @@ impl<L: Language> fmt::Debug for Template<L> {
 
 impl<'de, L: Language> Deserialize<'de> for Template<L> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Template::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let template = match Written::deserialize(deserializer)? {
+            Written::Jinja(source) => Template::new(&source),
+            Written::Go(source) => Template::go(&source),
+        };
+        template.map_err(serde::de::Error::custom)
     }
 }
 
@@ -201,7 +236,16 @@ impl<L: Language> JsonSchema for Template<L> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "template" })
+        if !is_about_messages::<L>() {
+            return json_schema!({ "type": "string", "format": "template" });
+        }
+        json_schema!({
+            "type": ["string", "object"],
+            "format": "template",
+            "properties": { "go": { "type": "string" } },
+            "required": ["go"],
+            "additionalProperties": false,
+        })
     }
 }
 
@@ -273,6 +317,11 @@ impl<L: Language> JsonSchema for Expression<L> {
     }
 }
 
+/// Whether its templates are about messages, and not about what comes in.
+fn is_about_messages<L: Language>() -> bool {
+    L::NAMES == MESSAGE_NAMES
+}
+
 /// The names that templates of messages know.
 pub fn names_of(message: &Message) -> Value {
     let notification = &message.notification;
@@ -284,7 +333,11 @@ pub fn names_of(message: &Message) -> Value {
         annotations => Value::from(Serde(&notification.common_annotations)),
         alerts => Value::from(Serde(&notification.alerts)),
     };
-    context! { ..more, ..Value::from(Serde(message)) }
+    let all = Value::from(Serde(message));
+    let notification = all.get_attr("notification").unwrap_or_default();
+    // a name that no Jinja template may ask for
+    let hidden = context! { __alertmanager => Value::from_object(Alertmanager::of(notification)) };
+    context! { ..more, ..all, ..hidden }
 }
 
 /// Reads a template or an expression where it is no danger.
