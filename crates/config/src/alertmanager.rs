@@ -9,13 +9,20 @@
 mod email;
 mod global;
 mod http;
+mod incidentio;
+mod jira;
+mod mattermost;
 mod reader;
 mod receivers;
+mod rocketchat;
 mod route;
 mod servers;
 mod shown;
 mod slack;
+mod sns;
 mod times;
+mod webex;
+mod wechat;
 
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;

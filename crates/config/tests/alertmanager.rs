@@ -48,7 +48,14 @@ const DIFFERENCES: &[(&str, &str)] = &[
     // files with certificates and secrets are read when the configuration is
     ("http_tls_no_file", "it is not there"),
     ("http_tls_no_pem", "there is no certificate in it"),
+    // Alertmanager 0.25 is older than these
+    ("incidentio", "incident.io came with 0.29"),
+    ("jira", "Jira came with 0.28"),
+    ("mattermost", "Mattermost came with 0.30"),
+    ("rocketchat", "Rocket.Chat came with 0.28"),
     // what we do not understand is refused
+    ("sns_no_key", "keys are not looked for elsewhere"),
+    ("sns_role", "roles are not assumed"),
     ("email_cram", "CRAM-MD5"),
     ("email_own_template", "Go template"),
     ("http_oauth2_jwt", "tokens in exchange for signed claims"),
@@ -118,6 +125,13 @@ fn what_is_taken_means_what_it_means_to_alertmanager() {
         "matchers_new",
         "anchors",
         "siblings",
+        "incidentio",
+        "jira",
+        "mattermost",
+        "rocketchat",
+        "sns",
+        "webex",
+        "wechat",
         "inhibit_old",
         "times",
         "email_all",

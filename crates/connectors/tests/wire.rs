@@ -5,6 +5,8 @@ extern crate nightbell_connectors as connectors;
 
 mod support;
 
+#[path = "wire/alertmanager.rs"]
+mod alertmanager;
 #[path = "wire/email.rs"]
 mod email;
 #[path = "wire/exec.rs"]

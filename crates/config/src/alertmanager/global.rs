@@ -96,7 +96,6 @@ pub(super) struct Global {
 impl Global {
     /// What is said for all receivers of a service, such as `pagerduty_url`. What is in a file
     /// (`opsgenie_api_key_file`) is under the key without `_file`, as a reference.
-    #[allow(dead_code, reason = "for the first kind of a service that is read")]
     pub(super) fn service(&self, key: &str) -> Option<&Node> {
         self.services.iter().find(|(name, _)| *name == key).map(|(_, node)| node)
     }

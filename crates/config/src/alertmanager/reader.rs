@@ -127,6 +127,75 @@ impl Reader<'_> {
         Some(node)
     }
 
+    /// A text that Alertmanager makes by a template of Go, with Alertmanager's own where none is written: as it
+    /// is, or `{ go = "…" }` where there is something to work out, in Go's language or in ours.
+    pub(super) fn template(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path, default: &str) -> Option<Node> {
+        let (text, origin) = match yaml {
+            Some(yaml) => (self.text(yaml, path)?, &yaml.origin),
+            None => (default, &Origin::Default),
+        };
+        Some(go_text(text, origin))
+    }
+
+    /// The same for several texts: Alertmanager's key, our own, and the default.
+    pub(super) fn templates(
+        &mut self,
+        place: &mut Node,
+        fields: &Fields<'_>,
+        path: &Path,
+        texts: &[(&str, &str, &str)],
+    ) {
+        for (key, ours, default) in texts {
+            let node = self.template(fields.get(key), &path.key(key), default);
+            node.into_iter().for_each(|node| place.set(ours, node));
+        }
+    }
+
+    /// Texts by template that have no default: what is not written or empty is not set.
+    pub(super) fn own_templates(
+        &mut self,
+        place: &mut Node,
+        fields: &Fields<'_>,
+        path: &Path,
+        texts: &[(&str, &str)],
+    ) {
+        for (key, ours) in texts {
+            let Some(node) = self.filled(fields.get(key), &path.key(key)) else { continue };
+            place.set(ours, go_text(node.as_text().unwrap_or_default(), &node.origin));
+        }
+    }
+
+    /// A value of any shape in which every text is a template.
+    pub(super) fn tree(&mut self, yaml: &Yaml, path: &Path) -> Node {
+        match &yaml.value {
+            Value::Scalar { text, plain } => match plain.then(|| bare(text)).flatten() {
+                Some(value) => Node::new(&yaml.origin, value),
+                None => {
+                    if yaml.is_null() {
+                        self.error(&yaml.origin, path, "not understood yet: nothing can stand here");
+                    }
+                    go_text(text, &yaml.origin)
+                }
+            },
+            Value::List(items) => {
+                let items = items.iter().enumerate().map(|(n, item)| self.tree(item, &path.index(n)));
+                let items = items.collect();
+                Node::new(&yaml.origin, Tree::List(items))
+            }
+            Value::Map(entries) => {
+                let mut table = Node::table(&yaml.origin);
+                for (key, value) in entries {
+                    if key.text.contains("{{") {
+                        let message = "not understood yet: a key cannot be a template";
+                        self.error(&key.origin, &path.key(&key.text), message);
+                    }
+                    table.set(&key.text, self.tree(value, &path.key(&key.text)));
+                }
+                table
+            }
+        }
+    }
+
     /// A text that is used only in the form in which Alertmanager sets it by itself; anything else is
     /// refused.
     pub(super) fn default_text(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path, default: &str) {
@@ -209,6 +278,29 @@ impl Reader<'_> {
             self.error(&yaml.origin, path, format!("not understood yet: {why}"));
         }
     }
+}
+
+/// A text for a setting that is a template. What means something to our own templates only is a text in Go's.
+fn go_text(text: &str, origin: &Origin) -> Node {
+    let plain = Node::text(origin, text);
+    if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+        return plain;
+    }
+    let mut table = Node::table(origin);
+    table.set("go", plain);
+    table
+}
+
+/// What YAML takes for something else than a text when there are no quotes around it.
+fn bare(text: &str) -> Option<Tree> {
+    match text {
+        "true" | "True" | "TRUE" => return Some(Tree::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Tree::Bool(false)),
+        _ => {}
+    }
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+    let float = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Tree::Float);
+    is_number.then(|| text.parse().map(Tree::Int).ok().or_else(float)).flatten()
 }
 
 /// A reference to a file with a secret.

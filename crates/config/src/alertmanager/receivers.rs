@@ -6,7 +6,7 @@ use model::time::span;
 
 use super::global::Global;
 use super::list;
-use super::reader::{Keys, Reader};
+use super::reader::{Fields, Keys, Reader};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
@@ -42,20 +42,32 @@ const KINDS: [Kind; 18] = [
     kind("email_configs", "email", Some(|reader, yaml, path, global| reader.email(yaml, path, global))),
     terse("slack_configs", "slack", Some(|reader, yaml, path, global| reader.slack(yaml, path, global))),
     kind("discord_configs", "discord", None),
-    kind("incidentio_configs", "incidentio", None),
-    kind("jira_configs", "jira", None),
-    kind("mattermost_configs", "mattermost", None),
+    kind(
+        "incidentio_configs",
+        "incidentio",
+        Some(|reader, yaml, path, global| reader.incidentio(yaml, path, global)),
+    ),
+    kind("jira_configs", "jira", Some(|reader, yaml, path, global| reader.jira(yaml, path, global))),
+    kind(
+        "mattermost_configs",
+        "mattermost",
+        Some(|reader, yaml, path, global| reader.mattermost(yaml, path, global)),
+    ),
     kind("msteams_configs", "msteams", None),
     kind("msteamsv2_configs", "msteamsv2", None),
     terse("opsgenie_configs", "opsgenie", None),
     kind("pagerduty_configs", "pagerduty", None),
     kind("pushover_configs", "pushover", None),
-    terse("rocketchat_configs", "rocketchat", None),
-    kind("sns_configs", "sns", None),
+    terse(
+        "rocketchat_configs",
+        "rocketchat",
+        Some(|reader, yaml, path, global| reader.rocketchat(yaml, path, global)),
+    ),
+    kind("sns_configs", "sns", Some(|reader, yaml, path, global| reader.sns(yaml, path, global))),
     kind("telegram_configs", "telegram", None),
     kind("victorops_configs", "victorops", None),
-    kind("webex_configs", "webex", None),
-    terse("wechat_configs", "wechat", None),
+    kind("webex_configs", "webex", Some(|reader, yaml, path, global| reader.webex(yaml, path, global))),
+    terse("wechat_configs", "wechat", Some(|reader, yaml, path, global| reader.wechat(yaml, path, global))),
 ];
 /// The keys of a receiver.
 const RECEIVER: Keys = Keys { known: &KNOWN, refused: &[("labels", "receivers have no labels")] };
@@ -134,11 +146,29 @@ impl Reader<'_> {
             None if fields.get("url").is_some() => {}
             None => self.error(&yaml.origin, path, "one of url or url_file must be configured"),
         }
+        self.max_alerts_and_timeout(&mut place, &fields, path);
+        Some(place)
+    }
+
+    /// Where a service is: written here, or as it is globally, or else where it usually is.
+    pub(super) fn api_url(
+        &mut self,
+        place: &mut Node,
+        fields: &Fields<'_>,
+        path: &Path,
+        (key, ours): (&str, &str),
+        global: Option<&Node>,
+    ) {
+        let own = self.static_text(fields.get(key), &path.key(key));
+        own.or_else(|| global.cloned()).into_iter().for_each(|url| place.set(ours, url));
+    }
+
+    /// `max_alerts` and `timeout`.
+    pub(super) fn max_alerts_and_timeout(&mut self, place: &mut Node, fields: &Fields<'_>, path: &Path) {
         let most = fields.get("max_alerts").and_then(|it| self.count(it, &path.key("max_alerts")));
         most.into_iter().for_each(|most| place.set("max_alerts", most));
         let timeout = fields.get("timeout").and_then(|it| self.go_duration(it, &path.key("timeout")));
         timeout.into_iter().for_each(|timeout| place.set("timeout", timeout));
-        Some(place)
     }
 
     /// `send_resolved`, written or as Alertmanager has it for the kind.

@@ -51,7 +51,7 @@ pub struct Settings {
     api_type: ApiType,
     /// The user's name or address, for Jira Cloud and for passwords.
     username: Option<String>,
-    /// The user's API token or password, if it is not under `http`; without `username`, a personal access token.
+    /// The user's API token or password; without `username`, a personal access token.
     token: Option<Secret>,
     /// A template of the project's key.
     project: Template<Plain>,
@@ -124,7 +124,7 @@ impl Destination for Jira {
         match &settings.username {
             Some(_) if settings.token.is_none() => return Err("token: is needed for `username`".to_owned()),
             Some(_) if !settings.http.authorizes() => {}
-            _ => service::need_credentials(settings.token.as_ref(), &settings.http)?,
+            _ => service::check_credentials(settings.token.as_ref(), &settings.http)?,
         }
         for (field, value) in [
             ("resolve_transition", &settings.resolve_transition),
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(refusal(json!({"reopen_for": "1h"})), "reopen_for: needs a `reopen_transition`");
         assert_eq!(refusal(json!({"resolve_transition": ""})), "resolve_transition: is empty");
         assert_eq!(refusal(json!({"token": "a b"})), "token: cannot stand in a header");
-        assert_eq!(refusal(json!({"token": null})), "token: is needed, or credentials under `http`");
+        assert!(refusal(json!({"http": {"token": "x"}})).starts_with("http: carries credentials"));
         assert_eq!(refusal(json!({"token": null, "username": "x"})), "token: is needed for `username`");
         assert!(refusal(json!({"url": "jira"})).starts_with("url: not a URL"));
     }

@@ -195,7 +195,8 @@ impl Publish {
         let region = settings.region.clone().or_else(|| region_of(&arn));
         let region = region.ok_or_else(|| format!("region: is not given, and {arn:?} names none"))?;
         let url = words.text("api_url", settings.api_url.as_ref(), MAX_LINE_CHARS, String::new)?;
-        let url = if url.is_empty() { usual_url(&region) } else { url };
+        // the service's path is below it, and is no more than a slash
+        let url = if url.is_empty() { usual_url(&region) } else { format!("{}/", url.trim_end_matches('/')) };
         Ok(Publish { url, region, fields })
     }
 
@@ -338,6 +339,30 @@ mod tests {
         assert_ne!(all[0]["MessageDeduplicationId"], all[2]["MessageDeduplicationId"]);
         assert_eq!(all[0]["MessageAttributes.entry.1.Name"], "b");
         assert_eq!(all[0]["MessageAttributes.entry.2.Value.StringValue"], "x");
+    }
+
+    #[test]
+    fn requests_are_signed_as_alertmanager_signs_them() {
+        // recorded by tests/alertmanager/record.py
+        let record = include_str!("../../tests/alertmanager/sns.json");
+        let record: Vec<Value> = serde_json::from_str(record).unwrap();
+        let secret_key = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+        let (access_key, region, service) = ("AKIDEXAMPLE", "us-east-2", "sns");
+        let signer = Signer { access_key, secret_key: &secret_key, session_token: None, region, service };
+        assert_eq!(record.len(), 3);
+        for request in record {
+            let text = |pointer: &str| request.pointer(pointer).unwrap().as_str().unwrap();
+            let url = format!("http://{}{}", text("/headers/host"), text("/path")).parse().unwrap();
+            let stamp = text("/headers/x-amz-date");
+            let (date, clock) = (&stamp[..8], &stamp[9..15]);
+            let date = format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]);
+            let clock = format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]);
+            let now: Time = format!("{date}T{clock}Z").parse().unwrap();
+            let headers = signer.sign(&url, text("/headers/content-type"), text("/body").as_bytes(), now);
+            let header = |name: &str| headers.iter().find(|(have, _)| *have == name).unwrap().1.clone();
+            assert_eq!(header("x-amz-date"), stamp);
+            assert_eq!(header("authorization"), text("/headers/authorization"));
+        }
     }
 
     #[test]

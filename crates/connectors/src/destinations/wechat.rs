@@ -148,7 +148,7 @@ impl Settings {
             return Ok(token.clone());
         }
         let (corp_id, secret) = (query_of(&self.corp_id), query_of(self.secret.expose()));
-        let url = format!("{}gettoken?corpsecret={secret}&corpid={corp_id}", self.api());
+        let url = format!("{}gettoken?corpid={corp_id}&corpsecret={secret}", self.api());
         let request = Outgoing {
             url: &url,
             method: reqwest::Method::GET,

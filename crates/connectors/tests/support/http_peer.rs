@@ -82,9 +82,14 @@ impl HttpPeer {
         self.seen.recv_timeout(std::time::Duration::from_secs(20)).expect("no request came")
     }
 
+    /// The requests that came besides.
+    pub fn rest(&self) -> impl Iterator<Item = Seen> + '_ {
+        self.seen.try_iter()
+    }
+
     /// What went over the wire until now, at least one request.
     pub fn wire(&self) -> String {
-        let all = std::iter::once(self.next()).chain(self.seen.try_iter());
+        let all = std::iter::once(self.next()).chain(self.rest());
         all.map(|seen| seen.wire(self.port)).collect::<Vec<_>>().join("\n-------- and then\n")
     }
 }
