@@ -22,6 +22,7 @@ mod stage;
 mod target;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,9 @@ pub struct Args {
     /// Who is measured
     #[arg(long, value_enum, default_value_t = Targets::Both)]
     target: Targets,
+    /// A file that is locked during each run, so that others on this machine who lock it, too, wait
+    #[arg(long)]
+    lock: Option<PathBuf>,
 }
 
 /// Who is measured.
@@ -124,7 +128,8 @@ async fn measure(args: &Args) -> Result<Report> {
 
     let machine = Machine::look(&room)?;
     let others = Others::watch()?;
-    let mut bench = Bench { programs, quick: args.quick, runs, room, figures: Figures::default() };
+    let (quick, lock) = (args.quick, args.lock.clone());
+    let mut bench = Bench { programs, quick, runs, room, lock, figures: Figures::default() };
     if args.quick {
         bench.figures.note("quick: small loads, whose figures say nothing about speed or memory".to_owned());
     }
@@ -133,7 +138,7 @@ async fn measure(args: &Args) -> Result<Report> {
         if scenario == Scenario::Filled {
             bench.run_filled().await?;
         } else {
-            bench.run(scenario, None).await;
+            bench.run(scenario, None).await?;
         }
     }
     let Bench { mut figures, room, .. } = bench;
@@ -158,12 +163,13 @@ struct Bench {
     quick: bool,
     runs: usize,
     room: PathBuf,
+    lock: Option<PathBuf>,
     figures: Figures,
 }
 
 impl Bench {
     /// Runs a scenario as often as asked, the programs taking turns, so that all see the same hour.
-    async fn run(&mut self, scenario: Scenario, data: Option<&Path>) {
+    async fn run(&mut self, scenario: Scenario, data: Option<&Path>) -> Result<()> {
         for run in 1..=self.runs {
             for (&kind, program) in &self.programs {
                 if !scenario.is_for(kind) || (data.is_some() && kind != Kind::Nightbell) {
@@ -179,6 +185,7 @@ impl Bench {
                     data: data.map(Path::to_owned),
                     name: format!("{}Run{run}", scenario.name()),
                 };
+                let _turn = self.turn()?;
                 match scenario.run(&setting).await {
                     Ok(readings) => self.figures.enter(data.is_some(), kind, readings),
                     // one that fails says so in the report; the others still run
@@ -186,6 +193,15 @@ impl Bench {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Waits until nobody else holds the lock, and holds it until what is returned is dropped.
+    fn turn(&self) -> Result<Option<File>> {
+        let Some(path) = &self.lock else { return Ok(None) };
+        let file = File::create(path).context("opening the lock")?;
+        file.lock().context("waiting for the lock")?;
+        Ok(Some(file))
     }
 
     /// Runs the first scenarios and the reading on a database with a long past.
@@ -199,9 +215,9 @@ impl Bench {
             return Ok(());
         }
         for &scenario in Scenario::ON_FILLED {
-            self.run(scenario, Some(&data)).await;
+            self.run(scenario, Some(&data)).await?;
         }
-        self.run(Scenario::Filled, Some(&data)).await;
+        self.run(Scenario::Filled, Some(&data)).await?;
         Ok(())
     }
 }

@@ -38,6 +38,12 @@ impl Alerts {
         Alerts { name: name.to_owned(), starts: format!("{now:.3}"), ends: format!("{ends:.3}") }
     }
 
+    /// The same ones, over by now.
+    pub fn over(&self) -> Alerts {
+        let ends = format!("{:.3}", Timestamp::now());
+        Alerts { name: self.name.clone(), starts: self.starts.clone(), ends }
+    }
+
     /// The body of a request that carries the alerts of these numbers.
     pub fn body(&self, numbers: Range<usize>) -> Vec<u8> {
         let mut text = String::with_capacity(numbers.len() * 560 + 2);

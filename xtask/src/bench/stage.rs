@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::load::Alerts;
+use super::load::{Alerts, Load, post_all};
 use super::sink::Sink;
 use super::target::{Kind, Routing, Target};
 
@@ -73,6 +73,17 @@ impl Stage {
     /// `kill -9`.
     pub async fn kill(&mut self) -> Result<()> {
         self.target.take().context("killing what does not run")?.kill().await
+    }
+
+    /// Ends the program. In a folder that others work in later, the alerts are over before that: what is left
+    /// is a longer past.
+    pub async fn close(mut self, load: Load) -> Result<()> {
+        if self.setting.data.is_some() && load.alerts > 0 {
+            let target = self.target()?;
+            post_all(target.address, &Arc::new(self.alerts.over()), load).await?;
+            target.settle().await?;
+        }
+        self.kill().await
     }
 
     /// The program, while it runs.

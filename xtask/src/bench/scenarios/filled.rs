@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
+use crate::bench::load::Load;
 use crate::bench::stage::{Setting, Stage};
 use crate::bench::target::Routing;
 
@@ -55,6 +56,7 @@ pub async fn reading(setting: &Setting) -> Result<Readings> {
         let id = ids.get(read % ids.len().max(1)).context("the list has no incidents")?;
         timed_get(&mut client, &format!("/api/v1/incidents/{id}/explain"), &mut explaining).await?;
     }
+    stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
     Ok(vec![
         ("list_p99", milliseconds(quantile(&mut listing, 0.99))),
         ("explain_p99", milliseconds(quantile(&mut explaining, 0.99))),

@@ -30,6 +30,7 @@ async fn accept(setting: &Setting, load: Load, [rate, cpu, ack]: [&'static str; 
     let before = target.settle().await?;
     let Posted { elapsed, mut acks, .. } = post_all(target.address, &stage.alerts, load).await?;
     let worked = target.settle().await?.cpu_microseconds - before.cpu_microseconds;
+    stage.close(load).await?;
     Ok(vec![
         (rate, load.alerts as f64 / elapsed.as_secs_f64()),
         (cpu, worked as f64 / load.alerts as f64),
@@ -57,6 +58,7 @@ async fn delivered(setting: &Setting, load: Load, [rate, cpu]: [&'static str; 2]
     let worked = target.settle().await?.cpu_microseconds - before.cpu_microseconds;
     let last = stage.sink.ledger().last_first().context("nothing was delivered")?;
     let seconds = last.duration_since(posted.begin).as_secs_f64();
+    stage.close(load).await?;
     Ok(vec![(rate, load.alerts as f64 / seconds), (cpu, worked as f64 / load.alerts as f64)])
 }
 
@@ -81,8 +83,8 @@ async fn paced(
     target.settle().await?;
     let sent = post_paced(target.address, &stage.alerts, alerts, per_second).await?;
     stage.all_delivered(alerts, MAX_LAG).await?;
-    let ledger = stage.sink.ledger();
-    let arrived = ledger.arrivals.iter().filter_map(|arrival| arrival.first);
+    let arrived: Vec<_> = stage.sink.ledger().arrivals.iter().filter_map(|arrival| arrival.first).collect();
+    stage.close(Load { clients: 8, batch: 64, alerts }).await?;
     let mut times: Vec<_> =
         sent.iter().zip(arrived).map(|(sent, first)| first.duration_since(*sent)).collect();
     let shares = [0.5, 0.9, 0.99, 1.0];
