@@ -1,15 +1,14 @@
 //! The world itself: nodes, clock, receivers, and the verbs of a story.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
-use flow::core::Core;
 use flow::deliver::desk::{Desk, too_old};
 use flow::deliver::recorder::{self, Record};
 use flow::driver::Act;
-use flow::ingest::{self, Accepted, Done};
+use flow::ingest::{Accepted, Done};
 use flow::live::Live;
+use flow::stage::Stage;
 use flow::verbs::{self, NewSilence};
 use model::delivery::Delivery;
 use model::event::{Action, NewEvent};
@@ -25,7 +24,7 @@ use crate::receiver::{Mode, Scripted, Seen};
 
 /// One process of a world.
 pub struct Node {
-    pub(crate) core: Arc<Core>,
+    pub(crate) stage: Stage,
     pub(crate) desks: HashMap<String, Desk>,
     pub(crate) under_way: Vec<(Delivery, Mode, Time)>,
     pub(crate) unrecorded: Vec<Record>,
@@ -111,13 +110,10 @@ impl World {
         let number = self.boots;
         let live = Live::new(self.rules.clone(), Vec::new(), &Registry::default().destination::<Scripted>())
             .unwrap();
-        let text = live.rules_text();
-        let now = self.now;
-        let (version, _) = self.store.write_blocking(move |tx| store::rules::keep(tx, &text, now)).unwrap();
-        let core = Arc::new(Core::new(number, Live { version, ..live }));
+        let stage = Stage::open(self.store.clone(), number, live, self.now).unwrap();
         let healths = self.store.read_blocking(store::deliveries::healths).unwrap();
         let desks = healths.into_iter().map(|(name, health)| (name, Desk::new(health))).collect();
-        Node { core, desks, under_way: Vec::new(), unrecorded: Vec::new() }
+        Node { stage, desks, under_way: Vec::new(), unrecorded: Vec::new() }
     }
 
     /// kill -9 on a node, and its restart: whatever was not in the database is gone.
@@ -132,10 +128,7 @@ impl World {
     /// Takes events in, through any node.
     pub fn accept(&mut self, events: Vec<NewEvent>) -> Vec<Accepted> {
         let node = self.rng.random_range(0..self.nodes.len());
-        let (core, now) = (self.nodes[node].core.clone(), self.now);
-        let arrivals = ingest::arrive(&core, events, now);
-        let (accepted, done) =
-            self.store.write_blocking(move |tx| ingest::accept(&core, tx, arrivals, now)).unwrap();
+        let (accepted, done) = self.nodes[node].stage.accept(events, self.now).unwrap();
         self.hand(node, done);
         self.accepted.extend(accepted.iter().cloned());
         accepted
@@ -155,8 +148,7 @@ impl World {
 
     /// Somebody does something to an incident.
     pub fn act(&mut self, id: Id, act: Act) {
-        let (core, now) = (self.nodes[0].core.clone(), self.now);
-        let done = self.store.write_blocking(move |tx| verbs::act(&core, tx, id, &act.input(), now)).unwrap();
+        let done = self.nodes[0].stage.act(id, act, self.now).unwrap();
         self.hand(0, done.unwrap().1);
     }
 
@@ -191,9 +183,8 @@ impl World {
 
     /// Runs the steps of a node once.
     pub fn run(&mut self, node: usize) -> bool {
-        let (core, now) = (self.nodes[node].core.clone(), self.now);
-        let done = self.store.write_blocking(move |tx| ingest::run(&core, tx, now)).unwrap();
-        let more = done.due.is_some_and(|due| due <= now);
+        let done = self.nodes[node].stage.run(self.now).unwrap();
+        let more = done.due.is_some_and(|due| due <= self.now);
         self.hand(node, done);
         more
     }
@@ -206,7 +197,7 @@ impl World {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let live = self.nodes[node].core.live();
+            let live = self.nodes[node].stage.core.live();
             let Some(place) = live.places.get(&name) else { continue };
             let manners = &place.place.manners;
             let desk =
@@ -232,7 +223,7 @@ impl World {
             }
             let back = desk.give_back(now);
             let room = desk.room(manners, now);
-            self.nodes[node].core.rooms.set(&name, room);
+            self.nodes[node].stage.core.rooms.set(&name, room);
             self.store.write_blocking(move |tx| store::deliveries::give_back(tx, &back, now)).unwrap();
             self.nodes[node].unrecorded.extend(dead);
             for (delivery, says) in sent {
@@ -259,7 +250,7 @@ impl World {
     pub fn answer(&mut self, node: usize, which: usize) {
         let (delivery, mode, began) = self.nodes[node].under_way.remove(which);
         let (name, answer, random) = (delivery.destination.clone(), mode.answer(), self.rng.random());
-        let live = self.nodes[node].core.live();
+        let live = self.nodes[node].stage.core.live();
         let manners = live.places[&name].place.manners.clone();
         let desk = self.nodes[node].desks.entry(name.clone()).or_default();
         let before = desk.health().word(self.now);
@@ -349,14 +340,15 @@ impl World {
 
     /// The answer to "why was I (not) told?".
     pub fn explains(&self, id: Id) -> Vec<String> {
-        let core = self.nodes[0].core.clone();
+        let core = self.nodes[0].stage.core.clone();
         let explanation = self.store.read_blocking(|tx| flow::explain::explain(&core, tx, id, self.now));
         explanation.unwrap().unwrap().text()
     }
 
     /// What keeps an alert with these labels back now, if it came.
     pub fn would_hold(&self, labels: &[(&str, &str)]) -> Vec<String> {
-        let (core, labels): (_, Labels) = (self.nodes[0].core.clone(), labels.iter().copied().collect());
+        let (core, labels): (_, Labels) =
+            (self.nodes[0].stage.core.clone(), labels.iter().copied().collect());
         let severity = model::Severity::default();
         let explained =
             self.store.read_blocking(|tx| flow::explain::labels(&core, tx, &labels, severity, self.now));
@@ -369,7 +361,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.crash(node);
         }
-        let (core, now) = (self.nodes[0].core.clone(), self.now);
+        let (core, now) = (self.nodes[0].stage.core.clone(), self.now);
         self.store.write_blocking(move |tx| flow::reload::reroute_all(&core, tx, now)).unwrap();
     }
 }

@@ -51,6 +51,7 @@ fn sweeps(world: &World, limit: i64) {
         repeats_since: world.now - DAY,
         most_incidents: 0,
         most_bytes: 0,
+        configurations: 1,
     };
     for _ in 0..1000 {
         if world.store.write_blocking(move |tx| sweep(tx, &keep, limit)).unwrap() == 0 {
@@ -233,9 +234,8 @@ fn a_source_is_found_among_many_that_do_not_count() {
 
 fn core_with(store: &store::Store, node: i64, rules: Rules, now: Time) -> Core {
     let live = Live::new(rules, Vec::new(), &Registry::default().destination::<Scripted>()).unwrap();
-    let text = live.rules_text();
-    let (version, _) = store.write_blocking(move |tx| store::rules::keep(tx, &text, now)).unwrap();
-    Core::new(node, Live { version, ..live })
+    let live = store.write_blocking(move |tx| live.kept(tx, now)).unwrap();
+    Core::new(node, live)
 }
 
 /// Accepts through one node, ticks on the other; returns how many messages are planned in the end.

@@ -19,7 +19,7 @@ use crate::problem::{Level, Problem, Problems};
 use crate::read::read;
 use crate::rules::{self, Known, Tree};
 use crate::schema::{View, schema};
-use crate::secrets::{self, Surroundings};
+use crate::secrets::{self, Reading, Surroundings};
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server};
 use crate::show::{ShowAs, Shown};
 use crate::{alertmanager, from_toml, overlay, unknown};
@@ -125,13 +125,44 @@ pub fn load_text(
     environment: impl IntoIterator<Item = (String, String)>,
     registry: &Registry,
 ) -> Result<Config, ConfigError> {
+    load_as(source, environment, registry, Reading::File)
+}
+
+/// A configuration from the history, as [`ShowAs::Kept`] wrote it. The environment is not laid over it again,
+/// but asked for the secrets that it refers to.
+///
+/// # Errors
+/// When it cannot be used any more: a secret is gone or was written out in the file, or a kind has changed.
+pub fn load_kept(
+    name: &str,
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    let source = Source { name, text, directory: FilePath::new(""), format: Format::Toml };
+    load_as(source, environment, registry, Reading::Kept)
+}
+
+/// Only the rules of a text that may come from anybody: no environment, no secret and no file is read for it, so
+/// its destinations cannot be sent to.
+///
+/// # Errors
+/// When it is wrong; then everything that is wrong with it is told.
+pub fn load_rules(source: Source<'_>, registry: &Registry) -> Result<Rules, ConfigError> {
+    load_as(source, [], registry, Reading::Rules).map(|config| config.rules)
+}
+
+fn load_as(
+    source: Source<'_>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    registry: &Registry,
+    reading: Reading,
+) -> Result<Config, ConfigError> {
     if source.text.len() > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge { name: source.name.to_owned() });
     }
-    let among = Surroundings {
-        directory: source.directory.to_owned(),
-        environment: environment.into_iter().collect(),
-    };
+    let directory = source.directory.to_owned();
+    let among = Surroundings { directory, environment: environment.into_iter().collect(), reading };
     let mut problems = Problems::default();
     let config = assemble(source, &among, registry, &mut problems);
     let problems = problems.finish();
@@ -174,12 +205,15 @@ fn assemble(
     };
     let schema = schema(registry);
     let view = View::whole(&schema);
-    overlay::lay_over(&mut root, &view, &among.environment, problems);
+    if among.reading == Reading::File {
+        overlay::lay_over(&mut root, &view, &among.environment, problems);
+    }
     unknown::prune(&mut root, &view, &Path::default(), problems);
     let mut shown = root.clone();
     secrets::redact(&mut shown, &view);
-    let failed = secrets::resolve(&mut root, &view, among, problems);
-    let mut places = Places { root: &root, registry, failed: &failed, problems };
+    let checked = among.reading != Reading::Rules;
+    let failed = secrets::put_in(&mut root, &view, among, problems);
+    let mut places = Places { root: &root, registry, failed: &failed, checked, problems };
     let receivers = places.receivers();
     let integrations = places.integrations();
     let mut sections = Sections { root: &root, failed: &failed, problems };
@@ -208,7 +242,7 @@ fn assemble(
     if let Err(bad) = rules.check() {
         problems.error(&root.origin, &Path::default(), bad.to_string());
     }
-    let shown = Shown::new(shown, schema);
+    let shown = Shown::new(shown, schema, among.directory.clone());
     let (database, limits, log) = (database?, limits?, log?);
     let warnings = Vec::new();
     let outbound = outbound?;

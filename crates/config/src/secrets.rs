@@ -19,6 +19,21 @@ pub(crate) struct Surroundings {
     pub(crate) directory: PathBuf,
     /// The environment variables.
     pub(crate) environment: BTreeMap<String, String>,
+    /// What the text is, and so what is done to it.
+    pub(crate) reading: Reading,
+}
+
+/// What kind of text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// A file that somebody wrote: the environment is laid over it.
+    File,
+    /// A text of the history: as it is, with the secrets that it refers to. Those that were written out are not
+    /// in it.
+    Kept,
+    /// A text of which only the rules are wanted: no secret is looked up, no file is opened, and settings of
+    /// kinds are not checked.
+    Rules,
 }
 
 /// Where a secret is kept.
@@ -29,6 +44,10 @@ enum Place<'a> {
 
 /// What a secret may be, for messages.
 const FORMS: &str = "a secret is a text, { env = \"NAME\" } or { file = \"path\" }";
+
+/// Why there is no secret in the history, for messages.
+const NOT_KEPT: &str = "this secret was written out in the file, and the history keeps none: write secrets as \
+                        { env = \"NAME\" } or { file = \"path\" } to be able to come back to them";
 
 fn place(node: &Node) -> Option<Place<'_>> {
     match node.entries()?.as_slice() {
@@ -49,13 +68,27 @@ pub(crate) fn variables(node: &Node, view: &View) -> Vec<String> {
     names
 }
 
-/// Puts secrets in the place of references to them. Gives the paths of those that could not be had.
-pub(crate) fn resolve(
-    node: &mut Node,
+/// Puts secrets where they are wanted, and takes out what is not to be looked up. Gives the paths of those that
+/// could not be had.
+pub(crate) fn put_in(
+    root: &mut Node,
     view: &View,
     among: &Surroundings,
     problems: &mut Problems,
 ) -> Vec<Path> {
+    if among.reading != Reading::File {
+        // where the database is was settled at the start; its password is not to be asked for
+        root.take("database");
+    }
+    if among.reading == Reading::Rules {
+        leave_out(root, view);
+        return Vec::new();
+    }
+    resolve(root, view, among, problems)
+}
+
+/// Puts secrets in the place of references to them. Gives the paths of those that could not be had.
+fn resolve(node: &mut Node, view: &View, among: &Surroundings, problems: &mut Problems) -> Vec<Path> {
     let mut failed = Vec::new();
     walk_mut(node, view, &Path::default(), &mut |node, path| {
         let problem = match have(node, path, among, problems) {
@@ -74,8 +107,10 @@ pub(crate) fn resolve(
 }
 
 fn have(node: &Node, path: &Path, among: &Surroundings, problems: &mut Problems) -> Result<String, String> {
-    if let Some(text) = node.as_text() {
-        return Ok(text.to_owned());
+    match node.as_text() {
+        Some(REDACTED) if among.reading == Reading::Kept => return Err(NOT_KEPT.to_owned()),
+        Some(text) => return Ok(text.to_owned()),
+        None => {}
     }
     match place(node).ok_or(FORMS)? {
         Place::Variable(name) => {
@@ -123,6 +158,11 @@ pub(crate) fn redact(node: &mut Node, view: &View) {
             node.value = Value::Text(REDACTED.to_owned());
         }
     });
+}
+
+/// Replaces all secrets by [`REDACTED`], references too.
+fn leave_out(node: &mut Node, view: &View) {
+    walk_mut(node, view, &Path::default(), &mut |node, _| node.value = Value::Text(REDACTED.to_owned()));
 }
 
 /// Where secrets are written out.

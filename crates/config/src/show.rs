@@ -1,6 +1,7 @@
 //! The effective configuration for people: every value with where it came from, and no secret.
 
 use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 
 use model::route::Timing;
 use model::time::span;
@@ -10,6 +11,7 @@ use crate::node::{Node, Value};
 use crate::path::{Path, Step};
 use crate::problem::Origin;
 use crate::schema::View;
+use crate::secrets;
 
 /// In which form a configuration is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub enum ShowAs {
     Toml,
     /// JSON: `configuration`, and `origins` by path.
     Json,
+    /// TOML without comments, for the history: what refers to files does so by their whole names, so that
+    /// [`crate::load_kept`] finds them from anywhere.
+    Kept,
 }
 
 /// A configuration that is fit to be shown: its secrets are taken out.
@@ -25,6 +30,8 @@ pub enum ShowAs {
 pub(crate) struct Shown {
     root: Node,
     schema: Json,
+    /// The folder that relative paths begin at.
+    directory: PathBuf,
 }
 
 impl fmt::Debug for Shown {
@@ -35,8 +42,8 @@ impl fmt::Debug for Shown {
 
 impl Shown {
     /// Takes a tree without secrets.
-    pub(crate) fn new(root: Node, schema: Json) -> Self {
-        Shown { root, schema }
+    pub(crate) fn new(root: Node, schema: Json, directory: PathBuf) -> Self {
+        Shown { root, schema, directory }
     }
 
     /// The whole of it, with where each value came from.
@@ -45,7 +52,22 @@ impl Shown {
         match form {
             ShowAs::Toml => as_toml(&root),
             ShowAs::Json => as_json(&root),
+            ShowAs::Kept => self.as_kept(root),
         }
+    }
+
+    fn as_kept(&self, mut root: Node) -> String {
+        secrets::move_references(&mut root, &View::whole(&self.schema), &self.directory);
+        if let Some(mut database) = root.take("database") {
+            if let Some(folder) = database.get("data_dir").and_then(Node::as_text) {
+                let whole = self.directory.join(folder).display().to_string();
+                database.set("data_dir", Node::text(&Origin::Default, whole));
+            }
+            root.set("database", database);
+        }
+        let mut text = String::new();
+        table(&root, &Path::default(), false, &mut text);
+        text
     }
 
     /// With all that nobody set.

@@ -44,6 +44,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// Incidents that go in one step of a sweep.
 const SWEEP_STEP: i64 = 200;
 
+/// Configurations that are kept whether anything refers to them or not, to be gone back to.
+const KEPT_CONFIGURATIONS: i64 = 50;
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -354,6 +357,7 @@ impl Hub {
                 repeats_since: now - retention.repeats,
                 most_incidents: retention.most_incidents,
                 most_bytes: retention.most_bytes,
+                configurations: KEPT_CONFIGURATIONS,
             };
             loop {
                 let swept = self.store.write(Durability::Lazy, move |tx| sweep_step(tx, &keep)).await;

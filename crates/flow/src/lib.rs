@@ -10,6 +10,8 @@
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
+//! * [`stage`] is a node whose clock somebody else holds, and [`replay`] tells on two of them what other rules
+//!   would have told.
 //! * [`reload`] puts other rules in force. [`driver`] runs all of it; [`core`] is what all of it shares.
 //!
 //! *Architecture Invariant:* a step reads rows, writes rows in the same transaction, takes no input but the
@@ -26,8 +28,10 @@ pub mod incident;
 pub mod ingest;
 pub mod live;
 pub mod reload;
+pub mod replay;
 pub mod rooms;
 pub mod route;
+pub mod stage;
 pub mod standing;
 pub mod tell;
 pub mod verbs;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use model::receiver::Place;
 use model::rules::BadRules;
-use model::{Labels, Rules, Severity};
+use model::{Labels, Rules, Severity, Time};
 use sdk::registry::{BadSettings, Ready, Registry};
+use store::Tx;
+use store::rules::Applied;
 
 /// A destination that can be sent to.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct Live {
     pub places: HashMap<String, LivePlace>,
     /// Heartbeats by name.
     pub heartbeats: Vec<Expected>,
+    /// The configuration that all this is of, and how it came into force.
+    pub applied: Applied,
 }
 
 /// Why rules cannot be put in force.
@@ -81,7 +85,31 @@ impl Live {
                 places.insert(place.id.clone(), live);
             }
         }
-        Ok(Live { rules, version: 0, places, heartbeats })
+        Ok(Live { heartbeats, places, ..Live::bare(rules) })
+    }
+
+    /// Rules that are looked at and not gone by: nothing is ready to be sent to.
+    pub fn bare(rules: Rules) -> Self {
+        Live {
+            rules,
+            version: 0,
+            places: HashMap::new(),
+            heartbeats: Vec::new(),
+            applied: Applied::default(),
+        }
+    }
+
+    /// Keeps the rules, and knows their version from then on.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub fn kept(mut self, tx: &mut Tx<'_>, now: Time) -> store::Result<Self> {
+        self.version = self.keep(tx, now)?;
+        Ok(self)
+    }
+
+    pub(crate) fn keep(&self, tx: &mut Tx<'_>, now: Time) -> store::Result<i64> {
+        Ok(store::rules::keep(tx, &self.rules_text(), &self.applied, now)?.0)
     }
 
     /// The rules as text, for the ledger.

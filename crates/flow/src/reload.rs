@@ -39,6 +39,7 @@ impl Hub {
             version,
             places: live.places.clone(),
             heartbeats: live.heartbeats.clone(),
+            applied: live.applied.clone(),
         });
     }
 
@@ -98,7 +99,7 @@ impl Hub {
 /// When the database is gone or full.
 pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     tx.lock_flow()?;
-    let (version, _) = store::rules::keep(tx, &live.rules_text(), now)?;
+    let version = live.keep(tx, now)?;
     detect::expect_heartbeats(tx, live, now)?;
     store::deliveries::forget_healths(tx, |destination| live.places.contains_key(destination))?;
     Ok(version)

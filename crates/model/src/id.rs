@@ -29,6 +29,13 @@ pub struct Id(pub i64);
 #[error("{0:?} is not an id: ids have 13 characters out of 0-9 and a-z without i, l, o and u")]
 pub struct BadId(pub String);
 
+impl Id {
+    /// No id that was made at this time or later is smaller.
+    pub fn first_at(time: Time) -> Self {
+        Id((time.as_millis() - EPOCH_MILLIS).max(0) << (NODE_BITS + COUNTER_BITS))
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0u8; TEXT_LEN];

@@ -83,6 +83,14 @@ impl Rules {
         }
     }
 
+    /// Takes over from others what an `alertmanager.yml` does not speak of.
+    pub fn complete_with(&mut self, ours: &Rules) {
+        self.external_url.clone_from(&ours.external_url);
+        self.reopen_within = ours.reopen_within;
+        self.restart_grace = ours.restart_grace;
+        self.urgent.clone_from(&ours.urgent);
+    }
+
     /// Whether everything that is referred to is there.
     ///
     /// # Errors

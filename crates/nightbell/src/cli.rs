@@ -12,6 +12,7 @@ mod import;
 mod incidents;
 mod kinds;
 mod receiver;
+mod replay;
 mod route;
 mod send;
 mod serve;
@@ -57,6 +58,7 @@ enum Command {
     Incidents(incidents::Args),
     Explain(explain::Args),
     Route(route::Args),
+    Replay(replay::Args),
     Receiver(receiver::Args),
     Silence(silence::Args),
     Deliveries(deliveries::Args),
@@ -209,6 +211,7 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Incidents(args) => wait(args.run(output)),
         Command::Explain(args) => wait(args.run(output)),
         Command::Route(args) => wait(args.run(output)),
+        Command::Replay(args) => wait(args.run(output)),
         Command::Receiver(args) => wait(args.run(output)),
         Command::Silence(args) => wait(args.run(output)),
         Command::Deliveries(args) => wait(args.run(output)),

@@ -55,6 +55,8 @@ impl Files {
             ["deliveries", id] => reading::delivery(tx, id),
             ["silences"] => reading::silences(tx, &query),
             ["tokens"] => reading::tokens(tx),
+            ["config", "history"] => reading::config_history(tx),
+            ["config", "history", version] => reading::config_version(tx, version),
             _ => Ok(Err(only_running())),
         })
         .await
@@ -63,6 +65,9 @@ impl Files {
     /// Does what the server would do on a POST.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let (path, body, node) = (Parts::of(path), body.clone(), self.store.node());
+        if path.as_slice() == ["replay"] {
+            return self.read(move |tx| reading::replay(tx, &body)).await;
+        }
         self.write(move |tx| match path.as_slice()[..] {
             ["silences"] => writing::silence(tx, &body),
             ["silences", "preview"] => reading::preview(tx, &body),

@@ -1,5 +1,6 @@
 //! The wiring of the server: configuration, database, flow and HTTP, from the start to a clean stop.
 
+mod history;
 mod listen;
 mod reload;
 pub mod wire;
@@ -14,6 +15,7 @@ use flow::{Hub, SystemClock};
 use sdk::http::Http;
 use sdk::{Registry, Secret};
 use server::{App, Setup};
+use store::rules::Applied;
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -112,14 +114,14 @@ async fn whole_life(
     let listener = listen.bind().await?;
     let hub = start_flow(config, &settings, &kinds, store.clone()).await?;
     let json = wishes.json;
-    let reloader = Arc::new(Reloader::new(wishes, kinds.clone(), hub.clone(), config.clone(), logging));
+    let reloader = Reloader::new(wishes, kinds.clone(), hub.clone(), &settings, logging);
     let app = App::new(Setup {
         hub: hub.clone(),
         kinds: kinds.clone(),
         options: wire::options(config),
         exposed: wire::exposed(&settings, &kinds)?,
         version: wire::version(),
-        reload: reloader.clone().as_function(),
+        configuring: Arc::new(reloader.clone()),
     });
     reloader.show_in(&app);
     greet(&listener, &config.server.prefix(), json)?;
@@ -177,7 +179,15 @@ async fn open(config: &Config) -> Result<Store> {
 }
 
 async fn start_flow(config: &Config, settings: &Settings, kinds: &Registry, store: Store) -> Result<Hub> {
-    let live = wire::live(settings, kinds)?;
+    let mut live = wire::live(settings, kinds)?;
+    let config_text = settings.as_kept();
+    let before = store.read(|tx| {
+        let newest = store::rules::newest(tx)?;
+        store::rules::kept(tx, newest)
+    });
+    let before = before.await.context("reading the history")?.map(|kept| kept.applied.config);
+    let summary = history::summary(&before.unwrap_or_default(), &config_text);
+    live.applied = Applied { config: config_text, by: "start".to_owned(), summary, rolled_back_to: None };
     let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
     let retention = wire::retention(&config.database.retention);
     Hub::start(store, live, http, Arc::new(SystemClock), retention).await.context("starting the flow")
@@ -219,7 +229,7 @@ impl Signals {
     }
 
     /// Reloads whenever asked to, and says when to stop. Ends when asked to stop a second time: at once.
-    async fn handle(self, reloader: Arc<Reloader>, stop: CancellationToken) {
+    async fn handle(self, reloader: Reloader, stop: CancellationToken) {
         let Signals { stop: [mut terminate, mut interrupt], mut reload } = self;
         loop {
             tokio::select! {
@@ -227,7 +237,7 @@ impl Signals {
                 Some(()) = interrupt.recv() => {}
                 Some(()) = reload.recv() => {
                     // what came of it is in the log
-                    let _ = reloader.reload().await;
+                    let _ = reloader.load_files("SIGHUP".to_owned()).await;
                     continue;
                 }
             }

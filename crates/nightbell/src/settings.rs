@@ -8,6 +8,7 @@ use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowA
 use model::Rules;
 use sdk::Registry;
 use serde_json::{Map, Value};
+use server::ConfigFormat;
 
 /// What there is when nobody configures anything: everything is kept, to be read through the API. It also
 /// stands behind a `nightbell.toml` whose routing is in an `alertmanager.yml`, where it is never used.
@@ -29,6 +30,7 @@ pub struct Files {
 }
 
 /// A configuration, of one file or of two.
+#[derive(Clone)]
 pub struct Settings {
     /// The server's settings. Its rules are not to be used: see `rules`.
     pub config: Config,
@@ -48,10 +50,7 @@ impl Files {
     /// # Errors
     /// When one cannot be read or is wrong; all that is wrong is told.
     pub fn load(&self, registry: &Registry) -> Result<Settings, ConfigError> {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        let environment: Environment = std::env::vars_os().filter_map(text).collect();
+        let environment = environment();
         // a variable that is set to nothing is as good as none
         let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
         let (path, format) = match (ours, &self.alertmanager_config) {
@@ -95,6 +94,29 @@ impl Files {
             Err(other) => Err(other),
         }
     }
+}
+
+fn environment() -> Environment {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// The rules of a text that may come from anybody; the error is all that is wrong, a line each.
+pub fn rules_of(text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
+    let (name, format) = match format {
+        ConfigFormat::Toml => ("nightbell.toml", Format::Toml),
+        ConfigFormat::Alertmanager => ("alertmanager.yml", Format::Alertmanager),
+    };
+    let source = Source { name, text, directory: Path::new(""), format };
+    config::load_rules(source, &connectors::registry()).map_err(|error| match error {
+        ConfigError::Invalid(Invalid(problems)) => {
+            let errors = problems.iter().filter(|problem| problem.level == Level::Error);
+            errors.map(ToString::to_string).collect()
+        }
+        other => vec![other.to_string()],
+    })
 }
 
 fn folder(path: &Path) -> &Path {
@@ -155,10 +177,7 @@ fn two(
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let mut rules = routing.rules.clone();
-    rules.external_url.clone_from(&config.rules.external_url);
-    rules.reopen_within = config.rules.reopen_within;
-    rules.restart_grace = config.rules.restart_grace;
-    rules.urgent.clone_from(&config.rules.urgent);
+    rules.complete_with(&config.rules);
     if !sets_resolve_timeout(&routing) {
         rules.resolve_timeout = config.rules.resolve_timeout;
     }
@@ -216,11 +235,30 @@ impl Settings {
         self.routing.as_ref().unwrap_or(&self.config).alertmanager.as_deref()
     }
 
+    /// A configuration of the history, with the secrets that it refers to.
+    ///
+    /// # Errors
+    /// When it cannot be used any more.
+    pub fn kept(version: i64, text: &str, registry: &Registry) -> Result<Settings, ConfigError> {
+        let named = format!("configuration {version}");
+        let config = config::load_kept(&named, text, environment(), registry)?;
+        Ok(Settings { rules: config.rules.clone(), config, routing: None, named })
+    }
+
     /// The effective configuration as TOML, without secrets, with where each value came from.
     pub fn as_toml(&self) -> String {
-        let ours = self.config.show(ShowAs::Toml);
+        self.shown_as(ShowAs::Toml)
+    }
+
+    /// The same for the history: [`Settings::kept`] reads it.
+    pub fn as_kept(&self) -> String {
+        self.shown_as(ShowAs::Kept)
+    }
+
+    fn shown_as(&self, form: ShowAs) -> String {
+        let ours = self.config.show(form);
         let Some(routing) = &self.routing else { return ours };
-        let theirs = routing.show(ShowAs::Toml);
+        let theirs = routing.show(form);
         let own = chunks(&ours).into_iter().filter(|chunk| !is_routing_chunk(chunk));
         let mut text: String = own.collect();
         if sets_resolve_timeout(routing) {

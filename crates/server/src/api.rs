@@ -1,5 +1,6 @@
 //! Our own API, one file a resource.
 
+mod config;
 mod deliveries;
 mod events;
 mod explain;
@@ -11,6 +12,7 @@ mod integrations;
 mod kinds;
 mod live;
 mod receivers;
+mod replay;
 mod routes;
 mod silences;
 mod status;
@@ -61,7 +63,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(status::get_status))
-        .routes(routes!(status::get_config))
+        .routes(routes!(config::get_config))
+        .routes(routes!(config::list_config_history))
+        .routes(routes!(config::get_config_version))
+        .routes(routes!(config::roll_back_config))
+        .routes(routes!(replay::replay))
         .routes(routes!(home::home))
         .routes(routes!(home::description))
 }

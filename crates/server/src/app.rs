@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use flow::Hub;
 use futures::future::BoxFuture;
-use model::Time;
+use model::{Rules, Time};
 use sdk::Registry;
 use sdk::registry::Reader;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::auth::Auth;
 use crate::counts::Http;
@@ -20,8 +22,38 @@ use crate::limits::MAX_LISTENERS;
 /// An [`App`] that is in use.
 pub type Shared = Arc<App>;
 
-/// Loads the configuration again and puts it in force; the error says in words why it was not.
-pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// How a configuration is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigFormat {
+    /// As `nightbell.toml`.
+    Toml,
+    /// As `alertmanager.yml`.
+    Alertmanager,
+}
+
+/// What only the program knows how to do: to read configurations, and to put them in force.
+pub trait Configuring: Send + Sync {
+    /// Loads the configuration again and puts it in force, since somebody wants it so; the error says in words
+    /// why it was not.
+    fn reload(&self, by: &str) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Puts a configuration of the history in force; gives the version that it has now.
+    fn roll_back(&self, version: i64, by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>>;
+
+    /// The rules of a text that may come from anybody. Nothing is looked up for it; the error is all that is
+    /// wrong, a line each.
+    fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>>;
+}
+
+/// Why a configuration of the history was not put in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRolledBack {
+    /// There is none of this version.
+    Unknown,
+    /// It cannot be used, for this reason.
+    Unusable(String),
+}
 
 /// Everything that a server is made of.
 pub struct Setup {
@@ -35,8 +67,8 @@ pub struct Setup {
     pub exposed: Exposed,
     /// Which program this is.
     pub version: Version,
-    /// What `/-/reload` does.
-    pub reload: Reload,
+    /// What reads configurations and puts them in force.
+    pub configuring: Arc<dyn Configuring>,
 }
 
 /// What the server goes by.
@@ -130,7 +162,9 @@ pub struct App {
     pub version: Version,
     /// When it began.
     pub started_at: Time,
-    pub(crate) reload: Reload,
+    pub(crate) configuring: Arc<dyn Configuring>,
+    /// One replay at a time: it keeps a processor busy.
+    pub(crate) replaying: Semaphore,
     pub(crate) auth: Auth,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
@@ -160,14 +194,15 @@ impl App {
 
     /// Ready to be served.
     pub fn new(setup: Setup) -> Shared {
-        let Setup { hub, kinds, options, exposed, version, reload } = setup;
+        let Setup { hub, kinds, options, exposed, version, configuring } = setup;
         let now = hub.clock.now();
         Arc::new(App {
             started_at: now,
             hub,
             kinds,
             version,
-            reload,
+            configuring,
+            replaying: Semaphore::new(1),
             auth: Auth::default(),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),

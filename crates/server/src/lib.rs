@@ -31,6 +31,6 @@ pub mod serve;
 pub mod times;
 pub mod views;
 
-pub use app::{App, Exposed, Integration, Options, Reload, Setup, Version};
+pub use app::{App, ConfigFormat, Configuring, Exposed, Integration, NotRolledBack, Options, Setup, Version};
 pub use router::{openapi, openapi_json, router};
 pub use serve::serve;

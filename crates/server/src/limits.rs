@@ -36,3 +36,5 @@ pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 pub const MAX_HEADERS: usize = 100;
 /// Seconds after which a sender that was turned away may come again.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
+/// Configurations that the history lists.
+pub const MAX_HISTORY: i64 = 200;

@@ -1,9 +1,11 @@
 //! The shapes in which our rows are shown.
 
+pub mod config;
 pub mod delivery;
 pub mod event;
 pub mod explanation;
 pub mod incident;
+pub mod replay;
 pub mod route;
 pub mod silence;
 pub mod words;

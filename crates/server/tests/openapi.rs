@@ -96,7 +96,11 @@ async fn the_description_is_obeyed() {
     let document = document();
     for (name, it) in operations(&document) {
         let (method, path) = name.split_once(' ').unwrap();
-        let path = path.replace("{id}", "0000000000000").replace("{name}", "x").replace("{silenceID}", "x");
+        let path = path
+            .replace("{id}", "0000000000000")
+            .replace("{name}", "x")
+            .replace("{silenceID}", "x")
+            .replace("{version}", "1");
         let peer = nightbell_server::auth::Peer("192.0.2.1:1".parse().unwrap());
         let request = axum::http::Request::builder().method(method).uri(path.as_str()).extension(peer);
         let reply = stage.send(request.body(axum::body::Body::empty()).unwrap()).await;

@@ -1,9 +1,10 @@
 //! Events: written once, given a verdict once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::event::{Action, Event};
-use model::{Id, Labels, Severity};
+use model::{Id, Labels, Severity, Time};
 
 use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
@@ -128,6 +129,22 @@ pub fn list(tx: &mut Tx<'_>, incident: Option<Id>, before: Option<Id>, limit: i6
             tx.query(&sql, &[before.into(), limit.into()], read)
         }
     }
+}
+
+/// Clocks that were set back by less than this leave no event out of [`between`].
+const CLOCK_SLACK: Duration = Duration::from_secs(3600);
+
+/// The last `limit` events that arrived in a window, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn between(tx: &mut Tx<'_>, from: Time, until: Time, limit: i64) -> Result<Vec<Judged>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE id >= $1 AND arrived_at >= $2 AND arrived_at < $3 \
+         ORDER BY id DESC LIMIT $4"
+    );
+    let first = Id::first_at(from - CLOCK_SLACK);
+    tx.query(&sql, &[first.into(), from.into(), until.into(), limit.into()], read)
 }
 
 fn read(row: &Row<'_>) -> Result<Judged> {

@@ -254,6 +254,29 @@ pub fn active_after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<Incide
     Ok(found.into_iter().filter_map(std::result::Result::ok).collect())
 }
 
+/// Incidents that were wrong at a time, the last `limit` that had begun by then, newest first, as far as they can
+/// be read.
+///
+/// # Errors
+/// When the database is gone.
+pub fn wrong_at(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Incident>> {
+    let mut found = Vec::new();
+    // each of these has an index of its own
+    for which in [
+        "state < 2",
+        "state = 2 AND live = 0 AND resolved_at >= $1",
+        "state = 2 AND live = 1 AND resolved_at >= $1",
+    ] {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM incidents WHERE {which} AND first_seen < $1 ORDER BY id DESC LIMIT $2"
+        );
+        found.extend(tx.query(&sql, &[at.into(), limit.into()], try_read)?.into_iter().flatten());
+    }
+    found.sort_by_key(|incident| std::cmp::Reverse(incident.id));
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
 /// How many incidents there are in each state that is not resolved: open, acknowledged.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
 use db::Session;
+use db::memory::Memory;
 use db::postgres::{COMMIT_THEN_SYNC, Postgres, Shared};
 use db::sqlite::{Job, Reply, Sqlite};
 pub use db::{Engine, Row, Tx, Value};
@@ -66,6 +67,7 @@ pub struct Store {
 
 enum Backend {
     Sqlite { sqlite: Sqlite, reads: Arc<Semaphore>, _lock: Option<std::fs::File> },
+    Memory(Memory),
     Postgres(Shared),
 }
 
@@ -120,6 +122,18 @@ impl Store {
         Ok(store)
     }
 
+    /// A database of nobody's, in memory: for what is worked out and thrown away. One caller at a time.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub fn in_memory() -> Result<Self> {
+        let (backend, stats) = (Backend::Memory(Memory::open()?), Arc::new(Stats::default()));
+        let mut store = Store { backend: Arc::new(backend), stats, node: 0 };
+        store.write_blocking(migrate::run)?;
+        store.node = store.write_blocking(migrate::register_node)?;
+        Ok(store)
+    }
+
     /// The number of this process among all that ever opened this database.
     pub fn node(&self) -> i64 {
         self.node
@@ -133,7 +147,7 @@ impl Store {
     /// Which database it is.
     pub fn engine(&self) -> Engine {
         match &*self.backend {
-            Backend::Sqlite { .. } => Engine::Sqlite,
+            Backend::Sqlite { .. } | Backend::Memory(_) => Engine::Sqlite,
             Backend::Postgres(_) => Engine::Postgres,
         }
     }
@@ -153,6 +167,7 @@ impl Store {
                 sqlite.jobs().send(job).await.map_err(|_| closed())?;
                 answer.await.map_err(|_| panicked())?
             }
+            Backend::Memory(memory) => memory.run(write),
             Backend::Postgres(pool) => {
                 let lazy = durability == Durability::Lazy;
                 in_session(pool, move |session| {
@@ -192,11 +207,12 @@ impl Store {
                     let _permit = permit;
                     match &*backend {
                         Backend::Sqlite { sqlite, .. } => sqlite.read(read),
-                        Backend::Postgres(_) => Err(closed()),
+                        Backend::Postgres(_) | Backend::Memory(_) => Err(closed()),
                     }
                 })
                 .await
             }
+            Backend::Memory(memory) => memory.run(read),
             Backend::Postgres(pool) => {
                 in_session(pool, move |session| {
                     session.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
@@ -217,7 +233,9 @@ impl Store {
     /// When the connection is lost; on SQLite at once, since there are no other nodes.
     pub async fn listen(&self, ring: impl FnMut(Option<i64>)) -> Result<()> {
         match &*self.backend {
-            Backend::Sqlite { .. } => Err(StoreError::NotOurs("there are no other nodes".to_owned())),
+            Backend::Sqlite { .. } | Backend::Memory(_) => {
+                Err(StoreError::NotOurs("there are no other nodes".to_owned()))
+            }
             Backend::Postgres(pool) => pool.listen(ring).await,
         }
     }
@@ -231,8 +249,12 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let Backend::Sqlite { sqlite, .. } = &*self.backend else {
-            return Err(StoreError::NotOurs("this needs the embedded database".to_owned()));
+        let sqlite = match &*self.backend {
+            Backend::Sqlite { sqlite, .. } => sqlite,
+            Backend::Memory(memory) => return memory.run(write),
+            Backend::Postgres(_) => {
+                return Err(StoreError::NotOurs("this needs the embedded database".to_owned()));
+            }
         };
         let (job, answer) = job(Durability::Disk, write);
         sqlite.jobs().blocking_send(job).map_err(|_| closed())?;
@@ -246,6 +268,7 @@ impl Store {
     pub fn read_blocking<T>(&self, read: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         match &*self.backend {
             Backend::Sqlite { sqlite, .. } => sqlite.read(read),
+            Backend::Memory(memory) => memory.run(read),
             Backend::Postgres(_) => Err(StoreError::NotOurs("this needs the embedded database".to_owned())),
         }
     }

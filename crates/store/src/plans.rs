@@ -131,7 +131,9 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_folder(folder.path(), false).unwrap();
     let sweep = |tx: &mut Tx<'_>| {
-        let keep = Keep { resolved_since: Time(9), repeats_since: Time(9), most_incidents: 9, most_bytes: 9 };
+        let (resolved_since, repeats_since) = (Time(9), Time(9));
+        let keep =
+            Keep { resolved_since, repeats_since, most_incidents: 9, most_bytes: 9, configurations: 9 };
         crate::retention::sweep(tx, &keep, 10)
     };
     let all = store.write_blocking(move |tx| {
@@ -184,6 +186,8 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
         }
         let rest = "DROP INDEX incidents_active; CREATE INDEX incidents_active ON incidents (id) WHERE state < 2; \
                       DROP INDEX deliveries_pending; DROP INDEX deliveries_buried; \
+                      ALTER TABLE rules DROP COLUMN config; ALTER TABLE rules DROP COLUMN by_whom; \
+                      ALTER TABLE rules DROP COLUMN summary; ALTER TABLE rules DROP COLUMN rolled_back_to; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

@@ -19,6 +19,8 @@ pub struct Keep {
     /// Resolved incidents go, the oldest first, while the embedded database takes more bytes than this;
     /// zero: no such limit. A server's size says nothing about what deleting rows would free.
     pub most_bytes: i64,
+    /// The newest configurations, which stay although nothing refers to them any more; at least one.
+    pub configurations: i64,
 }
 
 /// Forgets at most `limit` incidents, and as many repeated events and other rows that have had their day;
@@ -67,7 +69,7 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
 const ROLLING: Duration = Duration::from_secs(86_400);
 
 /// Rules go when nothing that is kept can have been routed by them: all of it began after others had come into
-/// force. The newest stay.
+/// force. The newest stay, to be looked at and gone back to.
 fn sweep_rules(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let sql = "SELECT first_seen FROM incidents ORDER BY id LIMIT 1";
     let oldest = tx.query_one(sql, &[], |row| row.time(0))?;
@@ -75,8 +77,9 @@ fn sweep_rules(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let sql = "DELETE FROM rules WHERE version IN (SELECT version FROM ( \
                SELECT version, (SELECT later.at FROM rules later WHERE later.version > rules.version \
                    ORDER BY later.version LIMIT 1) AS replaced \
-               FROM rules ORDER BY version LIMIT $1) AS oldest WHERE replaced < $2)";
-    tx.execute(sql, &[limit.into(), since.into()])
+               FROM rules ORDER BY version LIMIT $1) AS oldest WHERE replaced < $2) \
+               AND version <= (SELECT MAX(version) FROM rules) - $3";
+    tx.execute(sql, &[limit.into(), since.into(), keep.configurations.into()])
 }
 
 /// Of the nodes' numbers only the greatest counts: the next one is made from it.

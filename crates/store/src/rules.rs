@@ -6,23 +6,62 @@ use model::{Id, Incident, Time};
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 
-/// Keeps the rules in force if they are not the ones kept last. Returns their version and whether they are
-/// new.
+/// How a configuration came into force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// All of it as text without secrets; empty: it was never written.
+    pub config: String,
+    /// Who or what put it in force: `start`, `SIGHUP`, a name.
+    pub by: String,
+    /// What it changed, in words.
+    pub summary: String,
+    /// The version that it went back to; nothing: it is what the files say.
+    pub rolled_back_to: Option<i64>,
+}
+
+/// A configuration that was put in force once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number; greater ones came later.
+    pub version: i64,
+    /// When.
+    pub at: Time,
+    /// How. The configuration's text is left out of lists.
+    pub applied: Applied,
+}
+
+/// Keeps rules and the configuration that they are of, if they are not the ones kept last. Returns their
+/// version and whether they are new.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn keep(tx: &mut Tx<'_>, rules: &str, at: Time) -> Result<(i64, bool)> {
+pub fn keep(tx: &mut Tx<'_>, rules: &str, applied: &Applied, at: Time) -> Result<(i64, bool)> {
+    let sql = "SELECT version, rules, config, rolled_back_to FROM rules ORDER BY version DESC LIMIT 1";
     let last =
-        tx.query_one("SELECT version, rules FROM rules ORDER BY version DESC LIMIT 1", &[], |row| {
-            Ok((row.int(0)?, row.string(1)?))
-        })?;
+        tx.query_one(sql, &[], |row| Ok((row.int(0)?, row.string(1)?, row.string(2)?, row.opt_int(3)?)))?;
     let version = match last {
-        Some((version, text)) if text == rules => return Ok((version, false)),
-        Some((version, _)) => version + 1,
+        Some((version, text, config, rolled_back_to))
+            if text == rules && config == applied.config && rolled_back_to == applied.rolled_back_to =>
+        {
+            return Ok((version, false));
+        }
+        Some((version, ..)) => version + 1,
         None => 1,
     };
-    let sql = "INSERT INTO rules (version, at, rules) VALUES ($1, $2, $3)";
-    tx.execute(sql, &[version.into(), at.into(), Value::Text(rules)])?;
+    let sql = "INSERT INTO rules (version, at, rules, config, by_whom, summary, rolled_back_to) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    tx.execute(
+        sql,
+        &[
+            version.into(),
+            at.into(),
+            Value::Text(rules),
+            Value::Text(&applied.config),
+            Value::Text(&applied.by),
+            Value::Text(&applied.summary),
+            applied.rolled_back_to.into(),
+        ],
+    )?;
     Ok((version, true))
 }
 
@@ -32,6 +71,35 @@ pub fn keep(tx: &mut Tx<'_>, rules: &str, at: Time) -> Result<(i64, bool)> {
 /// When the database is gone.
 pub fn get(tx: &mut Tx<'_>, version: i64) -> Result<Option<String>> {
     tx.query_one("SELECT rules FROM rules WHERE version = $1", &[version.into()], |row| row.string(0))
+}
+
+/// The configuration of this version, with its text.
+///
+/// # Errors
+/// When the database is gone.
+pub fn kept(tx: &mut Tx<'_>, version: i64) -> Result<Option<Kept>> {
+    let sql = "SELECT version, at, config, by_whom, summary, rolled_back_to FROM rules WHERE version = $1";
+    tx.query_one(sql, &[version.into()], read_kept)
+}
+
+/// The configurations that are kept, without their texts, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn history(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Kept>> {
+    let sql = "SELECT version, at, '', by_whom, summary, rolled_back_to FROM rules \
+               ORDER BY version DESC LIMIT $1";
+    tx.query(sql, &[limit.into()], read_kept)
+}
+
+fn read_kept(row: &Row<'_>) -> Result<Kept> {
+    let applied = Applied {
+        config: row.string(2)?,
+        by: row.string(3)?,
+        summary: row.string(4)?,
+        rolled_back_to: row.opt_int(5)?,
+    };
+    Ok(Kept { version: row.int(0)?, at: row.time(1)?, applied })
 }
 
 /// The number of a thing that is remembered elsewhere; 0 before it ever changed.

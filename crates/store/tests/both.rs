@@ -346,8 +346,9 @@ fn silences_change_their_version_and_rules_keep_theirs() {
         assert!(store.read(store::silences::current_version).await.unwrap() > before);
         assert_eq!(store.read(|tx| store::silences::ending_after(tx, at(9))).await.unwrap(), [silence]);
         assert_eq!(store.read(|tx| store::silences::ending_after(tx, at(10))).await.unwrap(), []);
-        let keep =
-            |text: &'static str| store.write(Durability::Disk, move |tx| store::rules::keep(tx, text, at(0)));
+        let keep = |text: &'static str| {
+            store.write(Durability::Disk, move |tx| store::rules::keep(tx, text, &Default::default(), at(0)))
+        };
         assert_eq!(keep("one").await.unwrap(), (1, true));
         assert_eq!(keep("one").await.unwrap(), (1, false));
         assert_eq!(keep("two").await.unwrap(), (2, true));
@@ -426,6 +427,7 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
             repeats_since: at(0),
             most_incidents: 0,
             most_bytes: 0,
+            configurations: 1,
         };
         let sweep = || store.write(Durability::Disk, move |tx| store::retention::sweep(tx, &keep, 10));
         assert_eq!(sweep().await.unwrap(), 0, "a pending delivery tells of it");
@@ -466,6 +468,7 @@ fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
         repeats_since: Time::MIN,
         most_incidents: 0,
         most_bytes: 10 * 1024 * 1024,
+        configurations: 1,
     };
     while store.write_blocking(move |tx| store::retention::sweep(tx, &keep, 200)).unwrap() > 0 {}
     while store.write_blocking(store::retention::shrink).unwrap() > 0 {}

@@ -10,6 +10,7 @@ use model::event::{Event, NewEvent};
 use model::{Id, Incident, Time};
 use store::events::Texts;
 use store::retention::{Keep, sweep};
+use store::rules::Applied;
 use store::{Durability, Store, Tx};
 use support::on_both;
 
@@ -18,7 +19,13 @@ fn day(number: i64) -> Time {
 }
 
 fn keep(resolved_since: Time) -> Keep {
-    Keep { resolved_since, repeats_since: resolved_since, most_incidents: 0, most_bytes: 0 }
+    Keep {
+        resolved_since,
+        repeats_since: resolved_since,
+        most_incidents: 0,
+        most_bytes: 0,
+        configurations: 1,
+    }
 }
 
 /// Sweeps at most two rows of a kind at a time, until nothing is left to do.
@@ -47,7 +54,8 @@ fn rules_go_when_nothing_that_is_kept_was_told_by_them() {
     on_both(async |store: Store| {
         for number in 0..10 {
             let text = format!("{{\"number\":{number}}}");
-            let kept = move |tx: &mut Tx<'_>| store::rules::keep(tx, &text, day(number * 10));
+            let kept =
+                move |tx: &mut Tx<'_>| store::rules::keep(tx, &text, &Default::default(), day(number * 10));
             assert!(store.write(Durability::Disk, kept).await.unwrap().1);
         }
         // what began on the 35th day was routed by the fourth rules, which came on the 30th, and later ones
@@ -67,6 +75,39 @@ fn rules_go_when_nothing_that_is_kept_was_told_by_them() {
         assert_eq!(store.read(store::rules::newest).await.unwrap(), 10, "those in force stay");
         assert_eq!(count(&store, "rules").await, 1);
     });
+}
+
+#[test]
+fn configurations_are_kept_with_who_applied_them_and_the_newest_stay() {
+    on_both(async |store: Store| {
+        for number in 0..6 {
+            let applied = Applied { config: format!("# {number}"), by: "ann".into(), ..Default::default() };
+            let kept = move |tx: &mut Tx<'_>| store::rules::keep(tx, "{}", &applied, day(number));
+            assert_eq!(store.write(Durability::Disk, kept.clone()).await.unwrap(), (number + 1, true));
+            assert_eq!(store.write(Durability::Disk, kept).await.unwrap(), (number + 1, false), "no news");
+        }
+        sweeps(&store, Keep { configurations: 3, ..keep(day(1000)) }).await;
+        let history = store.read(|tx| store::rules::history(tx, 10)).await.unwrap();
+        assert_eq!(history.iter().map(|it| it.version).collect::<Vec<_>>(), [6, 5, 4]);
+        assert!(history.iter().all(|it| it.applied.config.is_empty()), "a list has no texts");
+        let kept = store.read(|tx| store::rules::kept(tx, 5)).await.unwrap().unwrap();
+        assert_eq!((kept.applied.config.as_str(), kept.applied.by.as_str()), ("# 4", "ann"));
+        assert_eq!(store.read(|tx| store::rules::kept(tx, 1)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_database_in_memory_undoes_what_fails() {
+    let store = Store::in_memory().unwrap();
+    let keep =
+        |text: &'static str| move |tx: &mut Tx<'_>| store::rules::keep(tx, text, &Applied::default(), day(0));
+    store.write_blocking(keep("one")).unwrap();
+    let failed = store.write_blocking(move |tx| {
+        keep("two")(tx)?;
+        Err::<(), _>(store::StoreError::Refused("no".into()))
+    });
+    assert!(failed.is_err());
+    assert_eq!(store.read_blocking(store::rules::newest).unwrap(), 1);
 }
 
 #[test]

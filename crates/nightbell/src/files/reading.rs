@@ -1,27 +1,33 @@
 //! What can be seen in the files of a stopped server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 use flow::live::Live;
+use flow::replay::{MAX_EVENTS, MAX_TIME, Read, Tape};
 use flow::{Core, verbs};
 use model::delivery::DeliveryState;
 use model::matcher::{self, Matchers};
 use model::receiver::Receiver;
+use model::time::span;
 use model::time_interval::TimeInterval;
 use model::{Delivery, Incident, Route, Rules, Silence, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use server::limits::MAX_SCAN;
+use server::ConfigFormat;
+use server::limits::{MAX_HISTORY, MAX_SCAN};
 use server::views::Page;
+use server::views::config::ConfigVersionView;
 use server::views::delivery::{DeliveryDetail, DeliveryView};
 use server::views::explanation::ExplanationView;
 use server::views::incident::{IncidentView, LineView};
+use server::views::replay::DifferenceView;
 use server::views::silence::SilenceView;
 use store::Tx;
 use store::incidents::Which;
 
 use super::{Found, Query, id, none, shown};
-use crate::words;
+use crate::{settings, words};
 
 /// Lines of a timeline.
 const LINES: i64 = 1000;
@@ -158,6 +164,45 @@ pub fn explain(tx: &mut Tx<'_>, text: &str) -> Found {
         .map_or_else(|| none("event, incident or delivery", text), |it| shown(&ExplanationView::from(it))))
 }
 
+pub fn config_history(tx: &mut Tx<'_>) -> Found {
+    let kept = store::rules::history(tx, MAX_HISTORY)?;
+    Ok(shown(&Page::whole(kept.into_iter().map(ConfigVersionView::from).collect())))
+}
+
+pub fn config_version(tx: &mut Tx<'_>, version: &str) -> Found {
+    let kept = store::rules::kept(tx, version.parse().unwrap_or_default())?;
+    Ok(kept.map_or_else(|| none("configuration", version), |it| shown(&ConfigVersionView::from(it))))
+}
+
+/// Replays the window before now under another configuration, and under the one that was in force last.
+pub fn replay(tx: &mut Tx<'_>, body: &Value) -> Found {
+    let newest = store::rules::newest(tx)?;
+    let kept = store::rules::kept(tx, newest)?.filter(|it| !it.applied.config.is_empty());
+    let Some(kept) = kept else { return Ok(Err("no configuration is kept to compare with".to_owned())) };
+    let (old, new) = match rules_of_both(&kept.applied.config, body) {
+        Ok(both) => both,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let since = body["since"].as_str().and_then(|text| span::parse(text).ok()).unwrap_or_default();
+    let until = words::now();
+    let tape = Tape::read(tx, &Read { from: until - since, until, events: MAX_EVENTS })?;
+    let began = Instant::now();
+    let difference = flow::replay::compare(&tape, old, new, &mut || began.elapsed() < MAX_TIME)?;
+    Ok(shown(&DifferenceView::from(difference)))
+}
+
+fn rules_of_both(old: &str, body: &Value) -> Result<(Rules, Rules), String> {
+    let told = |lines: Vec<String>| lines.join("\n");
+    let old = settings::rules_of(old, ConfigFormat::Toml).map_err(told)?;
+    let is_toml = body["format"] != "alertmanager";
+    let format = if is_toml { ConfigFormat::Toml } else { ConfigFormat::Alertmanager };
+    let mut new = settings::rules_of(body["config"].as_str().unwrap_or_default(), format).map_err(told)?;
+    if !is_toml {
+        new.complete_with(&old);
+    }
+    Ok((old, new))
+}
+
 /// What of kept rules can be read again.
 #[derive(Deserialize)]
 struct KeptRules {
@@ -175,5 +220,5 @@ fn last_rules(tx: &mut Tx<'_>) -> store::Result<Live> {
         rules.root = kept.root;
         rules.intervals = kept.intervals;
     }
-    Ok(Live { rules, version, places: HashMap::new(), heartbeats: Vec::new() })
+    Ok(Live { version, ..Live::bare(rules) })
 }

@@ -1,18 +1,28 @@
-//! Reloading: a new configuration as a whole, or the old one and why.
+//! Reloading and rolling back: another configuration as a whole, or the old one and why.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use config::{Config, ConfigError};
 use flow::Hub;
+use futures::future::BoxFuture;
+use model::Rules;
 use sdk::Registry;
-use server::{App, Reload};
+use server::{App, ConfigFormat, Configuring, NotRolledBack};
+use store::rules::Applied;
 
-use super::{Wishes, wire};
+use super::{Wishes, history, wire};
 use crate::log::Logging;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
-/// Loads the configuration again and puts it in force.
-pub struct Reloader {
+/// Configurations that this process has put in force and remembers with their secrets, to come back to.
+const MAX_REMEMBERED: usize = 20;
+
+/// Puts configurations in force. Cheap to clone.
+#[derive(Clone)]
+pub struct Reloader(Arc<Inner>);
+
+struct Inner {
     wishes: Wishes,
     kinds: Arc<Registry>,
     hub: Hub,
@@ -20,6 +30,8 @@ pub struct Reloader {
     started_with: Config,
     logging: Logging,
     app: OnceLock<Weak<App>>,
+    /// What was put in force by this process, by version. Only here are secrets that were written out.
+    remembered: Mutex<BTreeMap<i64, Settings>>,
     /// One at a time.
     busy: tokio::sync::Mutex<()>,
 }
@@ -30,32 +42,26 @@ impl Reloader {
         wishes: Wishes,
         kinds: Arc<Registry>,
         hub: Hub,
-        started_with: Config,
+        started_with: &Settings,
         logging: Logging,
     ) -> Self {
         let (app, busy) = (OnceLock::new(), tokio::sync::Mutex::default());
-        Reloader { wishes, kinds, hub, started_with, logging, app, busy }
+        let remembered = BTreeMap::from([(hub.core.live().version, started_with.clone())]);
+        let (started_with, remembered) = (started_with.config.clone(), Mutex::new(remembered));
+        Reloader(Arc::new(Inner { wishes, kinds, hub, started_with, logging, app, remembered, busy }))
     }
 
     /// Names the server that shows what is in force.
     pub fn show_in(&self, app: &Arc<App>) {
         // it is named once, when the server is put together
-        let _ = self.app.set(Arc::downgrade(app));
+        let _ = self.0.app.set(Arc::downgrade(app));
     }
 
-    /// As what the server calls.
-    pub fn as_function(self: Arc<Self>) -> Reload {
-        Arc::new(move || {
-            let reloader = self.clone();
-            Box::pin(async move { reloader.reload().await })
-        })
-    }
-
-    /// Loads and puts in force; the error says why the old configuration stays.
-    pub async fn reload(&self) -> Result<(), String> {
-        let _turn = self.busy.lock().await;
-        let result = self.try_reload().await;
-        if let Some(app) = self.app.get().and_then(Weak::upgrade) {
+    /// Loads the files and puts them in force; the error says why the old configuration stays.
+    pub async fn load_files(&self, by: String) -> Result<(), String> {
+        let _turn = self.0.busy.lock().await;
+        let result = self.0.try_load(by).await;
+        if let Some(app) = self.0.app.get().and_then(Weak::upgrade) {
             app.note_reload(result.is_ok());
         }
         if let Err(why) = &result {
@@ -64,14 +70,87 @@ impl Reloader {
         result
     }
 
-    async fn try_reload(&self) -> Result<(), String> {
+    async fn go_back(&self, version: i64, by: String) -> Result<i64, NotRolledBack> {
+        let _turn = self.0.busy.lock().await;
+        let result = self.0.try_back(version, by).await;
+        if let Err(NotRolledBack::Unusable(why)) = &result {
+            tracing::error!("configuration {version} was not put in force, the old one stays: {why}");
+        }
+        result
+    }
+}
+
+impl Configuring for Reloader {
+    fn reload(&self, by: &str) -> BoxFuture<'static, Result<(), String>> {
+        let (reloader, by) = (self.clone(), by.to_owned());
+        Box::pin(async move { reloader.load_files(by).await })
+    }
+
+    fn roll_back(&self, version: i64, by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>> {
+        let (reloader, by) = (self.clone(), by.to_owned());
+        Box::pin(async move { reloader.go_back(version, by).await })
+    }
+
+    fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
+        settings::rules_of(text, format)
+    }
+}
+
+impl Inner {
+    async fn try_load(&self, by: String) -> Result<(), String> {
         let (files, kinds) = (self.wishes.files.clone(), self.kinds.clone());
         let loaded = tokio::task::spawn_blocking(move || files.load(&kinds)).await;
         let mut settings = loaded.map_err(|error| error.to_string())?.map_err(|error| in_words(&error))?;
         self.wishes.overrule(&mut settings.config);
+        let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
+        self.put_in_force(settings, applied).await?;
+        tracing::info!("the configuration was reloaded");
+        Ok(())
+    }
+
+    async fn try_back(&self, version: i64, by: String) -> Result<i64, NotRolledBack> {
+        let unusable = NotRolledBack::Unusable;
+        if version == self.hub.core.live().version {
+            return Err(unusable(format!("configuration {version} is in force already")));
+        }
+        let kept = self.hub.store.read(move |tx| store::rules::kept(tx, version)).await;
+        let kept = kept.map_err(|error| unusable(error.to_string()))?.ok_or(NotRolledBack::Unknown)?;
+        let text = kept.applied.config;
+        if text.is_empty() {
+            return Err(unusable(format!("of configuration {version} only the routing was kept")));
+        }
+        let remembered = self.remembered().get(&version).cloned();
+        let settings = match remembered {
+            Some(settings) => settings,
+            None => {
+                let (kinds, text) = (self.kinds.clone(), text.clone());
+                let read = tokio::task::spawn_blocking(move || Settings::kept(version, &text, &kinds)).await;
+                let read = read.map_err(|error| unusable(error.to_string()))?;
+                let mut settings = read.map_err(|error| unusable(in_words(&error)))?;
+                settings.config.database = self.started_with.database.clone();
+                self.wishes.overrule(&mut settings.config);
+                settings
+            }
+        };
+        let applied =
+            Applied { config: text, by: by.clone(), rolled_back_to: Some(version), ..Applied::default() };
+        let new = self.put_in_force(settings, applied).await.map_err(unusable)?;
+        let until = "what runs is not what the files say, until they are loaded again";
+        tracing::warn!("{by} went back to configuration {version}, which is {new} now: {until}");
+        Ok(new)
+    }
+
+    /// Replaces what is in force; gives the version that it has from then on.
+    async fn put_in_force(&self, settings: Settings, mut applied: Applied) -> Result<i64, String> {
+        applied.summary = history::summary(&self.hub.core.live().applied.config, &applied.config);
         // all that can fail comes before anything is replaced
-        let live = wire::live(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
-        let exposed = wire::exposed(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
+        let mut live = wire::live(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
+        let mut exposed = wire::exposed(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
+        if let Some(version) = applied.rolled_back_to {
+            let note = "It is not what the configuration files say, until they are loaded again.";
+            exposed.config = format!("# Configuration {version} of the history. {note}\n{}", exposed.config);
+        }
+        live.applied = applied;
         self.hub.reload(live).await.map_err(|error| error.to_string())?;
         if let Some(app) = self.app.get().and_then(Weak::upgrade) {
             app.expose(exposed);
@@ -80,7 +159,17 @@ impl Reloader {
             tracing::warn!("{error:#}");
         }
         self.tell(&settings);
-        Ok(())
+        let version = self.hub.core.live().version;
+        let mut remembered = self.remembered();
+        remembered.insert(version, settings);
+        while remembered.len() > MAX_REMEMBERED {
+            remembered.pop_first();
+        }
+        Ok(version)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<i64, Settings>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, settings: &Settings) {
@@ -91,7 +180,6 @@ impl Reloader {
         if !waiting.is_empty() {
             tracing::warn!("changes of {} hold from the next start on", waiting.join(", "));
         }
-        tracing::info!("the configuration was reloaded");
     }
 }
 

@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use model::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,12 +29,26 @@ pub(super) struct StatusView {
     database: &'static str,
     /// The version of the rules in force.
     rules: i64,
+    /// How the configuration in force came to be.
+    configuration: ConfigurationView,
     /// What is wrong now.
     incidents: IncidentCounts,
     /// What is to be told.
     deliveries: DeliveryCounts,
     /// Whether requests from the server's own machine need no token.
     anonymous_loopback: bool,
+}
+
+/// How the configuration in force came to be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfigurationInForce)]
+struct ConfigurationView {
+    /// Who or what put it in force on this node: `start`, `SIGHUP`, or somebody.
+    by: String,
+    /// Whether it is what the configuration files said. After a rollback it is not, until they are loaded again.
+    of_files: bool,
+    /// The version that it went back to; null: none.
+    rolled_back_to: Option<i64>,
 }
 
 /// How many incidents are active.
@@ -73,6 +85,7 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Answer<Json<StatusV
     let counts =
         app.hub.store.read(|tx| Ok((store::incidents::count_active(tx)?, store::deliveries::backlog(tx)?)));
     let ((open, acknowledged), (pending, dead, oldest_pending)) = counts.await?;
+    let live = app.hub.core.live();
     Ok(Json(StatusView {
         version: app.version.version.clone(),
         revision: app.version.revision.clone(),
@@ -83,23 +96,14 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Answer<Json<StatusV
             store::Engine::Sqlite => "sqlite",
             store::Engine::Postgres => "postgres",
         },
-        rules: app.hub.core.live().version,
+        rules: live.version,
+        configuration: ConfigurationView {
+            by: live.applied.by.clone(),
+            of_files: live.applied.rolled_back_to.is_none(),
+            rolled_back_to: live.applied.rolled_back_to,
+        },
         incidents: IncidentCounts { open, acknowledged },
         deliveries: DeliveryCounts { pending, dead, oldest_pending },
         anonymous_loopback: app.options.allow_anonymous_loopback,
     }))
-}
-
-/// Shows the configuration.
-#[utoipa::path(
-    get,
-    path = "/api/v1/config",
-    tag = "server",
-    summary = "Show the configuration in force, without secrets",
-    security(("token" = ["read"])),
-    responses((status = 200, description = "The configuration as TOML",
-        body = String, content_type = "application/toml")),
-)]
-pub(super) async fn get_config(State(app): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/toml")], app.exposed().config.clone())
 }

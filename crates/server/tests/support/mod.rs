@@ -20,12 +20,16 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use flow::driver::Retention;
 use flow::live::{Expected, Live};
 use flow::{Clock, Hub};
+use futures::future::BoxFuture;
 use model::matcher::{self, Matchers};
 use model::receiver::{Manners, Place, Receiver};
 use model::route::{GroupBy, Route, Timing};
 use model::{Rules, Severity, Time};
 use nightbell_server::auth::Peer;
-use nightbell_server::{App, Exposed, Integration, Options, Setup, Version, app::Shared, router};
+use nightbell_server::{
+    App, ConfigFormat, Configuring, Exposed, Integration, NotRolledBack, Options, Setup, Version,
+    app::Shared, router,
+};
 use sdk::Message;
 use sdk::http::{Guard, Http};
 use serde_json::{Value, json};
@@ -105,6 +109,31 @@ impl Reply {
     }
 }
 
+/// Counts how often it was asked to reload: the first time it works.
+struct Configurator(Arc<AtomicUsize>);
+
+impl Configuring for Configurator {
+    fn reload(&self, _by: &str) -> BoxFuture<'static, Result<(), String>> {
+        let count = self.0.fetch_add(1, Ordering::SeqCst);
+        let result = if count == 0 { Ok(()) } else { Err("line 3: no".to_owned()) };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn roll_back(&self, version: i64, _by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>> {
+        Box::pin(std::future::ready(match version {
+            1 => Err(NotRolledBack::Unusable("it is in force".to_owned())),
+            _ => Err(NotRolledBack::Unknown),
+        }))
+    }
+
+    fn rules_of(&self, text: &str, _format: ConfigFormat) -> Result<Rules, Vec<String>> {
+        match text {
+            "as it is" => Ok(rules(&connectors::channel().0)),
+            other => Err(vec![format!("{other} is no configuration")]),
+        }
+    }
+}
+
 impl Stage {
     /// A server as most tests want it.
     pub async fn new() -> Self {
@@ -134,11 +163,7 @@ impl Stage {
             options,
             exposed: Exposed { integrations, alertmanager_config: None, config: "# none\n".into() },
             version: Version { version: "0.0.0".into(), revision: "abc".into(), build_date: "today".into() },
-            reload: Arc::new(move || {
-                let count = counted.fetch_add(1, Ordering::SeqCst);
-                let result = if count == 0 { Ok(()) } else { Err("line 3: no".to_owned()) };
-                Box::pin(std::future::ready(result))
-            }),
+            configuring: Arc::new(Configurator(counted)),
         });
         Stage { router: router(app.clone()), app, hub, clock, told, reloads, folder }
     }

@@ -44,7 +44,7 @@ const CHANGES_PER_CHECKPOINT: u64 = 30_000;
 /// Pages in the log above which the writer itself makes room: 64 MiB.
 const LOG_PAGES_LIMIT: i64 = 16 * 1024;
 /// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 256;
+pub(crate) const STATEMENTS: usize = 256;
 
 /// What a job leaves behind: to be told how the commit went.
 pub(crate) type Reply = Box<dyn FnOnce(Result<()>) + Send>;

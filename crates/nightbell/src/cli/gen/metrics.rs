@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flow::{Hub, SystemClock};
+use futures::future::BoxFuture;
+use model::Rules;
 use sdk::http::Http;
-use server::{App, Setup};
+use server::{App, ConfigFormat, Configuring, NotRolledBack, Setup};
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::serve::wire;
-use crate::settings::Files;
+use crate::settings::{self, Files};
 
 /// How long the hub may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -25,6 +27,27 @@ const STOP: Duration = Duration::from_secs(5);
 pub async fn page() -> Result<String> {
     let folder = Folder(std::env::temp_dir().join(format!("nightbell-gen-{}", std::process::id())));
     Ok(table(&asked(&folder.0).await?))
+}
+
+/// Of this server nobody wants anything but its page.
+struct Fixed;
+
+impl Configuring for Fixed {
+    fn reload(&self, _by: &str) -> BoxFuture<'static, std::result::Result<(), String>> {
+        Box::pin(async { Err("this server is not configured".to_owned()) })
+    }
+
+    fn roll_back(
+        &self,
+        _version: i64,
+        _by: &str,
+    ) -> BoxFuture<'static, std::result::Result<i64, NotRolledBack>> {
+        Box::pin(async { Err(NotRolledBack::Unknown) })
+    }
+
+    fn rules_of(&self, text: &str, format: ConfigFormat) -> std::result::Result<Rules, Vec<String>> {
+        settings::rules_of(text, format)
+    }
 }
 
 /// A folder that goes when it is dropped.
@@ -51,7 +74,7 @@ async fn asked(folder: &Path) -> Result<String> {
         options: wire::options(&settings.config),
         exposed: Default::default(),
         version: wire::version(),
-        reload: Arc::new(|| Box::pin(async { Ok(()) })),
+        configuring: Arc::new(Fixed),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
     let client = Client::new(&listener.local_addr()?.to_string(), None)?;

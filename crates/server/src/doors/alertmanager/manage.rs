@@ -1,10 +1,14 @@
 //! Alertmanager's management endpoints.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{App, Shared};
+use crate::auth::Caller;
 use crate::error::Problem;
 use crate::metrics;
 
@@ -54,8 +58,8 @@ pub(super) async fn ready(State(app): State<Shared>) -> Response {
             content_type = "text/plain"),
     ),
 )]
-pub(super) async fn reload(State(app): State<Shared>) -> Response {
-    load_again(&app).await
+pub(super) async fn reload(State(app): State<Shared>, caller: Extension<Arc<Caller>>) -> Response {
+    load_again(&app, &caller).await
 }
 
 /// Loads the configuration again, for those who say PUT.
@@ -71,12 +75,12 @@ pub(super) async fn reload(State(app): State<Shared>) -> Response {
             content_type = "text/plain"),
     ),
 )]
-pub(super) async fn reload_by_put(State(app): State<Shared>) -> Response {
-    load_again(&app).await
+pub(super) async fn reload_by_put(State(app): State<Shared>, caller: Extension<Arc<Caller>>) -> Response {
+    load_again(&app, &caller).await
 }
 
-async fn load_again(app: &App) -> Response {
-    match (app.reload)().await {
+async fn load_again(app: &App, caller: &Caller) -> Response {
+    match app.configuring.reload(&caller.signed("")).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(why) => {
             let text = format!("failed to reload config: {why}\n");
