@@ -46,12 +46,8 @@ const SECRETS: [&str; 30] = [
 /// Keys below which all texts are secret.
 const ALL_SECRET: [&str; 3] = ["endpoint_params", "proxy_connect_header", "secrets"];
 /// Keys that are secret below another.
-const SECRET_BELOW: [(&str, &str); 4] = [
-    ("webhook_configs", "url"),
-    ("slack_configs", "api_url"),
-    ("tls_config", "key"),
-    ("smtp_tls_config", "key"),
-];
+const SECRET_BELOW: [(&str, &str); 3] =
+    [("slack_configs", "api_url"), ("tls_config", "key"), ("smtp_tls_config", "key")];
 
 /// The text. Aliases are written out, comments are gone.
 pub(super) fn text(document: &Yaml) -> String {
@@ -122,6 +118,11 @@ fn leaf(yaml: &Yaml, keys: &[&str], text: &mut String) {
         Value::Scalar { text: value, .. } if keys.last() == Some(&"proxy_url") => {
             scalar(&without_password(value), false, text);
         }
+        Value::Scalar { text: value, .. }
+            if keys.last() == Some(&"url") && keys.contains(&"webhook_configs") =>
+        {
+            scalar(&without_path(value), false, text);
+        }
         Value::Scalar { text: value, plain } => scalar(value, *plain && !value.contains('\n'), text),
     }
 }
@@ -153,6 +154,13 @@ fn is_secret(keys: &[&str]) -> bool {
         && (SECRETS.contains(last)
             || keys.iter().any(|key| ALL_SECRET.contains(key))
             || SECRET_BELOW.iter().any(|(above, key)| key == last && keys.contains(above)))
+}
+
+/// Where a webhook is, without what may be a token in its URL. Older tools of Alertmanager read nothing here that
+/// is no URL.
+fn without_path(url: &str) -> String {
+    let Ok(parsed) = parse_url(url) else { return REDACTED.to_owned() };
+    format!("{}/{REDACTED}", parsed.origin().ascii_serialization())
 }
 
 fn without_password(url: &str) -> String {
@@ -211,7 +219,7 @@ route:
 receivers:
 - name: \"a: b\"
   webhook_configs:
-  - url: <secret>
+  - url: \"http://x/<secret>\"
     max_alerts: 5
   - - odd
   email_configs:
