@@ -6,7 +6,7 @@ for file in *.yml; do
     if said=$(amtool check-config "$file" 2>&1); then
         echo "${file%.yml}: SUCCESS"
     else
-        said=$(echo "$said" | tr '\n' ' ' | sed -n 's/.*FAILED: \(.*\) amtool: error.*/\1/p')
-        echo "${file%.yml}: FAILED ${said:-by a crash}"
+        said=$(printf '%s' "$said" | tr '\n' ' ' | sed -n 's/.*FAILED: \(.*\) amtool: error.*/\1/p')
+        printf '%s: FAILED %s\n' "${file%.yml}" "${said:-by a crash}"
     fi
 done > verdicts.txt
