@@ -25,6 +25,9 @@ const MAX_CONNECTIONS: usize = 12;
 const SERVER_LIMITS: &str = "-c idle_in_transaction_session_timeout=15s -c lock_timeout=10s \
                              -c statement_timeout=30s -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 \
                              -c tcp_keepalives_count=3";
+/// A server that is told not to wait for its disk is told otherwise: what is durable is for each write to say.
+const WAIT_FOR_THE_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+                                 WHERE current_setting('synchronous_commit') = 'off'";
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs of one statement that are sent before the first answer is awaited.
@@ -94,6 +97,7 @@ impl Postgres {
             reason = "a connection outlives nothing: it ends with its client"
         )]
         tokio::spawn(connection);
+        client.batch_execute(WAIT_FOR_THE_DISK).await?;
         let runtime = self.runtime.clone();
         Ok((Session { client, statements: HashMap::new(), runtime, holds_flow: false }, permit))
     }
