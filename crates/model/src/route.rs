@@ -145,7 +145,7 @@ impl Route {
         depth: usize,
         found: &mut Vec<&'a Route>,
     ) -> bool {
-        if depth > MAX_ROUTE_DEPTH || self.refusal(labels, severity).is_some() {
+        if depth > MAX_ROUTE_DEPTH || !self.takes(labels, severity) {
             return false;
         }
         let before = found.len();
@@ -206,6 +206,12 @@ impl Route {
             verdicts[own].because = format!("left to {}", chosen.join(" and "));
         }
         true
+    }
+
+    /// Whether this node takes it: asked of thousands of nodes for each incident, so nothing is put into words.
+    fn takes(&self, labels: &Labels, severity: Severity) -> bool {
+        self.matchers.matches(labels)
+            && self.condition.as_ref().is_none_or(|condition| condition.holds(labels, severity))
     }
 
     /// Why this node does not take it; `None`: it does.

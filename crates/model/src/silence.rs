@@ -105,7 +105,7 @@ fn matches_nothing(matcher: &Matcher) -> bool {
 #[derive(Debug, Default)]
 pub struct SilenceSet {
     all: Vec<Silence>,
-    by_pair: HashMap<(String, String), Vec<usize>>,
+    by_pair: HashMap<String, HashMap<String, Vec<usize>>>,
     unfiled: Vec<usize>,
 }
 
@@ -117,7 +117,10 @@ impl SilenceSet {
             let exact = silence.matchers.0.iter().filter(|m| m.op == Op::Equal && !m.value.is_empty());
             // the longest value is the most telling one: an instance rather than a severity
             match exact.max_by_key(|matcher| matcher.value.len()) {
-                Some(m) => set.by_pair.entry((m.name.clone(), m.value.clone())).or_default().push(at),
+                Some(m) => {
+                    let of_name = set.by_pair.entry(m.name.clone()).or_default();
+                    of_name.entry(m.value.clone()).or_default().push(at);
+                }
                 None => set.unfiled.push(at),
             }
         }
@@ -126,12 +129,7 @@ impl SilenceSet {
 
     /// The silences in force that match, as many as there are.
     pub fn matching<'a>(&'a self, labels: &'a Labels, at: Time) -> impl Iterator<Item = &'a Silence> {
-        let filed = labels.iter().filter_map(|(name, value)| {
-            if self.by_pair.is_empty() {
-                return None;
-            }
-            self.by_pair.get(&(name.to_owned(), value.to_owned()))
-        });
+        let filed = labels.iter().filter_map(|(name, value)| self.by_pair.get(name)?.get(value));
         let candidates = filed.flatten().chain(&self.unfiled).map(|&n| &self.all[n]);
         candidates.filter(move |silence| silence.is_in_force(at) && silence.matchers.matches(labels))
     }
