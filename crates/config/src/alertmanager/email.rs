@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::global::Global;
 use super::list;
-use super::reader::{Fields, Keys, Reader};
+use super::reader::{Fields, Keys, Reader, go_text};
 use super::servers::{NO_CRAM, Smarthost, Smtp};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
@@ -30,9 +30,13 @@ const KEYS: Keys = Keys {
         "require_tls",
         "force_implicit_tls",
         "tls_config",
+        "threading",
     ],
-    refused: &[("threading", "mails about the same trouble are always in one thread")],
+    refused: &[],
 };
+/// Alertmanager's own subject.
+const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
+const THREADING: Keys = Keys { known: &["enabled", "thread_by_date"], refused: &[] };
 
 impl Reader<'_> {
     /// A destination of the kind `email`.
@@ -41,9 +45,8 @@ impl Reader<'_> {
         let at = |key: &str| path.key(key);
         let mut place = Node::table(&yaml.origin);
         self.send_resolved(&mut place, yaml, path, false);
-        match self.static_text(fields.get("to"), &at("to")) {
+        match self.filled(fields.get("to"), &at("to")) {
             Some(to) => place.set("to", addresses(&to)),
-            None if fields.get("to").is_some() => {}
             None => self.error(&yaml.origin, path, "missing to address in email config"),
         }
         let smtp = self.smtp(&fields, path, &global.smtp);
@@ -66,16 +69,19 @@ impl Reader<'_> {
             let message = "not understood yet: certificates of mail servers come from the usual authorities";
             self.error(&tls.origin, path, message);
         }
-        for (key, default) in [("html", r#"{{ template "email.default.html" . }}"#), ("text", "")] {
-            let Some(yaml) = fields.get(key) else { continue };
-            match self.text(yaml, &at(key)).map(str::trim) {
-                Some(text) if text == default => {}
-                Some("") => self.error(&yaml.origin, &at(key), "not understood yet: mails have both forms"),
-                _ => self.words(yaml, &at(key)).into_iter().for_each(|text| place.set(key, text)),
-            }
+        // where no plain text is written, there is ours
+        self.own_templates(&mut place, &fields, path, &[("text", "text")]);
+        let html = ("html", "html", r#"{{ template "email.default.html" . }}"#);
+        self.templates(&mut place, &fields, path, &[html]);
+        if place.get("text").is_none() && place.get("html").and_then(Node::as_text) == Some("") {
+            self.error(&yaml.origin, path, "not understood yet: a mail without any words");
         }
+        place.set("subject", go_text(SUBJECT, &Origin::Default));
         if let Some(headers) = fields.get("headers") {
             self.headers(headers, &at("headers"), &mut place);
+        }
+        if let Some(threading) = fields.get("threading") {
+            self.threading(threading, &at("threading"), &mut place);
         }
         Some(place)
     }
@@ -114,9 +120,26 @@ impl Reader<'_> {
         Some(node)
     }
 
-    /// Headers without templates. A subject that is Alertmanager's own is ours to write.
+    /// Which mails stand in one thread. Where Alertmanager makes none, those about the same trouble do.
+    fn threading(&mut self, yaml: &Yaml, path: &Path, place: &mut Node) {
+        let Some(fields) = self.fields(yaml, path, &THREADING) else { return };
+        let enabled = fields.get("enabled").and_then(|it| self.bool(it, &path.key("enabled")));
+        if !enabled.is_some_and(|node| matches!(node.value, Tree::Bool(true))) {
+            return;
+        }
+        let by = self.filled(fields.get("thread_by_date"), &path.key("thread_by_date"));
+        match by.as_ref().and_then(Node::as_text) {
+            Some("none") => place.set("threads", Node::text(&yaml.origin, "group")),
+            Some("daily") => place.set("threads", Node::text(&yaml.origin, "day")),
+            _ => {
+                let message = "threading.thread_by_date must be either 'none' or 'daily'";
+                self.error(&yaml.origin, path, message);
+            }
+        }
+    }
+
+    /// Headers by template.
     fn headers(&mut self, yaml: &Yaml, path: &Path, place: &mut Node) {
-        const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
         let mut headers = Node::table(&yaml.origin);
         let mut seen: Vec<String> = Vec::new();
         for (key, value) in self.entries(yaml, path) {
@@ -126,18 +149,15 @@ impl Reader<'_> {
                 self.error(&key.origin, &path, format!("duplicate header {:?} in email config", key.text));
             }
             seen.push(lower.clone());
-            let is_own = self.text(value, &path).is_some_and(|text| text.trim() == SUBJECT);
+            if lower == "reply-to" {
+                let text = self.static_text(Some(value), &path);
+                text.into_iter().for_each(|text| place.set("reply_to", text));
+                continue;
+            }
+            let Some(text) = self.template(Some(value), &path, "") else { continue };
             match lower.as_str() {
-                "subject" if is_own => {}
-                "subject" => self.words(value, &path).into_iter().for_each(|text| place.set("subject", text)),
-                "reply-to" => {
-                    let text = self.static_text(Some(value), &path);
-                    text.into_iter().for_each(|text| place.set("reply_to", text));
-                }
-                _ => {
-                    let text = self.static_text(Some(value), &path);
-                    text.into_iter().for_each(|text| headers.set(&key.text, text));
-                }
+                "subject" => place.set("subject", text),
+                _ => headers.set(&key.text, text),
             }
         }
         if headers.entries().is_some_and(|all| !all.is_empty()) {
@@ -171,6 +191,10 @@ fn put_server(place: &mut Node, server: &Smarthost, smtp: &Smtp) {
 
 /// `Ann <ann@example.org>, bob@example.org` one by one.
 fn addresses(to: &Node) -> Node {
+    if to.as_text().is_some_and(|text| text.contains("{{")) {
+        // the whole of it, since commas may be the template's
+        return list(&to.origin, vec![go_text(to.as_text().unwrap_or_default(), &to.origin)]);
+    }
     let (mut all, mut one, mut quoted) = (Vec::new(), String::new(), false);
     for c in to.as_text().unwrap_or_default().chars() {
         quoted ^= c == '"';

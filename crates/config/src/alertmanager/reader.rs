@@ -281,7 +281,7 @@ impl Reader<'_> {
 }
 
 /// A text for a setting that is a template. What means something to our own templates only is a text in Go's.
-fn go_text(text: &str, origin: &Origin) -> Node {
+pub(super) fn go_text(text: &str, origin: &Origin) -> Node {
     let plain = Node::text(origin, text);
     if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
         return plain;

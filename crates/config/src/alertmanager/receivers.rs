@@ -81,8 +81,8 @@ const KNOWN: [&str; KINDS.len() + 1] = {
     keys
 };
 const WEBHOOK: Keys = Keys {
-    known: &["send_resolved", "http_config", "url", "url_file", "max_alerts", "timeout"],
-    refused: &[("payload", "the body of a webhook is Alertmanager's own")],
+    known: &["send_resolved", "http_config", "url", "url_file", "max_alerts", "timeout", "payload"],
+    refused: &[],
 };
 
 impl Reader<'_> {
@@ -145,6 +145,10 @@ impl Reader<'_> {
             // a template was refused already
             None if fields.get("url").is_some() => {}
             None => self.error(&yaml.origin, path, "one of url or url_file must be configured"),
+        }
+        if let Some(payload) = fields.get("payload") {
+            let tree = self.tree(payload, &path.key("payload"));
+            place.set("payload", tree);
         }
         self.max_alerts_and_timeout(&mut place, &fields, path);
         Some(place)

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use model::delivery::Outcome;
 use schemars::JsonSchema;
 use sdk::{Answer, Context, Destination, Facts, Message};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::template::{Html, Plain, Template};
-use server::{Address, with_server};
+use server::{Address, Recipient, with_server};
 
 /// The kind `email`.
 pub struct Email;
@@ -30,21 +30,41 @@ with_server! {
 pub struct Settings {
     /// The sender, e.g. `Nightbell <nightbell@example.org>`.
     from: Address,
-    /// The recipients: all of them get the same mail.
+    /// The recipients: all of them get the same mail. Each is an address, or a template of addresses with commas
+    /// between them.
     #[schemars(length(min = 1))]
-    to: Vec<Address>,
+    to: Vec<Recipient>,
     /// Where answers go, if not to the sender.
     reply_to: Option<Address>,
     /// A template of the subject, in place of the message's title.
     subject: Option<Template<Plain>>,
-    /// A template of the plain text, in place of the built-in one.
+    /// A template of the plain text, in place of the built-in one. When it says nothing, there is only HTML.
     text: Option<Template<Plain>>,
-    /// A template of the HTML, in place of the built-in one. Values are escaped.
+    /// A template of the HTML, in place of the built-in one. Values are escaped. When it says nothing, there is
+    /// only plain text.
     html: Option<Template<Html>>,
-    /// Headers to add.
+    /// Templates of headers to add.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Template<Plain>>,
+    /// Which mails stand in one thread.
+    #[serde(default)]
+    threads: Threads,
 }
+}
+
+/// Which mails stand in one thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Threads {
+    /// Those about the same trouble: next week's stands apart.
+    #[default]
+    Trouble,
+    /// Those about the same group of alerts.
+    Group,
+    /// Those about the same group of alerts on one day, in UTC.
+    Day,
+    /// None.
+    None,
 }
 
 impl Destination for Email {
@@ -62,7 +82,7 @@ impl Destination for Email {
         if settings.to.is_empty() {
             return Err("to: needs an address".to_owned());
         }
-        settings.headers.iter().try_for_each(|(name, value)| letter::check_header(name, value))?;
+        settings.headers.keys().try_for_each(|name| letter::check_header(name))?;
         settings.server().check()
     }
 

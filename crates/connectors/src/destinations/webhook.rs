@@ -26,6 +26,8 @@ use sha2::Sha256;
 
 use crate::shape;
 use crate::template::{Plain, Template, names_of};
+use crate::texts::Tree;
+use crate::words::Words;
 
 /// Bytes that one alert takes in Alertmanager's shape, more or less.
 const USUAL_ALERT_BYTES: usize = 1024;
@@ -55,6 +57,8 @@ pub struct Settings {
     /// (what all alerts share), `alerts`, `idempotency_key` and `notification` (all of it), as do the
     /// templates of the other destinations.
     body: Option<Template<Plain>>,
+    /// The body as JSON of any shape, in which every text is a template, in place of `body`.
+    payload: Option<Tree>,
     /// The content type of the body.
     #[serde(default = "application_json")]
     content_type: String,
@@ -117,8 +121,14 @@ impl Destination for Webhook {
 
     fn check(settings: &Settings) -> Result<(), String> {
         parse_url(settings.url.expose()).map_err(|error| format!("url: {error}"))?;
-        if settings.body.is_some() && settings.format != Format::default() {
-            return Err("format: has no meaning beside `body`".to_owned());
+        let own = ["body", "payload"].into_iter().zip([settings.body.is_some(), settings.payload.is_some()]);
+        if let Some((field, _)) = own.into_iter().find(|(_, given)| *given)
+            && settings.format != Format::default()
+        {
+            return Err(format!("format: has no meaning beside `{field}`"));
+        }
+        if settings.body.is_some() && settings.payload.is_some() {
+            return Err("payload: has no meaning beside `body`".to_owned());
         }
         HeaderValue::from_str(&settings.content_type)
             .map_err(|_| "content_type: cannot stand in a header".to_owned())?;
@@ -168,6 +178,10 @@ fn http(settings: &Settings) -> Result<Cow<'_, HttpSettings>, String> {
 }
 
 fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, String> {
+    if let Some(payload) = &settings.payload {
+        let payload = payload.say("payload", &Words::of(message))?;
+        return serde_json::to_vec(&payload).map_err(|error| format!("payload: is no JSON: {error}"));
+    }
     match (&settings.body, settings.format) {
         (Some(template), _) => {
             let text = template.render(&names_of(message)).map_err(|error| format!("body: {error}"))?;
@@ -302,6 +316,15 @@ mod tests {
         assert_eq!(refusal(json!({"headers": {"a b": "c"}})), "headers.a b: is no name of a header");
         assert!(refusal(json!({"username": "x", "bearer_token": "y"})).starts_with("bearer_token: only one"));
         assert!(refusal(json!({"http": {"token": "x"}, "bearer_token": "y"})).contains("given twice"));
+    }
+
+    #[test]
+    fn a_payload_is_json_of_any_shape() {
+        let payload = json!({"text": "{{ labels.team }}", "n": ["{{ alerts | length }}", 7]});
+        let sent = body(&settings(json!({"payload": payload})), &messages::firing()).unwrap();
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent, json!({"text": "db", "n": [2, 7]}));
+        assert_eq!(refusal(json!({"payload": {}, "body": "x"})), "payload: has no meaning beside `body`");
     }
 
     #[test]

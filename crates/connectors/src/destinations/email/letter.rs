@@ -4,16 +4,19 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
+use lettre::message::{Mailbox, Mailboxes, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 use sdk::Message;
 use sha2::{Digest, Sha256};
 
-use super::Settings;
+use super::server::Recipient;
+use super::{Settings, Threads};
 use crate::template::{BadTemplate, Html, Template, cut, names_of};
-use crate::words::one_line;
+use crate::words::{Words, one_line};
 
 /// Characters of a subject: more is cut by most mail programs anyway.
 const MAX_SUBJECT_CHARS: usize = 250;
+/// Characters of a header of one's own.
+const MAX_HEADER_CHARS: usize = 900;
 /// Bytes of a hash that an id is made of.
 const ID_BYTES: usize = 16;
 
@@ -25,39 +28,72 @@ static HTML: LazyLock<Result<Template<Html>, BadTemplate>> =
 /// # Errors
 /// When a template does not come to an end, or a header cannot be written.
 pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Message, String> {
-    let names = names_of(message);
-    let in_field = |field: &'static str| move |error: BadTemplate| format!("{field}: {error}");
-    let subject = settings.subject.as_ref().map(|template| template.render(&names)).transpose();
-    let subject = subject.map_err(in_field("subject"))?.unwrap_or_else(|| message.title.clone());
-    let text = settings.text.as_ref().map(|template| template.render(&names)).transpose();
-    let text = text.map_err(in_field("text"))?.unwrap_or_else(|| plain_text(message));
-    let built_in = || HTML.as_ref().map_err(Clone::clone);
-    let html = settings.html.as_ref().map_or_else(built_in, Ok).and_then(|template| template.render(&names));
-    let html = html.map_err(in_field("html"))?;
-
+    let words = Words::of(message);
+    let subject = words.say("subject", settings.subject.as_ref())?.unwrap_or_else(|| message.title.clone());
+    let text = words.say("text", settings.text.as_ref())?.unwrap_or_else(|| plain_text(message));
+    let html = match &settings.html {
+        Some(html) => words.say("html", Some(html))?.unwrap_or_default(),
+        None => HTML
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|html| html.render(&names_of(message)))
+            .map_err(|error: BadTemplate| format!("html: {error}"))?,
+    };
     let from = &settings.from.0;
-    let body = MultiPart::builder()
+    let mut body = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
         .boundary(format!("nightbell-{}", message_key(message)))
-        .singlepart(SinglePart::plain(text))
-        .singlepart(SinglePart::html(html));
-    let thread = format!("<{}@{}>", thread_id(message), from.email.domain());
-    let mut builder =
-        begin(from, message).in_reply_to(thread.clone()).references(thread).subject(subject_line(&subject));
+        .build();
+    if !text.is_empty() || html.is_empty() {
+        body = body.singlepart(SinglePart::plain(text));
+    }
+    if !html.is_empty() {
+        body = body.singlepart(SinglePart::html(html));
+    }
+    let mut builder = begin(from, message).subject(subject_line(&subject));
+    if let Some(id) = thread_id(settings.threads, message) {
+        let thread = format!("<{id}@{}>", from.email.domain());
+        builder = builder.in_reply_to(thread.clone()).references(thread);
+    }
     if let Some(address) = &settings.reply_to {
         builder = builder.reply_to(address.0.clone());
     }
-    for address in &settings.to {
-        builder = builder.to(address.0.clone());
+    for address in recipients(settings, &words)? {
+        builder = builder.to(address);
     }
     let mut mail = builder.multipart(body).map_err(|error| format!("the mail cannot be written: {error}"))?;
-    let given = settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in MACHINE_HEADERS.into_iter().chain(given) {
-        let name = HeaderName::new_from_ascii(name.to_owned())
-            .map_err(|error| format!("headers.{name}: {error}"))?;
-        mail.headers_mut().insert_raw(HeaderValue::new(name, value.to_owned()));
+    let mut headers = MACHINE_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    for (name, template) in &settings.headers {
+        let value = words.text(&format!("headers.{name}"), Some(template), MAX_HEADER_CHARS, String::new)?;
+        headers.push((name.clone(), one_line(&value)));
+    }
+    for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let bad = |error| format!("headers: {error}");
+        let name = HeaderName::new_from_ascii(name).map_err(bad)?;
+        mail.headers_mut().insert_raw(HeaderValue::new(name, value));
     }
     Ok(mail)
+}
+
+/// Who gets the mail.
+fn recipients(settings: &Settings, words: &Words<'_>) -> Result<Vec<Mailbox>, String> {
+    let mut all = Vec::new();
+    for (n, recipient) in settings.to.iter().enumerate() {
+        let template = match recipient {
+            Recipient::Fixed(address) => {
+                all.push(Mailbox::clone(address));
+                continue;
+            }
+            Recipient::Made(template) => template,
+        };
+        let text = words.say(&format!("to[{n}]"), Some(template))?.unwrap_or_default();
+        if text.trim().is_empty() {
+            continue;
+        }
+        let bad = |error| format!("to[{n}]: {:?} is no list of addresses: {error}", cut(&text, MAX_SUBJECT_CHARS));
+        all.extend(text.trim().parse::<Mailboxes>().map_err(bad)?);
+    }
+    if all.is_empty() { Err("to: nobody is left".to_owned()) } else { Ok(all) }
 }
 
 /// What tells other machines not to answer.
@@ -91,12 +127,20 @@ fn id(parts: &[&str]) -> String {
     hash.finalize().iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What all mails about one trouble have in common: the group and its oldest incident. So the mail that
-/// says it is over stands below the one that said it began, and next week's trouble stands apart.
-fn thread_id(message: &Message) -> String {
+/// What all mails of one thread have in common. About one trouble that is the group and its oldest incident: so
+/// the mail that says it is over stands below the one that said it began, and next week's trouble stands apart.
+fn thread_id(threads: Threads, message: &Message) -> Option<String> {
     let notification = &message.notification;
-    let oldest = notification.alerts.iter().map(|alert| alert.incident).min();
-    id(&["thread", &notification.group_key, &oldest.unwrap_or_default().to_string()])
+    let within = match threads {
+        Threads::None => return None,
+        Threads::Group => String::new(),
+        Threads::Day => notification.at.to_timestamp().strftime("%Y-%m-%d").to_string(),
+        Threads::Trouble => {
+            let oldest = notification.alerts.iter().map(|alert| alert.incident).min();
+            oldest.unwrap_or_default().to_string()
+        }
+    };
+    Some(id(&["thread", &notification.group_key, &within]))
 }
 
 fn plain_text(message: &Message) -> String {
@@ -126,7 +170,7 @@ fn subject_line(text: &str) -> String {
 ///
 /// # Errors
 /// Why not.
-pub(super) fn check_header(name: &str, value: &str) -> Result<(), String> {
+pub(super) fn check_header(name: &str) -> Result<(), String> {
     const OWN: [&str; 12] = [
         "from",
         "to",
@@ -148,10 +192,7 @@ pub(super) fn check_header(name: &str, value: &str) -> Result<(), String> {
     if OWN.iter().any(|own| name.eq_ignore_ascii_case(own)) {
         return Err(format!("headers.{name}: is set by the mail itself"));
     }
-    match value.chars().any(char::is_control) {
-        true => Err(format!("headers.{name}: cannot stand in a header")),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -199,6 +240,40 @@ mod tests {
     }
 
     #[test]
+    fn recipients_may_be_made_of_labels() {
+        let made = |to: &str| write(&settings(json!({"to": [to]})), &messages::firing());
+        let mail = made("{{ labels.team }}@example.org, Ann <ann@{{ labels.team }}.example>").unwrap();
+        let all: Vec<String> = mail.envelope().to().iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["db@example.org", "ann@db.example"]);
+        assert_eq!(made("{{ labels.none }}").unwrap_err(), "to: nobody is left");
+        assert!(made("{{ labels.team }}").unwrap_err().starts_with("to[0]: \"db\" is no list of addresses"));
+    }
+
+    #[test]
+    fn a_form_that_says_nothing_is_left_out() {
+        let plain = mail(json!({"html": ""}), &messages::firing());
+        assert!(plain.contains("text/plain") && !plain.contains("text/html"), "{plain}");
+        let html = mail(json!({"text": "{{ labels.none }}"}), &messages::firing());
+        assert!(!html.contains("text/plain") && html.contains("text/html"), "{html}");
+    }
+
+    #[test]
+    fn threads_are_as_long_as_they_should_be() {
+        let mut later = messages::firing();
+        later.notification.alerts.iter_mut().for_each(|alert| alert.incident = model::Id(7));
+        let mut tomorrow = later.clone();
+        tomorrow.notification.at = tomorrow.notification.at + Duration::from_secs(86_400);
+        for (threads, same_later, same_tomorrow) in
+            [(Threads::Trouble, false, false), (Threads::Day, true, false), (Threads::Group, true, true)]
+        {
+            let id = |message: &Message| thread_id(threads, message).unwrap();
+            assert_eq!(id(&messages::firing()) == id(&later), same_later, "{threads:?}");
+            assert_eq!(id(&messages::firing()) == id(&tomorrow), same_tomorrow, "{threads:?}");
+        }
+        assert!(!mail(json!({"threads": "none"}), &later).contains("References"));
+    }
+
+    #[test]
     fn addresses_that_could_be_scripts_do_not_become_links() {
         let mut message = messages::firing();
         message.actions[0].url = "javascript:alert(1)".to_owned();
@@ -208,10 +283,12 @@ mod tests {
 
     #[test]
     fn only_headers_that_are_free_can_be_given() {
-        assert!(check_header("X-Team", "db").is_ok());
-        assert_eq!(check_header("Subject", "x").unwrap_err(), "headers.Subject: is set by the mail itself");
-        assert_eq!(check_header("X-A", "x\nBcc: y").unwrap_err(), "headers.X-A: cannot stand in a header");
-        assert_eq!(check_header("a:b", "x").unwrap_err(), "headers.a:b: is no name of a header");
+        assert!(check_header("X-Team").is_ok());
+        assert_eq!(check_header("Subject").unwrap_err(), "headers.Subject: is set by the mail itself");
+        assert_eq!(check_header("a:b").unwrap_err(), "headers.a:b: is no name of a header");
+        let mail = mail(json!({"headers": {"X-A": "x\nBcc: {{ kind }}", "X-B": ""}}), &messages::firing());
+        assert_eq!(header(&mail, "X-A"), "x Bcc: firing");
+        assert!(!mail.contains("X-B"));
     }
 
     proptest! {

@@ -16,6 +16,8 @@ use sdk::http::HttpError;
 use sdk::{Answer, Context, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::template::{Plain, Template};
+
 /// Makes a struct of settings that holds those of a mail server beside its own. (serde can flatten one struct
 /// into another, but then errors do not say which field they are about.)
 macro_rules! with_server {
@@ -129,6 +131,38 @@ impl JsonSchema for Address {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
+    }
+}
+
+/// Who gets a mail: an address, or a template of addresses with commas between them.
+#[derive(Debug)]
+pub(in crate::destinations) enum Recipient {
+    Fixed(Box<Mailbox>),
+    Made(Template<Plain>),
+}
+
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let written = serde_json::Value::deserialize(deserializer)?;
+        match written.as_str().filter(|text| !text.contains("{{") && !text.contains("{%")) {
+            Some(text) => mailbox(text).map(|it| Recipient::Fixed(Box::new(it))).map_err(Error::custom),
+            None => Template::deserialize(written).map(Recipient::Made).map_err(Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for Recipient {
+    fn schema_name() -> Cow<'static, str> {
+        Template::<Plain>::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Template::<Plain>::json_schema(generator)
     }
 }
 
