@@ -96,7 +96,7 @@ fn bytes(event: &NewEvent) -> usize {
 }
 
 /// A message with one alert, which has this text wherever senders may write what they like.
-fn message(text: &str) -> Message {
+pub(crate) fn message(text: &str) -> Message {
     let labels: Labels = [("alertname", "DiskFull"), ("note", text)].into_iter().collect();
     let annotations: Labels = [("description", text), ("runbook_url", text)].into_iter().collect();
     let alert = Alert {

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 mod configuration;
 mod connecting;
 mod modelling;
+mod templating;
 mod wire;
 
 /// A target: its name, and what it does with an input.
@@ -31,6 +32,8 @@ pub const TARGETS: &[Target] = &[
     ("webhook_settings", connecting::webhook_settings),
     ("body_template", connecting::body_template),
     ("message_text", connecting::message_text),
+    ("go_template", templating::go_template),
+    ("go_template_file", templating::go_template_file),
 ];
 
 /// The target of this name.
