@@ -13,6 +13,8 @@ use crate::world::{World, place_of, receiver, simple_rules};
 
 /// Things that happen in one history.
 const STEPS: usize = 120;
+/// Seconds until a small budget has let through what is left of one.
+const MOST_WAITING: usize = 300;
 
 /// Lives through one history and checks it after every step and at rest.
 pub fn live_through(seed: u64) {
@@ -23,13 +25,35 @@ pub fn live_through(seed: u64) {
         world.check();
     }
     world.modes.clear();
+    world.clock_is_right();
+    // a rolling change comes to its end
+    let last = world.rules().clone();
+    world.reloads(last);
     // long enough for every silence, snooze, lease, pause and interval to end
     for _ in 0..8 {
         world.time_goes_by(Duration::from_secs(400));
         world.settles();
         world.passes(Duration::from_secs(3));
     }
+    // a small budget takes its time
+    for _ in 0..MOST_WAITING {
+        if world.nothing_waits() {
+            break;
+        }
+        world.passes(Duration::from_secs(1));
+    }
     world.check_at_rest();
+}
+
+/// The rules that histories change to and back: without the second receiver, or in other groups.
+fn other_rules(seed: u64) -> Rules {
+    let mut rules = rules(seed);
+    if seed.is_multiple_of(2) {
+        rules.root.children.clear();
+    } else {
+        rules.root.group_by = GroupBy::Labels(vec!["host".to_owned()]);
+    }
+    rules
 }
 
 /// Rules that differ by the seed: grouping, waits, a second receiver, inhibition.
@@ -44,7 +68,12 @@ fn rules(seed: u64) -> Rules {
     rules.root.timing.group_wait = Duration::from_secs(seed % 3 * 5);
     rules.root.timing.group_interval = Duration::from_secs(20);
     rules.root.timing.repeat_interval = Duration::from_secs(300);
-    let manners = Manners { concurrency: 2, send_acknowledged: seed.is_multiple_of(2), ..Manners::default() };
+    let manners = Manners {
+        concurrency: 2,
+        per_second: if seed.is_multiple_of(7) { 2.0 } else { 0.0 },
+        send_acknowledged: seed.is_multiple_of(2),
+        ..Manners::default()
+    };
     rules.receivers.insert("db".to_owned(), receiver("db", manners));
     let matchers = model::matcher::Matchers(model::matcher::parse_list(r#"host="h1""#).unwrap_or_default());
     let path = Route::child_path("{}", &matchers, None);
@@ -96,9 +125,27 @@ fn something_happens(world: &mut World) {
             let span = Duration::from_secs(world.rng.random_range(5..200));
             world.silences(r#"alertname="a""#, span);
         }
-        // a clock that is set back a little, as time services do
-        97 => world.now = world.now - Duration::from_millis(300),
+        97 => match world.rng.random_range(0..4) {
+            0 => clock_is_set(world),
+            // back a little, as time services do
+            _ => world.now = world.now - Duration::from_millis(300),
+        },
+        98 => match world.rng.random_range(0..3) {
+            0 => world.forgets(Duration::from_secs(60)),
+            1 => world.reloads_one(node, rules(world.seed)),
+            _ => world.reloads_one(node, other_rules(world.seed)),
+        },
         _ => world.crash(node),
+    }
+}
+
+/// Somebody sets the clock by hours. Of several nodes that share a server each has its own, which this world
+/// does not play.
+fn clock_is_set(world: &mut World) {
+    let by = Duration::from_secs(world.rng.random_range(1..6 * 3600));
+    let to = if world.rng.random() { world.now + by } else { world.now - by };
+    if world.nodes.len() == 1 {
+        world.clock_jumps(to);
     }
 }
 

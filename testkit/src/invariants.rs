@@ -1,12 +1,15 @@
 //! What must be true after every step.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::delivery::DeliveryState;
 use model::group::Told;
-use model::incident::State;
-use model::{Id, Time};
+use model::incident::{ChangeKind, State};
+use model::notification::Reason;
+use model::{Delivery, Id, Incident, Notification};
+use store::ledger::Line;
 
+use crate::receiver::Seen;
 use crate::world::World;
 
 /// Tries of one delivery that no history of a test may exceed.
@@ -22,6 +25,9 @@ impl World {
         self.no_two_live_leases();
         self.order_per_lane_is_kept();
         self.keys_are_constant();
+        self.silences_are_kept();
+        self.repeats_keep_their_interval();
+        self.what_is_new_is_news();
     }
 
     fn fail(&self, what: &str) -> ! {
@@ -50,18 +56,70 @@ impl World {
     /// earlier one arrives for the first time.
     fn order_per_lane_is_kept(&self) {
         let mut last: HashMap<i64, Id> = HashMap::new();
+        let mut before = HashSet::new();
         for (_, seen) in &self.seen {
             let last = last.entry(seen.lane).or_insert(seen.delivery);
-            let first_time = !self.seen_before(seen.delivery, seen.at);
-            if first_time && seen.delivery < *last {
+            if before.insert(seen.delivery) && seen.delivery < *last {
                 self.fail(&format!("delivery {} arrived after {last}", seen.delivery));
             }
             *last = (*last).max(seen.delivery);
         }
     }
 
-    fn seen_before(&self, delivery: Id, at: Time) -> bool {
-        self.seen.iter().any(|(_, other)| other.delivery == delivery && other.at < at)
+    /// What a silence matches is in no message that was planned after it was made, by whichever node, and before
+    /// it ended.
+    fn silences_are_kept(&self) {
+        for (_, seen) in &self.seen {
+            for (last, matchers, from, to) in &self.silenced {
+                let holds = seen.delivery > *last && *from <= seen.says.at && seen.says.at < *to;
+                let told = seen.says.alerts.iter().find(|alert| matchers.matches(&alert.labels));
+                if let Some(alert) = told.filter(|_| holds) {
+                    self.fail(&format!(
+                        "delivery {} tells of {}, which is silenced",
+                        seen.delivery, alert.title
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Nothing is said again before the repeat interval has passed.
+    fn repeats_keep_their_interval(&self) {
+        let interval = self.rules().root.timing.repeat_interval;
+        let mut lanes: HashMap<i64, BTreeMap<Id, &Notification>> = HashMap::new();
+        for (_, seen) in &self.seen {
+            lanes.entry(seen.lane).or_default().insert(seen.delivery, &seen.says);
+        }
+        for lane in lanes.values() {
+            for ((_, before), (id, says)) in lane.iter().zip(lane.iter().skip(1)) {
+                // what lies ahead was said before the clock was set back
+                let early = before.at <= says.at && says.at.since(before.at) < interval;
+                if says.reason == Reason::Repeat && early && before.route == says.route {
+                    self.fail(&format!(
+                        "delivery {id} repeats what was said {:?} ago",
+                        says.at.since(before.at)
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The first that a lane says of an incident is news, not a repeat: what was kept back, too, when it is free.
+    fn what_is_new_is_news(&self) {
+        let mut told: BTreeMap<(i64, Id), &Seen> = BTreeMap::new();
+        let mut seen: Vec<&Seen> = self.seen.iter().map(|(_, seen)| seen).collect();
+        seen.sort_by_key(|seen| seen.delivery);
+        for seen in seen {
+            for alert in &seen.says.alerts {
+                let first = told.entry((seen.lane, alert.incident)).or_insert(seen);
+                if first.delivery == seen.delivery && seen.says.reason == Reason::Repeat {
+                    self.fail(&format!(
+                        "delivery {} tells of {} as if it were known",
+                        seen.delivery, alert.title
+                    ));
+                }
+            }
+        }
     }
 
     fn keys_are_constant(&self) {
@@ -91,46 +149,93 @@ impl World {
     }
 
     fn everything_planned_was_settled(&self) {
-        let all =
-            self.store.read_blocking(|tx| store::deliveries::page(tx, None, None, None, 10_000)).unwrap();
         let arrived: HashSet<Id> =
             self.seen.iter().filter(|(_, it)| it.taken).map(|(_, it)| it.delivery).collect();
-        for delivery in all {
-            if delivery.state == DeliveryState::Delivered && !arrived.contains(&delivery.id) {
-                self.fail(&format!("delivery {} counts as delivered and never arrived", delivery.id));
+        for delivery in self.deliveries() {
+            let id = delivery.id;
+            if delivery.state == DeliveryState::Delivered && !arrived.contains(&id) {
+                self.fail(&format!("delivery {id} counts as delivered and never arrived"));
             }
-            if delivery.attempts > MOST_ATTEMPTS {
-                self.fail(&format!("delivery {} was tried {} times", delivery.id, delivery.attempts));
+            // a try whose answer was lost with its node is not counted, but it was seen
+            let sent = self.seen.iter().filter(|(_, seen)| seen.delivery == id).count() as i64;
+            let tries = self.store.read_blocking(|tx| store::deliveries::attempts(tx, id)).unwrap();
+            let (counted, recorded) = (delivery.attempts, tries.len() as i64);
+            if counted > recorded || recorded > sent || sent > MOST_ATTEMPTS {
+                self.fail(&format!("delivery {id}: {counted} tries counted, {recorded} kept, {sent} sent"));
+            }
+            if delivery.state == DeliveryState::Delivered && counted == 0 {
+                self.fail(&format!("delivery {id} was delivered without a try"));
             }
         }
+    }
+
+    fn deliveries(&self) -> Vec<Delivery> {
+        self.store.read_blocking(|tx| store::deliveries::page(tx, None, None, None, 100_000)).unwrap()
     }
 
     /// What every receiver heard last of an incident is what is true of it, or the ledger says why not.
     fn everybody_knows_what_is(&self) {
         let incidents: HashSet<Id> = self.accepted.iter().filter_map(|it| it.incident).collect();
         for id in incidents {
-            let incident = self.incident(id);
-            let explained = self.explains(id).join("\n");
-            let heard = self.seen.iter().rev().filter(|(_, seen)| seen.taken);
-            let mut last: HashMap<&str, State> = HashMap::new();
-            for (name, seen) in heard {
+            // what retention has forgotten nobody can ask about
+            let Some(incident) = self.find(id) else { continue };
+            let mut last: HashMap<&str, (State, Id)> = HashMap::new();
+            for (name, seen) in self.seen.iter().rev().filter(|(_, seen)| seen.taken) {
                 if let Some(alert) = seen.says.alerts.iter().find(|alert| alert.incident == id) {
-                    last.entry(name).or_insert(alert.state);
+                    last.entry(name).or_insert((alert.state, seen.delivery));
                 }
             }
-            let excused =
-                explained.contains("not told") || explained.contains("dead") || explained.contains("buried");
-            let firing_heard = last.values().any(|state| *state != State::Resolved);
-            match incident.state {
-                State::Open if last.is_empty() && !excused => {
+            let thinks_it_is_wrong = last.iter().find(|(_, (state, _))| *state != State::Resolved);
+            match (incident.state, thinks_it_is_wrong) {
+                (State::Open, _) if last.is_empty() && !self.is_excused(&incident, None) => {
+                    let explained = self.explains(id).join("\n");
                     self.fail(&format!("incident {id} is open and nobody heard:\n{explained}"));
                 }
-                State::Resolved if firing_heard && !excused => {
-                    self.fail(&format!("incident {id} is over and somebody thinks it is not:\n{explained}"));
+                (State::Resolved, Some((place, (_, delivery))))
+                    if !self.is_excused(&incident, Some((place, *delivery))) =>
+                {
+                    let explained = self.explains(id).join("\n");
+                    self.fail(&format!("incident {id} is over and {place} thinks it is not:\n{explained}"));
                 }
                 _ => {}
             }
             self.memberships_are_consistent(id, incident.state);
+        }
+    }
+
+    /// Whether the ledger says why a destination (which heard this delivery last), or nobody, has heard of what an
+    /// incident is now. Only its last word counts.
+    fn is_excused(&self, incident: &Incident, heard: Option<(&str, Id)>) -> bool {
+        let read = |tx: &mut store::Tx<'_>| {
+            let lines = store::ledger::timeline(tx, incident.id, 100_000)?;
+            let mut deliveries = Vec::new();
+            for id in store::ledger::deliveries_of(tx, incident.id, 100_000)? {
+                deliveries.extend(store::deliveries::get(tx, id)?);
+            }
+            Ok((lines, deliveries))
+        };
+        let (lines, deliveries) = self.store.read_blocking(read).unwrap();
+        let mut to_it = deliveries.iter().filter(|it| heard.is_none_or(|(place, _)| it.destination == place));
+        if to_it.next().is_some_and(|it| matches!(it.state, DeliveryState::Dead | DeliveryState::Buried)) {
+            return true;
+        }
+        let holds = [ChangeKind::Suppressed, ChangeKind::Released];
+        let is_gone = |line: &Line| line.change.detail.ends_with("is gone from the configuration");
+        let is_word = |line: &&Line| {
+            let repeats = line.change.detail.starts_with("not repeated");
+            holds.contains(&line.change.kind) && !repeats && !is_gone(line)
+        };
+        let word = lines.iter().rev().find(is_word).filter(|line| line.change.kind == ChangeKind::Suppressed);
+        match heard {
+            // what is over may stay untold for any reason, but for one that is newer than what was heard
+            Some((_, delivery)) => {
+                word.is_some_and(|word| word.id > delivery)
+                    || lines.iter().any(|line| is_gone(line) && line.id > delivery)
+            }
+            // at rest, every silence and every snooze has ended
+            None => word.is_some_and(|word| {
+                ["inhibited by", "not told to"].iter().any(|why| word.change.detail.starts_with(why))
+            }),
         }
     }
 
@@ -143,6 +248,9 @@ impl World {
         for (_, member) in groups.unwrap().iter().filter(|(_, member)| member.incident.id == id) {
             if state == State::Resolved {
                 self.fail(&format!("incident {id} is over and still in a group"));
+            }
+            if member.hold.starts_with("silenced") || member.hold.starts_with("snoozed") {
+                self.fail(&format!("incident {id} is still {}, which has ended", member.hold));
             }
             if state == State::Open && member.told == Told::Resolved {
                 self.fail(&format!("incident {id} is open and counts as told to be over"));

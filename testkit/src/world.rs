@@ -19,6 +19,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sdk::Registry;
 use store::Store;
+use store::retention::Keep;
 
 use crate::receiver::{Mode, Scripted, Seen};
 
@@ -47,6 +48,10 @@ pub struct World {
     pub seen: Vec<(String, Seen)>,
     /// What was accepted.
     pub accepted: Vec<Accepted>,
+    /// The silences that were made, each with the last delivery that was planned before it.
+    pub(crate) silenced: Vec<(Id, Matchers, Time, Time)>,
+    /// The latest time that there was.
+    latest: Time,
     boots: i64,
     _folder: tempfile::TempDir,
 }
@@ -95,6 +100,8 @@ impl World {
             modes: BTreeMap::new(),
             seen: Vec::new(),
             accepted: Vec::new(),
+            silenced: Vec::new(),
+            latest: DAWN,
             boots: 0,
             _folder: folder,
         };
@@ -146,10 +153,11 @@ impl World {
         self.accept(vec![NewEvent { action: Action::Clear, ..NewEvent::raise("world", labels) }]);
     }
 
-    /// Somebody does something to an incident.
+    /// Somebody does something to an incident, if there is one.
     pub fn act(&mut self, id: Id, act: Act) {
-        let done = self.nodes[0].stage.act(id, act, self.now).unwrap();
-        self.hand(0, done.unwrap().1);
+        if let Some((_, done)) = self.nodes[0].stage.act(id, act, self.now).unwrap() {
+            self.hand(0, done);
+        }
     }
 
     /// What was handed over to the desks of a node is there now.
@@ -178,6 +186,8 @@ impl World {
             created_by: "ann".to_owned(),
             comment: "works".to_owned(),
         };
+        let last = self.store.read_blocking(store::deliveries::last_id).unwrap().unwrap_or(Id(0));
+        self.silenced.push((last, new.matchers.clone(), new.starts_at, new.ends_at));
         self.store.write_blocking(move |tx| Ok(verbs::silence(tx, new, id, now).unwrap())).unwrap()
     }
 
@@ -319,12 +329,41 @@ impl World {
 
     /// The clock is set, forwards or backwards, while nothing else happens.
     pub fn clock_jumps(&mut self, to: Time) {
+        self.latest = self.latest.max(self.now);
         self.now = to;
+    }
+
+    /// The rules that came into force last.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether every delivery is settled.
+    pub(crate) fn nothing_waits(&self) -> bool {
+        self.store.read_blocking(store::deliveries::backlog).unwrap().0 == 0
+    }
+
+    /// The clock is right again, whatever it was set to.
+    pub(crate) fn clock_is_right(&mut self) {
+        self.latest = self.latest.max(self.now);
+        self.now = self.latest;
+    }
+
+    /// Retention forgets what ended so long ago.
+    pub(crate) fn forgets(&mut self, older: Duration) {
+        let since = self.now - older;
+        let keep = Keep { resolved_since: since, repeats_since: since, most_incidents: 0, most_bytes: 0 };
+        self.store.write_blocking(move |tx| store::retention::sweep(tx, &keep, 5)).unwrap();
+    }
+
+    /// An incident, unless it was forgotten.
+    pub(crate) fn find(&self, id: Id) -> Option<Incident> {
+        self.store.read_blocking(|tx| store::incidents::get(tx, id)).unwrap()
     }
 
     /// An incident as it is.
     pub fn incident(&self, id: Id) -> Incident {
-        self.store.read_blocking(|tx| store::incidents::get(tx, id)).unwrap().unwrap()
+        self.find(id).unwrap()
     }
 
     /// What a receiver has taken, as `reason title` words, duplicates of one key left out.
@@ -357,11 +396,16 @@ impl World {
 
     /// Other rules come into force on all nodes.
     pub fn reloads(&mut self, rules: Rules) {
-        self.rules = rules;
-        for node in 0..self.nodes.len() {
-            self.crash(node);
+        for node in (0..self.nodes.len()).rev() {
+            self.reloads_one(node, rules.clone());
         }
-        let (core, now) = (self.nodes[0].stage.core.clone(), self.now);
+    }
+
+    /// Other rules come into force on one node, as in a rolling change.
+    pub(crate) fn reloads_one(&mut self, node: usize, rules: Rules) {
+        self.rules = rules;
+        self.crash(node);
+        let (core, now) = (self.nodes[node].stage.core.clone(), self.now);
         self.store.write_blocking(move |tx| flow::reload::reroute_all(&core, tx, now)).unwrap();
     }
 }
