@@ -205,6 +205,40 @@ pub const FIXTURES: &[Fixture] = &[
             "tags": "prod,{{ labels.team }}", "priority": "P4", "update_alerts": true,
             "responders": [{"type": "team", "name": "{{ labels.team }}"}]})
     }),
+    line("discord", "discord", Peer::Http, |at| json!({"url": at.url()})),
+    line("discord-own", "discord", Peer::Http, |at| {
+        json!({"url": at.url(), "content": "<@&1> {{ labels.team }}", "title": "{{ title }}", "message": "{{ body }}",
+            "username": "Bell", "avatar_url": "https://x.example/bell.png"})
+    }),
+    line("msteams", "msteams", Peer::Http, |at| json!({"url": at.url()})),
+    line("msteams-own", "msteams", Peer::Http, |at| {
+        json!({"url": at.url(), "title": "{{ title }}", "summary": "{{ labels.team }}", "text": "# {{ status }}"})
+    }),
+    line("msteamsv2", "msteamsv2", Peer::Http, |at| json!({"url": at.url()})),
+    line("telegram", "telegram", Peer::Http, |at| {
+        json!({"token": format!("1:{SECRET}"), "chat_id": -1001, "api_url": at.open_url()})
+    }),
+    line("telegram-own", "telegram", Peer::Http, |at| {
+        json!({"token": format!("1:{SECRET}"), "chat_id": "@ops", "api_url": at.open_url(), "message_thread_id": 5,
+            "message": "*{{ title }}* {{ labels.note }}", "parse_mode": "Markdown", "disable_notifications": true})
+    }),
+    line("victorops", "victorops", Peer::Http, |at| {
+        json!({"api_key": format!("{SECRET}-key"), "routing_key": "{{ labels.team }}", "api_url": at.open_url()})
+    }),
+    line("victorops-own", "victorops", Peer::Http, |at| {
+        json!({"api_key": format!("{SECRET}-key"), "routing_key": "r", "api_url": at.open_url(), "message_type": "WARNING",
+            "entity_display_name": "{{ title }}", "state_message": "{{ status }}", "monitoring_tool": "hub",
+            "custom_fields": {"team": "{{ labels.team }}"}})
+    }),
+    line("pushover", "pushover", Peer::Http, |at| {
+        json!({"token": format!("{SECRET}-app"), "user_key": format!("{SECRET}-user"), "api_url": at.open_url()})
+    }),
+    line("pushover-own", "pushover", Peer::Http, |at| {
+        json!({"token": format!("{SECRET}-app"), "user_key": format!("{SECRET}-{{{{ labels.team }}}}"),
+            "api_url": at.open_url(), "title": "{{ labels.team }}", "message": "<b>{{ title }}</b>", "html": true,
+            "url": "https://x.example", "url_title": "{{ status }}", "device": "phone", "sound": "siren",
+            "priority": "1", "retry": "2m", "expire": "30m", "ttl": "1h"})
+    }),
 ];
 
 /// The settings of a fixture for an HTTP peer at this port.

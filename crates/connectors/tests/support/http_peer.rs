@@ -52,7 +52,14 @@ impl Seen {
             let after = rest.trim_start_matches(|c: char| c.is_ascii_hexdigit());
             head = format!("{before}, Signature=<signature>{after}");
         }
-        format!("{head}\n\n{}", super::readable(&self.body))
+        let is_form = self.header("content-type").is_some_and(|it| it.contains("x-www-form-urlencoded"));
+        let body = match is_form {
+            true => url::form_urlencoded::parse(self.body.as_bytes())
+                .map(|(name, value)| format!("{name} = {value}\n"))
+                .collect(),
+            false => super::readable(&self.body),
+        };
+        format!("{head}\n\n{body}")
     }
 }
 
