@@ -2,32 +2,21 @@
 //!
 //! Services that speak Slack's webhooks (Mattermost, Rocket.Chat) work as well.
 
-use std::borrow::Cow;
+mod post;
+
 use std::time::Duration;
 
+use model::Time;
 use model::delivery::{Fault, Outcome, answer_head};
-use model::{Severity, Time};
 use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Outgoing, Response, parse_url};
-use sdk::{Answer, Context, Destination, Facts, Message, MessageKind, Secret};
-use serde::{Deserialize, Serialize};
+use sdk::{Answer, Context, Destination, Facts, Message, Secret};
+use serde::Deserialize;
 
-use crate::template::{self, BadTemplate, Template, cut, escape_slack, names_of};
+use post::Post;
+pub(super) use post::colour;
 
-/// Characters of a title, as Alertmanager has it.
-const MAX_TITLE_CHARS: usize = 1024;
-/// Characters of an attachment's text; Slack refuses more than 8,000 or so.
-const MAX_TEXT_CHARS: usize = 4000;
-/// Characters of a field's value.
-const MAX_FIELD_CHARS: usize = 500;
-/// Values up to this long stand side by side.
-const SHORT_FIELD_CHARS: usize = 40;
-/// Fields of an attachment.
-const MAX_FIELDS: usize = 20;
-/// Buttons of an attachment: Slack's own limit.
-const MAX_ACTIONS: usize = 5;
-/// Characters of a link; Slack drops messages with longer ones.
-const MAX_URL_CHARS: usize = 3000;
+use crate::template::{self, Plain, Template, cut};
 
 /// The kind `slack`.
 pub struct Slack;
@@ -42,17 +31,17 @@ pub struct Settings {
     url: Option<Secret>,
     /// A bot's token with the scope `chat:write`; needs `channel`.
     token: Option<Secret>,
-    /// The channel, e.g. `#alerts` or its id. Newer webhooks ignore it.
-    channel: Option<String>,
+    /// A template of the channel, e.g. `#alerts` or its id. Newer webhooks ignore it.
+    channel: Option<Template<Plain>>,
     /// Where Slack's Web API is: for proxies.
     #[serde(default = "slack_api")]
     api_url: String,
-    /// The name to post under. Newer apps ignore it.
-    username: Option<String>,
-    /// The emoji to post under, e.g. `:bell:`. Newer apps ignore it.
-    icon_emoji: Option<String>,
-    /// The picture to post under. Newer apps ignore it.
-    icon_url: Option<String>,
+    /// A template of the name to post under. Newer apps ignore it.
+    username: Option<Template<Plain>>,
+    /// A template of the emoji to post under, e.g. `:bell:`. Newer apps ignore it.
+    icon_emoji: Option<Template<Plain>>,
+    /// A template of the picture to post under. Newer apps ignore it.
+    icon_url: Option<Template<Plain>>,
     /// Turns `@names` in the text into mentions.
     #[serde(default)]
     link_names: bool,
@@ -60,9 +49,84 @@ pub struct Settings {
     title: Option<Template<template::Slack>>,
     /// A template of the text, in place of the message's own. Values are escaped.
     text: Option<Template<template::Slack>>,
+    /// A template of a text above the attachment that all the rest stands in. Values are escaped.
+    message_text: Option<Template<template::Slack>>,
+    /// A template of the colour of the bar beside the message: `good`, `warning`, `danger` or `#123abc`; by
+    /// default that of the severity.
+    color: Option<Template<Plain>>,
+    /// A template of where the title leads.
+    title_link: Option<Template<Plain>>,
+    /// A template of a line above the title. Values are escaped.
+    pretext: Option<Template<template::Slack>>,
+    /// A template of the line below, in place of our name and the time. Values are escaped.
+    footer: Option<Template<template::Slack>>,
+    /// A template of what notifications show; by default the title. Values are escaped.
+    fallback: Option<Template<template::Slack>>,
+    /// A template of what tells the buttons of this message from others.
+    callback_id: Option<Template<Plain>>,
+    /// Names and values, in place of what the alerts share.
+    fields: Option<Vec<FieldSettings>>,
+    /// Whether those of `fields` that do not say it themselves stand side by side.
+    #[serde(default)]
+    short_fields: bool,
+    /// Buttons, in place of the message's own links.
+    actions: Option<Vec<ActionSettings>>,
+    /// Which texts are Slack's markup: of `pretext`, `text`, `fields` and `fallback`. By default `text` and
+    /// `fields`.
+    mrkdwn_in: Option<Vec<String>>,
+    /// A template of the address of a picture below the text.
+    image_url: Option<Template<Plain>>,
+    /// A template of the address of a small picture at its right.
+    thumb_url: Option<Template<Plain>>,
     /// How requests are made: headers, TLS, proxy, credentials for a proxy of one's own.
     #[serde(default)]
     http: HttpSettings,
+}
+
+/// A name and a value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FieldSettings {
+    /// A template of the name. Values are escaped.
+    title: Template<template::Slack>,
+    /// A template of the value. Values are escaped.
+    value: Template<template::Slack>,
+    /// Whether it may stand beside others.
+    short: Option<bool>,
+}
+
+/// A button that leads somewhere (`url`), or one that an app of one's own hears of (`name`).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ActionSettings {
+    /// A template of its type, which is `button`.
+    r#type: Template<Plain>,
+    /// A template of what it says.
+    text: Template<Plain>,
+    /// A template of where it leads.
+    url: Option<Template<Plain>>,
+    /// A template of its looks: `default`, `primary` or `danger`.
+    style: Option<Template<Plain>>,
+    /// A template of its name.
+    name: Option<Template<Plain>>,
+    /// A template of its value.
+    value: Option<Template<Plain>>,
+    /// What is asked when it is pressed.
+    confirm: Option<ConfirmSettings>,
+}
+
+/// A question whether somebody meant it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConfirmSettings {
+    /// A template of the question.
+    text: Template<Plain>,
+    /// A template of the title.
+    title: Option<Template<Plain>>,
+    /// A template of the word for yes.
+    ok_text: Option<Template<Plain>>,
+    /// A template of the word for no.
+    dismiss_text: Option<Template<Plain>>,
 }
 
 fn slack_api() -> String {
@@ -81,6 +145,10 @@ impl Destination for Slack {
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {
+        let has_no_name = |action: &ActionSettings| action.url.is_none() && action.name.is_none();
+        if let Some(n) = settings.actions.as_ref().and_then(|all| all.iter().position(has_no_name)) {
+            return Err(format!("actions[{n}]: needs a `url` or a `name`"));
+        }
         match (&settings.url, &settings.token) {
             (None, None) => return Err("url: or `token` must be given".to_owned()),
             (Some(_), Some(_)) => return Err("token: has no meaning beside `url`".to_owned()),
@@ -92,7 +160,7 @@ impl Destination for Slack {
                 if !fits {
                     return Err("token: cannot stand in a header".to_owned());
                 }
-                if settings.channel.as_ref().is_none_or(String::is_empty) {
+                if settings.channel.is_none() {
                     return Err("channel: is needed for `token`".to_owned());
                 }
                 if settings.http.authorizes() {
@@ -123,135 +191,6 @@ impl Destination for Slack {
         }
         meaning(context.http.with(&settings.http).send(request).await, context.now)
     }
-}
-
-/// What is posted.
-#[derive(Serialize)]
-struct Post<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icon_emoji: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icon_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    link_names: bool,
-    attachments: [Attachment<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Attachment<'a> {
-    color: &'static str,
-    fallback: String,
-    title: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    title_link: &'a str,
-    text: String,
-    fields: Vec<Field>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    actions: Vec<Button<'a>>,
-    footer: &'static str,
-    ts: i64,
-    mrkdwn_in: [&'static str; 2],
-}
-
-#[derive(Serialize)]
-struct Field {
-    title: String,
-    value: String,
-    short: bool,
-}
-
-#[derive(Serialize)]
-struct Button<'a> {
-    r#type: &'static str,
-    text: String,
-    url: &'a str,
-}
-
-impl<'a> Post<'a> {
-    fn of(settings: &'a Settings, message: &'a Message) -> Result<Self, String> {
-        let (mut title, mut text) =
-            (escaped(&message.title, MAX_TITLE_CHARS), escaped(&message.body, MAX_TEXT_CHARS));
-        if settings.title.is_some() || settings.text.is_some() {
-            let names = names_of(message);
-            let in_field = |field: &'static str| move |error: BadTemplate| format!("{field}: {error}");
-            if let Some(template) = &settings.title {
-                title = cut_markup(&template.render(&names).map_err(in_field("title"))?, MAX_TITLE_CHARS)
-                    .into_owned();
-            }
-            if let Some(template) = &settings.text {
-                text = cut_markup(&template.render(&names).map_err(in_field("text"))?, MAX_TEXT_CHARS)
-                    .into_owned();
-            }
-        }
-        let attachment = Attachment {
-            color: colour(message),
-            fallback: title.clone(),
-            title,
-            title_link: usable_url(&message.link).unwrap_or_default(),
-            text,
-            fields: fields(message),
-            actions: actions(message),
-            footer: "Nightbell",
-            ts: message.notification.at.as_seconds(),
-            mrkdwn_in: ["text", "fields"],
-        };
-        Ok(Post {
-            channel: settings.channel.as_deref(),
-            username: settings.username.as_deref(),
-            icon_emoji: settings.icon_emoji.as_deref(),
-            icon_url: settings.icon_url.as_deref(),
-            link_names: settings.link_names,
-            attachments: [attachment],
-        })
-    }
-}
-
-pub(super) fn colour(message: &Message) -> &'static str {
-    match (message.kind, message.severity) {
-        (MessageKind::Resolved, _) => "#2e7d32",
-        (MessageKind::Acknowledged, _) => "#1565c0",
-        (MessageKind::Test, _) => "#546e7a",
-        (_, Severity::Critical | Severity::Error) => "#c62828",
-        (_, Severity::Warning) => "#e09f1f",
-        (_, Severity::Notice | Severity::Info) => "#0288d1",
-    }
-}
-
-fn fields(message: &Message) -> Vec<Field> {
-    let field = |(name, value): &(String, String)| Field {
-        title: escaped(name, MAX_FIELD_CHARS),
-        value: escaped(value, MAX_FIELD_CHARS),
-        short: value.chars().count() <= SHORT_FIELD_CHARS,
-    };
-    message.facts.iter().take(MAX_FIELDS).map(field).collect()
-}
-
-fn actions(message: &Message) -> Vec<Button<'_>> {
-    let button = |link: &'_ sdk::message::Link| escaped(&link.title, MAX_FIELD_CHARS);
-    let usable = message.actions.iter().filter_map(|link| Some((button(link), usable_url(&link.url)?)));
-    usable.take(MAX_ACTIONS).map(|(text, url)| Button { r#type: "button", text, url }).collect()
-}
-
-/// Slack refuses a whole message for one link that is none.
-fn usable_url(url: &str) -> Option<&str> {
-    (url.chars().count() <= MAX_URL_CHARS && parse_url(url).is_ok()).then_some(url)
-}
-
-fn escaped(text: &str, most: usize) -> String {
-    escape_slack(&cut(text, most))
-}
-
-/// Cuts a text that is escaped already, without leaving half of `&amp;` at its end.
-fn cut_markup(text: &str, most: usize) -> Cow<'_, str> {
-    const LONGEST_ENTITY: usize = "&amp;".len();
-    let Some((end, _)) = text.char_indices().nth(most) else { return Cow::Borrowed(text) };
-    let end = text[..end].char_indices().next_back().map_or(0, |(last, _)| last);
-    let half = text[..end].rfind('&').filter(|at| end - at < LONGEST_ENTITY && !text[*at..end].contains(';'));
-    Cow::Owned(format!("{}…", &text[..half.unwrap_or(end)]))
 }
 
 /// What the Web API answers, as far as it matters.
@@ -317,9 +256,7 @@ fn refusal(error: &str, after: Option<Duration>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages;
     use bytes::Bytes;
-    use proptest::prelude::*;
     use serde_json::json;
 
     fn settings(fields: serde_json::Value) -> Settings {
@@ -362,30 +299,5 @@ mod tests {
         assert_eq!(check(json!({"token": "x"})), "channel: is needed for `token`");
         assert_eq!(check(json!({"token": "x", "url": "https://x"})), "token: has no meaning beside `url`");
         assert!(check(json!({"url": "hooks.slack.com"})).starts_with("url: not a URL"));
-    }
-
-    #[test]
-    fn markup_is_cut_between_entities() {
-        assert_eq!(cut_markup("ab&lt;cd", 6), "ab…");
-        assert_eq!(cut_markup("ab&lt;cd", 7), "ab&lt;…");
-        assert_eq!(cut_markup("ab&lt;cd", 8), "ab&lt;cd");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
-            let own = json!({"url": "https://x", "title": "{{ title }}", "text": "{{ body }}"});
-            for settings in [settings(json!({"url": "https://x"})), settings(own)] {
-                let post = Post::of(&settings, &message).unwrap();
-                let [attachment] = &post.attachments;
-                prop_assert!(attachment.fields.len() <= MAX_FIELDS);
-                prop_assert!(attachment.actions.len() <= MAX_ACTIONS);
-                // an escaped character takes five at the most
-                prop_assert!(attachment.text.chars().count() <= 5 * MAX_TEXT_CHARS);
-                prop_assert!(!attachment.text.contains(['<', '>']) && !attachment.title.contains(['<', '>']));
-                prop_assert!(serde_json::to_vec(&post).is_ok());
-            }
-        }
     }
 }

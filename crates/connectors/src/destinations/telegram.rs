@@ -72,7 +72,8 @@ struct ChatId(Secret);
 enum ParseMode {
     /// With tags such as `<b>`.
     #[default]
-    HTML,
+    #[serde(rename = "HTML")]
+    Html,
     /// With signs such as `*`, the old way.
     Markdown,
     /// With signs such as `*`, the new way.
@@ -175,13 +176,13 @@ impl<'a> Post<'a> {
     fn of(settings: &'a Settings, message: &Message) -> Result<Self, String> {
         let words = Words::of(message);
         let mode = settings.parse_mode;
-        let as_html = mode == ParseMode::HTML;
+        let as_html = mode == ParseMode::Html;
         let given = settings.message.as_ref().map(|template| template.say("message", as_html, &words));
         let (text, mode) = match given.transpose()? {
             // what is too long cannot be cut between tags, so that our own words must do
-            Some(text) if as_html && text.chars().count() > MAX_TEXT_CHARS => (own(message), ParseMode::HTML),
+            Some(text) if as_html && text.chars().count() > MAX_TEXT_CHARS => (own(message), ParseMode::Html),
             Some(text) => (cut(&text, MAX_TEXT_CHARS), mode),
-            None => (own(message), ParseMode::HTML),
+            None => (own(message), ParseMode::Html),
         };
         Ok(Post {
             chat_id: settings.chat_id.0.expose(),
@@ -284,7 +285,7 @@ mod tests {
         let message = messages::firing();
         let post = |fields| Post::of(Box::leak(Box::new(settings(fields))), &message).unwrap();
         let html = post(json!({"message": "<i>{{ labels.note }}</i>"}));
-        assert!(html.text.starts_with("<i>&lt;b&gt;") && html.parse_mode == Some(ParseMode::HTML));
+        assert!(html.text.starts_with("<i>&lt;b&gt;") && html.parse_mode == Some(ParseMode::Html));
         let plain = post(json!({"message": "{{ labels.note }}", "parse_mode": ""}));
         assert!(plain.text.starts_with("<b>") && plain.parse_mode.is_none());
         let long = format!("<i>{}</i>", "x".repeat(MAX_TEXT_CHARS));

@@ -1,0 +1,315 @@
+//! What is posted: one attachment, in our own words or those of the settings.
+
+use std::borrow::Cow;
+
+use model::Severity;
+use sdk::{Message, MessageKind};
+use serde::Serialize;
+
+use super::{ActionSettings, ConfirmSettings, FieldSettings, Settings};
+use crate::template::{self, Language, Plain, Template, cut, escape_slack};
+use crate::words::{Words, links, usable_url};
+
+/// Characters of a title, as Alertmanager has it.
+const MAX_TITLE_CHARS: usize = 1024;
+/// Characters of an attachment's text; Slack refuses more than 8,000 or so.
+const MAX_TEXT_CHARS: usize = 4000;
+/// Characters of a field's value in our own words.
+const MAX_FIELD_CHARS: usize = 500;
+/// Characters of everything else.
+const MAX_LINE_CHARS: usize = 3000;
+/// Values up to this long stand side by side.
+const SHORT_FIELD_CHARS: usize = 40;
+/// Fields of an attachment in our own words.
+const MAX_FIELDS: usize = 20;
+
+/// What is posted. Texts that are empty are left out.
+#[derive(Serialize)]
+pub(super) struct Post {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    channel: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    username: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    icon_emoji: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    icon_url: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    link_names: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    text: String,
+    attachments: [Attachment; 1],
+}
+
+#[derive(Serialize)]
+struct Attachment {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    color: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pretext: String,
+    fallback: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    callback_id: String,
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title_link: String,
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<Field>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    image_url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thumb_url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    footer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mrkdwn_in: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Field {
+    title: String,
+    value: String,
+    short: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Action {
+    r#type: String,
+    text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    url: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    style: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm: Option<Confirm>,
+}
+
+#[derive(Serialize)]
+struct Confirm {
+    text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    ok_text: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    dismiss_text: String,
+}
+
+/// The words of the settings; nothing where they have none.
+struct Texts<'a>(Words<'a>);
+
+impl Texts<'_> {
+    fn line<L: Language>(&self, field: &str, template: Option<&Template<L>>) -> Result<String, String> {
+        self.0.text(field, template, MAX_LINE_CHARS, String::new)
+    }
+
+    /// A text in Slack's markup, or our own words, which are not escaped yet.
+    fn markup(
+        &self,
+        field: &str,
+        template: Option<&Template<template::Slack>>,
+        most: usize,
+        own: &str,
+    ) -> Result<String, String> {
+        Ok(match self.0.say(field, template)? {
+            Some(text) => cut_markup(&text, most).into_owned(),
+            None => escaped(own, most),
+        })
+    }
+}
+
+impl Post {
+    pub(super) fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+        let texts = Texts(Words::of(message));
+        let markup = |field: &str, template: &Option<Template<template::Slack>>, most, own: &str| {
+            texts.markup(field, template.as_ref(), most, own)
+        };
+        let line = |field: &str, template: &Option<Template<Plain>>| texts.line(field, template.as_ref());
+        let or = |field: &str, template: &Option<Template<Plain>>, own: &str| {
+            texts.0.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
+        };
+        let title = markup("title", &settings.title, MAX_TITLE_CHARS, &message.title)?;
+        let fallback = match &settings.fallback {
+            None => title.clone(),
+            given => markup("fallback", given, MAX_LINE_CHARS, "")?,
+        };
+        let own_markup = || ["text", "fields"].map(str::to_owned).to_vec();
+        let attachment = Attachment {
+            color: or("color", &settings.color, colour(message))?,
+            pretext: markup("pretext", &settings.pretext, MAX_TEXT_CHARS, "")?,
+            fallback,
+            callback_id: line("callback_id", &settings.callback_id)?,
+            title,
+            title_link: or(
+                "title_link",
+                &settings.title_link,
+                usable_url(&message.link).unwrap_or_default(),
+            )?,
+            text: markup("text", &settings.text, MAX_TEXT_CHARS, &message.body)?,
+            fields: fields(settings, message, &texts)?,
+            actions: actions(settings, message, &texts)?,
+            image_url: line("image_url", &settings.image_url)?,
+            thumb_url: line("thumb_url", &settings.thumb_url)?,
+            footer: markup("footer", &settings.footer, MAX_LINE_CHARS, "Nightbell")?,
+            ts: settings.footer.is_none().then(|| message.notification.at.as_seconds()),
+            mrkdwn_in: settings.mrkdwn_in.clone().unwrap_or_else(own_markup),
+        };
+        Ok(Post {
+            channel: line("channel", &settings.channel)?,
+            username: line("username", &settings.username)?,
+            icon_emoji: line("icon_emoji", &settings.icon_emoji)?,
+            icon_url: line("icon_url", &settings.icon_url)?,
+            link_names: settings.link_names,
+            text: markup("message_text", &settings.message_text, MAX_TEXT_CHARS, "")?,
+            attachments: [attachment],
+        })
+    }
+}
+
+/// The colour of what a message says, as chats show it.
+pub(in crate::destinations) fn colour(message: &Message) -> &'static str {
+    match (message.kind, message.severity) {
+        (MessageKind::Resolved, _) => "#2e7d32",
+        (MessageKind::Acknowledged, _) => "#1565c0",
+        (MessageKind::Test, _) => "#546e7a",
+        (_, Severity::Critical | Severity::Error) => "#c62828",
+        (_, Severity::Warning) => "#e09f1f",
+        (_, Severity::Notice | Severity::Info) => "#0288d1",
+    }
+}
+
+fn fields(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Result<Vec<Field>, String> {
+    let Some(given) = &settings.fields else {
+        let own = |(name, value): &(String, String)| Field {
+            title: escaped(name, MAX_FIELD_CHARS),
+            value: escaped(value, MAX_FIELD_CHARS),
+            short: value.chars().count() <= SHORT_FIELD_CHARS,
+        };
+        return Ok(message.facts.iter().take(MAX_FIELDS).map(own).collect());
+    };
+    let field = |(n, field): (usize, &FieldSettings)| {
+        let text = |name: &str, template| {
+            texts.markup(&format!("fields[{n}].{name}"), Some(template), MAX_TEXT_CHARS, "")
+        };
+        let short = field.short.unwrap_or(settings.short_fields);
+        Ok(Field { title: text("title", &field.title)?, value: text("value", &field.value)?, short })
+    };
+    given.iter().enumerate().map(field).collect()
+}
+
+fn actions(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Result<Vec<Action>, String> {
+    let Some(given) = &settings.actions else {
+        let own = |(title, url): (&str, &str)| Action {
+            r#type: "button".to_owned(),
+            text: escaped(title, MAX_FIELD_CHARS),
+            url: url.to_owned(),
+            ..Action::default()
+        };
+        return Ok(links(message).map(own).collect());
+    };
+    let action = |(n, action): (usize, &ActionSettings)| {
+        let line = |name: &str, template: Option<&Template<Plain>>| {
+            texts.line(&format!("actions[{n}].{name}"), template)
+        };
+        let confirm = |confirm: &ConfirmSettings| {
+            Ok::<_, String>(Confirm {
+                text: line("confirm.text", Some(&confirm.text))?,
+                title: line("confirm.title", confirm.title.as_ref())?,
+                ok_text: line("confirm.ok_text", confirm.ok_text.as_ref())?,
+                dismiss_text: line("confirm.dismiss_text", confirm.dismiss_text.as_ref())?,
+            })
+        };
+        Ok(Action {
+            r#type: line("type", Some(&action.r#type))?,
+            text: line("text", Some(&action.text))?,
+            url: line("url", action.url.as_ref())?,
+            style: line("style", action.style.as_ref())?,
+            name: line("name", action.name.as_ref())?,
+            value: line("value", action.value.as_ref())?,
+            confirm: action.confirm.as_ref().map(confirm).transpose()?,
+        })
+    };
+    given.iter().enumerate().map(action).collect()
+}
+
+fn escaped(text: &str, most: usize) -> String {
+    escape_slack(&cut(text, most))
+}
+
+/// Cuts a text that is escaped already, without leaving half of `&amp;` at its end.
+fn cut_markup(text: &str, most: usize) -> Cow<'_, str> {
+    const LONGEST_ENTITY: usize = "&amp;".len();
+    let Some((end, _)) = text.char_indices().nth(most) else { return Cow::Borrowed(text) };
+    let end = text[..end].char_indices().next_back().map_or(0, |(last, _)| last);
+    let half = text[..end].rfind('&').filter(|at| end - at < LONGEST_ENTITY && !text[*at..end].contains(';'));
+    Cow::Owned(format!("{}…", &text[..half.unwrap_or(end)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn settings(fields: serde_json::Value) -> Settings {
+        let mut all = json!({"url": "https://x"});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn words_of_one_s_own_take_the_place_of_ours() {
+        let own = json!({
+            "channel": "#{{ labels.team }}", "color": "danger", "pretext": "<{{ labels.note }}>", "footer": "",
+            "fields": [{"title": "Team", "value": "{{ labels.team }}"}, {"title": "a", "value": "b", "short": false}],
+            "short_fields": true, "mrkdwn_in": ["pretext"], "title_link": "", "message_text": "<!here>",
+            "actions": [{"type": "button", "text": "Ack", "name": "ack", "value": "{{ group_key }}",
+                "confirm": {"text": "Sure?"}}],
+        });
+        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing()).unwrap()).unwrap();
+        assert_eq!((&post["channel"], &post["text"]), (&json!("#db"), &json!("<!here>")));
+        let attachment = &post["attachments"][0];
+        assert_eq!(attachment["pretext"], "<&lt;b&gt;&amp;\"quoted\"&lt;/b&gt;>");
+        for absent in ["footer", "ts", "title_link", "image_url"] {
+            assert!(attachment.get(absent).is_none(), "{absent}");
+        }
+        let fields = json!([{"title": "Team", "value": "db", "short": true}, {"title": "a", "value": "b", "short": false}]);
+        assert_eq!(attachment["fields"], fields);
+        let action = &attachment["actions"][0];
+        assert_eq!((&action["name"], &action["confirm"]), (&json!("ack"), &json!({"text": "Sure?"})));
+    }
+
+    #[test]
+    fn markup_is_cut_between_entities() {
+        assert_eq!(cut_markup("ab&lt;cd", 6), "ab…");
+        assert_eq!(cut_markup("ab&lt;cd", 7), "ab&lt;…");
+        assert_eq!(cut_markup("ab&lt;cd", 8), "ab&lt;cd");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
+            let own = json!({"title": "{{ title }}", "text": "{{ body }}"});
+            for settings in [settings(json!({})), settings(own)] {
+                let post = Post::of(&settings, &message).unwrap();
+                let [attachment] = &post.attachments;
+                prop_assert!(attachment.fields.len() <= MAX_FIELDS && attachment.actions.len() <= 5);
+                // an escaped character takes five at the most
+                prop_assert!(attachment.text.chars().count() <= 5 * MAX_TEXT_CHARS);
+                prop_assert!(!attachment.text.contains(['<', '>']) && !attachment.title.contains(['<', '>']));
+                prop_assert!(serde_json::to_vec(&post).is_ok());
+            }
+        }
+    }
+}
