@@ -352,7 +352,13 @@ impl World {
     /// Retention forgets what ended so long ago.
     pub(crate) fn forgets(&mut self, older: Duration) {
         let since = self.now - older;
-        let keep = Keep { resolved_since: since, repeats_since: since, most_incidents: 0, most_bytes: 0 };
+        let keep = Keep {
+            resolved_since: since,
+            repeats_since: since,
+            most_incidents: 0,
+            most_bytes: 0,
+            configurations: 10,
+        };
         self.store.write_blocking(move |tx| store::retention::sweep(tx, &keep, 5)).unwrap();
     }
 

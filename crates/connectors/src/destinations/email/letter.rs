@@ -90,7 +90,8 @@ fn recipients(settings: &Settings, words: &Words<'_>) -> Result<Vec<Mailbox>, St
         if text.trim().is_empty() {
             continue;
         }
-        let bad = |error| format!("to[{n}]: {:?} is no list of addresses: {error}", cut(&text, MAX_SUBJECT_CHARS));
+        let bad =
+            |error| format!("to[{n}]: {:?} is no list of addresses: {error}", cut(&text, MAX_SUBJECT_CHARS));
         all.extend(text.trim().parse::<Mailboxes>().map_err(bad)?);
     }
     if all.is_empty() { Err("to: nobody is left".to_owned()) } else { Ok(all) }
