@@ -73,6 +73,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("pagerduty", "kind"),
     ("slack_color", "layout"),
     ("slack_fields", "layout"),
+    ("email_own_template", "there is no template of that name"),
     ("slack_own_template", "Go template"),
     ("templates", "Go template"),
     ("two_documents", "Alertmanager ignores the second"),
