@@ -139,8 +139,9 @@ impl Hub {
         hub.begin().await?;
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
         tracker.spawn(recorder::run(core.clone(), store.clone(), to_record, notes.downgrade()));
-        let service = Service { core, store, clock, http, inbox, tracker: tracker.clone(), notes, records };
-        tracker.spawn(service.run(inbox_of_notes, stop.clone()));
+        let tasks = tracker.clone();
+        let service = Service { core, store, clock, http, inbox, tracker: tasks, notes, records, stop };
+        tracker.spawn(service.run(inbox_of_notes));
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
         if hub.store.engine() == store::Engine::Postgres {

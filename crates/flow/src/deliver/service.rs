@@ -46,6 +46,8 @@ pub struct Service {
     pub notes: mpsc::UnboundedSender<Note>,
     /// The way to the recorder.
     pub records: mpsc::Sender<Record>,
+    /// Says when to stop: nothing is begun after that.
+    pub stop: CancellationToken,
 }
 
 struct State {
@@ -59,7 +61,7 @@ struct State {
 
 impl Service {
     /// Runs until told to stop, then waits for what is under way, up to its time-outs.
-    pub async fn run(self, mut inbox: mpsc::UnboundedReceiver<Note>, stop: CancellationToken) {
+    pub async fn run(self, mut inbox: mpsc::UnboundedReceiver<Note>) {
         let desks = self.remembered().await;
         let mut state = State { desks, unrecorded: 0, looking: false, settling: false };
         let mut sweep = tokio::time::interval(SWEEP);
@@ -67,7 +69,7 @@ impl Service {
         loop {
             let wake = self.wake_after(&state);
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
                 Some(note) = inbox.recv() => {
                     self.take(&mut state, note);
                     while let Ok(note) = inbox.try_recv() {
@@ -233,7 +235,7 @@ impl Service {
     }
 
     fn work_at(&self, state: &mut State, place: &LivePlace, name: &str, now: Time) {
-        while state.unrecorded < MAX_UNRECORDED {
+        while state.unrecorded < MAX_UNRECORDED && !self.stop.is_cancelled() {
             let Some(desk) = state.desks.get_mut(name) else { return };
             let Some((delivery, notification)) = desk.next(&place.place.manners, now) else { break };
             match too_old(&delivery, &place.place.manners, now) {
@@ -258,6 +260,7 @@ impl Service {
             });
         }
         if state.unrecorded < MAX_UNRECORDED
+            && !self.stop.is_cancelled()
             && let Some(claim) = desk.want(&place.place.manners, now)
         {
             self.claim(name.to_owned(), claim, now);
