@@ -6,12 +6,16 @@
 //! comes. What only the whole shows (receivers that are not defined, groups by the same label twice) is
 //! told when the tree is read, as for any other file.
 
+mod chats;
 mod email;
 mod global;
 mod http;
 mod incidentio;
 mod jira;
 mod mattermost;
+mod opsgenie;
+mod pagerduty;
+mod pushover;
 mod reader;
 mod receivers;
 mod rocketchat;
@@ -20,7 +24,10 @@ mod servers;
 mod shown;
 mod slack;
 mod sns;
+mod telegram;
+mod texts;
 mod times;
+mod victorops;
 mod webex;
 mod wechat;
 

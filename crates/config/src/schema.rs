@@ -262,6 +262,16 @@ impl<'a> View<'a> {
             && types().all(|name| name.as_array().map_or_else(|| is_one(name), |all| all.iter().all(is_one)))
     }
 
+    /// Whether a whole number may stand here.
+    pub(crate) fn is_number(&self) -> bool {
+        let names_it = |name: &Value| name.as_str() == Some("integer");
+        let types = |schema: &Value| match schema.get("type") {
+            Some(Value::Array(all)) => all.iter().any(names_it),
+            one => one.is_some_and(names_it),
+        };
+        self.alternatives(None).into_iter().any(types)
+    }
+
     /// Whether a list may stand here.
     pub(crate) fn is_list(&self) -> bool {
         self.alternatives(None).iter().any(|schema| schema.get("items").is_some())

@@ -40,6 +40,8 @@ pub(crate) enum Reading {
 enum Place<'a> {
     Variable(&'a str),
     File(&'a str),
+    /// Nowhere: it is worked out for each message.
+    Template,
 }
 
 /// What a secret may be, for messages.
@@ -52,6 +54,7 @@ const NOT_KEPT: &str = "this secret was written out in the file, and the history
 fn place(node: &Node) -> Option<Place<'_>> {
     match node.entries()?.as_slice() {
         [entry] if entry.key == "env" => entry.node.as_text().map(Place::Variable),
+        [entry] if entry.key == "go" => entry.node.as_text().map(|_| Place::Template),
         [entry] if entry.key == "file" => entry.node.as_text().map(Place::File),
         _ => None,
     }
@@ -92,8 +95,9 @@ fn resolve(node: &mut Node, view: &View, among: &Surroundings, problems: &mut Pr
     let mut failed = Vec::new();
     walk_mut(node, view, &Path::default(), &mut |node, path| {
         let problem = match have(node, path, among, problems) {
-            Ok(secret) if secret.is_empty() => "the secret is empty".to_owned(),
-            Ok(secret) => {
+            Ok(None) => return,
+            Ok(Some(secret)) if secret.is_empty() => "the secret is empty".to_owned(),
+            Ok(Some(secret)) => {
                 problems.hide(&secret);
                 node.value = Value::Text(secret);
                 return;
@@ -106,16 +110,24 @@ fn resolve(node: &mut Node, view: &View, among: &Surroundings, problems: &mut Pr
     failed
 }
 
-fn have(node: &Node, path: &Path, among: &Surroundings, problems: &mut Problems) -> Result<String, String> {
+/// The secret itself; nothing where a template will make it.
+fn have(
+    node: &Node,
+    path: &Path,
+    among: &Surroundings,
+    problems: &mut Problems,
+) -> Result<Option<String>, String> {
     match node.as_text() {
         Some(REDACTED) if among.reading == Reading::Kept => return Err(NOT_KEPT.to_owned()),
-        Some(text) => return Ok(text.to_owned()),
+        Some(text) => return Ok(Some(text.to_owned())),
         None => {}
     }
     match place(node).ok_or(FORMS)? {
+        Place::Template => Ok(None),
         Place::Variable(name) => {
             let value = among.environment.get(name).filter(|value| !value.is_empty());
-            value.cloned().ok_or_else(|| format!("the environment variable {name} is not set or empty"))
+            let value = value.cloned().map(Some);
+            value.ok_or_else(|| format!("the environment variable {name} is not set or empty"))
         }
         Place::File(name) => {
             let file = among.directory.join(name);
@@ -133,7 +145,7 @@ fn have(node: &Node, path: &Path, among: &Surroundings, problems: &mut Problems)
             text.truncate(text.trim_end_matches(['\n', '\r']).len());
             match text.is_empty() {
                 true => Err(format!("{} is empty", file.display())),
-                false => Ok(text),
+                false => Ok(Some(text)),
             }
         }
     }
@@ -154,7 +166,8 @@ fn is_open_to_all(_: &std::path::Path) -> bool {
 /// Replaces secrets that are written out by [`REDACTED`]. References stay: they hold no secret.
 pub(crate) fn redact(node: &mut Node, view: &View) {
     walk_mut(node, view, &Path::default(), &mut |node, _| {
-        if place(node).is_none() {
+        // a template may hold a part of one
+        if place(node).is_none_or(|place| matches!(place, Place::Template)) {
             node.value = Value::Text(REDACTED.to_owned());
         }
     });
@@ -188,7 +201,12 @@ pub(crate) fn move_references(node: &mut Node, view: &View, folder: &std::path::
 
 /// Whether one secret stands here, rather than a list of them where there may be one.
 fn is_one(node: &Node, view: &View) -> bool {
-    view.is_secret() && !(matches!(node.value, Value::List(_)) && view.is_list())
+    match node.value {
+        Value::List(_) if view.is_list() => false,
+        // such as the number of a chat, which need not be hidden
+        Value::Int(_) if view.is_number() => false,
+        _ => view.is_secret(),
+    }
 }
 
 fn walk(node: &Node, view: &View, path: &Path, found: &mut dyn FnMut(&Node, &Path)) {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::Secret;
-use sdk::secret::REDACTED;
+use sdk::secret::{REDACTED, SCHEMA_MARK};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for SecretText {
 
 impl JsonSchema for SecretText {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        Secret::schema_name()
+        "SecretText".into()
     }
 
     fn inline_schema() -> bool {
@@ -52,7 +52,10 @@ impl JsonSchema for SecretText {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Secret::json_schema(generator)
+        let mut schema = Template::<Plain>::json_schema(generator);
+        schema.insert("format".to_owned(), "password".into());
+        schema.insert(SCHEMA_MARK.to_owned(), true.into());
+        schema
     }
 }
 

@@ -196,17 +196,6 @@ impl Reader<'_> {
         }
     }
 
-    /// A text that is used only in the form in which Alertmanager sets it by itself; anything else is
-    /// refused.
-    pub(super) fn default_text(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path, default: &str) {
-        let Some(yaml) = yaml else { return };
-        if self.text(yaml, path).is_none_or(|text| text.trim() == default) {
-            return;
-        }
-        let message = "words of one's own are not understood yet; Nightbell writes its messages itself";
-        self.error(&yaml.origin, path, message);
-    }
-
     /// A list of texts.
     pub(super) fn texts(&mut self, yaml: &Yaml, path: &Path) -> Vec<Node> {
         let items = self.items(yaml, path).iter().enumerate();

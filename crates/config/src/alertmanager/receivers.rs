@@ -21,53 +21,47 @@ struct Kind {
     key: &'static str,
     /// Our word for it.
     kind: &'static str,
-    /// None: there is no such destination yet.
-    read: Option<Read>,
+    /// How its entries are read.
+    read: Read,
     /// Whether an entry that is nothing is one without settings.
     may_be_nothing: bool,
 }
 
-const fn kind(key: &'static str, kind: &'static str, read: Option<Read>) -> Kind {
+const fn kind(key: &'static str, kind: &'static str, read: Read) -> Kind {
     Kind { key, kind, read, may_be_nothing: false }
 }
 
 /// Those of which an entry may be nothing, as everything is in `global`.
-const fn terse(key: &'static str, kind: &'static str, read: Option<Read>) -> Kind {
+const fn terse(key: &'static str, kind: &'static str, read: Read) -> Kind {
     Kind { key, kind, read, may_be_nothing: true }
 }
 
 /// All kinds of Alertmanager, in the order in which destinations are told.
 const KINDS: [Kind; 18] = [
-    kind("webhook_configs", "webhook", Some(|reader, yaml, path, global| reader.webhook(yaml, path, global))),
-    kind("email_configs", "email", Some(|reader, yaml, path, global| reader.email(yaml, path, global))),
-    terse("slack_configs", "slack", Some(|reader, yaml, path, global| reader.slack(yaml, path, global))),
-    kind("discord_configs", "discord", None),
-    kind(
-        "incidentio_configs",
-        "incidentio",
-        Some(|reader, yaml, path, global| reader.incidentio(yaml, path, global)),
-    ),
-    kind("jira_configs", "jira", Some(|reader, yaml, path, global| reader.jira(yaml, path, global))),
-    kind(
-        "mattermost_configs",
-        "mattermost",
-        Some(|reader, yaml, path, global| reader.mattermost(yaml, path, global)),
-    ),
-    kind("msteams_configs", "msteams", None),
-    kind("msteamsv2_configs", "msteamsv2", None),
-    terse("opsgenie_configs", "opsgenie", None),
-    kind("pagerduty_configs", "pagerduty", None),
-    kind("pushover_configs", "pushover", None),
-    terse(
-        "rocketchat_configs",
-        "rocketchat",
-        Some(|reader, yaml, path, global| reader.rocketchat(yaml, path, global)),
-    ),
-    kind("sns_configs", "sns", Some(|reader, yaml, path, global| reader.sns(yaml, path, global))),
-    kind("telegram_configs", "telegram", None),
-    kind("victorops_configs", "victorops", None),
-    kind("webex_configs", "webex", Some(|reader, yaml, path, global| reader.webex(yaml, path, global))),
-    terse("wechat_configs", "wechat", Some(|reader, yaml, path, global| reader.wechat(yaml, path, global))),
+    kind("webhook_configs", "webhook", |reader, yaml, path, global| reader.webhook(yaml, path, global)),
+    kind("email_configs", "email", |reader, yaml, path, global| reader.email(yaml, path, global)),
+    terse("slack_configs", "slack", |reader, yaml, path, global| reader.slack(yaml, path, global)),
+    kind("discord_configs", "discord", |reader, yaml, path, global| reader.discord(yaml, path, global)),
+    kind("incidentio_configs", "incidentio", |reader, yaml, path, global| {
+        reader.incidentio(yaml, path, global)
+    }),
+    kind("jira_configs", "jira", |reader, yaml, path, global| reader.jira(yaml, path, global)),
+    kind("mattermost_configs", "mattermost", |reader, yaml, path, global| {
+        reader.mattermost(yaml, path, global)
+    }),
+    kind("msteams_configs", "msteams", |reader, yaml, path, global| reader.msteams(yaml, path, global)),
+    kind("msteamsv2_configs", "msteamsv2", |reader, yaml, path, global| reader.msteamsv2(yaml, path, global)),
+    terse("opsgenie_configs", "opsgenie", |reader, yaml, path, global| reader.opsgenie(yaml, path, global)),
+    kind("pagerduty_configs", "pagerduty", |reader, yaml, path, global| reader.pagerduty(yaml, path, global)),
+    kind("pushover_configs", "pushover", |reader, yaml, path, global| reader.pushover(yaml, path, global)),
+    terse("rocketchat_configs", "rocketchat", |reader, yaml, path, global| {
+        reader.rocketchat(yaml, path, global)
+    }),
+    kind("sns_configs", "sns", |reader, yaml, path, global| reader.sns(yaml, path, global)),
+    kind("telegram_configs", "telegram", |reader, yaml, path, global| reader.telegram(yaml, path, global)),
+    kind("victorops_configs", "victorops", |reader, yaml, path, global| reader.victorops(yaml, path, global)),
+    kind("webex_configs", "webex", |reader, yaml, path, global| reader.webex(yaml, path, global)),
+    terse("wechat_configs", "wechat", |reader, yaml, path, global| reader.wechat(yaml, path, global)),
 ];
 /// The keys of a receiver.
 const RECEIVER: Keys = Keys { known: &KNOWN, refused: &[("labels", "receivers have no labels")] };
@@ -117,10 +111,7 @@ impl Reader<'_> {
     }
 
     fn destinations(&mut self, kind: &Kind, yaml: &Yaml, path: &Path, global: &Global) -> Node {
-        let Some(read) = kind.read else {
-            self.error(&yaml.origin, path, "not understood yet: there is no such destination");
-            return list(&yaml.origin, Vec::new());
-        };
+        let read = kind.read;
         let mut places = Vec::new();
         for (n, item) in self.items(yaml, path).iter().enumerate() {
             let path = path.index(n);

@@ -2,9 +2,10 @@
 
 use super::global::Global;
 use super::http::Http;
+use super::list;
 use super::reader::{Fields, Keys, Reader};
 use super::servers::{POST_MESSAGE, Post};
-use crate::node::{Node, Value as Tree};
+use crate::node::Node;
 use crate::path::Path;
 use crate::problem::Origin;
 use crate::yaml::Yaml;
@@ -27,6 +28,7 @@ const KEYS: Keys = Keys {
         "title_link",
         "pretext",
         "text",
+        "message_text",
         "footer",
         "fallback",
         "callback_id",
@@ -39,13 +41,28 @@ const KEYS: Keys = Keys {
         "thumb_url",
         "timeout",
     ],
-    refused: &[
-        ("update_message", "messages are not changed after they are sent"),
-        ("message_text", "messages have a title and a text"),
-    ],
+    refused: &[("update_message", "messages are not changed after they are sent")],
 };
-/// Texts that we write ourselves, so that they may only be Alertmanager's own templates.
-const OURS: [&str; 6] = ["color", "title_link", "pretext", "footer", "fallback", "callback_id"];
+const FIELD: Keys = Keys { known: &["title", "value", "short"], refused: &[] };
+const ACTION: Keys =
+    Keys { known: &["type", "text", "url", "style", "name", "value", "confirm"], refused: &[] };
+const CONFIRM: Keys = Keys { known: &["text", "title", "ok_text", "dismiss_text"], refused: &[] };
+/// All texts, with Alertmanager's own templates.
+const TEXTS: [(&str, &str, &str); 11] = [
+    ("username", "username", r#"{{ template "slack.default.username" . }}"#),
+    ("icon_emoji", "icon_emoji", r#"{{ template "slack.default.iconemoji" . }}"#),
+    ("icon_url", "icon_url", r#"{{ template "slack.default.iconurl" . }}"#),
+    ("color", "color", r#"{{ template "slack.default.color" . }}"#),
+    ("title", "title", r#"{{ template "slack.default.title" . }}"#),
+    ("title_link", "title_link", r#"{{ template "slack.default.titlelink" . }}"#),
+    ("pretext", "pretext", r#"{{ template "slack.default.pretext" . }}"#),
+    ("text", "text", r#"{{ template "slack.default.text" . }}"#),
+    ("fallback", "fallback", r#"{{ template "slack.default.fallback" . }}"#),
+    ("callback_id", "callback_id", r#"{{ template "slack.default.callbackid" . }}"#),
+    ("footer", "footer", r#"{{ template "slack.default.footer" . }}"#),
+];
+/// Which texts are markup unless others are named.
+const MARKUP: [&str; 3] = ["fallback", "pretext", "text"];
 
 impl Reader<'_> {
     /// A destination of the kind `slack`.
@@ -59,27 +76,10 @@ impl Reader<'_> {
         for (key, node) in [("url", post.url), ("token", post.token), ("api_url", post.api_url)] {
             node.into_iter().for_each(|node| place.set(key, node));
         }
-        for key in ["channel", "username", "icon_emoji", "icon_url"] {
-            if !self.is_default(&fields, key) {
-                let text = self.static_text(fields.get(key), &path.key(key));
-                text.into_iter().for_each(|text| place.set(key, text));
-            }
-        }
-        for key in ["title", "text"] {
-            let Some(yaml) = fields.get(key).filter(|_| !self.is_default(&fields, key)) else { continue };
-            self.words(yaml, &path.key(key)).into_iter().for_each(|text| place.set(key, text));
-        }
-        for key in OURS {
-            self.default_text(fields.get(key), &path.key(key), &default_of(key));
-        }
-        for key in ["fields", "actions", "mrkdwn_in", "image_url", "thumb_url"] {
-            self.only_empty(fields.get(key), &path.key(key), "Nightbell lays its messages out itself");
-        }
-        let short = fields.get("short_fields").and_then(|it| self.bool(it, &path.key("short_fields")));
-        if let Some(node) = short.filter(|node| matches!(node.value, Tree::Bool(true))) {
-            let message = "not understood yet: Nightbell lays its messages out itself";
-            self.error(&node.origin, &path.key("short_fields"), message);
-        }
+        self.templates(&mut place, &fields, path, &TEXTS);
+        let own = ["channel", "message_text", "image_url", "thumb_url"].map(|key| (key, key));
+        self.own_templates(&mut place, &fields, path, &own);
+        self.slack_layout(&mut place, &fields, path);
         let link = fields.get("link_names").and_then(|it| self.bool(it, &path.key("link_names")));
         link.into_iter().for_each(|link| place.set("link_names", link));
         let timeout = fields.get("timeout").and_then(|it| self.go_duration(it, &path.key("timeout")));
@@ -87,9 +87,89 @@ impl Reader<'_> {
         Some(place)
     }
 
-    fn is_default(&mut self, fields: &Fields<'_>, key: &str) -> bool {
-        let text = fields.get(key).and_then(|yaml| self.text(yaml, &Path::of(&[key])));
-        text.is_some_and(|text| text.trim() == default_of(key))
+    /// Fields, buttons, and what is markup.
+    fn slack_layout(&mut self, place: &mut Node, fields: &Fields<'_>, path: &Path) {
+        let at = |key: &str| path.key(key);
+        let none = || list(&Origin::Default, Vec::new());
+        let listed = fields.get("fields").map(|list| self.slack_fields(list, &at("fields")));
+        place.set("fields", listed.unwrap_or_else(none));
+        let short = fields.get("short_fields").and_then(|it| self.bool(it, &at("short_fields")));
+        short.into_iter().for_each(|short| place.set("short_fields", short));
+        let buttons = fields.get("actions").map(|list| self.slack_actions(list, &at("actions")));
+        place.set("actions", buttons.unwrap_or_else(none));
+        let markup =
+            fields.get("mrkdwn_in").map(|yaml| list(&yaml.origin, self.texts(yaml, &at("mrkdwn_in"))));
+        let own = || list(&Origin::Default, MARKUP.map(|word| Node::text(&Origin::Default, word)).to_vec());
+        place.set("mrkdwn_in", markup.filter(|markup| !markup.items().is_empty()).unwrap_or_else(own));
+    }
+
+    fn slack_fields(&mut self, yaml: &Yaml, path: &Path) -> Node {
+        let mut all = Vec::new();
+        for (n, item) in self.items(yaml, path).iter().enumerate() {
+            let path = path.index(n);
+            let Some(fields) = self.fields(item, &path, &FIELD) else { continue };
+            let mut field = Node::table(&item.origin);
+            self.own_templates(&mut field, &fields, &path, &["title", "value"].map(|key| (key, key)));
+            for key in ["title", "value"] {
+                let message = format!("missing {key} in Slack field configuration");
+                self.must_be_filled(&fields, &path, (key, item), message);
+            }
+            let short = fields.get("short").and_then(|it| self.bool(it, &path.key("short")));
+            short.into_iter().for_each(|short| field.set("short", short));
+            all.push(field);
+        }
+        list(&yaml.origin, all)
+    }
+
+    fn slack_actions(&mut self, yaml: &Yaml, path: &Path) -> Node {
+        let mut all = Vec::new();
+        for (n, item) in self.items(yaml, path).iter().enumerate() {
+            let path = path.index(n);
+            let Some(fields) = self.fields(item, &path, &ACTION) else { continue };
+            for key in ["type", "text"] {
+                let message = format!("missing {key} in Slack action configuration");
+                self.must_be_filled(&fields, &path, (key, item), message);
+            }
+            let mut action = Node::table(&item.origin);
+            self.own_templates(&mut action, &fields, &path, &["type", "text", "style"].map(|key| (key, key)));
+            // what leads somewhere is nothing that an app hears of
+            if self.filled(fields.get("url"), &path.key("url")).is_some() {
+                self.own_templates(&mut action, &fields, &path, &[("url", "url")]);
+                all.push(action);
+                continue;
+            }
+            let message = "missing name or url in Slack action configuration".to_owned();
+            self.must_be_filled(&fields, &path, ("name", item), message);
+            self.own_templates(&mut action, &fields, &path, &["name", "value"].map(|key| (key, key)));
+            if let Some(confirm) = fields.get("confirm") {
+                let question = self.slack_confirm(confirm, &path.key("confirm"));
+                question.into_iter().for_each(|question| action.set("confirm", question));
+            }
+            all.push(action);
+        }
+        list(&yaml.origin, all)
+    }
+
+    fn slack_confirm(&mut self, yaml: &Yaml, path: &Path) -> Option<Node> {
+        let fields = self.fields(yaml, path, &CONFIRM)?;
+        let message = "missing text in Slack confirmation configuration".to_owned();
+        self.must_be_filled(&fields, path, ("text", yaml), message);
+        let mut question = Node::table(&yaml.origin);
+        let texts = ["text", "title", "ok_text", "dismiss_text"].map(|key| (key, key));
+        self.own_templates(&mut question, &fields, path, &texts);
+        Some(question)
+    }
+
+    fn must_be_filled(
+        &mut self,
+        fields: &Fields<'_>,
+        path: &Path,
+        (key, yaml): (&str, &Yaml),
+        message: String,
+    ) {
+        if self.filled(fields.get(key), &path.key(key)).is_none() {
+            self.error(&yaml.origin, path, message);
+        }
     }
 
     /// What is written here or globally, by Alertmanager's precedence (`config/config.go`).
@@ -133,9 +213,4 @@ impl Reader<'_> {
         }
         Post { url: Some(url), token: None, api_url: None }
     }
-}
-
-/// Alertmanager's own template for a text: `{{ template "slack.default.title" . }}`.
-fn default_of(key: &str) -> String {
-    format!("{{{{ template \"slack.default.{}\" . }}}}", key.replace('_', ""))
 }

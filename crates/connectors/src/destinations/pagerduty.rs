@@ -252,7 +252,9 @@ fn event(settings: &Settings, message: &Message) -> Result<(Secret, Event), Stri
     let payload = Payload {
         summary,
         source: or("source", &settings.source, label("instance").unwrap_or("Nightbell"))?,
-        severity: or("severity", &settings.severity, severity(message))?,
+        severity: Some(or("severity", &settings.severity, "")?)
+            .filter(|word| !word.is_empty())
+            .unwrap_or_else(|| severity(message).to_owned()),
         class: or("class", &settings.class, label("alertname").unwrap_or_default())?,
         component: or("component", &settings.component, "")?,
         group: or("group", &settings.group, "")?,

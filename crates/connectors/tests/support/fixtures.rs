@@ -226,9 +226,9 @@ pub const FIXTURES: &[Fixture] = &[
         json!({"api_key": format!("{SECRET}-key"), "routing_key": "{{ labels.team }}", "api_url": at.open_url()})
     }),
     line("victorops-own", "victorops", Peer::Http, |at| {
-        json!({"api_key": format!("{SECRET}-key"), "routing_key": "r", "api_url": at.open_url(), "message_type": "WARNING",
-            "entity_display_name": "{{ title }}", "state_message": "{{ status }}", "monitoring_tool": "hub",
-            "custom_fields": {"team": "{{ labels.team }}"}})
+        json!({"api_key": format!("{SECRET}-key"), "routing_key": "r", "api_url": at.open_url(),
+            "message_type": "WARNING", "entity_display_name": "{{ title }}", "state_message": "{{ status }}",
+            "monitoring_tool": "hub", "custom_fields": {"team": "{{ labels.team }}"}})
     }),
     line("pushover", "pushover", Peer::Http, |at| {
         json!({"token": format!("{SECRET}-app"), "user_key": format!("{SECRET}-user"), "api_url": at.open_url()})

@@ -283,7 +283,9 @@ mod tests {
         for absent in ["footer", "ts", "title_link", "image_url"] {
             assert!(attachment.get(absent).is_none(), "{absent}");
         }
-        let fields = json!([{"title": "Team", "value": "db", "short": true}, {"title": "a", "value": "b", "short": false}]);
+        let fields = json!([
+            {"title": "Team", "value": "db", "short": true}, {"title": "a", "value": "b", "short": false},
+        ]);
         assert_eq!(attachment["fields"], fields);
         let action = &attachment["actions"][0];
         assert_eq!((&action["name"], &action["confirm"]), (&json!("ack"), &json!({"text": "Sure?"})));
