@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flow::driver::Act;
+use model::flap::{Flapping, OnFlapping};
 use model::receiver::Manners;
 use model::route::{GroupBy, Route};
 use model::{Id, Rules};
@@ -68,6 +69,14 @@ fn rules(seed: u64) -> Rules {
     rules.root.timing.group_wait = Duration::from_secs(seed % 3 * 5);
     rules.root.timing.group_interval = Duration::from_secs(20);
     rules.root.timing.repeat_interval = Duration::from_secs(300);
+    if seed % 5 < 3 {
+        rules.flapping = Flapping {
+            times: 1,
+            within: Duration::from_secs(300),
+            calm_after: Duration::from_secs(100),
+            policy: OnFlapping::ALL[(seed % 5) as usize],
+        };
+    }
     let manners = Manners {
         concurrency: 2,
         per_second: if seed.is_multiple_of(7) { 2.0 } else { 0.0 },

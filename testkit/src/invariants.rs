@@ -12,6 +12,8 @@ use store::ledger::Line;
 use crate::receiver::Seen;
 use crate::world::World;
 
+mod quiet;
+
 /// Tries of one delivery that no history of a test may exceed.
 const MOST_ATTEMPTS: i64 = 500;
 
@@ -28,6 +30,7 @@ impl World {
         self.silences_are_kept();
         self.repeats_keep_their_interval();
         self.what_is_new_is_news();
+        self.flapping_is_quiet();
     }
 
     fn fail(&self, what: &str) -> ! {
@@ -146,6 +149,7 @@ impl World {
         }
         self.everything_planned_was_settled();
         self.everybody_knows_what_is();
+        self.everything_is_calm();
     }
 
     fn everything_planned_was_settled(&self) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use model::flap::OnFlapping;
 use model::receiver::Manners;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
@@ -83,6 +84,12 @@ pub(crate) struct RouteEntry {
     pub(crate) mute_time_intervals: Vec<String>,
     /// Names of time intervals outside of which nobody is told.
     pub(crate) active_time_intervals: Vec<String>,
+    /// What is done about incidents that flap: `notify` (told as any other), `hold` (not told until calm) or
+    /// `summarise` (told once that they flap, and once that they are calm). At the root: as
+    /// `incidents.flapping.policy` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("enum" = ["notify", "hold", "summarise"]))]
+    pub(crate) on_flapping: Option<OnFlapping>,
     /// More particular routes. The first that matches takes it, unless it says `continue`.
     pub(crate) routes: Vec<RouteEntry>,
 }

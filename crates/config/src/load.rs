@@ -237,6 +237,7 @@ fn assemble(
         reopen_within: incidents.reopen_within,
         restart_grace: incidents.restart_grace,
         urgent: urgent.unwrap_or_default(),
+        flapping: incidents.flapping.into(),
         external_url: server.external_url.clone(),
     };
     if let Err(bad) = rules.check() {

@@ -96,6 +96,7 @@ impl<'a> Tree<'a> {
             timing: self.timing(entry, path, above),
             mute: self.intervals(&entry.mute_time_intervals, &path.key("mute_time_intervals")),
             active: self.intervals(&entry.active_time_intervals, &path.key("active_time_intervals")),
+            on_flapping: entry.on_flapping.or(above.on_flapping),
             r#continue: entry.r#continue,
             children: Vec::new(),
             matchers,

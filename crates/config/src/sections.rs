@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::flap::{Flapping, MAX_TIMES, OnFlapping};
 use schemars::JsonSchema;
 use sdk::Secret;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -164,6 +165,52 @@ pub(crate) struct Incidents {
     /// New incidents that match all of these are told at once, though their group has a message behind it and
     /// would wait for its group interval.
     pub(crate) urgent: Vec<String>,
+    /// When an incident flaps, and what is done then.
+    pub(crate) flapping: FlappingEntry,
+}
+
+/// When an incident flaps: begins and ends so often that its state says little.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FlappingEntry {
+    /// It flaps when it begins more often than this within the window, up to 1000; 0: flapping is not looked
+    /// for.
+    #[serde(deserialize_with = "flap_times")]
+    #[schemars(range(max = 1000))]
+    pub(crate) times: u32,
+    /// The window. Where flapping is looked for, an incident that is over is re-opened within it, even if
+    /// `reopen_within` is shorter: what is a new incident each time does not flap. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub(crate) within: Duration,
+    /// It is calm again when it has neither begun nor ended for so long. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub(crate) calm_after: Duration,
+    /// What routes do about it that have no `on_flapping`: `notify`, `hold` or `summarise`.
+    #[schemars(with = "String", extend("enum" = ["notify", "hold", "summarise"]))]
+    pub(crate) policy: OnFlapping,
+}
+
+impl Default for FlappingEntry {
+    fn default() -> Self {
+        let Flapping { times, within, calm_after, policy } = Flapping::default();
+        FlappingEntry { times, within, calm_after, policy }
+    }
+}
+
+impl From<FlappingEntry> for Flapping {
+    fn from(FlappingEntry { times, within, calm_after, policy }: FlappingEntry) -> Self {
+        Flapping { times, within, calm_after, policy }
+    }
+}
+
+fn flap_times<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let times = u32::deserialize(deserializer)?;
+    match times <= MAX_TIMES {
+        true => Ok(times),
+        false => Err(serde::de::Error::custom(format!("{times} is more than {MAX_TIMES}"))),
+    }
 }
 
 impl Default for Incidents {
@@ -174,6 +221,7 @@ impl Default for Incidents {
             // Prometheus says once a minute what fires
             restart_grace: Duration::from_secs(75),
             urgent: Vec::new(),
+            flapping: FlappingEntry::default(),
         }
     }
 }

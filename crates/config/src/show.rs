@@ -140,7 +140,9 @@ fn root_defaults() -> Node {
 
 /// Adds to a route what it has from the one above it.
 fn inherit(route: &mut Node, above: &Node, path: &Path) {
-    for key in ["receiver", "group_by", "group_wait", "group_interval", "repeat_interval"] {
+    const INHERITED: [&str; 6] =
+        ["receiver", "group_by", "group_wait", "group_interval", "repeat_interval", "on_flapping"];
+    for key in INHERITED {
         if route.get(key).is_none() {
             above.get(key).cloned().into_iter().for_each(|node| route.set(key, node));
         }

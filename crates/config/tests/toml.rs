@@ -44,6 +44,29 @@ fn the_example_is_good_and_names_every_key() {
 }
 
 #[test]
+fn flapping_has_a_policy_for_all_and_one_for_each_route() {
+    use model::flap::OnFlapping::{Hold, Notify, Summarise};
+    let quiet = read(MINIMAL).unwrap().rules;
+    assert_eq!((quiet.flapping.times, quiet.on_flapping(&quiet.root)), (0, Notify), "off without a word");
+    let text = format!(
+        "[incidents.flapping]\ntimes = 3\npolicy = \"hold\"\n{}{}",
+        MINIMAL.replace("[[", "[[route.routes]]\non_flapping = \"summarise\"\n[[route.routes.routes]]\n[["),
+        "[[route.routes]]\nmatchers = ['a=b']\n"
+    );
+    let rules = read(&text).unwrap().rules;
+    let child = &rules.root.children[0];
+    let policies = [&rules.root, child, &child.children[0], &rules.root.children[1]];
+    assert_eq!(policies.map(|route| rules.on_flapping(route)), [Hold, Summarise, Summarise, Hold]);
+    for (line, says) in
+        [("times = 1001", "is more than 1000"), ("policy = \"loud\"", "notify"), ("within = \"0s\"", "zero")]
+    {
+        let text = format!("{MINIMAL}[incidents.flapping]\n{line}\n");
+        let problem = read(&text).unwrap_err();
+        assert!(problem.contains("incidents.flapping") && problem.contains(says), "{problem}");
+    }
+}
+
+#[test]
 fn the_guide_names_every_key() {
     let guide = include_str!("../../../docs/configuration.md");
     let schema = schema(&kinds::registry());

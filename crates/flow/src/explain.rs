@@ -6,9 +6,10 @@
 
 use model::delivery::{Attempt, Delivery};
 use model::event::{Event, NewEvent};
+use model::flap::OnFlapping;
 use model::incident::{ChangeKind, Incident};
 use model::route::{Route, Verdict, VerdictKind};
-use model::{Id, Labels, Severity, Time};
+use model::{Id, Labels, Rules, Severity, Time};
 use serde::{Deserialize, Serialize};
 use store::events::Judged;
 use store::groups::GroupRow;
@@ -121,6 +122,7 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
             incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")),
         );
     }
+    held_by.extend(flapping(&live.rules, &incident));
     let mut deliveries = Vec::new();
     for id in store::ledger::deliveries_of(tx, incident.id, MOST)? {
         if let Some(delivery) = store::deliveries::get(tx, id)? {
@@ -140,6 +142,23 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
         held_by,
         deliveries,
     })
+}
+
+/// What the routes of an incident that flaps do about it.
+fn flapping(rules: &Rules, incident: &Incident) -> Vec<String> {
+    let (Some(since), Some(calm_at)) = (incident.flap.since, incident.flap.calm_at) else {
+        return Vec::new();
+    };
+    let routes = rules.root.find(&incident.labels, incident.severity).into_iter();
+    let routes = routes.filter(|route| rules.on_flapping(route) != OnFlapping::Notify);
+    let words = |route: &Route| {
+        format!(
+            "on route {} (on_flapping = {}): flapping since {since}, until {calm_at} unless it moves before",
+            route.path,
+            rules.on_flapping(route).name()
+        )
+    };
+    routes.map(words).collect()
 }
 
 /// The part of kept rules that an explanation reads.
@@ -178,6 +197,11 @@ impl Explanation {
                 it.times_seen,
                 it.last_seen
             ));
+            text.extend(
+                it.flap
+                    .since
+                    .map(|since| format!("It flaps: it began {} times since {since}.", it.flap.times)),
+            );
         }
         text.extend(self.timeline.iter().map(line_text));
         text.extend(self.routes.iter().map(route_text));

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use model::incident::ChangeKind;
+use model::flap::OnFlapping;
+use model::incident::{Change, ChangeKind};
 use model::{Id, Incident, Route, Time};
 use store::groups::GroupRow;
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::incident::Moved;
+use crate::incident::{Moved, line};
 
 /// A group that has just begun and is due at once, with all its members. Whoever tells it in the same
 /// transaction writes its rows once, as they are after that, and has nothing to read.
@@ -49,6 +50,7 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
     let ids: Vec<Id> = known.iter().map(|it| it.after.id).collect();
     let groups = store::groups::of_incidents(tx, &ids)?;
     leave_old_groups(core, tx, &known, &groups)?;
+    note_flapping(core, tx, &known, &groups, now)?;
     let rings = groups.into_iter().map(|(place, group)| {
         // a route that is gone has no timing any more; the group is looked at, and ends, at once
         let due = live
@@ -58,6 +60,33 @@ fn ring_members(core: &Core, tx: &mut Tx<'_>, moved: &[&Moved], now: Time) -> Re
         (group.id, due)
     });
     Ok(rings.collect())
+}
+
+/// A line in the ledger for each change of what flaps that is not told for that reason.
+fn note_flapping(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    moved: &[&&Moved],
+    groups: &[(usize, GroupRow)],
+    now: Time,
+) -> Result<()> {
+    let live = core.live();
+    let mut lines = Vec::new();
+    for (place, group) in groups {
+        let it = moved[*place];
+        let flapped = it.before.as_ref().is_some_and(Incident::is_flapping) && it.after.is_flapping();
+        let Some(since) = it.after.flap.since.filter(|_| flapped) else { continue };
+        let Some(route) = live.rules.route(&group.route, &group.receiver) else { continue };
+        if live.rules.on_flapping(route) == OnFlapping::Notify {
+            continue;
+        }
+        for kind in it.changes.iter().map(|change| change.kind).filter(|kind| kind.concerns_routing()) {
+            let detail = format!("{} is not told to {}: flapping since {since}", kind.name(), group.receiver);
+            let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+            lines.push(line(core, it.after.id, change, live.version, now));
+        }
+    }
+    store::ledger::write(tx, &lines)
 }
 
 /// An incident whose labels or severity have changed may belong to other groups now. In those that it does

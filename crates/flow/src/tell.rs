@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use model::delivery::{Delivery, DeliveryState};
-use model::group::{Group, Hold, Member, Told, is_news};
+use model::group::{Group, Hold, Member, Told};
 use model::incident::{Change, ChangeKind, State};
-use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::notification::{Alert, Reason};
-use model::receiver::Manners;
-use model::{Id, Incident, Notification, Route, Time, order};
+use model::{Id, Incident, Notification, Route, Time};
 use store::groups::{GroupRow, MemberChange, MemberRow};
 use store::ledger::Line;
 use store::{Result, Tx};
@@ -18,9 +16,11 @@ use crate::core::Core;
 use crate::deliver::desk::lease;
 use crate::incident::line;
 use crate::live::{Live, LivePlace};
+use say::{Shown, notification, refusal, wants};
 
 mod begun;
 mod due;
+mod say;
 
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
@@ -218,15 +218,9 @@ fn tell(
     now: Time,
 ) {
     let mute = live.rules.mute(route, now);
-    let members: Vec<Member> = rows
-        .iter()
-        .map(|row| Member {
-            incident: row.incident.id,
-            state: row.incident.state,
-            told: row.told,
-            hold: holds.0.get(&row.incident.id).or(mute.as_ref()).cloned(),
-        })
-        .collect();
+    let on_flapping = live.rules.on_flapping(route);
+    let hold = |row: &MemberRow| holds.0.get(&row.incident.id).or(mute.as_ref());
+    let members: Vec<Member> = rows.iter().map(|row| say::member(row, hold(row), on_flapping)).collect();
     let flush = group.clock.flush(&members, &route.timing, now);
     for ((row, member), told) in rows.iter().zip(&members).zip(&flush.told) {
         note_hold(core, live, row, member, flush.reason.is_some(), plan, now);
@@ -242,11 +236,7 @@ fn tell(
     }
     let before = plan.deliveries.len();
     if let Some(reason) = flush.reason {
-        let shown: Vec<Shown> = flush
-            .shown
-            .iter()
-            .map(|&n| Shown { incident: &rows[n].incident, news: is_news(&members[n]) })
-            .collect();
+        let shown: Vec<Shown> = flush.shown.iter().map(|&n| Shown::of(&rows[n], &members[n])).collect();
         deliver(core, live, group, reason, &shown, plan, now);
     }
     // what nobody wanted to hear does not put off what they do
@@ -255,13 +245,6 @@ fn tell(
     let clock = Group { ticked_at: Some(now), told_at };
     let due_at = if told { flush.due_at } else { clock.due_after_silence(&members, &route.timing, now) };
     plan.clocks.push((group.id, clock, due_at));
-}
-
-/// An incident that a message shows, and whether it is why there is one.
-#[derive(Clone, Copy)]
-struct Shown<'a> {
-    incident: &'a Incident,
-    news: bool,
 }
 
 /// A line in the ledger whenever what keeps an incident back comes, goes or changes.
@@ -276,7 +259,8 @@ fn note_hold(
 ) {
     let hold = member.hold.as_ref().map(ToString::to_string).unwrap_or_default();
     // what is over and was not told because of it must say so, too
-    if member.state == State::Resolved && row.told == Told::Nothing && member.hold.is_none() {
+    let is_over = member.state == State::Resolved && !member.flapping;
+    if is_over && row.told == Told::Nothing && member.hold.is_none() {
         if telling {
             return;
         }
@@ -285,7 +269,7 @@ fn note_hold(
         plan.lines.push(line(core, member.incident, change, live.version, now));
         return;
     }
-    let untold_end = member.state == State::Resolved && member.hold.is_some() && row.told != Told::Nothing;
+    let untold_end = is_over && member.hold.is_some() && row.told != Told::Nothing;
     if hold == row.hold && !untold_end {
         return;
     }
@@ -322,8 +306,7 @@ fn deliver(
 ) {
     let places = live.rules.receivers.get(&group.receiver).map(|receiver| receiver.destinations.as_slice());
     for place in places.unwrap_or_default() {
-        let wanted: Vec<Shown> =
-            shown.iter().copied().filter(|it| wants(&place.manners, it.incident)).collect();
+        let wanted: Vec<Shown> = shown.iter().copied().filter(|it| wants(&place.manners, it)).collect();
         if let Some(why) = refusal(&place.manners, reason, &wanted) {
             for Shown { incident, .. } in shown.iter().filter(|it| it.news) {
                 let detail = format!("not told to {}: {why}", place.id);
@@ -337,22 +320,6 @@ fn deliver(
         plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
         core.counters.planned.add(reason.name(), 1);
         plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
-    }
-}
-
-fn wants(manners: &Manners, incident: &Incident) -> bool {
-    manners.send_resolved || incident.state != State::Resolved
-}
-
-/// Why a destination is not told of this; `None`: it is.
-fn refusal(manners: &Manners, reason: Reason, wanted: &[Shown<'_>]) -> Option<&'static str> {
-    match reason {
-        Reason::Acknowledged if !manners.send_acknowledged => Some("it does not want acknowledgements"),
-        Reason::SomeResolved | Reason::AllResolved if !manners.send_resolved => {
-            Some("it does not want to hear that things are over")
-        }
-        _ if wanted.is_empty() => Some("it does not want to hear that things are over"),
-        _ => None,
     }
 }
 
@@ -370,39 +337,6 @@ fn planned(id: Id, group: &GroupRow, destination: &str, reason: Reason, now: Tim
         due_at: now,
         settled_at: None,
         note: String::new(),
-    }
-}
-
-fn notification(
-    live: &Live,
-    group: &GroupRow,
-    id: Id,
-    reason: Reason,
-    mut wanted: Vec<Shown<'_>>,
-    manners: &Manners,
-    now: Time,
-) -> Notification {
-    let total = wanted.len();
-    let most = if manners.max_alerts == 0 { MAX_ALERTS_PER_NOTIFICATION } else { manners.max_alerts };
-    // what there is no room for is what they know already
-    wanted.sort_by_key(|it| !it.news);
-    wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
-    wanted.sort_by(|a, b| order::by_job_and_instance(&a.incident.labels, &b.incident.labels));
-    let alerts: Vec<Alert> = wanted.into_iter().map(|it| Alert::of(it.incident)).collect();
-    let (common_labels, common_annotations) = Notification::common(&alerts);
-    Notification {
-        idempotency_key: idempotency_key(id),
-        reason,
-        receiver: group.receiver.clone(),
-        route: group.route.clone(),
-        group_key: group.group_key.clone(),
-        group_labels: group.labels.clone(),
-        common_labels,
-        common_annotations,
-        external_url: live.rules.external_url.clone(),
-        truncated: (total - alerts.len()) as u64,
-        alerts,
-        at: now,
     }
 }
 
@@ -442,6 +376,7 @@ pub(crate) fn test_message(
         ends_at: None,
         link: String::new(),
         acknowledged_by: None,
+        flapping: None,
     });
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);

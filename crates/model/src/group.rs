@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::flap::OnFlapping;
 use crate::id::Id;
-use crate::incident::State;
+use crate::incident::{Incident, State};
 use crate::notification::Reason;
 use crate::route::Timing;
 use crate::time::Time;
@@ -38,6 +39,8 @@ pub enum Told {
     /// That it is wrong; but a later message did not show it, since something kept it back: that it is still
     /// wrong is news again.
     Hidden = 5,
+    /// That it flaps; nothing more is told until it is calm.
+    Flapping = 6,
 }
 
 impl Told {
@@ -49,6 +52,7 @@ impl Told {
             3 => Told::Resolved,
             4 => Told::Moved,
             5 => Told::Hidden,
+            6 => Told::Flapping,
             _ => Told::Nothing,
         }
     }
@@ -80,6 +84,24 @@ pub enum Hold {
         /// The interval's name, or `outside …` for active intervals.
         interval: String,
     },
+    /// It flaps.
+    Flapping {
+        /// Since when.
+        since: Time,
+    },
+}
+
+impl Hold {
+    /// What a route that does this about incidents that flap has to say of one whose readers were told `told`.
+    pub fn of_flapping(incident: &Incident, policy: OnFlapping, told: Told) -> Option<Hold> {
+        let since = incident.flap.since?;
+        let holds = match policy {
+            OnFlapping::Notify => false,
+            OnFlapping::Hold => true,
+            OnFlapping::Summarise => matches!(told, Told::Flapping | Told::Moved),
+        };
+        holds.then_some(Hold::Flapping { since })
+    }
 }
 
 impl std::fmt::Display for Hold {
@@ -89,6 +111,7 @@ impl std::fmt::Display for Hold {
             Hold::Inhibition { rule, source } => write!(f, "inhibited by incident {source} (rule {rule})"),
             Hold::Snooze { until } => write!(f, "snoozed until {until}"),
             Hold::Mute { interval } => write!(f, "muted by time interval {interval}"),
+            Hold::Flapping { since } => write!(f, "flapping since {since}"),
         }
     }
 }
@@ -102,6 +125,8 @@ pub struct Member {
     pub state: State,
     /// What was told of it.
     pub told: Told,
+    /// Whether it flaps, and its route makes something of that: its state says little until it is calm.
+    pub flapping: bool,
     /// What keeps it back now.
     pub hold: Option<Hold>,
 }
@@ -136,14 +161,18 @@ impl Group {
     pub fn flush(&self, members: &[Member], timing: &Timing, now: Time) -> Flush {
         let free = |member: &&Member| member.hold.is_none();
         let any = |question: fn(&Member) -> bool| members.iter().filter(free).any(question);
-        let firing_left = any(|m| m.state != State::Resolved && m.told != Told::Moved);
+        let firing_left = any(|m| (m.state != State::Resolved || m.flapping) && m.told != Told::Moved);
         let reason = if any(is_new) {
             Some(if self.told_at.is_none() { Reason::First } else { Reason::NewAlerts })
-        } else if firing_left && self.told_at.is_some() && any(|m| m.state == State::Resolved) {
+        } else if firing_left && self.told_at.is_some() && any(is_over) {
             // one that began and ended between two ticks is shown, too (Alertmanager: `IsResolvedSubset`)
             Some(Reason::SomeResolved)
         } else if any(is_news_of_end) {
             Some(Reason::AllResolved)
+        } else if any(is_news_of_flapping) {
+            Some(Reason::Flapping)
+        } else if any(is_news_of_calm) {
+            Some(Reason::Calmed)
         } else if any(is_news_of_acknowledgement) {
             Some(Reason::Acknowledged)
         } else if any(needs_repeating) && self.repeat_at(timing).is_some_and(|due| due <= now) {
@@ -197,22 +226,35 @@ fn tick_from(last: Time, timing: &Timing, at: Time) -> Time {
 
 fn is_new(member: &Member) -> bool {
     let untold = matches!(member.told, Told::Nothing | Told::Resolved | Told::Acknowledged | Told::Hidden);
-    member.state == State::Open && untold
+    member.state == State::Open && untold && !member.flapping
 }
 
 /// Whether its readers have heard that it began, and not that it is over.
 fn is_news_of_end(member: &Member) -> bool {
     let heard = matches!(member.told, Told::Firing | Told::Acknowledged | Told::Moved | Told::Hidden);
-    member.state == State::Resolved && heard
+    is_over(member) && heard
+}
+
+/// Whether it is over; what flaps may be over only for the moment.
+fn is_over(member: &Member) -> bool {
+    member.state == State::Resolved && !member.flapping
+}
+
+fn is_news_of_flapping(member: &Member) -> bool {
+    member.flapping && !matches!(member.told, Told::Flapping | Told::Moved)
+}
+
+fn is_news_of_calm(member: &Member) -> bool {
+    member.told == Told::Flapping && !member.flapping
 }
 
 fn is_news_of_acknowledgement(member: &Member) -> bool {
-    member.state == State::Acknowledged && member.told == Told::Firing
+    member.state == State::Acknowledged && member.told == Told::Firing && !member.flapping
 }
 
 /// Only what nobody has taken is worth saying twice.
 fn needs_repeating(member: &Member) -> bool {
-    member.state == State::Open && member.told != Told::Moved
+    member.state == State::Open && member.told != Told::Moved && !member.flapping
 }
 
 /// A message shows all that nothing keeps back, but for what fires elsewhere by now. As in Alertmanager, what
@@ -223,7 +265,8 @@ fn is_shown(member: &Member) -> bool {
 
 /// Whether there is something to tell of it.
 pub fn is_news(member: &Member) -> bool {
-    is_new(member) || member.state == State::Resolved || is_news_of_acknowledgement(member)
+    let flap = is_news_of_flapping(member) || is_news_of_calm(member);
+    is_new(member) || is_over(member) || is_news_of_acknowledgement(member) || flap
 }
 
 /// What is true of a member after a tick. What is over leaves: told, or not worth a message of its own since
@@ -231,13 +274,15 @@ pub fn is_news(member: &Member) -> bool {
 /// and was left out of a message is news once nothing keeps it back any more.
 fn told_after(member: &Member, told_now: bool) -> Option<Told> {
     match (member.state, told_now) {
-        (State::Resolved, _) => None,
+        _ if is_over(member) => None,
         _ if member.told == Told::Moved => Some(Told::Moved),
         (_, false) => Some(member.told),
         _ if member.hold.is_some() => match member.told {
             Told::Firing => Some(Told::Hidden),
             told => Some(told),
         },
+        _ if member.flapping => Some(Told::Flapping),
+        (State::Resolved, true) => None,
         (State::Open, true) => Some(Told::Firing),
         (State::Acknowledged, true) => Some(Told::Acknowledged),
     }

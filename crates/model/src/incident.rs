@@ -9,10 +9,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Event};
+use crate::flap::{Flap, Flapping};
 use crate::id::Id;
 use crate::labels::Labels;
 use crate::severity::Severity;
 use crate::time::Time;
+
+mod change;
+
+pub use change::{Change, ChangeKind};
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,6 +91,9 @@ pub struct Incident {
     pub snoozed_until: Option<Time>,
     /// Until when an event of the same key re-opens it instead of opening another; set when resolved.
     pub reopens_until: Option<Time>,
+    /// Whether it flaps, and what is remembered to know it.
+    #[serde(default)]
+    pub flap: Flap,
     /// Counts the changes, for conditional requests and live updates.
     pub version: i64,
 }
@@ -136,112 +144,13 @@ pub enum Input<'a> {
     },
 }
 
-/// What kind of thing happened to an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// It began.
-    Opened,
-    /// It began again within its re-open window.
-    Reopened,
-    /// It got worse or milder.
-    SeverityChanged,
-    /// What is known about it changed.
-    Updated,
-    /// Somebody took it.
-    Acknowledged,
-    /// Somebody gave it back.
-    Unacknowledged,
-    /// The time for which somebody took it is over.
-    AcknowledgementExpired,
-    /// An event or a person said that it is over.
-    Resolved,
-    /// Nothing was heard of it for so long that it counts as over.
-    TimedOut,
-    /// Nobody is told for a while.
-    Snoozed,
-    /// That while is over.
-    SnoozeEnded,
-    /// Somebody said something about it.
-    Noted,
-    /// The ledger: it was not told, and why.
-    Suppressed,
-    /// The ledger: what kept it from being told is gone.
-    Released,
-}
-
-impl ChangeKind {
-    /// All of them.
-    pub const ALL: [ChangeKind; 14] = [
-        ChangeKind::Opened,
-        ChangeKind::Reopened,
-        ChangeKind::SeverityChanged,
-        ChangeKind::Updated,
-        ChangeKind::Acknowledged,
-        ChangeKind::Unacknowledged,
-        ChangeKind::AcknowledgementExpired,
-        ChangeKind::Resolved,
-        ChangeKind::TimedOut,
-        ChangeKind::Snoozed,
-        ChangeKind::SnoozeEnded,
-        ChangeKind::Noted,
-        ChangeKind::Suppressed,
-        ChangeKind::Released,
-    ];
-
-    /// The word for it, as in columns and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ChangeKind::Opened => "opened",
-            ChangeKind::Reopened => "reopened",
-            ChangeKind::SeverityChanged => "severity_changed",
-            ChangeKind::Updated => "updated",
-            ChangeKind::Acknowledged => "acknowledged",
-            ChangeKind::Unacknowledged => "unacknowledged",
-            ChangeKind::AcknowledgementExpired => "acknowledgement_expired",
-            ChangeKind::Resolved => "resolved",
-            ChangeKind::TimedOut => "timed_out",
-            ChangeKind::Snoozed => "snoozed",
-            ChangeKind::SnoozeEnded => "snooze_ended",
-            ChangeKind::Noted => "noted",
-            ChangeKind::Suppressed => "suppressed",
-            ChangeKind::Released => "released",
-        }
-    }
-
-    /// The kind of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Whether routing must look at the incident again: its place in groups, or what they tell, may differ.
-    pub fn concerns_routing(self) -> bool {
-        !matches!(self, ChangeKind::Noted | ChangeKind::Suppressed | ChangeKind::Released)
-    }
-}
-
-/// One thing that happened to an incident: a line of its timeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    /// What.
-    pub kind: ChangeKind,
-    /// Who did it; empty when an event or the clock did.
-    pub by: String,
-    /// In words, where there is more to say: a note, `warning → critical`, the silence's id.
-    pub detail: String,
-}
-
-impl Change {
-    fn new(kind: ChangeKind, by: &str, detail: impl Into<String>) -> Self {
-        Change { kind, by: by.to_owned(), detail: detail.into() }
-    }
-}
-
 /// What the configuration has to say about the life of incidents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// How long after its end a raise re-opens an incident instead of opening another.
     pub reopen_within: Duration,
+    /// When one flaps.
+    pub flapping: Flapping,
 }
 
 impl Incident {
@@ -268,6 +177,7 @@ impl Incident {
             acknowledged_until: None,
             snoozed_until: None,
             reopens_until: None,
+            flap: Flap::default(),
             version: 1,
         };
         incident.title = title_of(event);
@@ -313,10 +223,11 @@ impl Incident {
 
     /// The next moment at which [`Input::Deadline`] would change something; `None`: never.
     pub fn due_at(&self) -> Option<Time> {
+        let calm_at = self.flap.calm_at;
         if self.state == State::Resolved {
-            return self.reopens_until;
+            return [self.reopens_until, calm_at].into_iter().flatten().min();
         }
-        [self.ends_at, self.acknowledged_until, self.snoozed_until].into_iter().flatten().min()
+        [self.ends_at, self.acknowledged_until, self.snoozed_until, calm_at].into_iter().flatten().min()
     }
 
     /// Whether it is wrong now.
@@ -330,8 +241,17 @@ impl Incident {
         self.is_active() || self.reopens_until.is_some()
     }
 
+    /// Whether it flaps: it has begun and ended so often of late that its state says little.
+    pub fn is_flapping(&self) -> bool {
+        self.flap.since.is_some()
+    }
+
     fn pass_deadlines(&mut self, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
         let passed = |deadline: Option<Time>| deadline.is_some_and(|time| time <= at);
+        if let Some(since) = self.flap.calms(at) {
+            let detail = format!("it began {} times since {since}", self.flap.times);
+            changes.push(Change::new(ChangeKind::Calmed, "", detail));
+        }
         if self.state == State::Resolved {
             if passed(self.reopens_until) {
                 self.reopens_until = None;
@@ -371,11 +291,11 @@ impl Incident {
                 self.end(end, policy, at);
                 changes.push(Change::new(ChangeKind::Resolved, "", ""));
             }
-            Action::Raise => self.raise(event, changes),
+            Action::Raise => self.raise(event, policy, at, changes),
         }
     }
 
-    fn raise(&mut self, event: &Event, changes: &mut Vec<Change>) {
+    fn raise(&mut self, event: &Event, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
         self.last_seen = self.last_seen.max(event.arrived_at);
         self.times_seen += 1;
         if self.state == State::Resolved {
@@ -387,6 +307,11 @@ impl Incident {
             self.reopens_until = None;
             (self.ends_at, self.times_out) = (event.ends_at, event.times_out);
             changes.push(Change::new(ChangeKind::Reopened, "", ""));
+            if self.flap.begins(self.first_seen, &policy.flapping, at) {
+                let detail =
+                    format!("it began {} times within {:?}", self.flap.times, policy.flapping.within);
+                changes.push(Change::new(ChangeKind::Flapping, "", detail));
+            }
         } else {
             // Alertmanager merges overlapping alerts the same way: the earliest start, and the latest end that
             // any sender gave, so that one of two senders does not end what the other says goes on
@@ -459,7 +384,9 @@ impl Incident {
         self.ends_at = None;
         self.snoozed_until = None;
         // counted from now, not from `end`: a time-out found late must leave the full window
-        self.reopens_until = Some(at + policy.reopen_within).filter(|_| !policy.reopen_within.is_zero());
+        let window = policy.reopen_within.max(policy.flapping.memory());
+        self.reopens_until = Some(at + window).filter(|_| !window.is_zero());
+        self.flap.moves(&policy.flapping, at);
     }
 }
 

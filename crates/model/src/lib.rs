@@ -4,6 +4,7 @@
 //!
 //! * [`event`]: an immutable fact as received, and what a door hands in before it is one.
 //! * [`incident`]: the state machine of one key, and the [`incident::Change`]s that it goes through.
+//! * [`flap`]: when one of them comes and goes too often, and what to do then.
 //! * [`matcher`], [`condition`]: questions about labels.
 //! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
 //! * [`silence`], [`inhibition`], [`time_interval`]: reasons not to tell.
@@ -18,6 +19,7 @@
 pub mod condition;
 pub mod delivery;
 pub mod event;
+pub mod flap;
 pub mod group;
 pub mod id;
 pub mod incident;

@@ -22,6 +22,10 @@ pub enum Reason {
     SomeResolved,
     /// Somebody took it.
     Acknowledged,
+    /// Something begins and ends so often that nothing more is told of it until it is calm.
+    Flapping,
+    /// Something has stopped flapping.
+    Calmed,
     /// Nothing is new, but the repeat interval has passed.
     Repeat,
     /// Somebody asked for a test message.
@@ -37,6 +41,8 @@ impl Reason {
             Reason::AllResolved => "all_resolved",
             Reason::SomeResolved => "some_resolved",
             Reason::Acknowledged => "acknowledged",
+            Reason::Flapping => "flapping",
+            Reason::Calmed => "calmed",
             Reason::Repeat => "repeat",
             Reason::Test => "test",
         }
@@ -66,6 +72,18 @@ pub struct Alert {
     pub link: String,
     /// Who took it, if anybody.
     pub acknowledged_by: Option<String>,
+    /// How often it has begun since when, if it flaps or has just stopped to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<FlapCount>,
+}
+
+/// How much something flaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlapCount {
+    /// How often it has begun.
+    pub times: u32,
+    /// Since when; `None`: it is calm again.
+    pub since: Option<Time>,
 }
 
 impl Alert {
@@ -82,6 +100,8 @@ impl Alert {
             ends_at: incident.resolved_at.or(incident.ends_at),
             link: incident.link.clone(),
             acknowledged_by: incident.acknowledged_by.clone(),
+            flapping: (incident.is_flapping())
+                .then_some(FlapCount { times: incident.flap.times, since: incident.flap.since }),
         }
     }
 }

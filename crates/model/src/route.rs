@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::flap::OnFlapping;
 use crate::labels::Labels;
 use crate::limits::MAX_ROUTE_DEPTH;
 use crate::matcher::Matchers;
@@ -36,6 +37,9 @@ pub struct Route {
     /// Names of time intervals outside of which nobody is told; none: always.
     #[serde(default)]
     pub active: Vec<String>,
+    /// What is done about incidents that flap; `None`: what the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_flapping: Option<OnFlapping>,
     /// Whether siblings after a match are asked, too.
     #[serde(default)]
     pub r#continue: bool,
@@ -118,6 +122,7 @@ impl Route {
             timing: Timing::default(),
             mute: Vec::new(),
             active: Vec::new(),
+            on_flapping: None,
             r#continue: false,
             children: Vec::new(),
         }

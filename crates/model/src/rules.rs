@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::flap::{Flapping, OnFlapping};
 use crate::group::Hold;
 use crate::incident::Policy;
 use crate::inhibition::Inhibition;
@@ -37,6 +38,8 @@ pub struct Rules {
     pub restart_grace: Duration,
     /// What is told at once even when its group has been told of others; none: nothing.
     pub urgent: Matchers,
+    /// When an incident flaps, and what is done then.
+    pub flapping: Flapping,
     /// Where people reach this Nightbell; no slash at the end.
     pub external_url: String,
 }
@@ -79,6 +82,7 @@ impl Rules {
             reopen_within: Duration::ZERO,
             restart_grace: Duration::ZERO,
             urgent: Matchers::default(),
+            flapping: Flapping::default(),
             external_url: String::new(),
         }
     }
@@ -89,6 +93,7 @@ impl Rules {
         self.reopen_within = ours.reopen_within;
         self.restart_grace = ours.restart_grace;
         self.urgent.clone_from(&ours.urgent);
+        self.flapping = ours.flapping;
     }
 
     /// Whether everything that is referred to is there.
@@ -127,7 +132,12 @@ impl Rules {
 
     /// The policy for the life of incidents.
     pub fn policy(&self) -> Policy {
-        Policy { reopen_within: self.reopen_within }
+        Policy { reopen_within: self.reopen_within, flapping: self.flapping }
+    }
+
+    /// What a route does about incidents that flap.
+    pub fn on_flapping(&self, route: &Route) -> OnFlapping {
+        route.on_flapping.unwrap_or(self.flapping.policy)
     }
 
     /// The route with this path and receiver.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use model::incident::State;
-use model::notification::{Alert, Notification, Reason};
+use model::notification::{Alert, FlapCount, Notification, Reason};
 use model::severity::Severity;
 use model::time::Time;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,9 @@ fn title(kind: MessageKind, notification: &Notification) -> String {
     let truncated = usize::try_from(notification.truncated).unwrap_or(usize::MAX);
     let total = notification.alerts.len().saturating_add(truncated);
     let mark = match kind {
+        MessageKind::Firing if notification.reason == Reason::Flapping => "FLAPPING".to_owned(),
+        MessageKind::Firing if notification.reason == Reason::Calmed => format!("CALM, FIRING:{firing}"),
+        MessageKind::Resolved if notification.reason == Reason::Calmed => "CALM, RESOLVED".to_owned(),
         MessageKind::Firing => format!("FIRING:{firing}"),
         MessageKind::Repeated => format!("STILL FIRING:{firing}"),
         MessageKind::Resolved => "RESOLVED".to_owned(),
@@ -124,6 +127,9 @@ fn body(notification: &Notification) -> String {
             let _ = writeln!(text, "  {}", description.trim().replace('\n', "\n  "));
         }
         let _ = writeln!(text, "  {}", times(alert));
+        if let Some(flapping) = alert.flapping {
+            let _ = writeln!(text, "  {}", flaps(flapping));
+        }
     }
     let listed = notification.alerts.len().min(LISTED_ALERTS);
     let truncated = usize::try_from(notification.truncated).unwrap_or(usize::MAX);
@@ -149,6 +155,13 @@ fn times(alert: &Alert) -> String {
         (State::Resolved, Some(end), _) => format!("from {start} to {}", moment(end)),
         (State::Acknowledged, _, Some(by)) => format!("since {start}, taken by {by}"),
         _ => format!("since {start}"),
+    }
+}
+
+fn flaps(FlapCount { times, since }: FlapCount) -> String {
+    match since {
+        Some(since) => format!("flapping: it began {times} times since {}", moment(since)),
+        None => format!("calm again; it had begun {times} times"),
     }
 }
 
@@ -202,6 +215,7 @@ mod tests {
             ends_at: (*state == State::Resolved).then(|| Time::from_seconds(1_794_657_660)),
             link: "https://p.example/g".to_owned(),
             acknowledged_by: (*state == State::Acknowledged).then(|| "ann".to_owned()),
+            flapping: None,
         };
         let alerts: Vec<Alert> = alerts.iter().map(alert).collect();
         let (common_labels, common_annotations) = Notification::common(&alerts);
@@ -219,6 +233,32 @@ mod tests {
             truncated,
             at: Time::from_seconds(1_794_657_600),
         }
+    }
+
+    #[test]
+    fn words_say_that_something_flaps_and_that_it_is_calm() {
+        use State::{Open, Resolved};
+        let mut flapping = notification(Reason::Flapping, &[(Open, 1)], 0);
+        let since = Some(Time::from_seconds(1_794_657_000));
+        flapping.alerts[0].flapping = Some(FlapCount { times: 4, since });
+        let message = Message::render(flapping);
+        assert_eq!(
+            (message.kind, message.title.as_str()),
+            (MessageKind::Firing, "[FLAPPING] Disk 1 is full")
+        );
+        assert!(
+            message.body.ends_with("  flapping: it began 4 times since 2026-11-14 11:50:00 UTC"),
+            "{}",
+            message.body
+        );
+        let mut calm = notification(Reason::Calmed, &[(Resolved, 1)], 0);
+        calm.alerts[0].flapping = Some(FlapCount { times: 9, since: None });
+        let message = Message::render(calm);
+        assert_eq!(
+            (message.kind, message.title.as_str()),
+            (MessageKind::Resolved, "[CALM, RESOLVED] Disk 1 is full")
+        );
+        assert!(message.body.ends_with("  calm again; it had begun 9 times"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::flap::Flap;
 use model::incident::{Incident, State};
 use model::{Id, Severity, Time};
 
@@ -11,10 +12,10 @@ use crate::events::Texts;
 
 const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
                        resolved_at, first_seen, last_seen, times_seen, acknowledged_by, acknowledged_until, \
-                       snoozed_until, reopens_until, version, times_out";
+                       snoozed_until, reopens_until, version, times_out, flap";
 
 /// How many columns [`read`] reads; a query may add its own after them.
-pub(crate) const WIDTH: usize = 21;
+pub(crate) const WIDTH: usize = 22;
 
 /// The columns that [`read`] reads, of a table that goes by another name in a join.
 pub(crate) fn columns_of(table: &str) -> String {
@@ -29,6 +30,8 @@ pub enum Which {
     Active,
     /// Those that are over.
     Resolved,
+    /// Those that flap, whatever they are at the moment.
+    Flapping,
     /// All.
     All,
 }
@@ -63,10 +66,11 @@ pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Readab
 pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<()> {
     let sql = "INSERT INTO incidents (id, key, key_hash, live, source, state, severity, title, labels, annotations, \
                link, started_at, ends_at, resolved_at, first_seen, last_seen, times_seen, acknowledged_by, \
-               acknowledged_until, snoozed_until, reopens_until, due_at, version, times_out) \
+               acknowledged_until, snoozed_until, reopens_until, due_at, version, times_out, flap, flapping) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-               $21, $22, $23, $24)";
-    tx.execute_many(sql, incidents, |(it, texts)| {
+               $21, $22, $23, $24, $25, $26)";
+    let rows: Vec<_> = incidents.iter().map(|(it, texts)| (*it, texts, flap_column(&it.flap))).collect();
+    tx.execute_many(sql, &rows, |(it, texts, flap)| {
         [
             it.id.into(),
             Value::Text(&it.key),
@@ -92,6 +96,8 @@ pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<
             it.due_at().into(),
             it.version.into(),
             i64::from(it.times_out).into(),
+            Value::Text(flap),
+            i64::from(it.is_flapping()).into(),
         ]
     })?;
     Ok(())
@@ -107,10 +113,12 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
                WHERE m.incident_id = $2) THEN 1 ELSE $1 END, source = $3, state = $4, severity = $5, title = $6, \
                labels = $7, annotations = $8, link = $9, started_at = $10, ends_at = $11, resolved_at = $12, \
                last_seen = $13, times_seen = $14, acknowledged_by = $15, acknowledged_until = $16, \
-               snoozed_until = $17, reopens_until = $18, due_at = $19, version = $20, times_out = $21 WHERE id = $2";
-    let rows: Vec<_> =
-        incidents.iter().map(|it| (*it, it.labels.to_json(), it.annotations.to_json())).collect();
-    tx.execute_many(sql, &rows, |(it, labels, annotations)| {
+               snoozed_until = $17, reopens_until = $18, due_at = $19, version = $20, times_out = $21, flap = $22, \
+               flapping = $23 WHERE id = $2";
+    let rows = incidents
+        .iter()
+        .map(|it| (*it, it.labels.to_json(), it.annotations.to_json(), flap_column(&it.flap)));
+    tx.execute_many(sql, &rows.collect::<Vec<_>>(), |(it, labels, annotations, flap)| {
         [
             i64::from(it.is_live()).into(),
             it.id.into(),
@@ -133,9 +141,20 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
             it.due_at().into(),
             it.version.into(),
             i64::from(it.times_out).into(),
+            Value::Text(flap),
+            i64::from(it.is_flapping()).into(),
         ]
     })?;
     Ok(())
+}
+
+/// Most incidents have never come back: for them it is empty.
+fn flap_column(flap: &Flap) -> String {
+    if *flap == Flap::default() {
+        return String::new();
+    }
+    // times and numbers can always be written
+    serde_json::to_string(flap).unwrap_or_default()
 }
 
 /// One incident.
@@ -174,7 +193,7 @@ pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Readable<Inciden
 /// # Errors
 /// When the database is gone or full.
 pub fn set_aside(tx: &mut Tx<'_>, ids: &[Id], at: Time) -> Result<()> {
-    let sql = "UPDATE incidents SET live = 0, state = 2, resolved_at = $1, due_at = NULL WHERE id = $2";
+    let sql = "UPDATE incidents SET live = 0, state = 2, resolved_at = $1, due_at = NULL, flapping = 0 WHERE id = $2";
     tx.execute_many(sql, ids, |id| [at.into(), (*id).into()])?;
     tx.execute_many("DELETE FROM members WHERE incident_id = $1", ids, |id| [(*id).into()])?;
     Ok(())
@@ -217,6 +236,7 @@ pub fn page(
     let filter = match which {
         Which::Active => "state < 2 AND",
         Which::Resolved => "state = 2 AND",
+        Which::Flapping => "flapping = 1 AND",
         Which::All => "",
     };
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE {filter} id < $1 ORDER BY id DESC LIMIT $2");
@@ -288,6 +308,14 @@ pub fn count_active(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     Ok(counts.map_or((0, 0), |(active, acknowledged)| (active - acknowledged, acknowledged)))
 }
 
+/// How many incidents flap.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_flapping(tx: &mut Tx<'_>) -> Result<i64> {
+    Ok(tx.query_one("SELECT COUNT(*) FROM incidents WHERE flapping = 1", &[], |row| row.int(0))?.unwrap_or(0))
+}
+
 /// An incident, or which one cannot be read.
 pub(crate) fn try_read(row: &Row<'_>) -> Result<Readable<Incident>> {
     match read(row) {
@@ -325,5 +353,6 @@ fn read(row: &Row<'_>) -> Result<Incident> {
         reopens_until: row.opt_time(18)?,
         version: row.int(19)?,
         times_out: row.int(20)? != 0,
+        flap: if row.text(21)?.is_empty() { Flap::default() } else { row.json(21)? },
     })
 }

@@ -4,11 +4,12 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
     include_str!("../migrations/0004_config_history.sql"),
+    include_str!("../migrations/0005_flapping.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

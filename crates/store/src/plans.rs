@@ -103,6 +103,7 @@ fn every_list_of_incidents_goes_by_the_index_of_its_filter() {
             (Which::Active, "incidents_active"),
             // what most are: the newest are found at once
             (Which::Resolved, "PRIMARY KEY"),
+            (Which::Flapping, "incidents_flapping"),
             (Which::All, "PRIMARY KEY"),
         ];
         for (which, index) in ways {
@@ -188,6 +189,8 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       DROP INDEX deliveries_pending; DROP INDEX deliveries_buried; \
                       ALTER TABLE rules DROP COLUMN config; ALTER TABLE rules DROP COLUMN by_whom; \
                       ALTER TABLE rules DROP COLUMN summary; ALTER TABLE rules DROP COLUMN rolled_back_to; \
+                      DROP INDEX incidents_flapping; ALTER TABLE incidents DROP COLUMN flap; \
+                      ALTER TABLE incidents DROP COLUMN flapping; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

@@ -151,7 +151,10 @@ fn incidents_are_found_by_key_while_they_live_and_when_due() {
             [Ok(incident.clone())]
         );
         assert_eq!(store.read(store::incidents::next_due).await.unwrap(), Some(at(100)));
-        let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
+        let policy = model::incident::Policy {
+            reopen_within: std::time::Duration::ZERO,
+            flapping: Default::default(),
+        };
         let (over, _) = incident.apply(&model::incident::Input::Deadline, &policy, at(101));
         store.write(Durability::Disk, move |tx| store::incidents::update(tx, &[&over])).await.unwrap();
         assert_eq!(store.read(find).await.unwrap(), []);
@@ -406,7 +409,10 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
     on_both(async |store: Store| {
         let (open, _) = Incident::open(&event(1, "Open"));
         let (old, _) = Incident::open(&event(2, "Old"));
-        let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
+        let policy = model::incident::Policy {
+            reopen_within: std::time::Duration::ZERO,
+            flapping: Default::default(),
+        };
         let (old, _) = old.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(10));
         store
             .write(Durability::Disk, move |tx| {
@@ -445,7 +451,8 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
 fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_folder(folder.path(), false).unwrap();
-    let policy = model::incident::Policy { reopen_within: std::time::Duration::ZERO };
+    let policy =
+        model::incident::Policy { reopen_within: std::time::Duration::ZERO, flapping: Default::default() };
     for step in 0..20 {
         store
             .write_blocking(move |tx| {

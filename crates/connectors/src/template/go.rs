@@ -154,6 +154,8 @@ fn reason(reason: Reason) -> &'static str {
         Reason::SomeResolved => "some alerts resolved",
         Reason::Repeat => "repeat interval elapsed",
         Reason::Acknowledged => "acknowledged",
+        Reason::Flapping => "flapping",
+        Reason::Calmed => "calm again",
         Reason::Test => "test",
     }
 }
@@ -212,6 +214,7 @@ fn sample(reason: Reason, alerts: &[(i64, State)]) -> Notification {
             ends_at: (*state == State::Resolved).then(|| at + std::time::Duration::from_secs(600)),
             link: "https://prometheus.example/graph".to_owned(),
             acknowledged_by: None,
+            flapping: None,
         }
     };
     let alerts: Vec<notification::Alert> = alerts.iter().map(one).collect();

@@ -1,7 +1,7 @@
 //! The messages that every destination is shown in: one of each kind, and arbitrary ones.
 
 use model::incident::State;
-use model::notification::{Alert, Notification, Reason};
+use model::notification::{Alert, FlapCount, Notification, Reason};
 use model::{Id, Labels, Severity, Time};
 use proptest::prelude::*;
 use sdk::Message;
@@ -52,6 +52,7 @@ fn alert(id: i64, instance: &str, state: State) -> Alert {
         },
         link: "https://prometheus.example/graph?g0.expr=disk+%3E+97".to_owned(),
         acknowledged_by: (state == State::Acknowledged).then(|| "ann".to_owned()),
+        flapping: None,
     }
 }
 
@@ -102,6 +103,7 @@ fn arbitrary_alert() -> impl Strategy<Value = Alert> {
             started_at: Time(start),
             ends_at: end.map(Time),
             acknowledged_by: (id % 2 == 0).then(|| link.clone()),
+            flapping: (id % 3 == 0).then_some(FlapCount { times: 7, since: end.map(Time) }),
             link,
         },
     )
@@ -116,6 +118,8 @@ pub fn arbitrary() -> impl Strategy<Value = Message> {
         Reason::AllResolved,
         Reason::SomeResolved,
         Reason::Acknowledged,
+        Reason::Flapping,
+        Reason::Calmed,
         Reason::Repeat,
         Reason::Test,
     ];

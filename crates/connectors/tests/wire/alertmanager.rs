@@ -26,6 +26,7 @@ fn alert(instance: &str, state: State) -> Alert {
         ends_at: (state == State::Resolved).then(|| time("2026-11-14T12:00:00Z")),
         link: "https://prometheus.example/graph?g0.expr=disk+%3E+97".to_owned(),
         acknowledged_by: None,
+        flapping: None,
     }
 }
 

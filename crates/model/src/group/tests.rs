@@ -17,11 +17,15 @@ fn at(second: i64) -> Time {
 }
 
 fn member(state: State, told: Told) -> Member {
-    Member { incident: Id(1), state, told, hold: None }
+    Member { incident: Id(1), state, told, flapping: false, hold: None }
 }
 
 fn silenced(member: Member) -> Member {
     Member { hold: Some(Hold::Silence { ids: vec!["s".into()] }), ..member }
+}
+
+fn flapping(member: Member) -> Member {
+    Member { flapping: true, ..member }
 }
 
 fn told(second: i64) -> Group {
@@ -122,11 +126,40 @@ fn what_is_silenced_is_asked_again_at_every_tick() {
     assert_eq!(flush.told, [Some(Told::Nothing)]);
 }
 
+#[test]
+fn what_flaps_is_told_once_and_stays_until_it_is_calm() {
+    let over = flapping(member(State::Resolved, Told::Firing));
+    let flush = told(0).flush(std::slice::from_ref(&over), &TIMING, at(300));
+    assert_eq!((flush.reason, flush.shown), (Some(Reason::Flapping), vec![0]));
+    assert_eq!(flush.told, [Some(Told::Flapping)], "it may be over only for the moment");
+    let hold = Some(Hold::Flapping { since: at(0) });
+    for state in [State::Open, State::Resolved, State::Acknowledged] {
+        let moving = [Member { hold: hold.clone(), ..flapping(member(state, Told::Flapping)) }];
+        let flush = told(300).flush(&moving, &TIMING, at(9999));
+        assert_eq!((flush.reason, flush.told), (None, vec![Some(Told::Flapping)]));
+    }
+    let calm = told(300).flush(&[member(State::Open, Told::Flapping)], &TIMING, at(600));
+    assert_eq!((calm.reason, calm.told), (Some(Reason::Calmed), vec![Some(Told::Firing)]));
+    let over = told(300).flush(&[member(State::Resolved, Told::Flapping)], &TIMING, at(600));
+    assert_eq!((over.reason, over.told), (Some(Reason::Calmed), vec![None]));
+}
+
+#[test]
+fn what_is_held_while_it_flaps_is_told_as_it_is_when_it_is_calm() {
+    let hold = Some(Hold::Flapping { since: at(0) });
+    let held = Member { hold, ..flapping(member(State::Resolved, Told::Firing)) };
+    let flush = told(0).flush(&[held], &TIMING, at(300));
+    assert_eq!((flush.reason, flush.told), (None, vec![Some(Told::Firing)]));
+    let calm = told(300).flush(&[member(State::Resolved, Told::Firing)], &TIMING, at(600));
+    assert_eq!(calm.reason, Some(Reason::AllResolved));
+}
+
 fn members() -> impl Strategy<Value = Vec<Member>> {
     let state = prop_oneof![Just(State::Open), Just(State::Acknowledged), Just(State::Resolved)];
-    let told = (0i64..6).prop_map(Told::from_column);
-    let one = (state, told, any::<bool>()).prop_map(|(state, told, held)| {
-        if held { silenced(member(state, told)) } else { member(state, told) }
+    let told = (0i64..7).prop_map(Told::from_column);
+    let one = (state, told, any::<bool>(), any::<bool>()).prop_map(|(state, told, held, flaps)| {
+        let member = Member { flapping: flaps, ..member(state, told) };
+        if held { silenced(member) } else { member }
     });
     prop::collection::vec(one, 0..6)
 }
@@ -145,7 +178,10 @@ proptest! {
             if member.hold.is_none() && is_new(member) {
                 prop_assert!(flush.shown.contains(&n));
             }
-            prop_assert_eq!(flush.told[n].is_none(), member.state == State::Resolved);
+            if member.hold.is_none() && (is_news_of_flapping(member) || is_news_of_calm(member)) {
+                prop_assert!(flush.shown.contains(&n));
+            }
+            prop_assert_eq!(flush.told[n].is_none(), member.state == State::Resolved && !member.flapping);
         }
         let after: Vec<Member> = members.iter().zip(&flush.told)
             .filter_map(|(m, told)| Some(Member { told: (*told)?, ..m.clone() })).collect();
@@ -154,7 +190,7 @@ proptest! {
         prop_assert_eq!(again.reason, None);
         prop_assert!(flush.due_at.is_none_or(|due| due > now));
         // as long as something fires that nobody took, there is a next time
-        if after.iter().any(|m| m.state == State::Open && m.told != Told::Moved) {
+        if after.iter().any(|m| m.state == State::Open && m.told != Told::Moved && !m.flapping) {
             prop_assert!(flush.due_at.is_some());
         }
     }

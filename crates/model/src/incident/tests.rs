@@ -4,8 +4,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::NewEvent;
+use crate::flap::OnFlapping;
 
-const POLICY: Policy = Policy { reopen_within: Duration::from_secs(600) };
+const FLAPPING: Flapping = Flapping {
+    times: 3,
+    within: Duration::from_secs(300),
+    calm_after: Duration::from_secs(200),
+    policy: OnFlapping::Hold,
+};
+const OFF: Flapping = Flapping { times: 0, ..FLAPPING };
+const POLICY: Policy = Policy { reopen_within: Duration::from_secs(600), flapping: OFF };
 
 fn event(second: i64, action: Action) -> Event {
     let mut new = NewEvent::raise("test", [("alertname", "DiskFull")].into_iter().collect());
@@ -98,7 +106,7 @@ fn an_end_that_is_said_again_later_moves_and_a_beginning_before_it_belongs_to_it
         clear.ends_at = Some(Time::from_seconds(end));
         clear
     };
-    let policy = Policy { reopen_within: Duration::ZERO };
+    let policy = Policy { reopen_within: Duration::ZERO, flapping: OFF };
     let (first, _) = opened().apply(&Input::Event(&over(20)), &policy, Time::from_seconds(50));
     let (later, changes) = first.apply(&Input::Event(&over(40)), &policy, Time::from_seconds(50));
     assert_eq!((later.resolved_at, changes), (Some(Time::from_seconds(40)), vec![]));
@@ -114,6 +122,56 @@ fn an_end_that_is_said_again_later_moves_and_a_beginning_before_it_belongs_to_it
     assert_eq!((again(30), again(45)), (Time::from_seconds(0), Time::from_seconds(45)));
 }
 
+/// Begins and ends at these seconds, in turn; the first beginning is at zero.
+fn moves(policy: &Policy, seconds: &[i64]) -> (Incident, Vec<(i64, ChangeKind)>) {
+    let (mut incident, mut told) = (opened(), Vec::new());
+    for (n, second) in seconds.iter().enumerate() {
+        let action = if n % 2 == 0 { Action::Clear } else { Action::Raise };
+        let at = Time::from_seconds(*second);
+        let (next, changes) = incident.apply(&Input::Event(&event(*second, action)), policy, at);
+        told.extend(kinds(&changes).into_iter().map(|kind| (*second, kind)));
+        incident = next;
+    }
+    (incident, told)
+}
+
+fn flaps(told: &[(i64, ChangeKind)]) -> Vec<(i64, ChangeKind)> {
+    let is_one = |kind| matches!(kind, ChangeKind::Flapping | ChangeKind::Calmed);
+    told.iter().copied().filter(|(_, kind)| is_one(*kind)).collect()
+}
+
+#[test]
+fn what_begins_more_often_than_named_within_the_window_flaps_until_it_is_calm() {
+    let policy = Policy { reopen_within: Duration::ZERO, flapping: FLAPPING };
+    let (third, told) = moves(&policy, &[10, 20, 30, 40, 50]);
+    assert!(!third.is_flapping() && flaps(&told).is_empty(), "three times is not too often");
+    let (fourth, told) = moves(&policy, &[10, 20, 30, 40, 50, 60]);
+    assert_eq!(flaps(&told), [(60, ChangeKind::Flapping)]);
+    assert_eq!((fourth.flap.times, fourth.flap.since), (4, Some(Time::from_seconds(0))));
+    assert_eq!(fourth.due_at(), Some(Time::from_seconds(260)));
+    let (over, _) = moves(&policy, &[10, 20, 30, 40, 50, 60, 70]);
+    assert_eq!((over.flap.calm_at, over.is_live()), (Some(Time::from_seconds(270)), true));
+    let (calm, changes) = over.apply(&Input::Deadline, &policy, Time::from_seconds(270));
+    assert_eq!((kinds(&changes), calm.is_flapping()), (vec![ChangeKind::Calmed], false));
+    assert_eq!(changes[0].detail, format!("it began 4 times since {}", Time::from_seconds(0)));
+    let (_, told) = moves(&policy, &[10, 20, 30, 40, 50, 60, 70, 280]);
+    assert_eq!(
+        flaps(&told),
+        [(60, ChangeKind::Flapping), (280, ChangeKind::Calmed)],
+        "once more is no flapping"
+    );
+}
+
+#[test]
+fn what_begins_seldom_does_not_flap_and_off_is_off() {
+    let policy = Policy { reopen_within: Duration::ZERO, flapping: FLAPPING };
+    let (_, told) = moves(&policy, &[110, 120, 230, 240, 350, 360, 470, 480, 590, 600]);
+    assert_eq!(flaps(&told), []);
+    let often: Vec<i64> = (1..100).collect();
+    let (incident, told) = moves(&POLICY, &often);
+    assert_eq!((flaps(&told), incident.flap), (vec![], Flap::default()));
+}
+
 fn inputs() -> impl Strategy<Value = Vec<(u8, i64)>> {
     prop::collection::vec((0u8..8, 0i64..400), 1..40)
 }
@@ -122,7 +180,8 @@ proptest! {
     /// After any history: what is resolved has an end and no owner, what is open has none, deadlines that
     /// have passed are gone, and the same input twice changes nothing more (raises are counted, though).
     #[test]
-    fn the_machine_is_total_and_keeps_its_invariants(steps in inputs()) {
+    fn the_machine_is_total_and_keeps_its_invariants(steps in inputs(), flapping in any::<bool>()) {
+        let policy = Policy { flapping: if flapping { FLAPPING } else { OFF }, ..POLICY };
         let mut incident = opened();
         let mut now = 0;
         for (what, wait) in steps {
@@ -141,15 +200,46 @@ proptest! {
                 6 => Input::Unacknowledge { by: "ann" },
                 _ => Input::Deadline,
             };
-            let (next, _) = incident.apply(&input, &POLICY, at);
+            let (next, _) = incident.apply(&input, &policy, at);
             prop_assert_eq!(next.state == State::Resolved, next.resolved_at.is_some());
             prop_assert_eq!(next.state == State::Acknowledged, next.acknowledged_by.is_some());
             prop_assert!(next.due_at().is_none_or(|due| due > at), "due {:?} at {at}", next.due_at());
             prop_assert!(next.started_at <= at);
-            let (again, changes) = next.apply(&input, &POLICY, at);
+            prop_assert_eq!(next.is_flapping(), next.flap.calm_at.is_some());
+            prop_assert!(next.flap.calm_at.is_none_or(|_| next.is_live()), "what flaps can come back");
+            prop_assert!(!next.is_flapping() || next.flap.times > FLAPPING.times);
+            let (again, changes) = next.apply(&input, &policy, at);
             prop_assert_eq!(changes, vec![]);
             prop_assert_eq!(again.state, next.state);
             incident = next;
         }
+    }
+
+    /// Against a plain reading of the rule: it begins to flap with a beginning that is one too many within the
+    /// window, counted from when it was last calm, and ends when nothing has moved for long enough.
+    #[test]
+    fn flapping_is_what_the_rule_says(waits in prop::collection::vec(1i64..250, 1..60)) {
+        let policy = Policy { reopen_within: Duration::from_secs(3600), flapping: FLAPPING };
+        let (mut begun, mut flapping, mut last, mut now) = (vec![0], false, 0, 0);
+        let (mut seconds, mut expected) = (Vec::new(), Vec::new());
+        for (n, wait) in waits.into_iter().enumerate() {
+            now += wait;
+            seconds.push(now);
+            if flapping && now - last >= 200 {
+                flapping = false;
+                expected.push((now, ChangeKind::Calmed));
+                begun = vec![*begun.last().unwrap()];
+            }
+            if n % 2 == 1 {
+                begun.push(now);
+                let recent = begun.iter().filter(|began| now - **began <= 300).count();
+                if !flapping && recent > 3 {
+                    flapping = true;
+                    expected.push((now, ChangeKind::Flapping));
+                }
+            }
+            last = now;
+        }
+        prop_assert_eq!(flaps(&moves(&policy, &seconds).1), expected);
     }
 }

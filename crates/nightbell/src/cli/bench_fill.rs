@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use model::delivery::{Attempt, DeliveryState, Outcome};
 use model::event::{Action, Event, NewEvent};
+use model::flap::Flapping;
 use model::id::IdMaker;
 use model::incident::{Change, Input, Policy};
 use model::notification::{Alert, Notification, Reason};
@@ -133,7 +134,10 @@ impl Past {
     }
 
     fn end(&mut self, batch: &mut Batch, incident: &Incident) -> Incident {
-        let (policy, at) = (Policy { reopen_within: Duration::ZERO }, incident.started_at + LASTS);
+        let (policy, at) = (
+            Policy { reopen_within: Duration::ZERO, flapping: Flapping::default() },
+            incident.started_at + LASTS,
+        );
         let number = self.number;
         let mut event = self.event(number, Action::Clear, at);
         event.key.clone_from(&incident.key);

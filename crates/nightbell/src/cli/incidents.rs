@@ -67,6 +67,8 @@ enum State {
     Open,
     Acknowledged,
     Resolved,
+    /// Those that begin and end all the time, whatever they are now
+    Flapping,
     All,
 }
 
@@ -163,7 +165,7 @@ impl List {
                 let times = field(it, "times_seen");
                 table.row([
                     field(it, "id"),
-                    field(it, "state"),
+                    state_of(it),
                     field(it, "severity"),
                     moment(&field(it, "last_seen")),
                     times,
@@ -187,6 +189,12 @@ async fn act(hub: &Hub, verb: &str, person: &Person, until: Option<Time>, output
     output.answer(&answer, || line(&answer))
 }
 
+/// Its state; one that flaps is marked, since it may be another in a moment.
+fn state_of(incident: &Value) -> String {
+    let state = field(incident, "state");
+    if field(incident, "flapping_since").is_empty() { state } else { format!("{state}, flapping") }
+}
+
 /// How it stands now.
 fn line(incident: &Value) -> String {
     let more = match (field(incident, "acknowledged_by"), field(incident, "snoozed_until")) {
@@ -194,7 +202,7 @@ fn line(incident: &Value) -> String {
         (by, until) if until.is_empty() => format!(", taken by {by}"),
         (_, until) => format!(", put off until {}", moment(&until)),
     };
-    format!("{} is {}{more}: {}", field(incident, "id"), field(incident, "state"), field(incident, "title"))
+    format!("{} is {}{more}: {}", field(incident, "id"), state_of(incident), field(incident, "title"))
 }
 
 async fn show(hub: &Hub, id: Id, output: Output) -> Result<()> {
@@ -220,6 +228,8 @@ fn as_text(incident: &Value, timeline: &Value) -> String {
         "acknowledged_by",
         "acknowledged_until",
         "snoozed_until",
+        "flapping_since",
+        "calm_at",
         "link",
     ] {
         let value = field(incident, name);

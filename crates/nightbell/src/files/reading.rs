@@ -38,6 +38,7 @@ pub fn incidents(tx: &mut Tx<'_>, query: &Query) -> Found {
     let state = query.get("state").unwrap_or("active");
     let which = match state {
         "resolved" => Which::Resolved,
+        "flapping" => Which::Flapping,
         "all" => Which::All,
         _ => Which::Active,
     };

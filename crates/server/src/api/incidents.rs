@@ -34,10 +34,11 @@ impl Filter {
             "all" => (Which::All, None),
             "active" => (Which::Active, None),
             "resolved" => (Which::Resolved, None),
+            "flapping" => (Which::Flapping, None),
             word => match IncidentState::from_name(word) {
                 Some(state) => (Which::Active, Some(state)),
                 None => {
-                    let known = "all, active, open, acknowledged, resolved";
+                    let known = "all, active, open, acknowledged, resolved, flapping";
                     return Err(Problem::wrong(
                         "state",
                         format!("{word:?} is not a state; known are {known}"),
@@ -88,7 +89,7 @@ impl Filter {
     security(("token" = ["read"])),
     params(
         ("state" = Option<String>, Query, description = "`all` (if not given), `active`, `open`, \
-            `acknowledged` or `resolved`"),
+            `acknowledged`, `resolved`, or `flapping`: those that flap, whatever they are at the moment"),
         ("severity" = Option<String>, Query, description = "Only those of this severity"),
         ("source" = Option<String>, Query, description = "Only those whose last event came this way"),
         ("key" = Option<String>, Query, description = "Only those of this key"),

@@ -58,6 +58,8 @@ struct IncidentCounts {
     open: i64,
     /// Wrong, and somebody has.
     acknowledged: i64,
+    /// Begin and end too often for their state to say much.
+    flapping: i64,
 }
 
 /// How many deliveries are not settled, or settled badly.
@@ -82,9 +84,11 @@ struct DeliveryCounts {
     responses((status = 200, description = "Version, and what is to be done", body = StatusView)),
 )]
 pub(super) async fn get_status(State(app): State<Shared>) -> Answer<Json<StatusView>> {
-    let counts =
-        app.hub.store.read(|tx| Ok((store::incidents::count_active(tx)?, store::deliveries::backlog(tx)?)));
-    let ((open, acknowledged), (pending, dead, oldest_pending)) = counts.await?;
+    let counts = app.hub.store.read(|tx| {
+        let flapping = store::incidents::count_flapping(tx)?;
+        Ok((store::incidents::count_active(tx)?, flapping, store::deliveries::backlog(tx)?))
+    });
+    let ((open, acknowledged), flapping, (pending, dead, oldest_pending)) = counts.await?;
     let live = app.hub.core.live();
     Ok(Json(StatusView {
         version: app.version.version.clone(),
@@ -102,7 +106,7 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Answer<Json<StatusV
             of_files: live.applied.rolled_back_to.is_none(),
             rolled_back_to: live.applied.rolled_back_to,
         },
-        incidents: IncidentCounts { open, acknowledged },
+        incidents: IncidentCounts { open, acknowledged, flapping },
         deliveries: DeliveryCounts { pending, dead, oldest_pending },
         anonymous_loopback: app.options.allow_anonymous_loopback,
     }))

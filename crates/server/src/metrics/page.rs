@@ -41,6 +41,7 @@ pub async fn page(app: &App) -> Response {
 struct Rows {
     open: i64,
     acknowledged: i64,
+    flapping: i64,
     pending: i64,
     dead: i64,
     oldest: f64,
@@ -57,6 +58,7 @@ impl Rows {
         Ok(Rows {
             open,
             acknowledged,
+            flapping: store::incidents::count_flapping(tx)?,
             pending,
             dead,
             oldest: oldest.map_or(0.0, |at| now.since(at).as_secs_f64()),
@@ -133,6 +135,7 @@ impl Counted {
         };
         let incidents = by("state", [("open", rows.open), ("acknowledged", rows.acknowledged)]);
         self.add(MetricType::Gauge, "incidents", "Incidents that are active, by state", incidents);
+        self.gauge("flapping_incidents", "Incidents that flap, whatever they are now", rows.flapping as f64);
         let deliveries = by("state", [("pending", rows.pending), ("dead", rows.dead)]);
         self.add(MetricType::Gauge, "deliveries", "Deliveries that are pending or dead letters", deliveries);
         self.gauge(

@@ -60,6 +60,14 @@ pub struct IncidentView {
     /// Nobody is told before this time.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub snoozed_until: Option<Time>,
+    /// Since when it flaps: begins and ends too often for its state to say much; null: it does not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub flapping_since: Option<Time>,
+    /// How often it has begun since then, or had when it was calm again; 0: it has never flapped.
+    pub flapping_times: u32,
+    /// When it is calm again unless it begins or ends before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub calm_at: Option<Time>,
     /// Counts the changes.
     pub version: i64,
 }
@@ -85,6 +93,9 @@ impl From<Incident> for IncidentView {
             acknowledged_by: it.acknowledged_by,
             acknowledged_until: it.acknowledged_until,
             snoozed_until: it.snoozed_until,
+            flapping_since: it.flap.since,
+            flapping_times: it.flap.times,
+            calm_at: it.flap.calm_at,
             version: it.version,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::flap::OnFlapping;
 use model::route::{GroupBy, Route, Verdict, VerdictKind};
 use model::time::span;
 use serde::Serialize;
@@ -39,6 +40,9 @@ pub struct RouteView {
     pub mute: Vec<String>,
     /// Names of time intervals outside of which nobody is told.
     pub active: Vec<String>,
+    /// What is done about incidents that flap; null: what the configuration says for all.
+    #[schema(value_type = Option<words::OnFlapping>)]
+    pub on_flapping: Option<OnFlapping>,
     /// Whether siblings after a match are asked, too.
     pub r#continue: bool,
     /// More particular routes; left out in the flat list.
@@ -64,6 +68,7 @@ impl RouteView {
             repeat_interval: it.timing.repeat_interval,
             mute: it.mute.clone(),
             active: it.active.clone(),
+            on_flapping: it.on_flapping,
             r#continue: it.r#continue,
             children: None,
         }

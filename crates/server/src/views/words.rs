@@ -79,6 +79,10 @@ words! {
         Snoozed,
         /// That while is over.
         SnoozeEnded,
+        /// It begins and ends so often that it flaps.
+        Flapping,
+        /// It has stopped flapping.
+        Calmed,
         /// Somebody said something about it.
         Noted,
         /// It was not told, and why.
@@ -131,6 +135,10 @@ words! {
         SomeResolved,
         /// Somebody took it.
         Acknowledged,
+        /// Something begins and ends so often that nothing more is told of it until it is calm.
+        Flapping,
+        /// Something has stopped flapping.
+        Calmed,
         /// Nothing is new, but the repeat interval has passed.
         Repeat,
         /// Somebody asked for a test message.
@@ -147,6 +155,18 @@ words! {
         Active,
         /// It is over.
         Expired,
+    }
+}
+
+words! {
+    /// What a route does about incidents that flap.
+    OnFlapping {
+        /// It tells of them as of any other.
+        Notify,
+        /// It tells nothing until they are calm.
+        Hold,
+        /// It tells once that they flap, and once that they are calm again.
+        Summarise,
     }
 }
 
@@ -185,6 +205,8 @@ mod tests {
             listed::<DeliveryState>(),
             words(states.map(model::delivery::DeliveryState::name).to_vec())
         );
+        let policies = model::flap::OnFlapping::ALL;
+        assert_eq!(listed::<OnFlapping>(), words(policies.map(model::flap::OnFlapping::name).to_vec()));
         use model::incident::State;
         assert_eq!(
             listed::<IncidentState>(),

@@ -1,0 +1,121 @@
+//! What a message says: which incidents it shows, and as what.
+
+use model::flap::OnFlapping;
+use model::group::{Hold, Member, Told, is_news};
+use model::incident::State;
+use model::limits::MAX_ALERTS_PER_NOTIFICATION;
+use model::notification::{Alert, FlapCount, Reason};
+use model::receiver::Manners;
+use model::{Id, Incident, Notification, Time, order};
+use store::groups::{GroupRow, MemberRow};
+
+use super::idempotency_key;
+use crate::live::Live;
+
+/// A member as a tick sees it, with what keeps it back apart from its flapping.
+pub(super) fn member(row: &MemberRow, hold: Option<&Hold>, on_flapping: OnFlapping) -> Member {
+    let flapping = || Hold::of_flapping(&row.incident, on_flapping, row.told);
+    Member {
+        incident: row.incident.id,
+        state: row.incident.state,
+        told: row.told,
+        flapping: row.incident.is_flapping() && on_flapping != OnFlapping::Notify,
+        hold: hold.cloned().or_else(flapping),
+    }
+}
+
+/// An incident that a message shows, and whether it is why there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) incident: &'a Incident,
+    pub(super) news: bool,
+    flap: FlapNews,
+}
+
+/// What a message says about the flapping of an incident for which its route has a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FlapNews {
+    Nothing,
+    Flaps,
+    Calm,
+}
+
+impl<'a> Shown<'a> {
+    /// A member that a tick shows.
+    pub(super) fn of(row: &'a MemberRow, member: &Member) -> Self {
+        let flap = match (member.flapping, member.told) {
+            (true, _) => FlapNews::Flaps,
+            (false, Told::Flapping) => FlapNews::Calm,
+            (false, _) => FlapNews::Nothing,
+        };
+        Shown { incident: &row.incident, news: is_news(member), flap }
+    }
+
+    /// Whether it counts as over. What flaps does not until it is calm, whatever it is at the moment.
+    fn is_over(&self) -> bool {
+        self.incident.state == State::Resolved && self.flap != FlapNews::Flaps
+    }
+
+    fn alert(&self) -> Alert {
+        let mut alert = Alert::of(self.incident);
+        match self.flap {
+            FlapNews::Flaps if alert.state == State::Resolved => {
+                (alert.state, alert.ends_at) = (State::Open, None);
+            }
+            FlapNews::Calm => {
+                alert.flapping = Some(FlapCount { times: self.incident.flap.times, since: None });
+            }
+            FlapNews::Flaps | FlapNews::Nothing => {}
+        }
+        alert
+    }
+}
+
+pub(super) fn wants(manners: &Manners, shown: &Shown<'_>) -> bool {
+    manners.send_resolved || !shown.is_over()
+}
+
+/// Why a destination is not told of this; `None`: it is.
+pub(super) fn refusal(manners: &Manners, reason: Reason, wanted: &[Shown<'_>]) -> Option<&'static str> {
+    match reason {
+        Reason::Acknowledged if !manners.send_acknowledged => Some("it does not want acknowledgements"),
+        Reason::SomeResolved | Reason::AllResolved if !manners.send_resolved => {
+            Some("it does not want to hear that things are over")
+        }
+        _ if wanted.is_empty() => Some("it does not want to hear that things are over"),
+        _ => None,
+    }
+}
+
+pub(super) fn notification(
+    live: &Live,
+    group: &GroupRow,
+    id: Id,
+    reason: Reason,
+    mut wanted: Vec<Shown<'_>>,
+    manners: &Manners,
+    now: Time,
+) -> Notification {
+    let total = wanted.len();
+    let most = if manners.max_alerts == 0 { MAX_ALERTS_PER_NOTIFICATION } else { manners.max_alerts };
+    // what there is no room for is what they know already
+    wanted.sort_by_key(|it| !it.news);
+    wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
+    wanted.sort_by(|a, b| order::by_job_and_instance(&a.incident.labels, &b.incident.labels));
+    let alerts: Vec<Alert> = wanted.iter().map(Shown::alert).collect();
+    let (common_labels, common_annotations) = Notification::common(&alerts);
+    Notification {
+        idempotency_key: idempotency_key(id),
+        reason,
+        receiver: group.receiver.clone(),
+        route: group.route.clone(),
+        group_key: group.group_key.clone(),
+        group_labels: group.labels.clone(),
+        common_labels,
+        common_annotations,
+        external_url: live.rules.external_url.clone(),
+        truncated: (total - alerts.len()) as u64,
+        alerts,
+        at: now,
+    }
+}
