@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::limits::MAX_CONCURRENCY;
-use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server, some_time};
+use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, some_time};
 
 // Only the schema is made of this as a whole. It is read section by section, so that everything that is
 // wrong is told at once.
@@ -31,6 +31,8 @@ pub(crate) struct File {
     pub(crate) limits: Limits,
     /// How incidents live.
     pub(crate) incidents: Incidents,
+    /// How the hub is watched, and watches itself.
+    pub(crate) self_watch: SelfWatch,
     /// What the hub writes about itself.
     pub(crate) log: Log,
     /// The routing tree: who is told what and when.

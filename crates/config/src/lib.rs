@@ -44,7 +44,7 @@ pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_
 pub use places::Integration;
 pub use problem::{Level, Origin, Problem};
 pub use schema::schema;
-pub use sections::{Database, Limits, Log, LogFormat, Retention, Server};
+pub use sections::{Database, Limits, Log, LogFormat, Retention, SelfWatch, Server};
 pub use show::ShowAs;
 
 /// A full example of `nightbell.toml` with comments, for `config init` and the guide.

@@ -15,12 +15,12 @@ use crate::limits::MAX_FILE_BYTES;
 use crate::node::Node;
 use crate::path::Path;
 use crate::places::{Integration, Places};
-use crate::problem::{Level, Problem, Problems};
+use crate::problem::{Level, Origin, Problem, Problems};
 use crate::read::read;
 use crate::rules::{self, Known, Tree};
 use crate::schema::{View, schema};
 use crate::secrets::{self, Reading, Surroundings};
-use crate::sections::{Database, Incidents, Limits, Log, Outbound, Server};
+use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server};
 use crate::show::{ShowAs, Shown};
 use crate::{alertmanager, from_toml, overlay, unknown};
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub outbound: Guard,
     /// What the hub takes on at the most.
     pub limits: Limits,
+    /// How the hub is watched, and watches itself.
+    pub self_watch: SelfWatch,
     /// What the hub writes about itself.
     pub log: Log,
     /// Ways in, by name.
@@ -49,6 +51,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where a setting came from, by its path such as `self_watch.canary[0]`.
+    pub fn origin_of(&self, path: &str) -> Origin {
+        self.shown.origin_of(path)
+    }
+
     /// The effective configuration: file, environment and defaults, with where each value came from.
     /// Secrets are shown as `<secret>`, or as where they are kept.
     pub fn show(&self, form: ShowAs) -> String {
@@ -222,6 +229,7 @@ fn assemble(
     let outbound = sections.outbound();
     let limits = sections.read("limits");
     let incidents: Option<Incidents> = sections.read("incidents");
+    let self_watch = sections.read("self_watch");
     let log = sections.read("log");
     let intervals = rules::intervals(&root, problems);
     let inhibitions = rules::inhibitions(&root, problems);
@@ -244,7 +252,7 @@ fn assemble(
         problems.error(&root.origin, &Path::default(), bad.to_string());
     }
     let shown = Shown::new(shown, schema, among.directory.clone());
-    let (database, limits, log) = (database?, limits?, log?);
+    let (database, limits, self_watch, log) = (database?, limits?, self_watch?, log?);
     let warnings = Vec::new();
     let outbound = outbound?;
     Some(Config {
@@ -252,6 +260,7 @@ fn assemble(
         database,
         outbound,
         limits,
+        self_watch,
         log,
         integrations,
         rules,

@@ -226,6 +226,48 @@ impl Default for Incidents {
     }
 }
 
+/// How the hub is watched, and watches itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelfWatch {
+    /// Where a sign of life is POSTed to as long as the flow works: the database writes, the steps run, and no
+    /// delivery is overdue. Whoever is there raises the alarm when they stop. Without it none is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_url: Option<Secret>,
+    /// How often. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub ping_every: Duration,
+    /// How long a delivery may wait before signs of life stop. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub overdue_after: Duration,
+    /// Receivers that get a test message from time to time. One that does not arrive opens an incident.
+    pub canary: Vec<String>,
+    /// How often each of them gets one. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub canary_every: Duration,
+    /// How long it may take to arrive. Not zero.
+    #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub canary_within: Duration,
+}
+
+impl Default for SelfWatch {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        SelfWatch {
+            ping_url: None,
+            ping_every: minute,
+            overdue_after: minute * 15,
+            canary: Vec::new(),
+            canary_every: minute * 60 * 24,
+            canary_within: minute * 5,
+        }
+    }
+}
+
 /// What the hub writes about itself, to standard error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

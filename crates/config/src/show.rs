@@ -46,6 +46,10 @@ impl Shown {
         Shown { root, schema, directory }
     }
 
+    pub(crate) fn origin_of(&self, path: &str) -> Origin {
+        self.root.origin_at(&Path::from_words(path))
+    }
+
     /// The whole of it, with where each value came from.
     pub(crate) fn show(&self, form: ShowAs) -> String {
         let root = self.filled();
@@ -74,7 +78,7 @@ impl Shown {
     fn filled(&self) -> Node {
         let view = View::whole(&self.schema);
         let mut root = self.root.clone();
-        for section in ["server", "database", "outbound", "limits", "incidents", "log"] {
+        for section in ["server", "database", "outbound", "limits", "incidents", "self_watch", "log"] {
             let mut node = root.take(section).unwrap_or(Node::table(&Origin::Default));
             let by_url = section == "database" && node.get("url").is_some();
             fill(&mut node, &view.key(section, None));

@@ -33,7 +33,7 @@ fn the_example_is_good_and_names_every_key() {
     assert_eq!(config.rules.root.children.len(), 3);
     assert_eq!(config.rules.check(), Ok(()));
     let schema = schema(&kinds::registry());
-    let sections = ["server", "database", "outbound", "limits", "incidents", "log", "route"];
+    let sections = ["server", "database", "outbound", "limits", "incidents", "self_watch", "log", "route"];
     for section in sections.map(|name| &schema["properties"][name]) {
         let properties = section["properties"].as_object();
         let defined = || schema["$defs"]["RouteEntry"]["properties"].as_object();

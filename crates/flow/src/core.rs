@@ -20,6 +20,8 @@ pub struct Core {
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
+    /// when they last came to an end without a failure
+    ran: AtomicI64,
     node: i64,
     /// when other nodes were rung last
     rang_at: AtomicI64,
@@ -37,6 +39,7 @@ impl Core {
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
             latest: AtomicI64::new(0),
+            ran: AtomicI64::new(0),
             node,
             rang_at: AtomicI64::new(0),
             rooms: Rooms::default(),
@@ -85,6 +88,16 @@ impl Core {
         }
         self.rang_at.store(now.0, Ordering::Relaxed);
         tx.ring_others(self.node)
+    }
+
+    /// When the steps last ran, or were found to have nothing to do.
+    pub(crate) fn ran_at(&self) -> Time {
+        Time(self.ran.load(Ordering::Relaxed))
+    }
+
+    /// The steps ran, or had nothing to do.
+    pub(crate) fn ran(&self, now: Time) {
+        self.ran.store(now.0, Ordering::Relaxed);
     }
 
     /// The rules in force.

@@ -21,6 +21,10 @@ pub struct Counters {
     pub attempt_micros: Family,
     /// Runs of steps that failed and were left for the next time, by step.
     pub failures: Family,
+    /// Pings of the self-watch, by what became of them: `sent`, `failed`, `withheld`.
+    pub pings: Family,
+    /// Canaries, by destination and what became of them: `arrived`, `failed`.
+    pub canaries: Family,
     /// How late the last due group was told, in microseconds.
     pub tell_lag_micros: AtomicU64,
 }

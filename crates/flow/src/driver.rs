@@ -139,11 +139,12 @@ impl Hub {
         hub.begin().await?;
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
         tracker.spawn(recorder::run(core.clone(), store.clone(), to_record, notes.downgrade()));
-        let tasks = tracker.clone();
-        let service = Service { core, store, clock, http, inbox, tracker: tasks, notes, records, stop };
+        let (way_out, tasks) = (http.clone(), tracker.clone());
+        let service = Service { core, store, clock, http: way_out, inbox, tracker: tasks, notes, records, stop };
         tracker.spawn(service.run(inbox_of_notes));
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
+        tracker.spawn(hub.clone().watch_self(http));
         if hub.store.engine() == store::Engine::Postgres {
             tracker.spawn(hub.clone().listens());
         }
@@ -274,12 +275,17 @@ impl Hub {
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
     }
 
+    /// Waits until the hub is told to stop.
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// What was read in a transaction that was undone must not be remembered.
     fn noted<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|_| self.core.forget())
     }
 
-    fn follow(&self, done: Done) {
+    pub(crate) fn follow(&self, done: Done) {
         // the service may have stopped: the rows stay, and their leases end
         if !done.handed.is_empty() {
             let _ = self.notes.send(Note::Handed(done.handed));
@@ -310,7 +316,10 @@ impl Hub {
             }
             self.looks_at.store(i64::MAX, Ordering::SeqCst);
             sleep = match self.look().await {
-                Ok(sleep) => sleep,
+                Ok(sleep) => {
+                    self.core.ran(self.clock.now());
+                    sleep
+                }
                 Err(error) => {
                     self.core.forget();
                     self.core.counters.failures.add("run", 1);

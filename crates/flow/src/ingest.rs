@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::event::{Event, NewEvent};
+use model::event::{Action, Event, NewEvent};
 use model::{Delivery, Id, Notification, Time};
 use store::events::{Judged, Texts};
 use store::{Engine, Result, Tx};
@@ -88,10 +88,16 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
     tx.lock_flow()?;
     let mut done = Done::default();
     core.plans_at(now);
+    let back = beats_among(core, tx, &arrivals, now)?;
     let (judged, moved) = apply_events(core, tx, arrivals.0, now)?;
     store::events::insert(tx, &judged)?;
     let mut begun = Vec::new();
     place(core, tx, moved, Some(&mut begun), &mut done, now)?;
+    if !back.is_empty() {
+        let (judged, moved) = apply_events(core, tx, back, now)?;
+        store::events::insert(tx, &judged)?;
+        place(core, tx, moved, None, &mut done, now)?;
+    }
     done.told(tell::tell_begun(core, tx, begun, now)?);
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     let accepted = judged.into_iter().map(|(it, _)| Accepted {
@@ -100,6 +106,20 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
         verdict: it.verdict,
     });
     Ok((accepted.collect(), done))
+}
+
+/// Alerts that are pings of heartbeats, too, such as one that always fires; returns the events that end absences.
+fn beats_among(core: &Core, tx: &mut Tx<'_>, arrivals: &Arrivals, now: Time) -> Result<Vec<Arriving>> {
+    let live = core.live();
+    let mut back = Vec::new();
+    for expected in live.heartbeats.iter().filter(|it| !it.alerts.0.is_empty()) {
+        let beats = |event: &Event| event.action == Action::Raise && expected.alerts.matches(&event.labels);
+        if arrivals.0.iter().any(|(event, _)| beats(event)) {
+            let event = detect::beat(tx, expected, now)?;
+            back.extend(event.map(|it| arriving(Event::arrive(it, core.id(now), now))));
+        }
+    }
+    Ok(back)
 }
 
 /// Takes a ping of a heartbeat in.

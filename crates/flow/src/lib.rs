@@ -10,6 +10,7 @@
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
+//! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
 //! * [`stage`] is a node whose clock somebody else holds, and [`replay`] tells on two of them what other rules
 //!   would have told.
 //! * [`reload`] puts other rules in force. [`driver`] runs all of it; [`core`] is what all of it shares.
@@ -31,6 +32,7 @@ pub mod reload;
 pub mod replay;
 pub mod rooms;
 pub mod route;
+pub mod self_watch;
 pub mod stage;
 pub mod standing;
 pub mod tell;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::matcher::Matchers;
 use model::receiver::Place;
 use model::rules::BadRules;
 use model::{Labels, Rules, Severity, Time};
+use sdk::Secret;
 use sdk::registry::{BadSettings, Ready, Registry};
 use store::Tx;
 use store::rules::Applied;
@@ -37,6 +39,32 @@ pub struct Expected {
     pub severity: Severity,
     /// What to say about its absence; may be empty.
     pub title: String,
+    /// Alerts that are pings, too; empty: none.
+    pub alerts: Matchers,
+}
+
+/// What a hub does to be watched, and to watch itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SelfWatch {
+    /// Where pings go, and how often.
+    pub ping: Option<Ping>,
+    /// Receivers that get canaries.
+    pub canary: Vec<String>,
+    /// How often each gets one.
+    pub canary_every: Duration,
+    /// How long a canary may take to arrive.
+    pub canary_within: Duration,
+}
+
+/// Signs of life for somebody else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ping {
+    /// Where they go.
+    pub url: Secret,
+    /// How often.
+    pub every: Duration,
+    /// How long a delivery may wait before pings stop.
+    pub overdue_after: Duration,
 }
 
 /// Everything that the flow goes by, replaced whole.
@@ -49,6 +77,8 @@ pub struct Live {
     pub places: HashMap<String, LivePlace>,
     /// Heartbeats by name.
     pub heartbeats: Vec<Expected>,
+    /// How it is watched, and watches itself.
+    pub self_watch: SelfWatch,
     /// The configuration that all this is of, and how it came into force.
     pub applied: Applied,
 }
@@ -95,6 +125,7 @@ impl Live {
             version: 0,
             places: HashMap::new(),
             heartbeats: Vec::new(),
+            self_watch: SelfWatch::default(),
             applied: Applied::default(),
         }
     }

@@ -39,6 +39,7 @@ impl Hub {
             version,
             places: live.places.clone(),
             heartbeats: live.heartbeats.clone(),
+            self_watch: live.self_watch.clone(),
             applied: live.applied.clone(),
         });
     }

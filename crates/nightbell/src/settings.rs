@@ -50,6 +50,10 @@ impl Files {
     /// # Errors
     /// When one cannot be read or is wrong; all that is wrong is told.
     pub fn load(&self, registry: &Registry) -> Result<Settings, ConfigError> {
+        self.read(registry)?.with_canaries_that_are_there()
+    }
+
+    fn read(&self, registry: &Registry) -> Result<Settings, ConfigError> {
         let environment = environment();
         // a variable that is set to nothing is as good as none
         let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
@@ -233,6 +237,20 @@ impl Settings {
     /// The `alertmanager.yml` that the routing is from, without secrets.
     pub fn alertmanager(&self) -> Option<&str> {
         self.routing.as_ref().unwrap_or(&self.config).alertmanager.as_deref()
+    }
+
+    /// Receivers may be defined in the other file, so this is looked at when both are read.
+    fn with_canaries_that_are_there(self) -> Result<Self, ConfigError> {
+        let known = &self.rules.receivers;
+        let all = self.config.self_watch.canary.iter().enumerate();
+        let unknown = all.filter(|(_, name)| !known.contains_key(*name)).map(|(n, name)| Problem {
+            level: Level::Error,
+            origin: self.config.origin_of(&format!("self_watch.canary[{n}]")),
+            path: format!("self_watch.canary[{n}]"),
+            message: format!("there is no receiver {name:?}"),
+        });
+        let unknown: Vec<Problem> = unknown.collect();
+        if unknown.is_empty() { Ok(self) } else { Err(ConfigError::Invalid(Invalid(unknown))) }
     }
 
     /// A configuration of the history, with the secrets that it refers to.

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use model::matcher::{self, Matcher, Matchers};
 use model::time::span;
 use model::{Action, NewEvent, Severity, Time};
 use schemars::JsonSchema;
 use sdk::{Facts, Refusal, Request, Source};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The label that names the integration.
 const NAME_LABEL: &str = "heartbeat";
@@ -49,6 +50,17 @@ pub struct HeartbeatSettings {
     pub severity: Level,
     /// What is said when no beat comes; by default that the heartbeat is overdue.
     pub title: Option<String>,
+    /// Matchers of alerts that are beats, too, wherever they come in: `['alertname="Watchdog"']` for the alert
+    /// that always fires in Prometheus. All of them must match; none: only requests to the integration are beats.
+    #[serde(default, deserialize_with = "matchers")]
+    #[schemars(with = "Vec<String>")]
+    pub alerts: Matchers,
+}
+
+fn matchers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Matchers, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let all: Result<Vec<Matcher>, _> = texts.iter().map(|text| matcher::parse(text)).collect();
+    all.map(Matchers).map_err(serde::de::Error::custom)
 }
 
 /// How bad it is, as settings have it.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use config::{Config, Integration};
 use connectors::sources::heartbeat::HeartbeatSettings;
 use flow::driver::Retention;
-use flow::live::{Expected, Live};
+use flow::live::{Expected, Live, Ping, SelfWatch};
 use sdk::{Registry, Secret};
 use server::{Exposed, Options, Version};
 use store::Location;
@@ -25,7 +25,22 @@ const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub fn live(settings: &Settings, kinds: &Registry) -> Result<Live> {
     let integrations = settings.config.integrations.values();
     let heartbeats = integrations.filter(|it| it.kind == HEARTBEAT).map(expected).collect::<Result<_>>()?;
-    Live::new(settings.rules.clone(), heartbeats, kinds).map_err(|error| anyhow!("{error}"))
+    let live = Live::new(settings.rules.clone(), heartbeats, kinds).map_err(|error| anyhow!("{error}"))?;
+    Ok(Live { self_watch: self_watch(&settings.config.self_watch), ..live })
+}
+
+fn self_watch(section: &config::SelfWatch) -> SelfWatch {
+    let ping = section.ping_url.clone().map(|url| Ping {
+        url,
+        every: section.ping_every,
+        overdue_after: section.overdue_after,
+    });
+    SelfWatch {
+        ping,
+        canary: section.canary.clone(),
+        canary_every: section.canary_every,
+        canary_within: section.canary_within,
+    }
 }
 
 fn expected(integration: &Integration) -> Result<Expected> {
@@ -38,6 +53,7 @@ fn expected(integration: &Integration) -> Result<Expected> {
         labels: settings.labels.into_iter().collect(),
         severity: settings.severity.into(),
         title: settings.title.unwrap_or_default(),
+        alerts: settings.alerts,
     })
 }
 

@@ -97,6 +97,16 @@ impl Counted {
         let attempts = counters.attempts.all().into_iter().map(split).collect();
         let help = "Tries to deliver, by kind of destination and outcome";
         self.add(MetricType::Counter, "delivery_attempts", help, attempts);
+        let help = "Pings of the self-watch, by outcome";
+        self.family("self_watch_pings", help, "outcome", &counters.pings);
+        let split = |(name, count): (String, u64)| {
+            let (destination, outcome) = name.rsplit_once('/').unwrap_or((&name, ""));
+            let labels = vec![("destination", destination.to_owned()), ("outcome", outcome.to_owned())];
+            (labels, count as f64)
+        };
+        let canaries = counters.canaries.all().into_iter().map(split).collect();
+        let help = "Test messages of the self-watch, by destination and outcome";
+        self.add(MetricType::Counter, "canaries", help, canaries);
         let seconds = |(kind, micros): (String, u64)| (vec![("kind", kind)], micros as f64 / 1e6);
         let took = counters.attempt_micros.all().into_iter().map(seconds).collect();
         let help = "Time that tries to deliver took, by kind of destination";

@@ -239,6 +239,7 @@ impl Stage {
 
 fn heartbeat() -> Expected {
     Expected {
+        alerts: Default::default(),
         name: "backup".into(),
         every: Duration::from_secs(3600),
         grace: Duration::from_secs(60),
