@@ -19,7 +19,9 @@ pub fn reference_markdown(registry: &Registry) -> String {
 
 /// The page of all kinds of destinations.
 pub fn destinations_markdown(registry: &Registry) -> String {
-    page("Destinations", "Places that can be told something, by kind.", registry.destinations())
+    let about =
+        "Places that can be told something, by kind. [Templates](../templates.md) are explained apart.";
+    page("Destinations", about, registry.destinations())
 }
 
 /// The page of all kinds of sources.
@@ -104,8 +106,10 @@ fn rows(text: &mut String, prefix: &str, schema: &Value, properties: &Map<String
 /// The table that a setting is, or may be.
 fn table_in(schema: &Value) -> Option<(&Value, &Map<String, Value>)> {
     let branches = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
-    let mut all = std::iter::once(schema).chain(branches);
-    all.find_map(|schema| Some((schema, schema.get("properties")?.as_object()?)))
+    let all = std::iter::once(schema).chain(branches);
+    // the table that a template may be is told of once for all of them
+    all.filter(|schema| schema.get("format").is_none_or(|format| format != "template"))
+        .find_map(|schema| Some((schema, schema.get("properties")?.as_object()?)))
 }
 
 /// What must be there first, the rest by name.
