@@ -6,6 +6,7 @@ use flow::driver::Act;
 use model::flap::{Flapping, OnFlapping};
 use model::receiver::Manners;
 use model::route::{GroupBy, Route};
+use model::storm::StormRule;
 use model::{Id, Rules};
 use rand::Rng;
 
@@ -76,6 +77,11 @@ fn rules(seed: u64) -> Rules {
             calm_after: Duration::from_secs(100),
             policy: OnFlapping::ALL[(seed % 5) as usize],
         };
+    }
+    if seed % 11 < 3 {
+        let seconds = Duration::from_secs;
+        let (within, gather, again_after) = (seconds(60), seconds(5), seconds(40));
+        rules.storms.all = StormRule { messages: 3, within, gather, again_after, over_after: seconds(100) };
     }
     let manners = Manners {
         concurrency: 2,

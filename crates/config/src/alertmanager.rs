@@ -90,7 +90,10 @@ pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<P
         None => reader.error(&document.origin, &path, "no routes provided"),
     }
     if let Some(templates) = fields.get("templates") {
-        refuse_templates(&mut reader, templates);
+        let files = reader.texts(templates, &Path::of(&["templates"]));
+        let mut section = Node::table(&templates.origin);
+        section.set("files", list(&templates.origin, files));
+        root.set("templates", section);
     }
     let receivers = fields.get("receivers").map(|list| reader.receivers(list, &global));
     receivers.into_iter().for_each(|receivers| root.set("receivers", receivers));
@@ -112,14 +115,6 @@ fn outbound(origin: &crate::problem::Origin) -> Node {
     let mut outbound = Node::table(origin);
     outbound.set("allow", list(origin, networks.to_vec()));
     outbound
-}
-
-fn refuse_templates(reader: &mut Reader, templates: &yaml::Yaml) {
-    let path = Path::of(&["templates"]);
-    for (n, name) in reader.texts(templates, &path).into_iter().enumerate() {
-        let message = "Go templates are not understood yet; Nightbell has words of its own for messages";
-        reader.error(&name.origin, &path.index(n), message);
-    }
 }
 
 /// A list of texts as a node.

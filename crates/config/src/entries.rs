@@ -5,14 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use model::flap::OnFlapping;
-use model::receiver::Manners;
+use model::receiver::{Audience, Manners};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::limits::MAX_CONCURRENCY;
-use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, some_time};
+use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, Traces, some_time};
+use crate::storms::Storms;
+use crate::templates::Templates;
 
 // Only the schema is made of this as a whole. It is read section by section, so that everything that is
 // wrong is told at once.
@@ -33,6 +35,12 @@ pub(crate) struct File {
     pub(crate) incidents: Incidents,
     /// How the hub is watched, and watches itself.
     pub(crate) self_watch: SelfWatch,
+    /// When a receiver is sent so much that its people get summaries.
+    pub(crate) storm: Storms,
+    /// Where the traces of incidents go.
+    pub(crate) traces: Traces,
+    /// Files of templates that settings may use by name.
+    pub(crate) templates: Templates,
     /// What the hub writes about itself.
     pub(crate) log: Log,
     /// The routing tree: who is told what and when.
@@ -116,6 +124,11 @@ pub(crate) struct InhibitEntry {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MannersEntry {
+    /// Who reads it: `people`, who get summaries in a storm, or `machines`, which get everything. Without it,
+    /// as is usual for the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("enum" = ["people", "machines"]))]
+    pub(crate) audience: Option<Audience>,
     /// Whether it is told when something is over.
     pub(crate) send_resolved: bool,
     /// Whether it is told when somebody has taken an incident.
@@ -141,7 +154,8 @@ pub(crate) struct MannersEntry {
 }
 
 /// The keys of [`MannersEntry`]: what is split off from the settings of a kind.
-pub(crate) const MANNERS: [&str; 7] = [
+pub(crate) const MANNERS: [&str; 8] = [
+    "audience",
     "send_resolved",
     "send_acknowledged",
     "max_alerts",
@@ -155,6 +169,7 @@ impl Default for MannersEntry {
     fn default() -> Self {
         let manners = Manners::default();
         MannersEntry {
+            audience: None,
             send_resolved: manners.send_resolved,
             send_acknowledged: manners.send_acknowledged,
             max_alerts: manners.max_alerts,
@@ -166,9 +181,12 @@ impl Default for MannersEntry {
     }
 }
 
-impl From<MannersEntry> for Manners {
-    fn from(entry: MannersEntry) -> Self {
+impl MannersEntry {
+    /// With the defaults of a kind.
+    pub(crate) fn for_kind(self, audience: Audience) -> Manners {
+        let entry = self;
         Manners {
+            audience: entry.audience.unwrap_or(audience),
             send_resolved: entry.send_resolved,
             send_acknowledged: entry.send_acknowledged,
             max_alerts: entry.max_alerts,

@@ -12,6 +12,7 @@ use crate::problem::{Problem, Problems};
 use crate::schema::{View, schema};
 use crate::secrets;
 use crate::show::section;
+use crate::templates;
 
 /// What the sections are for, to those who see them for the first time.
 const ABOUT: [(&str, &str); 7] = [
@@ -59,6 +60,7 @@ pub fn import_alertmanager(
     let view = View::whole(&schema);
     if let Some(folder) = into.and_then(|into| elsewhere(directory, into)) {
         secrets::move_references(&mut root, &view, &folder);
+        templates::move_patterns(&mut root, &folder);
     }
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let mut toml = format!("# The same as {}, written for Nightbell.\n", file.escape_debug());

@@ -35,6 +35,8 @@ mod schema;
 mod secrets;
 mod sections;
 mod show;
+mod storms;
+mod templates;
 mod unknown;
 mod yaml;
 
@@ -44,7 +46,7 @@ pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_
 pub use places::Integration;
 pub use problem::{Level, Origin, Problem};
 pub use schema::schema;
-pub use sections::{Database, Limits, Log, LogFormat, Retention, SelfWatch, Server};
+pub use sections::{Database, Limits, Log, LogFormat, Retention, SelfWatch, Server, TraceEncoding, Traces};
 pub use show::ShowAs;
 
 /// A full example of `nightbell.toml` with comments, for `config init` and the guide.

@@ -4,6 +4,10 @@
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a file that holds one secret. A certificate chain with its key fits.
 pub const MAX_SECRET_BYTES: u64 = 64 * 1024;
+/// Bytes of a file of templates. The largest that we know of has a tenth of it.
+pub const MAX_TEMPLATE_BYTES: u64 = 1024 * 1024;
+/// Files of templates altogether.
+pub const MAX_TEMPLATE_FILES: usize = 256;
 /// How deep values may be nested: twice the depth of the routing tree (a list and a table each), and some.
 pub const MAX_NESTING: usize = 160;
 /// Values of a YAML file after its aliases are followed: what keeps "a billion laughs" from being laughed.

@@ -20,9 +20,10 @@ use crate::read::read;
 use crate::rules::{self, Known, Tree};
 use crate::schema::{View, schema};
 use crate::secrets::{self, Reading, Surroundings};
-use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server};
+use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, Traces};
 use crate::show::{ShowAs, Shown};
-use crate::{alertmanager, from_toml, overlay, unknown};
+use crate::storms::Storms;
+use crate::{alertmanager, from_toml, overlay, templates, unknown};
 
 /// A checked configuration. No `Debug` output of it shows a secret.
 #[derive(Clone, Debug)]
@@ -37,6 +38,10 @@ pub struct Config {
     pub limits: Limits,
     /// How the hub is watched, and watches itself.
     pub self_watch: SelfWatch,
+    /// Where traces go.
+    pub traces: Traces,
+    /// What settings of destinations may refer to: templates by name.
+    pub templates: sdk::Surroundings,
     /// What the hub writes about itself.
     pub log: Log,
     /// Ways in, by name.
@@ -197,19 +202,24 @@ pub fn check(
     }
 }
 
+/// The tree of a file, and of an `alertmanager.yml` what may be shown of it.
+fn parse(source: Source<'_>, problems: &mut Problems) -> Option<(Node, Option<String>)> {
+    match source.format {
+        Format::Toml => Some((from_toml::parse(source.name, source.text, problems)?, None)),
+        Format::Alertmanager => {
+            let parsed = alertmanager::parse(source.name, source.text, problems)?;
+            Some((parsed.root, Some(parsed.shown)))
+        }
+    }
+}
+
 fn assemble(
     source: Source<'_>,
     among: &Surroundings,
     registry: &Registry,
     problems: &mut Problems,
 ) -> Option<Config> {
-    let (mut root, alertmanager) = match source.format {
-        Format::Toml => (from_toml::parse(source.name, source.text, problems)?, None),
-        Format::Alertmanager => {
-            let parsed = alertmanager::parse(source.name, source.text, problems)?;
-            (parsed.root, Some(parsed.shown))
-        }
-    };
+    let (mut root, alertmanager) = parse(source, problems)?;
     let schema = schema(registry);
     let view = View::whole(&schema);
     if among.reading == Reading::File {
@@ -220,7 +230,10 @@ fn assemble(
     secrets::redact(&mut shown, &view);
     let checked = among.reading != Reading::Rules;
     let failed = secrets::put_in(&mut root, &view, among, problems);
-    let mut places = Places { root: &root, registry, failed: &failed, checked, problems };
+    let directory = checked.then_some(among.directory.as_path());
+    let templates = templates::load(&root, directory, registry.built_in(), problems);
+    let mut places =
+        Places { root: &root, registry, templates: &templates, failed: &failed, checked, problems };
     let receivers = places.receivers();
     let integrations = places.integrations();
     let mut sections = Sections { root: &root, failed: &failed, problems };
@@ -230,12 +243,14 @@ fn assemble(
     let limits = sections.read("limits");
     let incidents: Option<Incidents> = sections.read("incidents");
     let self_watch = sections.read("self_watch");
+    let traces = sections.read("traces");
+    let storm: Option<Storms> = sections.read("storm");
     let log = sections.read("log");
     let intervals = rules::intervals(&root, problems);
     let inhibitions = rules::inhibitions(&root, problems);
     let route = route(Known::of(&root), problems);
     let urgent = incidents.as_ref().map(|it| rules::urgent(&root, &it.urgent, problems));
-    let (server, incidents) = (server?, incidents?);
+    let (server, incidents, storm) = (server?, incidents?, storm?);
     let rules = Rules {
         root: route?,
         receivers,
@@ -246,13 +261,14 @@ fn assemble(
         restart_grace: incidents.restart_grace,
         urgent: urgent.unwrap_or_default(),
         flapping: incidents.flapping.into(),
+        storms: storm.into(),
         external_url: server.external_url.clone(),
     };
     if let Err(bad) = rules.check() {
         problems.error(&root.origin, &Path::default(), bad.to_string());
     }
     let shown = Shown::new(shown, schema, among.directory.clone());
-    let (database, limits, self_watch, log) = (database?, limits?, self_watch?, log?);
+    let (database, limits, self_watch, traces, log) = (database?, limits?, self_watch?, traces?, log?);
     let warnings = Vec::new();
     let outbound = outbound?;
     Some(Config {
@@ -261,6 +277,8 @@ fn assemble(
         outbound,
         limits,
         self_watch,
+        traces,
+        templates,
         log,
         integrations,
         rules,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::receiver::{Manners, Place, Receiver};
-use sdk::{BadSettings, Registry};
+use model::receiver::{Place, Receiver};
+use sdk::{BadSettings, Registry, Surroundings};
 
 use crate::entries::{MANNERS, MannersEntry};
 use crate::nearest::hint;
@@ -38,6 +38,8 @@ impl fmt::Debug for Integration {
 pub(crate) struct Places<'a> {
     pub(crate) root: &'a Node,
     pub(crate) registry: &'a Registry,
+    /// What settings may refer to.
+    pub(crate) templates: &'a Surroundings,
     /// Secrets that could not be had; what they belong to cannot be checked.
     pub(crate) failed: &'a [Path],
     /// Whether kinds look at their settings: not when secrets are left out.
@@ -93,11 +95,20 @@ impl Places<'_> {
         if self.failed.iter().any(|failed| failed.0.starts_with(&path.0)) {
             return None;
         }
-        if let Some(bad) = self.checked.then(|| self.registry.ready(kind, json.clone()).err()).flatten() {
+        if let Some(bad) = self
+            .checked
+            .then(|| self.registry.ready_within(kind, json.clone(), self.templates).err())
+            .flatten()
+        {
             self.tell(&settings, path, &bad);
             return None;
         }
-        Some(Place { id, kind: kind.to_owned(), settings: json, manners: Manners::from(manners?) })
+        Some(Place {
+            id,
+            kind: kind.to_owned(),
+            settings: json,
+            manners: manners?.for_kind(self.registry.audience(kind)),
+        })
     }
 
     /// All ways in.

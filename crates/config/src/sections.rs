@@ -1,6 +1,7 @@
 //! The sections of `nightbell.toml` that say how the hub runs. What is written here is the contract that
 //! users read: the schema, the defaults in `config show` and the check for unknown keys follow from it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where people and other systems reach this hub, such as `https://bell.example.org/nightbell`. Links
     /// in messages begin with it; without it they have none.
-    #[serde(deserialize_with = "external_url")]
+    #[serde(deserialize_with = "base_url")]
     #[schemars(with = "String")]
     pub external_url: String,
     /// The path under which the hub serves, such as `/nightbell`. When it is empty, it is the path of
@@ -268,6 +269,56 @@ impl Default for SelfWatch {
     }
 }
 
+/// Where the traces of incidents go, to be seen beside those of other programs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traces {
+    /// The base URL of a collector of OpenTelemetry's protocol over HTTP, such as `http://localhost:4318`;
+    /// `/v1/traces` is added. Without it none go anywhere.
+    #[serde(deserialize_with = "base_url")]
+    #[schemars(with = "String")]
+    pub endpoint: String,
+    /// How they are written.
+    pub encoding: TraceEncoding,
+    /// Headers to send along, such as the key of a service. Their values count as secret.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Secret>,
+    /// The share of all incidents that is traced, 0 to 1.
+    #[serde(deserialize_with = "share")]
+    #[schemars(range(min = 0, max = 1))]
+    pub sample: f64,
+}
+
+/// How traces are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceEncoding {
+    /// As Protocol Buffers, which every collector reads.
+    #[default]
+    Protobuf,
+    /// As JSON.
+    Json,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Traces {
+            endpoint: String::new(),
+            encoding: TraceEncoding::default(),
+            headers: BTreeMap::new(),
+            sample: 1.0,
+        }
+    }
+}
+
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let share = f64::deserialize(deserializer)?;
+    match (0.0..=1.0).contains(&share) {
+        true => Ok(share),
+        false => Err(serde::de::Error::custom(format!("{share} is not from 0 to 1"))),
+    }
+}
+
 /// What the hub writes about itself, to standard error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -312,14 +363,14 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
 }
 
 /// Without the slash at the end.
-fn external_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
         return Ok(text);
     }
     let url = sdk::http::parse_url(&text).map_err(serde::de::Error::custom)?;
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        return Err(serde::de::Error::custom("a base of links has no user, no `?` and no `#`"));
+        return Err(serde::de::Error::custom("a base of URLs has no user, no `?` and no `#`"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

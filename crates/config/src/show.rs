@@ -11,7 +11,7 @@ use crate::node::{Node, Value};
 use crate::path::{Path, Step};
 use crate::problem::Origin;
 use crate::schema::View;
-use crate::secrets;
+use crate::{secrets, templates};
 
 /// In which form a configuration is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Shown {
 
     fn as_kept(&self, mut root: Node) -> String {
         secrets::move_references(&mut root, &View::whole(&self.schema), &self.directory);
+        templates::move_patterns(&mut root, &self.directory);
         if let Some(mut database) = root.take("database") {
             if let Some(folder) = database.get("data_dir").and_then(Node::as_text) {
                 let whole = self.directory.join(folder).display().to_string();
@@ -78,7 +79,18 @@ impl Shown {
     fn filled(&self) -> Node {
         let view = View::whole(&self.schema);
         let mut root = self.root.clone();
-        for section in ["server", "database", "outbound", "limits", "incidents", "self_watch", "log"] {
+        for section in [
+            "server",
+            "database",
+            "outbound",
+            "limits",
+            "incidents",
+            "self_watch",
+            "storm",
+            "traces",
+            "templates",
+            "log",
+        ] {
             let mut node = root.take(section).unwrap_or(Node::table(&Origin::Default));
             let by_url = section == "database" && node.get("url").is_some();
             fill(&mut node, &view.key(section, None));

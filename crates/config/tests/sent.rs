@@ -137,6 +137,7 @@ fn message(webhook: &Value, receiver: &str) -> Message {
             ends_at: time(&alert["endsAt"]).filter(|_| is_over),
             link: alert["generatorURL"].as_str().unwrap().to_owned(),
             acknowledged_by: None,
+            flapping: None,
         }
     };
     let alerts: Vec<Alert> = webhook["alerts"].as_array().unwrap().iter().enumerate().map(alert).collect();
@@ -152,6 +153,7 @@ fn message(webhook: &Value, receiver: &str) -> Message {
         external_url: webhook["externalURL"].as_str().unwrap().to_owned(),
         alerts,
         truncated: 0,
+        storm: None,
         at: Time::from_seconds(1_769_860_800),
     })
 }

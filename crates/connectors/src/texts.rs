@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use sdk::Secret;
+use sdk::http::parse_url;
 use sdk::secret::{REDACTED, SCHEMA_MARK};
+use sdk::{Message, Secret};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -56,6 +57,65 @@ impl JsonSchema for SecretText {
         schema.insert("format".to_owned(), "password".into());
         schema.insert(SCHEMA_MARK.to_owned(), true.into());
         schema
+    }
+}
+
+/// A URL that counts as secret: as it is written, whatever signs are in it, or `{ go = "…" }` where it depends on
+/// the message.
+#[derive(Debug)]
+pub enum SecretUrl {
+    /// Always the same.
+    Fixed(Secret),
+    /// Worked out for each message.
+    Made(SecretText),
+}
+
+impl SecretUrl {
+    /// Whether it can be used, as far as that can be said before there is a message.
+    ///
+    /// # Errors
+    /// In words that begin with the field.
+    pub fn check(&self, field: &str) -> Result<(), String> {
+        match self {
+            SecretUrl::Fixed(url) => {
+                parse_url(url.expose()).map(drop).map_err(|bad| format!("{field}: {bad}"))
+            }
+            SecretUrl::Made(_) => Ok(()),
+        }
+    }
+
+    /// The URL for a message. Who sends there hides it in the answer ([`sdk::Answer::hiding`]).
+    ///
+    /// # Errors
+    /// As [`SecretText::say`].
+    pub fn say(&self, field: &str, message: &Message) -> Result<Secret, String> {
+        match self {
+            SecretUrl::Fixed(url) => Ok(url.clone()),
+            SecretUrl::Made(template) => template.say(field, &Words::of(message)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(SecretUrl::Fixed(Secret::new(text))),
+            made => SecretText::deserialize(made).map(SecretUrl::Made).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for SecretUrl {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretUrl".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretText::json_schema(generator)
     }
 }
 

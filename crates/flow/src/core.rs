@@ -12,6 +12,7 @@ use store::{Result, Tx};
 use crate::counters::Counters;
 use crate::live::Live;
 use crate::rooms::Rooms;
+use crate::trace::Traces;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
 pub struct Core {
@@ -29,6 +30,8 @@ pub struct Core {
     pub rooms: Rooms,
     /// What has been done.
     pub counters: Counters,
+    /// The same as spans, for those who want to see it.
+    pub traces: Traces,
 }
 
 impl Core {
@@ -44,6 +47,7 @@ impl Core {
             rang_at: AtomicI64::new(0),
             rooms: Rooms::default(),
             counters: Counters::default(),
+            traces: Traces::default(),
         }
     }
 

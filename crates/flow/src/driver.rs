@@ -140,7 +140,8 @@ impl Hub {
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
         tracker.spawn(recorder::run(core.clone(), store.clone(), to_record, notes.downgrade()));
         let (way_out, tasks) = (http.clone(), tracker.clone());
-        let service = Service { core, store, clock, http: way_out, inbox, tracker: tasks, notes, records, stop };
+        let service =
+            Service { core, store, clock, http: way_out, inbox, tracker: tasks, notes, records, stop };
         tracker.spawn(service.run(inbox_of_notes));
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
@@ -296,6 +297,13 @@ impl Hub {
         // the steps look by themselves soon enough, unless something is due before that
         if done.due.is_some_and(|due| due.0 < self.looks_at.load(Ordering::SeqCst)) {
             self.bell.notify_one();
+        }
+        if self.core.traces.are_wanted() {
+            let now = self.clock.now();
+            for it in &done.moved {
+                let is_new = it.before.is_none();
+                self.core.traces.changed(&it.after, is_new, &it.changes, done.at.unwrap_or(now), now);
+            }
         }
         if self.updates.receiver_count() > 0 {
             for it in done.moved {

@@ -32,6 +32,8 @@ pub struct Done {
     pub rung: Vec<String>,
     /// Incidents that have moved, for live updates.
     pub moved: Vec<Moved>,
+    /// Which time it was when it ran.
+    pub at: Option<Time>,
     /// When the steps have to look because of this; nothing: whenever they do anyway.
     pub due: Option<Time>,
 }
@@ -86,7 +88,7 @@ pub fn arrive(core: &Core, new: Vec<NewEvent>, now: Time) -> Arrivals {
 /// When the database is gone or full: then nothing of this is kept.
 pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Result<(Vec<Accepted>, Done)> {
     tx.lock_flow()?;
-    let mut done = Done::default();
+    let mut done = Done { at: Some(now), ..Done::default() };
     core.plans_at(now);
     let back = beats_among(core, tx, &arrivals, now)?;
     let (judged, moved) = apply_events(core, tx, arrivals.0, now)?;
@@ -179,7 +181,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
         store::rules::set_clocks_back(tx, back)?;
     }
     core.runs_at(now);
-    let mut done = Done::default();
+    let mut done = Done { at: Some(now), ..Done::default() };
     let passed = detect::pass_deadlines(core, tx, now)?;
     let waiting = store::events::waiting(tx, EVENTS_PER_TICK)?;
     if passed.len() as i64 >= detect::DEADLINES_PER_TICK || waiting.len() as i64 == EVENTS_PER_TICK {
@@ -192,6 +194,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     let judged = take(core, tx, missed.into_iter().map(arriving).collect(), &mut done, now)?;
     store::events::insert(tx, &judged)?;
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
+    done.told(tell::pass_storms(core, tx, now)?);
     Ok(done)
 }
 
@@ -203,7 +206,8 @@ const EVENTS_PER_TICK: i64 = 512;
 /// # Errors
 /// When the database is gone.
 pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
-    let mut due = [store::incidents::next_due(tx)?, store::groups::next_due(tx)?].into_iter().flatten().min();
+    let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
+    let mut due = [incidents, groups, store::storms::next_due(tx)?].into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

@@ -11,6 +11,7 @@
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
+//! * [`trace`] is what the flow did as spans, for those who look at many programs at once.
 //! * [`stage`] is a node whose clock somebody else holds, and [`replay`] tells on two of them what other rules
 //!   would have told.
 //! * [`reload`] puts other rules in force. [`driver`] runs all of it; [`core`] is what all of it shares.
@@ -36,6 +37,7 @@ pub mod self_watch;
 pub mod stage;
 pub mod standing;
 pub mod tell;
+pub mod trace;
 pub mod verbs;
 
 pub use crate::clock::{Clock, SystemClock};

@@ -8,8 +8,8 @@ use model::matcher::Matchers;
 use model::receiver::Place;
 use model::rules::BadRules;
 use model::{Labels, Rules, Severity, Time};
-use sdk::Secret;
 use sdk::registry::{BadSettings, Ready, Registry};
+use sdk::{Secret, Surroundings};
 use store::Tx;
 use store::rules::Applied;
 
@@ -105,11 +105,24 @@ impl Live {
     /// # Errors
     /// When the rules do not hang together or a destination's settings do not fit its kind.
     pub fn new(rules: Rules, heartbeats: Vec<Expected>, registry: &Registry) -> Result<Self, BadLive> {
+        Live::within(registry.built_in(), rules, heartbeats, registry)
+    }
+
+    /// The same with settings that refer to what is around them.
+    ///
+    /// # Errors
+    /// As [`Live::new`].
+    pub fn within(
+        surroundings: &Surroundings,
+        rules: Rules,
+        heartbeats: Vec<Expected>,
+        registry: &Registry,
+    ) -> Result<Self, BadLive> {
         rules.check()?;
         let mut places = HashMap::new();
         for receiver in rules.receivers.values() {
             for place in &receiver.destinations {
-                let ready = registry.ready(&place.kind, place.settings.clone());
+                let ready = registry.ready_within(&place.kind, place.settings.clone(), surroundings);
                 let ready = ready.map_err(|error| BadLive::Settings { place: place.id.clone(), error })?;
                 let live = LivePlace { place: place.clone(), receiver: receiver.name.clone(), ready };
                 places.insert(place.id.clone(), live);

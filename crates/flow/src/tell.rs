@@ -7,6 +7,7 @@ use model::delivery::{Delivery, DeliveryState};
 use model::group::{Group, Hold, Member, Told};
 use model::incident::{Change, ChangeKind, State};
 use model::notification::{Alert, Reason};
+use model::receiver::Audience;
 use model::{Id, Incident, Notification, Route, Time};
 use store::groups::{GroupRow, MemberChange, MemberRow};
 use store::ledger::Line;
@@ -17,13 +18,16 @@ use crate::deliver::desk::lease;
 use crate::incident::line;
 use crate::live::{Live, LivePlace};
 use say::{Shown, notification, refusal, wants};
+use storm::Weather;
 
 mod begun;
 mod due;
 mod say;
+mod storm;
 
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
+pub(crate) use storm::pass as pass_storms;
 
 /// Everything that one run writes.
 #[derive(Default)]
@@ -34,6 +38,7 @@ struct Plan {
     clocks: Vec<(Id, Group, Option<Time>)>,
     ended: Vec<Id>,
     lines: Vec<Line>,
+    weather: Weather,
 }
 
 /// What a run of [`tick`] led to.
@@ -63,7 +68,7 @@ fn tell_all(
     let newest = store::rules::newest(tx)?;
     rejoin(core, tx, &live, newest, due, members, now)?;
     let holds = Holds::find(core, tx, &live, members, now)?;
-    let mut plan = Plan::default();
+    let mut plan = Plan { weather: Weather::find(tx, &live, due)?, ..Plan::default() };
     for (group, members) in due.iter().zip(members) {
         match live.rules.route(&group.route, &group.receiver) {
             Some(route) => tell(core, &live, route, group, members, &holds, &mut plan, now),
@@ -76,7 +81,8 @@ fn tell_all(
     let handed = hand_over(core, tx, &live, &mut plan, now)?;
     write_groups(tx, &plan)?;
     write(tx, &plan)?;
-    let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).min();
+    plan.weather.write(tx)?;
+    let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).chain(plan.weather.due()).min();
     let (handed, mut rung) = split(plan.deliveries, &handed);
     rung.sort_unstable();
     rung.dedup();
@@ -234,13 +240,12 @@ fn tell(
     if flush.told.iter().all(Option::is_none) {
         plan.ended.push(group.id);
     }
-    let before = plan.deliveries.len();
+    let mut told = false;
     if let Some(reason) = flush.reason {
         let shown: Vec<Shown> = flush.shown.iter().map(|&n| Shown::of(&rows[n], &members[n])).collect();
-        deliver(core, live, group, reason, &shown, plan, now);
+        told = deliver(core, live, group, reason, &shown, plan, now);
     }
     // what nobody wanted to hear does not put off what they do
-    let told = plan.deliveries.len() > before;
     let told_at = if told { Some(now) } else { group.clock.told_at };
     let clock = Group { ticked_at: Some(now), told_at };
     let due_at = if told { flush.due_at } else { clock.due_after_silence(&members, &route.timing, now) };
@@ -294,7 +299,8 @@ fn end(core: &Core, live: &Live, group: &GroupRow, rows: &[MemberRow], plan: &mu
     plan.ended.push(group.id);
 }
 
-/// A delivery for each destination of the receiver that wants to hear of this.
+/// A delivery for each destination of the receiver that wants to hear of this; in a storm people are left to
+/// its summary. Says whether anybody is told.
 fn deliver(
     core: &Core,
     live: &Live,
@@ -303,7 +309,10 @@ fn deliver(
     shown: &[Shown<'_>],
     plan: &mut Plan,
     now: Time,
-) {
+) -> bool {
+    let before = plan.deliveries.len();
+    // one message, however many destinations it has
+    let mut storm = None;
     let places = live.rules.receivers.get(&group.receiver).map(|receiver| receiver.destinations.as_slice());
     for place in places.unwrap_or_default() {
         let wanted: Vec<Shown> = shown.iter().copied().filter(|it| wants(&place.manners, it)).collect();
@@ -315,12 +324,23 @@ fn deliver(
             }
             continue;
         }
+        if place.manners.audience == Audience::People {
+            let receiver = &group.receiver;
+            let since = *storm.get_or_insert_with(|| plan.weather.message(live, receiver, now));
+            if let Some(since) = since {
+                let held = wanted.iter().map(|it| (it.incident, it.news));
+                plan.lines.extend(plan.weather.hold(core, live, receiver, &place.id, since, held, now));
+                continue;
+            }
+        }
         let id = core.id(now);
         let notification = notification(live, group, id, reason, wanted, &place.manners, now);
         plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
         core.counters.planned.add(reason.name(), 1);
         plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
     }
+    // what a summary tells counts as told
+    plan.deliveries.len() > before || storm.flatten().is_some()
 }
 
 fn planned(id: Id, group: &GroupRow, destination: &str, reason: Reason, now: Time) -> Delivery {

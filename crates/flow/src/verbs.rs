@@ -30,7 +30,7 @@ pub fn act(
     let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
     let moved = apply_to(core, tx, vec![incident.clone()], input, now)?;
     let after = moved.first().map_or(incident, |it| it.after.clone());
-    let mut done = Done::default();
+    let mut done = Done { at: Some(now), ..Done::default() };
     place(core, tx, moved, None, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     Ok(Some((after, done)))

@@ -9,6 +9,7 @@
 //! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
 //! * [`silence`], [`inhibition`], [`time_interval`]: reasons not to tell.
 //! * [`receiver`]: who can be told; [`notification`]: what they are told, before it is rendered.
+//! * [`storm`]: when a receiver is sent more than its people could read.
 //! * [`rules`]: all of that as one value, as configured.
 //! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
@@ -35,6 +36,7 @@ pub mod rules;
 pub mod severity;
 pub mod silence;
 pub mod stack;
+pub mod storm;
 pub mod time;
 pub mod time_interval;
 

@@ -1,5 +1,7 @@
 //! Notifications: what a receiver is told, before it is rendered for a channel.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
@@ -26,6 +28,10 @@ pub enum Reason {
     Flapping,
     /// Something has stopped flapping.
     Calmed,
+    /// There are so many messages that people get this summary in their place.
+    Storm,
+    /// There are not so many messages any more.
+    StormOver,
     /// Nothing is new, but the repeat interval has passed.
     Repeat,
     /// Somebody asked for a test message.
@@ -43,6 +49,8 @@ impl Reason {
             Reason::Acknowledged => "acknowledged",
             Reason::Flapping => "flapping",
             Reason::Calmed => "calmed",
+            Reason::Storm => "storm",
+            Reason::StormOver => "storm_over",
             Reason::Repeat => "repeat",
             Reason::Test => "test",
         }
@@ -133,8 +141,69 @@ pub struct Notification {
     pub alerts: Vec<Alert>,
     /// How many more there were than fit.
     pub truncated: u64,
+    /// What it sums up, if it is a storm's summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormSummary>,
     /// When it was planned.
     pub at: Time,
+}
+
+/// What people were not told of one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StormSummary {
+    /// When the storm began.
+    pub since: Time,
+    /// Whether it is over.
+    pub over: bool,
+    /// Messages that this one stands for.
+    pub messages: u32,
+    /// Incidents that they were about.
+    pub incidents: u64,
+    /// How many there are of what, the most first.
+    pub by: Vec<StormCount>,
+}
+
+/// How many incidents of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StormCount {
+    /// Their label `alertname`; may be empty.
+    pub alertname: String,
+    /// How bad they are.
+    pub severity: Severity,
+    /// Their label `service`; may be empty.
+    pub service: String,
+    /// How many.
+    pub incidents: u64,
+    /// How many of them still fire.
+    pub firing: u64,
+}
+
+impl StormSummary {
+    /// The word for it.
+    pub fn mark(&self) -> &'static str {
+        if self.over { "STORM OVER" } else { "STORM" }
+    }
+}
+
+/// `240 alerts in 90 messages: DiskFull critical db 180, and others`
+impl fmt::Display for StormSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} alerts in {} messages", self.incidents, self.messages)?;
+        match self.by.as_slice() {
+            [] => Ok(()),
+            [all] => write!(f, ": {all}"),
+            [most, ..] => write!(f, ": {most}, and others"),
+        }
+    }
+}
+
+/// `DiskFull critical db 180`
+impl fmt::Display for StormCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [self.alertname.as_str(), self.severity.name(), self.service.as_str()];
+        words.iter().filter(|word| !word.is_empty()).try_for_each(|word| write!(f, "{word} "))?;
+        write!(f, "{}", self.incidents)
+    }
 }
 
 impl Notification {

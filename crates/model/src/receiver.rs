@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A named receiver with its destinations, as configured.
 #[derive(Clone, Debug, Serialize)]
@@ -35,9 +35,22 @@ impl std::fmt::Debug for Place {
     }
 }
 
+/// Who reads what a destination is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    /// People, who can read only so much.
+    #[default]
+    People,
+    /// Programs, which want everything.
+    Machines,
+}
+
 /// What a destination wants to hear, and how it wants to be treated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Manners {
+    /// Who reads it: in a storm people get summaries, and machines everything.
+    pub audience: Audience,
     /// Tell it when something is over.
     pub send_resolved: bool,
     /// Tell it when somebody has taken an incident.
@@ -59,6 +72,7 @@ pub struct Manners {
 impl Default for Manners {
     fn default() -> Self {
         Manners {
+            audience: Audience::People,
             send_resolved: true,
             send_acknowledged: false,
             max_alerts: 0,

@@ -13,6 +13,7 @@ use crate::labels::Labels;
 use crate::matcher::Matchers;
 use crate::receiver::{Place, Receiver};
 use crate::route::Route;
+use crate::storm::StormRules;
 use crate::time::Time;
 use crate::time_interval::TimeInterval;
 
@@ -40,6 +41,8 @@ pub struct Rules {
     pub urgent: Matchers,
     /// When an incident flaps, and what is done then.
     pub flapping: Flapping,
+    /// When a receiver is sent so much that its people get summaries.
+    pub storms: StormRules,
     /// Where people reach this Nightbell; no slash at the end.
     pub external_url: String,
 }
@@ -83,6 +86,7 @@ impl Rules {
             restart_grace: Duration::ZERO,
             urgent: Matchers::default(),
             flapping: Flapping::default(),
+            storms: StormRules::default(),
             external_url: String::new(),
         }
     }
@@ -94,6 +98,7 @@ impl Rules {
         self.restart_grace = ours.restart_grace;
         self.urgent.clone_from(&ours.urgent);
         self.flapping = ours.flapping;
+        self.storms.clone_from(&ours.storms);
     }
 
     /// Whether everything that is referred to is there.

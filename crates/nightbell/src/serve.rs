@@ -3,6 +3,7 @@
 mod history;
 mod listen;
 mod reload;
+mod traces;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -112,7 +113,9 @@ async fn whole_life(
     let store = open(config).await?;
     let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(config.server.listen));
     let listener = listen.bind().await?;
-    let hub = start_flow(config, &settings, &kinds, store.clone()).await?;
+    let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
+    let hub = start_flow(config, &settings, &kinds, store.clone(), http.clone()).await?;
+    let traces = traces::start(&config.traces, &hub, http)?;
     let json = wishes.json;
     let reloader = Reloader::new(wishes, kinds.clone(), hub.clone(), &settings, logging);
     let app = App::new(Setup {
@@ -134,6 +137,9 @@ async fn whole_life(
     if !ended {
         let rest = "what is under way is taken up again after the next start";
         tracing::warn!("not everything ended within {}: {rest}", model::time::span::format(limit));
+    }
+    if let Some(traces) = traces {
+        traces.finish().await;
     }
     drop(hub);
     store.close();
@@ -178,7 +184,13 @@ async fn open(config: &Config) -> Result<Store> {
     })
 }
 
-async fn start_flow(config: &Config, settings: &Settings, kinds: &Registry, store: Store) -> Result<Hub> {
+async fn start_flow(
+    config: &Config,
+    settings: &Settings,
+    kinds: &Registry,
+    store: Store,
+    http: Http,
+) -> Result<Hub> {
     let mut live = wire::live(settings, kinds)?;
     let config_text = settings.as_kept();
     let before = store.read(|tx| {
@@ -188,7 +200,6 @@ async fn start_flow(config: &Config, settings: &Settings, kinds: &Registry, stor
     let before = before.await.context("reading the history")?.map(|kept| kept.applied.config);
     let summary = history::summary(&before.unwrap_or_default(), &config_text);
     live.applied = Applied { config: config_text, by: "start".to_owned(), summary, rolled_back_to: None };
-    let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
     let retention = wire::retention(&config.database.retention);
     Hub::start(store, live, http, Arc::new(SystemClock), retention).await.context("starting the flow")
 }

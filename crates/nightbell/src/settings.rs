@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use config::limits::MAX_FILE_BYTES;
 use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowAs, Source};
 use model::Rules;
-use sdk::Registry;
+use sdk::{Registry, Surroundings};
 use serde_json::{Map, Value};
 use server::ConfigFormat;
 
@@ -14,7 +14,7 @@ use server::ConfigFormat;
 /// stands behind a `nightbell.toml` whose routing is in an `alertmanager.yml`, where it is never used.
 const INBOX: &str = "\n[route]\nreceiver = \"default\"\n\n[[receivers.default.inbox]]\n";
 /// The sections that say who is told what and when.
-const ROUTING: [&str; 4] = ["route", "receivers", "inhibit", "time_intervals"];
+const ROUTING: [&str; 5] = ["route", "receivers", "inhibit", "time_intervals", "templates"];
 /// The setting that both files may have.
 const RESOLVE_TIMEOUT: &str = "resolve_timeout";
 
@@ -50,7 +50,7 @@ impl Files {
     /// # Errors
     /// When one cannot be read or is wrong; all that is wrong is told.
     pub fn load(&self, registry: &Registry) -> Result<Settings, ConfigError> {
-        self.read(registry)?.with_canaries_that_are_there()
+        self.read(registry)?.with_receivers_that_are_there()
     }
 
     fn read(&self, registry: &Registry) -> Result<Settings, ConfigError> {
@@ -240,14 +240,22 @@ impl Settings {
     }
 
     /// Receivers may be defined in the other file, so this is looked at when both are read.
-    fn with_canaries_that_are_there(self) -> Result<Self, ConfigError> {
+    /// What settings of destinations may refer to.
+    pub fn templates(&self) -> &Surroundings {
+        &self.routing.as_ref().unwrap_or(&self.config).templates
+    }
+
+    fn with_receivers_that_are_there(self) -> Result<Self, ConfigError> {
         let known = &self.rules.receivers;
-        let all = self.config.self_watch.canary.iter().enumerate();
-        let unknown = all.filter(|(_, name)| !known.contains_key(*name)).map(|(n, name)| Problem {
+        let canaries = self.config.self_watch.canary.iter().enumerate();
+        let canaries = canaries.map(|(n, name)| (name, format!("self_watch.canary[{n}]")));
+        let storms = self.rules.storms.receivers.keys().map(|name| (name, format!("storm.receivers.{name}")));
+        let unknown = canaries.chain(storms).filter(|(name, _)| !known.contains_key(*name));
+        let unknown = unknown.map(|(name, path)| Problem {
             level: Level::Error,
-            origin: self.config.origin_of(&format!("self_watch.canary[{n}]")),
-            path: format!("self_watch.canary[{n}]"),
+            origin: self.config.origin_of(&path),
             message: format!("there is no receiver {name:?}"),
+            path,
         });
         let unknown: Vec<Problem> = unknown.collect();
         if unknown.is_empty() { Ok(self) } else { Err(ConfigError::Invalid(Invalid(unknown))) }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use model::Time;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,9 @@ pub struct Facts {
 pub trait Destination: Send + Sync + 'static {
     /// What it says of itself.
     const FACTS: Facts;
+    /// Who reads it, unless the configuration says otherwise. Programs, and systems that put together by
+    /// themselves what belongs together, are machines.
+    const AUDIENCE: Audience = Audience::People;
     /// What it needs to know of each place of its kind; every field with a doc comment, which becomes the
     /// schema's description, and one example in the schema.
     type Settings: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use model::incident::State;
-use model::notification::{Alert, FlapCount, Notification, Reason};
+use model::notification::{Alert, FlapCount, Notification, Reason, StormSummary};
 use model::severity::Severity;
 use model::time::Time;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,7 @@ fn title(kind: MessageKind, notification: &Notification) -> String {
     let truncated = usize::try_from(notification.truncated).unwrap_or(usize::MAX);
     let total = notification.alerts.len().saturating_add(truncated);
     let mark = match kind {
+        _ if let Some(storm) = &notification.storm => return format!("[{}] {storm}", storm.mark()),
         MessageKind::Firing if notification.reason == Reason::Flapping => "FLAPPING".to_owned(),
         MessageKind::Firing if notification.reason == Reason::Calmed => format!("CALM, FIRING:{firing}"),
         MessageKind::Resolved if notification.reason == Reason::Calmed => "CALM, RESOLVED".to_owned(),
@@ -111,8 +112,18 @@ fn title(kind: MessageKind, notification: &Notification) -> String {
     format!("[{mark}] {first}{more}")
 }
 
+fn storm_body(storm: &StormSummary) -> String {
+    let now = if storm.over { "It is over" } else { "Until it is over, there is no message for each" };
+    let mut text = format!("A storm of alerts since {}. {now}.\n", moment(storm.since));
+    for it in &storm.by {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{it} (firing: {})", it.firing);
+    }
+    text
+}
+
 fn body(notification: &Notification) -> String {
-    let mut text = String::new();
+    let mut text = notification.storm.as_ref().map(storm_body).unwrap_or_default();
     for alert in notification.alerts.iter().take(LISTED_ALERTS) {
         // writing to a String cannot fail
         let _ = writeln!(text, "{} {} — {}", mark(alert), alert.severity, alert.title);
@@ -231,6 +242,7 @@ mod tests {
             external_url: "https://bell.example".to_owned(),
             alerts,
             truncated,
+            storm: None,
             at: Time::from_seconds(1_794_657_600),
         }
     }

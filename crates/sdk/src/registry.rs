@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use model::NewEvent;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use serde_json::Value;
 
@@ -84,6 +85,7 @@ pub struct Kind<Make> {
 #[derive(Default)]
 pub struct Registry {
     destinations: BTreeMap<&'static str, Kind<MakeReady>>,
+    audiences: BTreeMap<&'static str, Audience>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
     surroundings: Surroundings,
 }
@@ -117,6 +119,7 @@ impl Registry {
             D::check(&settings).map_err(field_error).map_err(hide)?;
             Ok(Arc::new(WithSettings::<D> { settings, secrets }))
         });
+        self.audiences.insert(D::FACTS.kind, D::AUDIENCE);
         let kind = Kind { facts: D::FACTS, schema, make };
         assert!(self.destinations.insert(D::FACTS.kind, kind).is_none(), "two kinds named {}", D::FACTS.kind);
         self
@@ -145,6 +148,11 @@ impl Registry {
     /// The kinds of destinations: facts and settings schema, by name.
     pub fn destinations(&self) -> impl Iterator<Item = (&Facts, &Value)> {
         self.destinations.values().map(|kind| (&kind.facts, &kind.schema))
+    }
+
+    /// Who reads what destinations of a kind are told, unless the configuration says otherwise.
+    pub fn audience(&self, kind: &str) -> Audience {
+        self.audiences.get(kind).copied().unwrap_or_default()
     }
 
     /// The kinds of sources: facts and settings schema, by name.

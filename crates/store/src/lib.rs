@@ -21,6 +21,7 @@ pub mod retention;
 pub mod rules;
 pub mod silences;
 pub mod stats;
+pub mod storms;
 pub mod tokens;
 
 use std::path::{Path, PathBuf};

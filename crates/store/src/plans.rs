@@ -170,6 +170,8 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, |tx| crate::groups::of_incidents(tx, &[Id(1)])));
         all.extend(slow_steps(tx, |tx| crate::groups::members(tx, &[Id(1)])));
         all.extend(slow_steps(tx, |tx| crate::groups::count_members(tx, Id(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::storms::due(tx, Time(0), 50)));
+        all.extend(slow_steps(tx, |tx| crate::storms::held(tx, "x", 50)));
         Ok(all)
     });
     slow.extend(read.unwrap());
@@ -191,6 +193,7 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       ALTER TABLE rules DROP COLUMN summary; ALTER TABLE rules DROP COLUMN rolled_back_to; \
                       DROP INDEX incidents_flapping; ALTER TABLE incidents DROP COLUMN flap; \
                       ALTER TABLE incidents DROP COLUMN flapping; \
+                      DROP TABLE storms; DROP TABLE storm_incidents; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

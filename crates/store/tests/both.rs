@@ -77,6 +77,7 @@ fn delivery(id: i64, destination: &str, lane: i64) -> (Delivery, Notification) {
         external_url: String::new(),
         alerts: Vec::new(),
         truncated: 0,
+        storm: None,
         at: at(id),
     };
     (delivery, says)

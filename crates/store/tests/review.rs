@@ -45,6 +45,7 @@ fn delivery(id: i64) -> (Delivery, Notification) {
         external_url: String::new(),
         alerts: Vec::new(),
         truncated: 0,
+        storm: None,
         at: at(0),
     };
     (delivery, says)

@@ -1,7 +1,5 @@
 //! `email_configs`, and the server that mails go through.
 
-use std::rc::Rc;
-
 use super::global::Global;
 use super::list;
 use super::reader::{Fields, Keys, Reader, go_text};
@@ -108,16 +106,6 @@ impl Reader<'_> {
             implicit_tls: implicit_tls.or(global.implicit_tls),
             certificates: None,
         }
-    }
-
-    /// A text without templates of Go, for a field that is a template of ours.
-    pub(super) fn words(&mut self, yaml: &Rc<Yaml>, path: &Path) -> Option<Node> {
-        let node = self.static_text(Some(yaml), path)?;
-        if node.as_text().is_some_and(|text| text.contains("{%") || text.contains("{#")) {
-            self.error(&node.origin, path, "not understood yet: `{%` and `{#` mean something to Nightbell");
-            return None;
-        }
-        Some(node)
     }
 
     /// Which mails stand in one thread. Where Alertmanager makes none, those about the same trouble do.

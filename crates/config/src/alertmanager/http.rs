@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::list;
-use super::reader::{Fields, Keys, Reader, in_file};
+use super::reader::{Fields, Keys, Reader, go_text, in_file};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
@@ -341,6 +341,27 @@ impl Reader<'_> {
     /// A URL that may be in a file, as a setting.
     pub(super) fn url(&mut self, fields: &Fields<'_>, path: &Path, keys: (&str, &str)) -> Option<Node> {
         let here = self.static_text(fields.get(keys.0), &path.key(keys.0));
+        self.here_or_in_file(here, fields, path, keys)
+    }
+
+    /// The same where the URL may be a template, as that of webhooks.
+    pub(super) fn made_url(&mut self, fields: &Fields<'_>, path: &Path, keys: (&str, &str)) -> Option<Node> {
+        let here = self.filled(fields.get(keys.0), &path.key(keys.0));
+        // other braces than Go's stand for themselves
+        let here = here.map(|node| match node.as_text() {
+            Some(text) if text.contains("{{") => go_text(text, &node.origin),
+            _ => node,
+        });
+        self.here_or_in_file(here, fields, path, keys)
+    }
+
+    fn here_or_in_file(
+        &mut self,
+        here: Option<Node>,
+        fields: &Fields<'_>,
+        path: &Path,
+        keys: (&str, &str),
+    ) -> Option<Node> {
         let file = self.filled(fields.get(keys.1), &path.key(keys.1));
         if let (Some(here), Some(_)) = (&here, &file) {
             let message = format!("at most one of {} & {} must be configured", keys.0, keys.1);

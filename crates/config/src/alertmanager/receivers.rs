@@ -131,10 +131,8 @@ impl Reader<'_> {
         let mut place = Node::table(&yaml.origin);
         self.http(fields.get("http_config"), path, &global.http).put(&mut place);
         self.send_resolved(&mut place, yaml, path, true);
-        match self.url(&fields, path, ("url", "url_file")) {
+        match self.made_url(&fields, path, ("url", "url_file")) {
             Some(url) => place.set("url", url),
-            // a template was refused already
-            None if fields.get("url").is_some() => {}
             None => self.error(&yaml.origin, path, "one of url or url_file must be configured"),
         }
         if let Some(payload) = fields.get("payload") {

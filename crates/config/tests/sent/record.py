@@ -103,13 +103,14 @@ def main():
                 seen.clear()
                 post(own, alerts)
                 settle(16)
-                cases[case] = sorted(seen, key=lambda it: (it["path"], it["headers"].get("authorization", ""), it["body"]))
+                by = lambda it: (it["path"], it["headers"].get("authorization", ""), it["body"])
+                cases[case] = sorted(seen, key=by)
         finally:
             process.terminate()
             process.wait()
             print(open(f"{folder}/log").read()[-3000:])
-    text = json.dumps(cases, indent=1, sort_keys=True, ensure_ascii=False).replace(f"127.0.0.1:{port}", "127.0.0.1:PORT")
-    (HERE / "sent.json").write_text(text + "\n")
+    text = json.dumps(cases, indent=1, sort_keys=True, ensure_ascii=False)
+    (HERE / "sent.json").write_text(text.replace(f"127.0.0.1:{port}", "127.0.0.1:PORT") + "\n")
 
 
 main()

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use model::delivery::{Outcome, answer_head};
 use model::limits::MAX_ANSWER_BYTES;
+use model::receiver::Audience;
 use rustix::process::{Pid, Signal, kill_process_group};
 use schemars::JsonSchema;
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
@@ -72,6 +73,7 @@ impl Destination for Exec {
         docs: "",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

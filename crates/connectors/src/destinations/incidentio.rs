@@ -1,6 +1,7 @@
 //! incident.io: alerts to one of its alert sources, in Alertmanager's shape.
 
 use model::delivery::Outcome;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::http::{HttpSettings, Outgoing};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
@@ -45,6 +46,7 @@ impl Destination for Incidentio {
         docs: "https://api-docs.incident.io/tag/Alert-Events-V2",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

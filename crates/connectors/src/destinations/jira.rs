@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::delivery::Outcome;
+use model::receiver::Audience;
 use reqwest::Method;
 use schemars::JsonSchema;
 use sdk::http::{HttpSettings, Response};
@@ -118,6 +119,7 @@ impl Destination for Jira {
         docs: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
         deduplicates: true,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use model::delivery::Outcome;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::{Answer, Context, Destination, Facts, Message};
 use serde::Deserialize;
@@ -34,6 +35,7 @@ impl Destination for Log {
         docs: "",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

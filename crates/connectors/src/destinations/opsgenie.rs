@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::delivery::Outcome;
 use model::incident::State;
+use model::receiver::Audience;
 use reqwest::Method;
 use schemars::JsonSchema;
 use sdk::http::HttpSettings;
@@ -111,6 +112,7 @@ impl Destination for Opsgenie {
         docs: "https://docs.opsgenie.com/docs/alert-api",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

@@ -6,6 +6,7 @@ use model::Time;
 use model::delivery::{Fault, Outcome};
 use model::incident::State;
 use model::notification::Alert;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Response};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
@@ -115,6 +116,7 @@ impl Destination for PagerDuty {
         docs: "https://developer.pagerduty.com/docs/send-alert-event",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

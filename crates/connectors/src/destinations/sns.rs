@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use model::Time;
 use model::delivery::{Fault, Outcome, answer_head};
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Outgoing, Response, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
@@ -90,6 +91,7 @@ impl Destination for Sns {
         docs: "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

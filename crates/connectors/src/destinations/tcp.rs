@@ -2,6 +2,7 @@
 
 use model::delivery::{Outcome, answer_head};
 use model::limits::MAX_ANSWER_BYTES;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::http::HttpError;
 use sdk::{Answer, Context, Destination, Facts, Message};
@@ -46,6 +47,7 @@ impl Destination for Tcp {
         docs: "",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::Time;
 use model::delivery::Outcome;
 use model::incident::State;
+use model::receiver::Audience;
 use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Response, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
@@ -86,6 +87,7 @@ impl Destination for VictorOps {
         docs: "https://help.victorops.com/knowledge-base/rest-endpoint-integration-guide/",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

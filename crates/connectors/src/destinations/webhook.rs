@@ -16,9 +16,10 @@ use model::Time;
 use model::delivery::Outcome;
 use model::incident::State;
 use model::notification::{Alert, Notification};
+use model::receiver::Audience;
 use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
-use sdk::http::{Credentials, HttpSettings, Outgoing, parse_url};
+use sdk::http::{Credentials, HttpSettings, Outgoing};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -26,7 +27,7 @@ use sha2::Sha256;
 
 use crate::shape;
 use crate::template::{Plain, Template, names_of};
-use crate::texts::Tree;
+use crate::texts::{SecretUrl, Tree};
 use crate::words::Words;
 
 /// Bytes that one alert takes in Alertmanager's shape, more or less.
@@ -44,8 +45,9 @@ pub struct Webhook;
     "signing_secret": "a-long-random-text",
 }))]
 pub struct Settings {
-    /// Where requests go. The whole of it counts as secret, since such URLs often hold a token.
-    url: Secret,
+    /// Where requests go. The whole of it counts as secret, since such URLs often hold a token. It stands as it is
+    /// written; `{ go = "…" }` is a template.
+    url: SecretUrl,
     /// The method of the request.
     #[serde(default)]
     method: Method,
@@ -117,10 +119,11 @@ impl Destination for Webhook {
         docs: "https://prometheus.io/docs/alerting/latest/configuration/#webhook_config",
         deduplicates: false,
     };
+    const AUDIENCE: Audience = Audience::Machines;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {
-        parse_url(settings.url.expose()).map_err(|error| format!("url: {error}"))?;
+        settings.url.check("url")?;
         let own = ["body", "payload"].into_iter().zip([settings.body.is_some(), settings.payload.is_some()]);
         if let Some((field, _)) = own.into_iter().find(|(_, given)| *given)
             && settings.format != Format::default()
@@ -156,9 +159,12 @@ impl Destination for Webhook {
             Method::Put => reqwest::Method::PUT,
             Method::Patch => reqwest::Method::PATCH,
         };
-        let url = settings.url.expose();
-        let request = Outgoing { url, method, headers, body, timeout: context.timeout };
-        Answer::from_http(context.http.with(&http).send(request).await, context.now)
+        let url = match settings.url.say("url", message) {
+            Ok(url) => url,
+            Err(reason) => return Answer::bare(Outcome::rejected(reason)),
+        };
+        let request = Outgoing { url: url.expose(), method, headers, body, timeout: context.timeout };
+        Answer::from_http(context.http.with(&http).send(request).await, context.now).hiding(&[url])
     }
 }
 

@@ -156,6 +156,8 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Acknowledged => "acknowledged",
         Reason::Flapping => "flapping",
         Reason::Calmed => "calm again",
+        Reason::Storm => "storm",
+        Reason::StormOver => "storm over",
         Reason::Test => "test",
     }
 }
@@ -231,6 +233,7 @@ fn sample(reason: Reason, alerts: &[(i64, State)]) -> Notification {
         external_url: "https://nightbell.example".to_owned(),
         alerts,
         truncated: 0,
+        storm: None,
         at,
     }
 }

@@ -79,6 +79,7 @@ fn notification(reason: Reason) -> Notification {
         external_url: "https://bell.example".to_owned(),
         alerts,
         truncated: if reason == Reason::Repeat { 3 } else { 0 },
+        storm: None,
         at: at(30),
     }
 }
@@ -140,6 +141,7 @@ pub fn arbitrary() -> impl Strategy<Value = Message> {
                 external_url: url,
                 alerts,
                 truncated,
+                storm: None,
                 at: Time(at),
             })
         },

@@ -47,6 +47,7 @@ fn recorded_messages() -> [Message; 3] {
             external_url: "http://am.example".to_owned(),
             alerts,
             truncated: 0,
+            storm: None,
             at: "2026-11-14T12:00:00Z".parse().unwrap(),
         })
     };

@@ -1,7 +1,7 @@
 //! Notes: how the parts of delivery talk to each other.
 
 use model::delivery::Delivery;
-use model::{Notification, Time};
+use model::{Id, Notification, Time};
 use sdk::Answer;
 
 /// What a claim found: deliveries with what they say, and when the next row is due.
@@ -37,4 +37,6 @@ pub struct Answered {
     pub began: Time,
     /// What came of it.
     pub answer: Answer,
+    /// Of the incidents that it told of, those that have a trace.
+    pub about: Vec<Id>,
 }

@@ -185,7 +185,7 @@ impl Service {
     }
 
     fn answered(&self, state: &mut State, answered: Answered) {
-        let Answered { delivery, began, answer } = answered;
+        let Answered { delivery, began, answer, about } = answered;
         let (live, now) = (self.core.live(), self.clock.now());
         let name = delivery.destination.clone();
         let desk = state.desks.entry(name.clone()).or_default();
@@ -196,6 +196,7 @@ impl Service {
         let tried = desk.answered(delivery, began, answer, &manners, rand::random(), now);
         self.core.counters.attempts.add(&format!("{kind}/{}", tried.attempt.outcome.name()), 1);
         self.core.counters.attempt_micros.add(kind, tried.attempt.latency_micros.unsigned_abs());
+        self.core.traces.tried(&tried, kind, about, now);
         let health = (desk.health().word(now) != before).then(|| desk.health().clone());
         self.record(state, Record::Try(Box::new(tried)));
         if let Some(health) = health {
@@ -290,6 +291,7 @@ impl Service {
             timeout: place.place.manners.timeout,
             destination: place.place.id.clone(),
         };
+        let about = self.core.traces.of(notification.alerts.iter().map(|alert| alert.incident));
         let (ready, notes) = (place.ready.clone(), self.notes.clone());
         self.tracker.spawn(async move {
             let message = Message::render(notification);
@@ -299,7 +301,7 @@ impl Service {
                 Ok(Err(_)) => Answer::bare(Outcome::rejected("the connector panicked: please report this")),
                 Err(_) => Answer::bare(Outcome::down(format!("no answer within {:?}", context.timeout))),
             };
-            let _ = notes.send(Note::Answered(Box::new(Answered { delivery, began: now, answer })));
+            let _ = notes.send(Note::Answered(Box::new(Answered { delivery, began: now, answer, about })));
         });
     }
 

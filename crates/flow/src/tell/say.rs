@@ -116,6 +116,7 @@ pub(super) fn notification(
         external_url: live.rules.external_url.clone(),
         truncated: (total - alerts.len()) as u64,
         alerts,
+        storm: None,
         at: now,
     }
 }

@@ -204,6 +204,7 @@ impl Past {
             external_url: String::new(),
             alerts,
             truncated: 0,
+            storm: None,
             at,
         };
         let delivery = Delivery {

@@ -25,7 +25,8 @@ const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub fn live(settings: &Settings, kinds: &Registry) -> Result<Live> {
     let integrations = settings.config.integrations.values();
     let heartbeats = integrations.filter(|it| it.kind == HEARTBEAT).map(expected).collect::<Result<_>>()?;
-    let live = Live::new(settings.rules.clone(), heartbeats, kinds).map_err(|error| anyhow!("{error}"))?;
+    let live = Live::within(settings.templates(), settings.rules.clone(), heartbeats, kinds);
+    let live = live.map_err(|error| anyhow!("{error}"))?;
     Ok(Live { self_watch: self_watch(&settings.config.self_watch), ..live })
 }
 
@@ -123,6 +124,7 @@ pub fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[database]", old.database != new.database),
         ("[outbound]", old.outbound != new.outbound),
         ("[limits]", old.limits != new.limits),
+        ("[traces]", old.traces != new.traces),
         ("log.format", old.log.format != new.log.format),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

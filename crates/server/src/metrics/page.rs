@@ -42,6 +42,7 @@ struct Rows {
     open: i64,
     acknowledged: i64,
     flapping: i64,
+    storms: Vec<String>,
     pending: i64,
     dead: i64,
     oldest: f64,
@@ -59,6 +60,7 @@ impl Rows {
             open,
             acknowledged,
             flapping: store::incidents::count_flapping(tx)?,
+            storms: store::storms::all(tx)?.into_iter().map(|(receiver, _)| receiver).collect(),
             pending,
             dead,
             oldest: oldest.map_or(0.0, |at| now.since(at).as_secs_f64()),
@@ -73,6 +75,8 @@ impl Counted {
     fn of(app: &App, rows: Option<&Rows>) -> Self {
         let mut all = Counted::default();
         all.flow(&app.hub.core.counters);
+        let dropped = app.hub.core.traces.dropped() as f64;
+        all.counter("trace_spans_dropped", "Spans of traces that nobody took away in time", dropped);
         all.store(app.hub.store.stats());
         let up = if rows.is_some() { 1.0 } else { 0.0 };
         all.gauge("database_up", "Whether the database answered when this page was made", up);
@@ -146,6 +150,8 @@ impl Counted {
         let incidents = by("state", [("open", rows.open), ("acknowledged", rows.acknowledged)]);
         self.add(MetricType::Gauge, "incidents", "Incidents that are active, by state", incidents);
         self.gauge("flapping_incidents", "Incidents that flap, whatever they are now", rows.flapping as f64);
+        let storms = rows.storms.iter().map(|receiver| (vec![("receiver", receiver.clone())], 1.0)).collect();
+        self.add(MetricType::Gauge, "storm", "Receivers whose people get summaries now", storms);
         let deliveries = by("state", [("pending", rows.pending), ("dead", rows.dead)]);
         self.add(MetricType::Gauge, "deliveries", "Deliveries that are pending or dead letters", deliveries);
         self.gauge(

@@ -139,6 +139,10 @@ words! {
         Flapping,
         /// Something has stopped flapping.
         Calmed,
+        /// There are so many messages that people get this summary in their place.
+        Storm,
+        /// There are not so many messages any more.
+        StormOver,
         /// Nothing is new, but the repeat interval has passed.
         Repeat,
         /// Somebody asked for a test message.
