@@ -66,6 +66,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("sns_no_key", "keys are not looked for elsewhere"),
     ("sns_role", "roles are not assumed"),
     ("email_cram", "CRAM-MD5"),
+    ("email_tls_version", "a latest version"),
     ("http_oauth2_jwt", "tokens in exchange for signed claims"),
     ("http_password_ref", "there is no secret manager"),
     ("http_proxy_socks", "proxies that speak SOCKS"),

@@ -11,7 +11,6 @@ mod guard;
 mod headers;
 mod oauth2;
 mod proxy;
-mod recent;
 mod settings;
 mod tls;
 mod transport;
@@ -28,10 +27,10 @@ pub use guard::{Guard, Network};
 pub use settings::{Credentials, HttpSettings};
 pub use tls::Tls;
 
+use crate::recent::Recent;
 use crate::secret::{Secret, hide};
 use guard::{ForbiddenName, GuardedNames};
 use oauth2::{Kept, Tokens};
-use recent::Recent;
 use transport::Transport;
 
 /// Redirects that are followed: 307 and 308, which keep method and body.

@@ -121,7 +121,7 @@ async fn a_password_does_not_go_out_in_the_clear() {
 
 #[tokio::test]
 async fn encryption_is_had_where_it_is_wanted() {
-    let trusted = |tls: &str| json!({"host": "localhost", "tls": tls, "ca_certificate": AUTHORITY});
+    let trusted = |tls: &str| json!({"host": "localhost", "tls": tls, "certificates": {"ca": AUTHORITY}});
     for tls in ["required", "opportunistic"] {
         let mut fields = trusted(tls);
         fields.as_object_mut().unwrap().extend(login().as_object().unwrap().clone());
@@ -142,11 +142,16 @@ async fn encryption_is_had_where_it_is_wanted() {
 #[tokio::test]
 async fn encryption_with_somebody_else_is_no_encryption() {
     // no certificate for this name, though it is the same machine
-    let (answer, said) = told(&[], json!({"tls": "required", "ca_certificate": AUTHORITY})).await;
+    let (answer, said) = told(&[], json!({"tls": "required", "certificates": {"ca": AUTHORITY}})).await;
     assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
     // not signed by anybody who is known
     let (answer, said) = told(&[], json!({"tls": "required", "host": "localhost"})).await;
     assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
+    // unless the name is another on purpose, or anybody will do
+    let other = json!({"tls": "required", "certificates": {"ca": AUTHORITY, "server_name": "localhost"}});
+    assert_eq!(told(&[], other).await.0.status, Some(250));
+    let anybody = json!({"tls": "required", "certificates": {"insecure_skip_verify": true}});
+    assert_eq!(told(&[], anybody).await.0.status, Some(250));
     // none at all
     let (answer, said) = told(&[("EHLO", "250 mail.example")], json!({"tls": "required"})).await;
     assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
@@ -163,7 +168,12 @@ fn settings_that_cannot_work_are_refused() {
     assert!(refusal(json!({"from": "nobody"})).starts_with("from: \"nobody\" is not an address like"));
     assert!(refusal(json!({"to": ["a@b.example", "x"]})).starts_with("to[1]: \"x\" is not an address"));
     assert_eq!(refusal(json!({"username": "x"})), "password: is needed for `username`");
-    assert!(refusal(json!({"ca_certificate": "x"})).starts_with("ca_certificate: "));
+    let certificates = |fields: Value| refusal(json!({"certificates": fields}));
+    assert_eq!(certificates(json!({"ca": "x"})), "certificates.ca: there is no certificate in it");
+    assert_eq!(certificates(json!({"cert": "x"})), "certificates.cert: needs a `key`");
+    assert_eq!(certificates(json!({"key": "x"})), "certificates.key: needs a `cert`");
+    let no_key = certificates(json!({"cert": AUTHORITY, "key": "x"}));
+    assert_eq!(no_key, "certificates.key: there is no private key without a password in it");
     assert!(
         refusal(json!({"subject": "{{ tittle }}"}))
             .starts_with("subject: there is no \"tittle\" here; known are")

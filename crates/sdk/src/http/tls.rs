@@ -13,7 +13,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::recent::Recent;
+use crate::recent::Recent;
 use crate::secret::Secret;
 
 /// How connections are encrypted. Nothing: as the system's authorities have it.

@@ -1,19 +1,22 @@
 //! Mail servers: what the settings say of one, and one talk with it. Shared by every kind that sends mail.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, Identity, TlsParameters,
+};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use model::delivery::{Outcome, answer_head};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::http::HttpError;
-use sdk::{Answer, Context, Secret};
+use sdk::{Answer, Context, Recent, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::template::{Plain, Template};
@@ -31,8 +34,9 @@ macro_rules! with_server {
             /// How the connection is encrypted.
             #[serde(default)]
             tls: $crate::destinations::email::server::Tls,
-            /// A certificate in PEM to trust besides the well-known ones: that of the server, or of who signed it.
-            ca_certificate: Option<String>,
+            /// Which certificates are taken and shown when the connection is encrypted.
+            #[serde(default)]
+            certificates: $crate::destinations::email::server::Certificates,
             /// The name to authenticate with.
             username: Option<String>,
             /// The password to authenticate with.
@@ -54,7 +58,7 @@ macro_rules! with_server {
                     host: &self.host,
                     port: self.port,
                     tls: self.tls,
-                    ca_certificate: self.ca_certificate.as_deref(),
+                    certificates: &self.certificates,
                     username: self.username.as_deref(),
                     password: self.password.as_ref(),
                     auth: self.auth,
@@ -76,7 +80,7 @@ pub(in crate::destinations) struct Server<'a> {
     pub(in crate::destinations) host: &'a str,
     pub(in crate::destinations) port: Option<u16>,
     pub(in crate::destinations) tls: Tls,
-    pub(in crate::destinations) ca_certificate: Option<&'a str>,
+    pub(in crate::destinations) certificates: &'a Certificates,
     pub(in crate::destinations) username: Option<&'a str>,
     pub(in crate::destinations) password: Option<&'a Secret>,
     pub(in crate::destinations) auth: Option<Auth>,
@@ -98,6 +102,70 @@ pub(in crate::destinations) enum Tls {
     /// Not.
     None,
 }
+
+/// Which certificates are taken and shown. Nothing: what the system's authorities have signed, and none.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::destinations) struct Certificates {
+    /// The authorities that the server's certificate must come from, as PEM, in place of the system's. Like the
+    /// other two, mostly given as `{ file = "…" }`.
+    ca: Option<Secret>,
+    /// The certificate, with its chain, that the hub shows, as PEM; needs `key`.
+    cert: Option<Secret>,
+    /// The key of that certificate, as PEM without a password.
+    key: Option<Secret>,
+    /// The name that the server's certificate must be for, in place of `host`.
+    server_name: Option<String>,
+    /// Whether any certificate is taken: then anybody on the way can read and answer.
+    insecure_skip_verify: bool,
+}
+
+impl Certificates {
+    /// What they come to with a host. The system's authorities are not read for every mail.
+    fn parameters(&self, host: &str) -> Result<TlsParameters, String> {
+        /// By host and certificates.
+        static BUILT: LazyLock<Recent<(String, Certificates), TlsParameters>> =
+            LazyLock::new(Recent::default);
+        BUILT.get_or(&(host.to_owned(), self.clone()), || self.build(host))
+    }
+
+    fn build(&self, host: &str) -> Result<TlsParameters, String> {
+        let name = self.server_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(host);
+        let mut builder = TlsParameters::builder(name.to_owned());
+        if let Some(pem) = &self.ca {
+            let pem = pem.expose();
+            // lettre takes a text without any certificate for an empty list
+            if !pem.contains(BEGIN_CERTIFICATE) {
+                return Err("certificates.ca: there is no certificate in it".to_owned());
+            }
+            let bad = |error| format!("certificates.ca: not a certificate in PEM: {error}");
+            builder = builder
+                .certificate_store(CertificateStore::None)
+                .add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(bad)?);
+        }
+        match (&self.cert, &self.key) {
+            (None, None) => {}
+            (Some(_), None) => return Err("certificates.cert: needs a `key`".to_owned()),
+            (None, Some(_)) => return Err("certificates.key: needs a `cert`".to_owned()),
+            (Some(cert), Some(key)) => {
+                if !cert.expose().contains(BEGIN_CERTIFICATE) {
+                    return Err("certificates.cert: there is no certificate in it".to_owned());
+                }
+                let own = Identity::from_pem(cert.expose().as_bytes(), key.expose().as_bytes());
+                let own =
+                    own.map_err(|_| "certificates.key: there is no private key without a password in it")?;
+                builder = builder.identify_with(own);
+            }
+        }
+        let builder = builder
+            .dangerous_accept_invalid_certs(self.insecure_skip_verify)
+            .dangerous_accept_invalid_hostnames(self.insecure_skip_verify);
+        builder.build().map_err(|error| format!("certificates: {error}"))
+    }
+}
+
+/// How a certificate begins in PEM.
+const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// A way to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -175,19 +243,6 @@ impl Server<'_> {
         })
     }
 
-    fn tls_parameters(&self) -> Result<TlsParameters, String> {
-        let mut builder = TlsParameters::builder(self.host.to_owned());
-        if let Some(pem) = self.ca_certificate {
-            // lettre takes a text without any certificate for an empty list
-            if !pem.contains("-----BEGIN CERTIFICATE-----") {
-                return Err("ca_certificate: not a certificate in PEM".to_owned());
-            }
-            let bad = |error| format!("ca_certificate: not a certificate in PEM: {error}");
-            builder = builder.add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(bad)?);
-        }
-        builder.build().map_err(|error| format!("ca_certificate: {error}"))
-    }
-
     /// The mechanisms to choose from, and the credentials.
     fn login(&self) -> Option<(&'static [Mechanism], Credentials)> {
         let mechanisms: &[Mechanism] = match self.auth {
@@ -224,7 +279,7 @@ impl Server<'_> {
             }
             _ => {}
         }
-        self.tls_parameters().map(drop)
+        self.certificates.parameters(self.host).map(drop)
     }
 
     /// Hands a mail over: one talk on a connection of its own.
@@ -235,7 +290,7 @@ impl Server<'_> {
     }
 
     async fn talk(&self, context: &Context, mail: &lettre::Message) -> Result<Response, Trouble> {
-        let tls = self.tls_parameters().map_err(Trouble::Ours)?;
+        let tls = self.certificates.parameters(self.host).map_err(Trouble::Ours)?;
         let hello = ClientId::Domain(self.hello.to_owned());
         // the name is resolved and judged here, so that lettre connects to what was judged
         let addresses = context.http.resolve(self.host, self.port()).await.map_err(Trouble::Unreachable)?;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 const MAX_KEPT: usize = 256;
 
 /// Keeps what is costly to make. Keys are compared one by one: they hold secrets, which are not hashed.
-pub(super) struct Recent<K, V>(Mutex<Vec<(K, V)>>);
+pub struct Recent<K, V>(Mutex<Vec<(K, V)>>);
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
@@ -16,7 +16,10 @@ impl<K, V> Default for Recent<K, V> {
 
 impl<K: PartialEq + Clone, V: Clone> Recent<K, V> {
     /// What was made of `key`, or is now. Others wait meanwhile, so that nothing is made twice.
-    pub(super) fn get_or<E>(&self, key: &K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+    ///
+    /// # Errors
+    /// When it could not be made; that is not kept.
+    pub fn get_or<E>(&self, key: &K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = kept.iter().position(|(have, _)| have == key) {
             kept[..=at].rotate_right(1);
