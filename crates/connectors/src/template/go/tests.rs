@@ -164,3 +164,34 @@ fn the_built_in_names_say_what_alertmanager_says() {
         assert_eq!(ours.unwrap(), case.output, "{} over {}", case.text, case.data);
     }
 }
+
+/// It means something in a release build only:
+/// `cargo test --release -p nightbell-connectors slack_message -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn a_slack_message_about_a_hundred_alerts_is_written_in_a_millisecond() {
+    const FIELDS: [&str; 9] =
+        ["username", "iconemoji", "iconurl", "title", "titlelink", "pretext", "text", "fallback", "footer"];
+    let mut about = messages::firing().notification;
+    let alerts = std::mem::take(&mut about.alerts);
+    about.alerts = (0..100).map(|n| alerts[n % alerts.len()].clone()).collect();
+    let message = sdk::Message::render(about);
+    let field = |name: &&str| {
+        within(&[], || Template::<Plain>::go(&format!("{{{{ template \"slack.default.{name}\" . }}}}")))
+    };
+    let templates: Vec<_> = FIELDS.iter().map(|name| field(name).unwrap()).collect();
+    let every = "{{ range .Alerts }}{{ .Labels.instance }} {{ .Annotations.summary }}\n{{ end }}";
+    let every = within(&[], || Template::<Plain>::go(every)).unwrap();
+    let write = || {
+        let begin = std::time::Instant::now();
+        let names = names_of(&message);
+        let written: usize = templates.iter().map(|it| it.render(&names).unwrap().len()).sum();
+        let all = every.render(&names).unwrap().len();
+        assert!(written > 100 && all > 2000);
+        begin.elapsed()
+    };
+    let mut times: Vec<_> = (0..101).map(|_| write()).collect();
+    times.sort_unstable();
+    println!("a Slack message about 100 alerts, and a text with a line for each: {:?}", times[50]);
+    assert!(times[50] <= std::time::Duration::from_millis(1), "{:?}", times[50]);
+}
