@@ -57,6 +57,7 @@ fn twenty_thousand_lines_are_loaded_in_half_a_second() {
     };
     let mut times: Vec<_> = (0..5).map(|_| load()).collect();
     times.sort_unstable();
-    println!("{} lines, {} receivers: {:?}", text.lines().count(), times[2].1, times[2].0);
+    println!("{} lines, {} receivers", text.lines().count(), times[2].1);
+    println!("figure loading {:.1}", times[2].0.as_secs_f64() * 1e3);
     assert!(times[2].0 <= Duration::from_millis(500), "{times:?}");
 }

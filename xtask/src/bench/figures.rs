@@ -111,6 +111,16 @@ pub const ROWS: &[Row] = &[
     row("busy_lost", "receiver answers 429 for 10 s: never delivered", "of 1,000", AtMost(0.0), Highest),
     row("busy_early", "… sent again before its Retry-After of 10 s", "of 1,000", AtMost(0.0), Highest),
     row("busy_after_max", "… delivered after its recovery: last", "s", Known, Median),
+    row("routes", "an alert through 10,000 routes", "ms", AtMost(1.0), Median),
+    row(
+        "silences",
+        "taking in and telling with 50,000 silences, by that without",
+        "times",
+        AtMost(1.2),
+        Median,
+    ),
+    row("loading", "loading an alertmanager.yml of 20,000 lines", "ms", AtMost(500.0), Median),
+    row("slack", "writing a Slack message about 100 alerts", "ms", AtMost(1.0), Median),
     row("list_p99", "list of 50 incidents: p99", "ms", AtMost(50.0), Median),
     row("explain_p99", "explanation of an incident: p99", "ms", AtMost(50.0), Median),
 ];

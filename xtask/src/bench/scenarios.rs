@@ -3,6 +3,7 @@
 mod crash;
 mod errors;
 mod filled;
+mod scale;
 mod speed;
 
 use anyhow::Result;
@@ -38,6 +39,8 @@ pub enum Scenario {
     Failing,
     /// A receiver that answers 429 and says for how long
     TooMany,
+    /// Many routes, many silences, a long file, a long message
+    Scale,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -54,7 +57,7 @@ impl Scenario {
 
     /// Whether it says something about this program.
     pub fn is_for(self, kind: Kind) -> bool {
-        self != Scenario::Filled || kind == Kind::Nightbell
+        !matches!(self, Scenario::Filled | Scenario::Scale) || kind == Kind::Nightbell
     }
 
     /// Runs it once. (What `Filled` adds is only the reading: see [`fill`] for the rest.)
@@ -70,6 +73,7 @@ impl Scenario {
             Scenario::KillSilences => crash::silences(setting).await,
             Scenario::Failing => errors::failing(setting).await,
             Scenario::TooMany => errors::too_many(setting).await,
+            Scenario::Scale => tokio::task::spawn_blocking(scale::measure).await?,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

@@ -192,6 +192,6 @@ fn a_slack_message_about_a_hundred_alerts_is_written_in_a_millisecond() {
     };
     let mut times: Vec<_> = (0..101).map(|_| write()).collect();
     times.sort_unstable();
-    println!("a Slack message about 100 alerts, and a text with a line for each: {:?}", times[50]);
+    println!("figure slack {:.4}", times[50].as_secs_f64() * 1e3);
     assert!(times[50] <= std::time::Duration::from_millis(1), "{:?}", times[50]);
 }
