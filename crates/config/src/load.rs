@@ -48,6 +48,8 @@ pub struct Config {
     pub integrations: BTreeMap<String, Integration>,
     /// What the flow goes by. [`Rules::check`] has nothing to say about it.
     pub rules: Rules,
+    /// Names of receivers, in the order of the file.
+    pub receivers: Vec<String>,
     /// The `alertmanager.yml` as it was written, without its secrets, where that is what was read.
     pub alertmanager: Option<String>,
     /// What is probably not meant.
@@ -264,17 +266,18 @@ fn assemble(
         storms: storm.into(),
         external_url: server.external_url.clone(),
     };
-    if let Err(bad) = rules.check() {
+    // with something wrong in one part, what another refers to may only seem to be missing
+    if problems.errors() == 0
+        && let Err(bad) = rules.check()
+    {
         problems.error(&root.origin, &Path::default(), bad.to_string());
     }
     let shown = Shown::new(shown, schema, among.directory.clone());
     let (database, limits, self_watch, traces, log) = (database?, limits?, self_watch?, traces?, log?);
-    let warnings = Vec::new();
-    let outbound = outbound?;
     Some(Config {
         server,
         database,
-        outbound,
+        outbound: outbound?,
         limits,
         self_watch,
         traces,
@@ -282,8 +285,9 @@ fn assemble(
         log,
         integrations,
         rules,
+        receivers: root.names("receivers").map(str::to_owned).collect(),
         alertmanager,
-        warnings,
+        warnings: Vec::new(),
         shown,
     })
 }

@@ -66,6 +66,12 @@ impl Node {
         if let Value::Table(entries) = &self.value { Some(entries) } else { None }
     }
 
+    /// The keys of the table under a key, in the order in which they were written.
+    pub(crate) fn names<'a>(&'a self, section: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let entries = self.get(section).and_then(Node::entries).into_iter().flatten();
+        entries.map(|entry| entry.key.as_str())
+    }
+
     /// The value as a table, to change it.
     pub(crate) fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
         if let Value::Table(entries) = &mut self.value { Some(entries) } else { None }

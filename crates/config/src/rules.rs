@@ -29,11 +29,8 @@ pub(crate) struct Known<'a> {
 impl<'a> Known<'a> {
     /// All that is there by name.
     pub(crate) fn of(root: &'a Node) -> Self {
-        let names = |section: &str| {
-            let entries = root.get(section).and_then(Node::entries).into_iter().flatten();
-            entries.map(|entry| entry.key.as_str()).collect()
-        };
-        Known { root, receivers: names("receivers"), intervals: names("time_intervals") }
+        let (receivers, intervals) = (root.names("receivers"), root.names("time_intervals"));
+        Known { root, receivers: receivers.collect(), intervals: intervals.collect() }
     }
 }
 

@@ -142,10 +142,10 @@ fn have(
             if text.len() as u64 > MAX_SECRET_BYTES {
                 return Err(format!("{} has more than {MAX_SECRET_BYTES} bytes", file.display()));
             }
-            text.truncate(text.trim_end_matches(['\n', '\r']).len());
-            match text.is_empty() {
-                true => Err(format!("{} is empty", file.display())),
-                false => Ok(Some(text)),
+            // editors and `kubectl create secret` add lines and blanks, which no secret has at its ends
+            match text.trim() {
+                "" => Err(format!("{} is empty", file.display())),
+                text => Ok(Some(text.to_owned())),
             }
         }
     }

@@ -116,6 +116,7 @@ fn what_is_wrong_is_told_with_place_and_reason() {
     for (name, path) in files() {
         if let Some(problems) = problems(&path) {
             assert!(!problems.contains("hush-hush"), "{name}: {problems}");
+            assert!(!problems.contains("which is not defined"), "only what is wrong is told: {problems}");
             writeln!(told, "{problems}").unwrap();
         }
     }

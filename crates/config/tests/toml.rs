@@ -281,8 +281,8 @@ fn unknown_variables_are_errors_that_name_the_nearest() {
 #[test]
 fn secrets_come_from_variables_and_files_and_are_never_shown() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("token"), "hush-file\r\n").unwrap();
-    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    std::fs::write(folder.path().join("token"), " \thush-file \r\n\n").unwrap();
+    std::fs::write(folder.path().join("empty"), " \n").unwrap();
     let text = "[route]\nreceiver = 'ops'\n[[receivers.ops.webhook]]\nurl = { env = 'NIGHTBELL_HOOK' }\n\
                 bearer_token = { file = 'token' }\nheaders = { X-Key = 'hush-text' }\n";
     let environment = [("NIGHTBELL_HOOK", "http://u:hush-env@x/")];

@@ -86,7 +86,8 @@ impl Reader<'_> {
         let message = match (place.get("access_key").is_some(), place.get("secret_key").is_some()) {
             (true, true) => return,
             (false, false) => {
-                "not understood yet: keys are not looked for elsewhere; write access_key and secret_key"
+                "not understood yet: there is no key, and the role of an instance or a pod, variables and files \
+                 of AWS are not asked for one; give access_key and secret_key"
             }
             _ => {
                 "must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the \
