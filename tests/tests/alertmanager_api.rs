@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-use nightbell_acceptance::alertmanager::{Alert, ahead, now, send, start};
-use nightbell_acceptance::{Hub, PATIENCE, Receiver};
+use nightbell_acceptance::alertmanager::{Alert, ahead, now, send, start, start_with};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, http};
 use serde_json::{Value, json};
 
 fn hub(receiver: &Receiver) -> Hub {
@@ -132,4 +132,76 @@ fn a_message_is_what_receivers_of_alertmanager_expect() {
         (&body["alerts"][0]["fingerprint"], body["alerts"][0]["endsAt"].clone()),
         (fingerprint, Value::from("0001-01-01T00:00:00Z"))
     );
+}
+
+/// What a message has for the links of its receivers.
+fn external_url(words: &[&str], file: &str) -> (String, String) {
+    let receiver = Receiver::open();
+    let yml = format!(
+        "route: {{receiver: sink, group_wait: 0s}}\n\
+         receivers: [{{name: sink, webhook_configs: [{{url: '{}'}}]}}]\n{file}",
+        receiver.url("/hook")
+    );
+    let hub = start_with(&yml, words);
+    let prefix =
+        words.iter().skip_while(|word| **word != "--route-prefix").nth(1).copied().unwrap_or_default();
+    let prefix = prefix.trim_end_matches('/');
+    let body = json!([{"labels": {"alertname": "Disk"}}]).to_string();
+    assert_eq!(hub.ask("POST", &format!("{prefix}/api/v2/alerts"), &body).status, 200);
+    let heard = receiver.wait_count(1, PATIENCE)[0].clone();
+    (heard.body["externalURL"].as_str().unwrap().to_owned(), hub.address().port().to_string())
+}
+
+#[test]
+fn links_lead_to_this_machine_when_nobody_says_where() {
+    let (url, port) = external_url(&[], "");
+    let host = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix(&format!(":{port}")));
+    assert!(host.is_some_and(|host| !host.is_empty()), "{url} has no name and port {port}");
+    let (url, port) = external_url(&["--route-prefix", "/am"], "");
+    assert!(url.ends_with(&format!(":{port}/am")), "{url}");
+    let asked = ["--external-url", "https://bell.example.org/", "--route-prefix", "/"];
+    assert_eq!(external_url(&asked, "").0, "https://bell.example.org");
+    let folder = tempfile::tempdir().unwrap();
+    let ours = folder.path().join("nightbell.toml");
+    let ours = ours.to_str().unwrap();
+    std::fs::write(ours, "[outbound]\nallow_private = true\n").unwrap();
+    let (url, port) = external_url(&["--config", ours], "");
+    assert!(url.starts_with("http://") && url.ends_with(&format!(":{port}")), "{url}");
+    std::fs::write(
+        ours,
+        "[outbound]\nallow_private = true\n[server]\nexternal_url = \"https://a.example\"\n",
+    )
+    .unwrap();
+    assert_eq!(external_url(&["--config", ours], "").0, "https://a.example");
+    let asked = ["--config", ours, "--external-url", "https://b.example"];
+    assert_eq!(external_url(&asked, "").0, "https://b.example", "the command line goes before the file");
+}
+
+#[test]
+fn clients_see_a_version_of_alertmanager_and_receivers_in_the_order_of_the_file() {
+    let hub = start("route: {receiver: zoo}\nreceivers: [{name: zoo}, {name: ant}, {name: Bee}]\n");
+    assert_eq!(hub.get("/api/v2/receivers"), json!([{"name": "zoo"}, {"name": "ant"}, {"name": "Bee"}]));
+    let info = hub.get("/api/v2/status")["versionInfo"].clone();
+    let version = info["version"].as_str().unwrap();
+    assert!(version.starts_with("0.3"), "karma wants 0.22 at the least: {info}");
+    assert!(info["branch"].as_str().unwrap().starts_with("nightbell-"), "{info}");
+    let page = hub.ask("GET", "/metrics", "").body;
+    assert!(page.contains(&format!("alertmanager_build_info{{version=\"{version}\"")), "{page}");
+    assert!(page.contains("nightbell_build_info{version="), "{page}");
+}
+
+#[test]
+fn who_is_refused_for_want_of_a_token_finds_it_in_the_log() {
+    let hub = start("route: {receiver: a}\nreceivers: [{name: a}]\n");
+    let forwarded = [("x-forwarded-for", "192.0.2.7")];
+    for _ in 0..2 {
+        let answer = http::ask(hub.address(), "POST", "/api/v2/alerts", &forwarded, "[]").unwrap();
+        assert_eq!(answer.status, 401);
+    }
+    let log = hub.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("refused POST /api/v2/alerts")).collect();
+    assert_eq!(lines.len(), 1, "once a minute at the most: {log}");
+    for part in ["from 127.0.0.1", "x-forwarded-for", "nightbell token create"] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
 }

@@ -23,7 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub use listen::Listen;
-pub use wire::prefix;
+pub use wire::{external_url, prefix};
 
 use crate::log::{self, Logging};
 use crate::output;
@@ -42,6 +42,8 @@ pub struct Wishes {
     pub files: Files,
     /// Where to listen.
     pub listen: Option<Listen>,
+    /// What links begin with.
+    pub links: Links,
     /// Under which path to serve.
     pub route_prefix: Option<String>,
     /// The folder of the built-in database.
@@ -52,11 +54,20 @@ pub struct Wishes {
     pub json: bool,
 }
 
+/// What links in messages begin with, beside what the configuration says.
+#[derive(Clone, Default)]
+pub struct Links {
+    /// What the command line asks for, whatever the configuration says.
+    pub asked: Option<String>,
+    /// What goes for an `alertmanager.yml` where nobody says anything. It is known when the server listens.
+    pub derived: Option<String>,
+}
+
 /// Runs the server until it is told to stop.
 pub fn run(wishes: Wishes) -> Result<()> {
     let kinds = Arc::new(connectors::registry());
     let mut settings = wishes.files.load(&kinds).map_err(|error| unusable(&wishes.files, error))?;
-    wishes.overrule(&mut settings.config);
+    wishes.overrule(&mut settings);
     let logging = log::start(&settings.config.log)?;
     let threads = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from).max(MIN_THREADS);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -80,7 +91,13 @@ fn unusable(files: &Files, error: ConfigError) -> anyhow::Error {
 
 impl Wishes {
     /// Puts the flags over the configuration.
-    fn overrule(&self, config: &mut Config) {
+    fn overrule(&self, settings: &mut Settings) {
+        let config = &mut settings.config;
+        if let Some(url) = &self.links.asked {
+            config.server.external_url.clone_from(url);
+        }
+        let stated = Some(&config.server.external_url).filter(|url| !url.is_empty());
+        settings.rules.external_url = stated.or(self.links.derived.as_ref()).cloned().unwrap_or_default();
         if let Some(prefix) = &self.route_prefix {
             config.server.route_prefix.clone_from(prefix);
         }
@@ -98,8 +115,8 @@ impl Wishes {
 }
 
 async fn whole_life(
-    wishes: Wishes,
-    settings: Settings,
+    mut wishes: Wishes,
+    mut settings: Settings,
     kinds: Arc<Registry>,
     logging: Logging,
 ) -> Result<()> {
@@ -109,10 +126,14 @@ async fn whole_life(
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    let config = &settings.config;
-    let store = open(config).await?;
-    let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(config.server.listen));
+    let store = open(&settings.config).await?;
+    let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(settings.config.server.listen));
     let listener = listen.bind().await?;
+    if settings.alertmanager().is_some() {
+        wishes.links.derived = Some(listen::own_url(&listener, &settings.config.server.prefix())?);
+        wishes.overrule(&mut settings);
+    }
+    let config = &settings.config;
     let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
     let hub = start_flow(config, &settings, &kinds, store.clone(), http.clone()).await?;
     let traces = traces::start(&config.traces, &hub, http)?;

@@ -239,12 +239,17 @@ impl Settings {
         self.routing.as_ref().unwrap_or(&self.config).alertmanager.as_deref()
     }
 
-    /// Receivers may be defined in the other file, so this is looked at when both are read.
+    /// Names of receivers, in the order of the file that they are in.
+    pub fn receivers(&self) -> &[String] {
+        &self.routing.as_ref().unwrap_or(&self.config).receivers
+    }
+
     /// What settings of destinations may refer to.
     pub fn templates(&self) -> &Surroundings {
         &self.routing.as_ref().unwrap_or(&self.config).templates
     }
 
+    /// Receivers may be defined in the other file, so this is looked at when both are read.
     fn with_receivers_that_are_there(self) -> Result<Self, ConfigError> {
         let known = &self.rules.receivers;
         let canaries = self.config.self_watch.canary.iter().enumerate();

@@ -1,4 +1,7 @@
 //! Letting requests in: by a token, or because they come from this very machine.
+//!
+//! That a request does can be seen only by a loopback address: one that comes from an address of this machine may
+//! have been handed on by what forwards ports into a container, as podman without root does for everybody.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,7 +83,7 @@ fn anonymous(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Answer<Calle
     if !app.options.allow_anonymous_loopback {
         return Err(Problem::unauthorized(needed));
     }
-    let hint = "; without one, only requests from this very machine are answered";
+    let hint = "; without one, only requests from this very machine to localhost are answered";
     if !peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback()) {
         return Err(Problem::unauthorized(format!("{needed}{hint}")));
     }
@@ -91,7 +94,7 @@ fn anonymous(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Answer<Calle
     let host = host(headers);
     if !is_local_name(&app.hub.core.live().rules.external_url, host) {
         let why = format!(
-            "{needed}{hint} under a name of its own, and {host:?} is none (set external_url to make it one)"
+            "{needed}{hint} under a name of its own, and {host:?} is none (external_url makes it one)"
         );
         return Err(Problem::unauthorized(why));
     }

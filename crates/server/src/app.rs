@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::auth::Auth;
 use crate::counts::Http;
 use crate::limits::MAX_LISTENERS;
+use crate::refusals::Refusals;
 
 /// An [`App`] that is in use.
 pub type Shared = Arc<App>;
@@ -133,11 +134,17 @@ pub struct Integration {
 pub struct Exposed {
     /// Ways in, by name.
     pub integrations: BTreeMap<String, Integration>,
+    /// Names of receivers, in the order of the file; others follow by name.
+    pub receivers: Vec<String>,
     /// The configuration as Alertmanager writes it, without secrets; `None`: made of the rules in force.
     pub alertmanager_config: Option<String>,
     /// The configuration in our own words, without secrets; empty: not to be shown.
     pub config: String,
 }
+
+/// The version of Alertmanager whose API this is. Its clients, such as karma and amtool, go by it: they refuse
+/// or warn of what they take for a version that is too old for them.
+pub(crate) const ALERTMANAGER_VERSION: &str = "0.34.0";
 
 /// Which program this is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -166,6 +173,7 @@ pub struct App {
     /// One replay at a time: it keeps a processor busy.
     pub(crate) replaying: Semaphore,
     pub(crate) auth: Auth,
+    pub(crate) refusals: Refusals,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
     pub(crate) requests: Semaphore,
@@ -204,6 +212,7 @@ impl App {
             configuring,
             replaying: Semaphore::new(1),
             auth: Auth::default(),
+            refusals: Refusals::default(),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),

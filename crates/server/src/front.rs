@@ -74,7 +74,7 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
     let share = is_theirs && request.headers().contains_key(header::ORIGIN);
     let mut response = match preflight(&request, share) {
         Some(response) => response,
-        None => match admit(app, need, &mut request).await {
+        None => match admit(app, name, need, &mut request).await {
             Ok(()) => run(app, request, next).await,
             Err(problem) => problem.into_response(),
         },
@@ -93,10 +93,16 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
     response
 }
 
-async fn admit(app: &Shared, need: Option<Scope>, request: &mut Request) -> Answer<()> {
+async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Request) -> Answer<()> {
     let Some(need) = need else { return Ok(()) };
     let peer = request.extensions().get::<Peer>().copied();
-    let caller = admission::who(app, request.headers(), request.method(), peer).await?;
+    let caller = admission::who(app, request.headers(), request.method(), peer).await;
+    let caller = caller.inspect_err(|problem| {
+        if problem.code() == StatusCode::UNAUTHORIZED {
+            let (what, peer) = (format!("{} {}", word(request.method()), name), peer.map(|peer| peer.0.ip()));
+            app.refusals.note(&what, peer, &problem.detail, app.now());
+        }
+    })?;
     if !caller.may(need) {
         let name = &caller.name;
         return Err(Problem::forbidden(format!(

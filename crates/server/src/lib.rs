@@ -26,6 +26,7 @@ pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod query;
+mod refusals;
 pub mod router;
 pub mod serve;
 pub mod times;

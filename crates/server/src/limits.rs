@@ -36,5 +36,9 @@ pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 pub const MAX_HEADERS: usize = 100;
 /// Seconds after which a sender that was turned away may come again.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
+/// How often the log says at the most that requests were refused for want of a token.
+pub const REFUSALS_EVERY: Duration = Duration::from_secs(60);
+/// Characters of the reason that such a line shows: it repeats what the request said.
+pub const MAX_REFUSAL_CHARS: usize = 400;
 /// Configurations that the history lists.
 pub const MAX_HISTORY: i64 = 200;

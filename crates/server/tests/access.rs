@@ -45,7 +45,7 @@ async fn without_a_token_only_this_very_machine_is_answered() {
     let refused = from(&stage, ELSEWHERE, "GET", status, &[]).await;
     assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"nightbell\"");
     let said = refused.problem(401);
-    assert!(said.contains("only requests from this very machine are answered"), "{said}");
+    assert!(said.contains("only requests from this very machine to localhost are answered"), "{said}");
     let forwarded = from(&stage, HERE, "GET", status, &[("x-forwarded-for", "192.0.2.7")]).await.problem(401);
     assert!(
         forwarded.contains("was forwarded by a proxy (it has the header x-forwarded-for)"),

@@ -256,7 +256,11 @@ async fn the_status_shows_a_configuration_that_amtool_can_read() {
     assert_eq!(status["cluster"], json!({"peers": [], "status": "disabled"}));
     assert_eq!(
         (&status["uptime"], &status["versionInfo"]["version"]),
-        (&json!("2026-06-01T12:00:00.000Z"), &json!("0.0.0"))
+        (&json!("2026-06-01T12:00:00.000Z"), &json!("0.34.0"))
+    );
+    assert_eq!(
+        (&status["versionInfo"]["branch"], &status["versionInfo"]["revision"]),
+        (&json!("nightbell-0.0.0"), &json!("abc")),
     );
     let original = status["config"]["original"].as_str().unwrap();
     assert!(!original.contains("hush-hush"));

@@ -202,6 +202,12 @@ async fn the_server_tells_of_itself() {
         home.text().contains("href=\"/api/v1/openapi.json\"")
             && home.header("content-type").starts_with("text/html")
     );
+    let (policy, page) = (home.header("content-security-policy").to_owned(), home.text());
+    assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+    assert!(policy.contains("connect-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    // what links hold is never read as HTML
+    assert!(page.contains("silences/new") && page.contains("textContent") && !page.contains("innerHTML"));
+    assert!(!["PREFIX", "ACCESS", "SCRIPT"].iter().any(|word| page.contains(word)), "{page}");
     assert!(stage.get("/api/v1/nothing").await.problem(404).contains("/api/v1/nothing"));
     assert!(stage.ask("PUT", "/api/v1/status", "").await.problem(405).contains("does not take PUT"));
 }
@@ -229,6 +235,7 @@ async fn metrics_count_what_was_done() {
         "nightbell_http_requests_total{route=\"other\",method=\"GET\",status=\"404\"} 1",
         "nightbell_http_request_duration_seconds_count{route=\"/api/v1/events\"} 2",
         "nightbell_build_info{version=\"0.0.0\",revision=\"abc\"} 1.0",
+        "alertmanager_build_info{version=\"0.34.0\",revision=\"abc\",branch=\"nightbell-0.0.0\"} 1.0",
         "nightbell_database_up 1.0",
         "nightbell_oldest_pending_delivery_age_seconds 0.0",
     ] {

@@ -18,6 +18,9 @@ pub struct Args {
     /// Where to listen, such as :9093 for all addresses or 127.0.0.1:0 for any free port
     #[arg(long, value_name = "HOST:PORT", value_parser = Listen::parse)]
     listen: Option<Listen>,
+    /// Where people reach this server, such as https://bell.example.org; links in messages begin with it
+    #[arg(long, value_name = "URL", value_parser = serve::external_url)]
+    external_url: Option<String>,
     /// The path under which to serve, such as /nightbell
     #[arg(long, value_name = "PATH", value_parser = serve::prefix)]
     route_prefix: Option<String>,
@@ -37,7 +40,8 @@ impl Args {
             // not by clap, which repeats what was given: it may hold a password
             super::usage("--database must begin with postgres://; for the built-in database give --data DIR");
         }
-        let Args { files, listen, route_prefix, data, database } = self;
-        serve::run(serve::Wishes { files, listen, route_prefix, data, database, json: output.json })
+        let Args { files, listen, external_url, route_prefix, data, database } = self;
+        let (links, json) = (serve::Links { asked: external_url, derived: None }, output.json);
+        serve::run(serve::Wishes { files, listen, links, route_prefix, data, database, json })
     }
 }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::net::TcpListener;
 
 /// Addresses of which the first that works is listened on.
@@ -54,9 +54,28 @@ impl Listen {
     }
 }
 
+/// Where a server is reached when nobody says: at the name of this machine, as with Alertmanager. Other than
+/// there, the path that it serves under belongs to it, so that links lead somewhere.
+pub fn own_url(listener: &TcpListener, prefix: &str) -> Result<String> {
+    let port = listener.local_addr().context("asking where we listen")?.port();
+    Ok(url_at(&rustix::system::uname().nodename().to_string_lossy(), port, prefix))
+}
+
+fn url_at(host: &str, port: u16, prefix: &str) -> String {
+    let host = if host.is_empty() { "localhost" } else { host };
+    format!("http://{host}:{port}{prefix}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_reached_at_the_name_of_its_machine() {
+        assert_eq!(url_at("monitor.example.org", 9093, ""), "http://monitor.example.org:9093");
+        assert_eq!(url_at("monitor", 9093, "/am"), "http://monitor:9093/am");
+        assert_eq!(url_at("", 9093, ""), "http://localhost:9093");
+    }
 
     #[test]
     fn addresses_are_read_as_alertmanager_reads_them() {

@@ -101,7 +101,7 @@ impl Inner {
         let (files, kinds) = (self.wishes.files.clone(), self.kinds.clone());
         let loaded = tokio::task::spawn_blocking(move || files.load(&kinds)).await;
         let mut settings = loaded.map_err(|error| error.to_string())?.map_err(|error| in_words(&error))?;
-        self.wishes.overrule(&mut settings.config);
+        self.wishes.overrule(&mut settings);
         let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
         self.put_in_force(settings, applied).await?;
         tracing::info!("the configuration was reloaded");
@@ -128,7 +128,7 @@ impl Inner {
                 let read = read.map_err(|error| unusable(error.to_string()))?;
                 let mut settings = read.map_err(|error| unusable(in_words(&error)))?;
                 settings.config.database = self.started_with.database.clone();
-                self.wishes.overrule(&mut settings.config);
+                self.wishes.overrule(&mut settings);
                 settings
             }
         };

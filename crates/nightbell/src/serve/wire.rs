@@ -68,7 +68,8 @@ pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
     let integrations =
         settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
     let alertmanager_config = settings.alertmanager().map(str::to_owned);
-    Ok(Exposed { integrations, alertmanager_config, config: settings.as_toml() })
+    let receivers = settings.receivers().to_vec();
+    Ok(Exposed { integrations, receivers, alertmanager_config, config: settings.as_toml() })
 }
 
 /// What the server goes by.
@@ -138,6 +139,12 @@ pub fn version() -> Version {
         revision: option_env!("NIGHTBELL_REVISION").unwrap_or_default().to_owned(),
         build_date: option_env!("NIGHTBELL_BUILD_DATE").unwrap_or_default().to_owned(),
     }
+}
+
+/// The flag `--external-url`.
+pub fn external_url(text: &str) -> Result<String, String> {
+    let server = serde_json::from_value::<config::Server>(serde_json::json!({ "external_url": text }));
+    server.map(|server| server.external_url).map_err(|error| error.to_string())
 }
 
 /// The flag `--route-prefix`.

@@ -1,35 +1,33 @@
 //! The way in for a person with a browser, and the description of the API for a program.
 
+use std::sync::LazyLock;
+
 use axum::Extension;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 use crate::app::Shared;
 use crate::openapi::Description;
 
 /// The page. Everything in it is ours, so there is nothing to escape but the prefix, which is plain.
-const PAGE: &str = "<!DOCTYPE html>
-<html lang=\"en\">
-<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">
-<title>Nightbell</title></head>
-<body>
-<h1>Nightbell</h1>
-<p>An alert hub: it takes in that something happened, works out who must know, and tells them.
-It also answers as Alertmanager does, under <code>PREFIX/api/v2/</code>.</p>
-<ul>
-<li><a href=\"PREFIX/api/v1/incidents?state=active\">What is wrong now</a></li>
-<li><a href=\"PREFIX/api/v1/status\">How this server is doing</a></li>
-<li><a href=\"PREFIX/api/v1/openapi.json\">The API (OpenAPI 3.1)</a></li>
-<li><a href=\"PREFIX/metrics\">Metrics</a>, <a href=\"PREFIX/-/healthy\">health</a>,
-<a href=\"PREFIX/-/ready\">readiness</a></li>
-</ul>
-<p>ACCESS</p>
-</body>
-</html>
-";
-const LOCAL: &str = "Without a token, it answers only requests from the very machine that it runs on; all \
-    others need <code>Authorization: Bearer nb_…</code>.";
+const PAGE: &str = include_str!("home/page.html");
+/// What makes links as Alertmanager's templates write them lead to something.
+const SCRIPT: &str = include_str!("home/page.js");
+/// What the page may do in a browser: run its own script, and ask this server.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(SCRIPT));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{hash}'; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+const LOCAL: &str = "Without a token, it answers only requests from the very machine that it runs on, to \
+    <code>localhost</code>; all others need <code>Authorization: Bearer nb_…</code>.";
 const CLOSED: &str = "Every request needs <code>Authorization: Bearer nb_…</code>.";
 
 /// Says what this is.
@@ -41,9 +39,15 @@ const CLOSED: &str = "Every request needs <code>Authorization: Bearer nb_…</co
     security(()),
     responses((status = 200, description = "A page with links", body = String, content_type = "text/html")),
 )]
-pub(super) async fn home(State(app): State<Shared>) -> Html<String> {
+pub(super) async fn home(State(app): State<Shared>) -> impl IntoResponse {
     let access = if app.options.allow_anonymous_loopback { LOCAL } else { CLOSED };
-    Html(PAGE.replace("PREFIX", &app.options.prefix).replace("ACCESS", access))
+    let page = PAGE.replace("PREFIX", &app.options.prefix).replace("ACCESS", access);
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, Html(page.replace("SCRIPT", SCRIPT)))
 }
 
 /// Describes the API.

@@ -7,7 +7,7 @@ use model::Time;
 use prometheus_client::metrics::MetricType;
 
 use super::counted::{Counted, Labels};
-use crate::app::App;
+use crate::app::{ALERTMANAGER_VERSION, App};
 
 /// What only the database knows.
 pub(super) struct Rows {
@@ -35,8 +35,14 @@ fn of(label: &'static str, word: &str) -> Labels {
 
 /// All of them.
 pub(super) fn add(all: &mut Counted, app: &App, rows: Option<&Rows>) {
-    let build = vec![("version", app.version.version.clone()), ("revision", app.version.revision.clone())];
-    all.add(MetricType::Gauge, "alertmanager_build_info", "Which program this is", vec![(build, 1.0)]);
+    let ours = format!("nightbell-{}", app.version.version);
+    let build = vec![
+        ("version", ALERTMANAGER_VERSION.to_owned()),
+        ("revision", app.version.revision.clone()),
+        ("branch", ours),
+    ];
+    let help = "The version of Alertmanager whose API this is; nightbell_build_info has the program's own";
+    all.add(MetricType::Gauge, "alertmanager_build_info", help, vec![(build, 1.0)]);
     all.gauge("alertmanager_cluster_members", "This one", 1.0);
     let (reloaded, at) = app.last_reload();
     let help = "Whether the last reload of the configuration worked";

@@ -161,7 +161,7 @@ impl Stage {
             hub: hub.clone(),
             kinds,
             options,
-            exposed: Exposed { integrations, alertmanager_config: None, config: "# none\n".into() },
+            exposed: Exposed { integrations, config: "# none\n".into(), ..Exposed::default() },
             version: Version { version: "0.0.0".into(), revision: "abc".into(), build_date: "today".into() },
             configuring: Arc::new(Configurator(counted)),
         });

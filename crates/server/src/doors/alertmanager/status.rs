@@ -1,5 +1,7 @@
 //! Alertmanager's status and receivers.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -8,7 +10,7 @@ use utoipa::ToSchema;
 use super::alert::{Millis, ReceiverRef};
 use super::config;
 use super::list::document;
-use crate::app::{App, Shared};
+use crate::app::{ALERTMANAGER_VERSION, App, Shared};
 
 /// What Alertmanager says of itself.
 #[derive(Serialize, ToSchema)]
@@ -68,17 +70,19 @@ struct Config<'a> {
     original: &'a str,
 }
 
-/// Which program this is.
+/// Whose API this is, and which program.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AlertmanagerVersion)]
 struct VersionInfo<'a> {
-    branch: &'static str,
+    /// `nightbell-` and the version of this program.
+    branch: String,
     build_date: &'a str,
     build_user: &'static str,
     go_version: &'static str,
     revision: &'a str,
-    version: &'a str,
+    /// The version of Alertmanager whose API this is.
+    version: &'static str,
 }
 
 /// What this server is.
@@ -102,12 +106,12 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Response {
         config: Config { original: exposed.alertmanager_config.as_deref().unwrap_or(&made) },
         uptime: Millis(app.started_at),
         version_info: VersionInfo {
-            branch: "nightbell",
+            branch: format!("nightbell-{}", app.version.version),
             build_date: &app.version.build_date,
             build_user: "",
             go_version: "",
             revision: &app.version.revision,
-            version: &app.version.version,
+            version: ALERTMANAGER_VERSION,
         },
     })
 }
@@ -120,9 +124,14 @@ pub(super) async fn get_status(State(app): State<Shared>) -> Response {
     tag = "alertmanager",
     summary = "List receivers",
     security(("token" = ["read"])),
-    responses((status = 200, description = "Their names", body = Vec<ReceiverRef>)),
+    responses((status = 200, description = "Their names, in the order of the file", body = Vec<ReceiverRef>)),
 )]
 pub(super) async fn get_receivers(State(app): State<Shared>) -> Response {
     let live = app.hub.core.live();
-    document(&live.rules.receivers.keys().map(|name| ReceiverRef { name }).collect::<Vec<_>>())
+    let (exposed, known) = (app.exposed(), &live.rules.receivers);
+    // what is exposed is replaced a moment after the rules are
+    let listed = exposed.receivers.iter().filter(|name| known.contains_key(*name));
+    let named: BTreeSet<&String> = exposed.receivers.iter().collect();
+    let others = known.keys().filter(|name| !named.contains(name));
+    document(&listed.chain(others).map(|name| ReceiverRef { name }).collect::<Vec<_>>())
 }
