@@ -95,13 +95,18 @@ impl Places<'_> {
         if self.failed.iter().any(|failed| failed.0.starts_with(&path.0)) {
             return None;
         }
-        if let Some(bad) = self
-            .checked
-            .then(|| self.registry.ready_within(kind, json.clone(), self.templates).err())
-            .flatten()
-        {
-            self.tell(&settings, path, &bad);
-            return None;
+        if self.checked {
+            match self.registry.ready_within(kind, json.clone(), self.templates) {
+                Ok(ready) => {
+                    for remark in ready.remarks() {
+                        self.problems.warning(&settings.origin, path, remark);
+                    }
+                }
+                Err(bad) => {
+                    self.tell(&settings, path, &bad);
+                    return None;
+                }
+            }
         }
         Some(Place {
             id,

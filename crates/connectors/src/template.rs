@@ -180,7 +180,8 @@ impl<L: Language> Template<L> {
     /// Reads a Go template, which may use the named ones around it ([`sdk::Surroundings`]), and tries it on samples.
     ///
     /// # Errors
-    /// When it is too long, not in the language, asks for what there is not, or fails on a sample.
+    /// When it is too long, not in the language, or asks for what there is not. What fails on the values of a sample
+    /// alone is [remarked](sdk::remarks) upon.
     pub fn go(source: &str) -> Result<Self, BadTemplate> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(BadTemplate::TooLong(source.len()));

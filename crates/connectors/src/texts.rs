@@ -23,7 +23,7 @@ impl SecretText {
     /// # Errors
     /// When the template does not come to an end, or there is nothing; in words that begin with the field.
     pub fn say(&self, field: &str, words: &Words<'_>) -> Result<Secret, String> {
-        let text = words.say(field, Some(&self.0))?.unwrap_or_default();
+        let text = words.exactly(field, Some(&self.0))?.unwrap_or_default();
         match text.trim() {
             "" => Err(format!("{field}: is empty")),
             text => Ok(Secret::new(text)),
@@ -126,16 +126,15 @@ pub struct TextOrHtml {
 }
 
 impl TextOrHtml {
-    /// What it says.
+    /// What it says; nothing where it fails on the message.
     ///
     /// # Errors
     /// As [`Words::say`].
-    pub fn say(&self, field: &str, as_html: bool, words: &Words<'_>) -> Result<String, String> {
-        let said = match as_html {
+    pub fn say(&self, field: &str, as_html: bool, words: &Words<'_>) -> Result<Option<String>, String> {
+        match as_html {
             true => words.say(field, Some(&self.html)),
             false => words.say(field, Some(&self.text)),
-        };
-        said.map(Option::unwrap_or_default)
+        }
     }
 }
 
@@ -182,15 +181,30 @@ pub enum Tree {
     Bare(Value),
 }
 
+/// What a template at a field says.
+type Say<'a> = dyn Fn(&str, &Template<Plain>) -> Result<Option<String>, String> + 'a;
+
 impl Tree {
-    /// The value for a message.
+    /// The value for a message. A text whose template fails on it is empty.
     ///
     /// # Errors
     /// As [`Words::say`].
     pub fn say(&self, field: &str, words: &Words<'_>) -> Result<Value, String> {
+        self.made(field, &|field, template| words.say(field, Some(template)))
+    }
+
+    /// The value for a message.
+    ///
+    /// # Errors
+    /// As [`Words::exactly`].
+    pub fn exactly(&self, field: &str, words: &Words<'_>) -> Result<Value, String> {
+        self.made(field, &|field, template| words.exactly(field, Some(template)))
+    }
+
+    fn made(&self, field: &str, say: &Say<'_>) -> Result<Value, String> {
         match self {
             Tree::Text(template) => {
-                let text = words.say(field, Some(&**template))?.unwrap_or_default();
+                let text = say(field, template)?.unwrap_or_default();
                 Ok(match serde_json::from_str(&text) {
                     Ok(Value::String(_) | Value::Null) | Err(_) => Value::String(text),
                     Ok(value) => value,
@@ -199,12 +213,12 @@ impl Tree {
             Tree::Table(entries) => {
                 let entries = entries
                     .iter()
-                    .map(|(name, tree)| Ok((name.clone(), tree.say(&format!("{field}.{name}"), words)?)));
+                    .map(|(name, tree)| Ok((name.clone(), tree.made(&format!("{field}.{name}"), say)?)));
                 entries.collect::<Result<_, String>>().map(Value::Object)
             }
             Tree::List(items) => {
                 let items =
-                    items.iter().enumerate().map(|(n, tree)| tree.say(&format!("{field}[{n}]"), words));
+                    items.iter().enumerate().map(|(n, tree)| tree.made(&format!("{field}[{n}]"), say));
                 items.collect::<Result<_, String>>().map(Value::Array)
             }
             Tree::Bare(value) => Ok(value.clone()),
@@ -292,7 +306,7 @@ mod tests {
         let message = messages::firing();
         let words = Words::of(&message);
         let text: TextOrHtml = serde_json::from_value(json!("<b>{{ '<' }}</b>")).unwrap();
-        assert_eq!(text.say("message", true, &words).unwrap(), "<b>&lt;</b>");
-        assert_eq!(text.say("message", false, &words).unwrap(), "<b><</b>");
+        assert_eq!(text.say("message", true, &words).unwrap().unwrap(), "<b>&lt;</b>");
+        assert_eq!(text.say("message", false, &words).unwrap().unwrap(), "<b><</b>");
     }
 }

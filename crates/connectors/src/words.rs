@@ -14,6 +14,9 @@ const MAX_URL_CHARS: usize = 3000;
 /// Links that are shown with a message.
 const MAX_LINKS: usize = 5;
 
+/// What becomes of a field whose template fails on a message.
+pub const STANDS_IN: &str = "sent as if it were not set";
+
 /// A message and the templates that speak of it.
 pub struct Words<'a> {
     message: &'a Message,
@@ -26,11 +29,27 @@ impl<'a> Words<'a> {
         Words { message, names: OnceCell::new() }
     }
 
-    /// What a template says; nothing where there is none.
+    /// What a template says; nothing where there is none, nor where it fails on this message: no message is lost
+    /// for a template's sake, but it is [remarked](sdk::remarks) upon.
     ///
     /// # Errors
-    /// When it does not come to an end; in words that begin with the field.
+    /// None that comes from a template.
     pub fn say<L: Language>(
+        &self,
+        field: &str,
+        template: Option<&Template<L>>,
+    ) -> Result<Option<String>, String> {
+        Ok(self.exactly(field, template).unwrap_or_else(|why| {
+            sdk::remark(&format!("{why} ({STANDS_IN})"));
+            None
+        }))
+    }
+
+    /// What a template says for which no other words could stand in, such as a key; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it fails on this message; in words that begin with the field.
+    pub fn exactly<L: Language>(
         &self,
         field: &str,
         template: Option<&Template<L>>,
@@ -131,7 +150,12 @@ mod tests {
         let endless = Template::<Plain>::new(
             "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
         );
-        assert!(words.say("title", Some(&endless.unwrap())).unwrap_err().starts_with("title: "));
+        let endless = endless.unwrap();
+        assert!(words.exactly("title", Some(&endless)).unwrap_err().starts_with("title: "));
+        let (text, remarks) =
+            sdk::remarks::heard(|| words.text("title", Some(&endless), 9, || "ours".to_owned()));
+        assert_eq!(text.unwrap(), "ours");
+        assert!(remarks[0].starts_with("title: ") && remarks[0].ends_with("(sent as if it were not set)"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub enum Stage {
     Parse,
     /// The text cannot be escaped safely for where its values stand in HTML.
     Escape,
+    /// It asks values of a type for what no value of that type has.
+    Type,
     /// It fails on these values.
     Run,
     /// It goes over a limit.

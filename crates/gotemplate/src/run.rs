@@ -73,6 +73,11 @@ impl Frame<'_> {
         }
     }
 
+    /// The same for what fails on all values.
+    fn never(&self, at: usize, node: &dyn Display, what: &str) -> Error {
+        Error { stage: Stage::Type, ..self.wrong(at, node, what) }
+    }
+
     fn set(&mut self, slot: usize, value: Value) {
         if self.variables.len() <= slot {
             self.variables.resize(slot + 1, Value::Nil);

@@ -15,7 +15,7 @@ pub struct Answer {
     pub outcome: Outcome,
     /// The status, where the channel has such numbers.
     pub status: Option<i64>,
-    /// The first kilobyte of what was said.
+    /// The first kilobyte of what was said, below what was remarked on the way.
     pub text: String,
 }
 
@@ -33,6 +33,15 @@ impl Answer {
             Outcome::Retry { reason, .. } | Outcome::Rejected { reason } => reason,
         };
         *words = hide(std::mem::take(words), secrets);
+        self
+    }
+
+    /// The same, with what was remarked on the way before what was said.
+    #[must_use]
+    pub fn with_remarks(mut self, remarks: &[String]) -> Self {
+        if !remarks.is_empty() {
+            self.text = answer_head(format!("{}\n{}", remarks.join("\n"), self.text).trim_end().as_bytes());
+        }
         self
     }
 

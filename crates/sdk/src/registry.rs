@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::destination::{Context, Destination, Facts};
 use crate::message::Message;
+use crate::remarks;
 use crate::secret::{self, Secret};
 use crate::source::{Refusal, Request, Source};
 use crate::surroundings::Surroundings;
@@ -53,6 +54,11 @@ impl BadSettings {
 pub trait Ready: Send + Sync {
     /// One try.
     fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer>;
+
+    /// What may go wrong with its settings, without secrets, such as a template that fails on some messages.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
 
     /// Its settings for a log line, without secrets.
     fn describe(&self) -> String {
@@ -115,9 +121,11 @@ impl Registry {
         let make: MakeReady = Box::new(move |raw| {
             let secrets = secret::needles(&raw, &marked);
             let hide = |error: BadSettings| error.hiding(&secrets);
-            let settings: D::Settings = read(raw).map_err(hide)?;
+            let (settings, remarks) = remarks::heard(|| read(raw));
+            let settings: D::Settings = settings.map_err(hide)?;
             D::check(&settings).map_err(field_error).map_err(hide)?;
-            Ok(Arc::new(WithSettings::<D> { settings, secrets }))
+            let remarks = hidden(remarks, &secrets);
+            Ok(Arc::new(WithSettings::<D> { settings, secrets, remarks }))
         });
         self.audiences.insert(D::FACTS.kind, D::AUDIENCE);
         let kind = Kind { facts: D::FACTS, schema, make };
@@ -250,11 +258,28 @@ struct WithSettings<D: Destination> {
     settings: D::Settings,
     /// What no answer may repeat, whoever wrote it.
     secrets: Vec<Secret>,
+    /// What was remarked when the settings were read.
+    remarks: Vec<String>,
+}
+
+fn hidden(remarks: Vec<String>, secrets: &[Secret]) -> Vec<String> {
+    remarks.into_iter().map(|remark| secret::hide(remark, secrets)).collect()
 }
 
 impl<D: Destination> Ready for WithSettings<D> {
     fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer> {
-        Box::pin(async move { D::send(context, &self.settings, message).await.hiding(&self.secrets) })
+        Box::pin(async move {
+            let (answer, said) = remarks::heard_within(D::send(context, &self.settings, message)).await;
+            let said = hidden(said, &self.secrets);
+            for remark in &said {
+                tracing::warn!(destination = context.destination, "{remark}");
+            }
+            answer.hiding(&self.secrets).with_remarks(&said)
+        })
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn describe(&self) -> String {

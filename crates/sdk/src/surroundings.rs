@@ -2,7 +2,7 @@
 //!
 //! Settings are read by serde, which hands nothing down to the fields. So whoever reads settings puts the
 //! [`Surroundings`] around it ([`Surroundings::around`]), and a field that needs them asks [`Surroundings::current`].
-//! Nothing else uses the thread's own memory.
+//! Beside [remarks](crate::remarks) nothing else uses the thread's own memory.
 
 use std::cell::RefCell;
 use std::sync::Arc;

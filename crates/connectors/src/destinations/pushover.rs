@@ -139,12 +139,11 @@ fn form(settings: &Settings, message: &Message) -> Result<([Secret; 2], String),
         words.text(field, template.as_ref(), most, || own.to_owned())
     };
     let keys = [settings.token.say("token", &words)?, settings.user_key.say("user_key", &words)?];
+    let said = settings.message.as_ref().map(|template| template.say("message", settings.html, &words));
+    let said = said.transpose()?.flatten();
     // our own words are no HTML
-    let as_html = settings.html && settings.message.is_some();
-    let text = match &settings.message {
-        Some(template) => template.say("message", as_html, &words)?,
-        None => message.body.clone(),
-    };
+    let as_html = settings.html && said.is_some();
+    let text = said.unwrap_or_else(|| message.body.clone());
     let text = cut(&text, MAX_MESSAGE_CHARS);
     let link = usable_url(&message.link).unwrap_or_default();
     let own_url_title = if settings.url.is_none() && !link.is_empty() { "Open in Nightbell" } else { "" };

@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::shape;
-use crate::template::{Plain, Template, names_of};
+use crate::template::{Plain, Template};
+use crate::words::Words;
 
 /// The kind `tcp`.
 pub struct Tcp;
@@ -59,13 +60,14 @@ impl Destination for Tcp {
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
-        let rendered = match &settings.body {
-            Some(template) => template.render(&names_of(message)).map(String::into_bytes),
-            None => shape::json(message).map_err(crate::template::BadTemplate::Engine),
+        let written = match Words::of(message).say("body", settings.body.as_ref()) {
+            Ok(Some(text)) => Ok(text.into_bytes()),
+            Ok(None) => shape::json(message).map_err(|error| format!("body: {error}")),
+            Err(error) => Err(error),
         };
-        let mut payload = match rendered {
+        let mut payload = match written {
             Ok(payload) => payload,
-            Err(error) => return Answer::bare(Outcome::rejected(format!("body: {error}"))),
+            Err(error) => return Answer::bare(Outcome::rejected(error)),
         };
         payload.push(b'\n');
         let exchange = tokio::time::timeout(context.timeout, exchange(context, settings, &payload)).await;

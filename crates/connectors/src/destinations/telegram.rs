@@ -178,7 +178,7 @@ impl<'a> Post<'a> {
         let mode = settings.parse_mode;
         let as_html = mode == ParseMode::Html;
         let given = settings.message.as_ref().map(|template| template.say("message", as_html, &words));
-        let (text, mode) = match given.transpose()? {
+        let (text, mode) = match given.transpose()?.flatten() {
             // what is too long cannot be cut between tags, so that our own words must do
             Some(text) if as_html && text.chars().count() > MAX_TEXT_CHARS => (own(message), ParseMode::Html),
             Some(text) => (cut(&text, MAX_TEXT_CHARS), mode),

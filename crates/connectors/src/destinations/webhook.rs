@@ -26,9 +26,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::Sha256;
 
 use crate::shape;
-use crate::template::{Plain, Template, names_of};
+use crate::template::{Plain, Template};
 use crate::texts::{SecretUrl, Tree};
-use crate::words::Words;
+use crate::words::{STANDS_IN, Words};
 
 /// Bytes that one alert takes in Alertmanager's shape, more or less.
 const USUAL_ALERT_BYTES: usize = 1024;
@@ -184,15 +184,18 @@ fn http(settings: &Settings) -> Result<Cow<'_, HttpSettings>, String> {
 }
 
 fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, String> {
+    let words = Words::of(message);
     if let Some(payload) = &settings.payload {
-        let payload = payload.say("payload", &Words::of(message))?;
-        return serde_json::to_vec(&payload).map_err(|error| format!("payload: is no JSON: {error}"));
-    }
-    match (&settings.body, settings.format) {
-        (Some(template), _) => {
-            let text = template.render(&names_of(message)).map_err(|error| format!("body: {error}"))?;
-            Ok(text.into_bytes())
+        match payload.exactly("payload", &words) {
+            Ok(payload) => {
+                return serde_json::to_vec(&payload).map_err(|error| format!("payload: is no JSON: {error}"));
+            }
+            // half a payload may mean something else than a whole one
+            Err(why) => sdk::remark(&format!("{why} ({STANDS_IN})")),
         }
+    }
+    match (words.say("body", settings.body.as_ref())?, settings.format) {
+        (Some(text), _) => Ok(text.into_bytes()),
         (None, Format::Alertmanager) => alertmanager_json(&message.notification),
         (None, Format::Nightbell) => shape::json(message),
     }

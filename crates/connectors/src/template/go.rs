@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use gotemplate::alertmanager::{self, Alert, Data, kv};
-use gotemplate::{Error, Functions, Limits, Mode, Moment, Set, Text};
+use gotemplate::{Error, Functions, Limits, Mode, Moment, Set, Stage, Text};
 use minijinja::value::{Object, Value};
 use model::incident::State;
 use model::notification::{self, Notification, Reason};
@@ -47,7 +47,8 @@ pub(super) struct Go {
 }
 
 impl Go {
-    /// Reads a template, and tries it on a notification of each kind.
+    /// Reads a template, and tries it on a notification of each kind. What fails on these alone is
+    /// [remarked](sdk::remarks) upon: other notifications have other alerts and labels.
     pub(super) fn new<L: Language>(source: &str) -> Result<Self, BadTemplate> {
         if !is_about_messages::<L>() {
             return Err(BadTemplate::Engine("a Go template can only be about a message".to_owned()));
@@ -56,8 +57,16 @@ impl Go {
         let text = Surroundings::current().templates.text(source, mode).map_err(plain)?;
         let limits = Limits { output_bytes: L::MAX_OUTPUT_BYTES, ..Limits::default() };
         let go = Go { text, limits };
-        for sample in SAMPLES.iter() {
-            go.run(sample).map_err(plain)?;
+        let mut may_fail = false;
+        for (when, sample) in SAMPLES.iter() {
+            match go.run(sample) {
+                Err(error) if error.stage == Stage::Run && !may_fail => {
+                    may_fail = true;
+                    sdk::remark(&format!("a template fails {when}, in {}", plain(error)));
+                }
+                Err(error) if error.stage == Stage::Run => {}
+                tried => tried.map(drop).map_err(plain)?,
+            }
         }
         Ok(go)
     }
@@ -180,13 +189,16 @@ fn alert(alert: &notification::Alert) -> Alert {
     }
 }
 
-/// What templates are tried on before they are taken: some of it fires, all is over.
-static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+/// What templates are tried on before they are taken.
+static SAMPLES: LazyLock<Vec<(&str, Sample)>> = LazyLock::new(|| {
     let all = [
-        (Reason::First, vec![(1, State::Open), (2, State::Open), (3, State::Resolved)]),
-        (Reason::AllResolved, vec![(1, State::Resolved)]),
+        (
+            "on a sample of two alerts that fire and one that is over",
+            sample(Reason::First, &[(1, State::Open), (2, State::Open), (3, State::Resolved)]),
+        ),
+        ("on a sample of one alert that is over", sample(Reason::AllResolved, &[(1, State::Resolved)])),
     ];
-    all.into_iter().filter_map(|(reason, alerts)| Sample::new(&sample(reason, &alerts)).ok()).collect()
+    all.into_iter().filter_map(|(when, sample)| Some((when, Sample::new(&sample).ok()?))).collect()
 });
 
 fn sample(reason: Reason, alerts: &[(i64, State)]) -> Notification {

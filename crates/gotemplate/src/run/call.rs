@@ -44,7 +44,7 @@ impl<'a> Runner<'a> {
         if count < want || (count > want && function.rest.is_none()) {
             let least = if function.rest.is_some() { "at least " } else { "" };
             let what = format!("wrong number of args for {name}: want {least}{want} got {count}");
-            return Err(frame.wrong(expr.at, expr, &what));
+            return Err(frame.never(expr.at, expr, &what));
         }
         // these two stop at the first argument that decides, before they look at the others
         let decides = if receiver.is_none() { crate::builtins::decides(function) } else { None };

@@ -60,6 +60,10 @@ impl<'a> Runner<'a> {
             },
             _ => format!("can't evaluate field {name} in type {name_of_type}"),
         };
-        Err(frame.wrong(expr.at, expr, &what))
+        // in a map of anything another value may stand next time
+        Err(match dynamic {
+            true => frame.wrong(expr.at, expr, &what),
+            false => frame.never(expr.at, expr, &what),
+        })
     }
 }

@@ -138,9 +138,9 @@ impl Post {
             texts.0.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
         };
         let title = markup("title", &settings.title, MAX_TITLE_CHARS, &message.title)?;
-        let fallback = match &settings.fallback {
+        let fallback = match texts.0.say("fallback", settings.fallback.as_ref())? {
             None => title.clone(),
-            given => markup("fallback", given, MAX_LINE_CHARS, "")?,
+            Some(text) => cut_markup(&text, MAX_LINE_CHARS).into_owned(),
         };
         let own_markup = || ["text", "fields"].map(str::to_owned).to_vec();
         let attachment = Attachment {

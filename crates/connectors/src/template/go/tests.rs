@@ -69,6 +69,33 @@ fn what_fails_on_a_sample_is_refused() {
 }
 
 #[test]
+fn what_fails_for_the_values_of_a_sample_is_taken_and_remarked_upon() {
+    for (source, remark) in [
+        (
+            "{{ (index .Alerts.Firing 0).Labels.x }}",
+            "one alert that is over, in line 1:4: at <index .Alerts.Firing 0>",
+        ),
+        ("{{ (index .Alerts 1).Labels.x }}", "one alert that is over, in line 1:4: at <index .Alerts 1>"),
+        ("{{ slice .CommonLabels.instance 0 3 }}", "two alerts that fire and one that is over, in line 1:3"),
+        (
+            "{{ humanizeDuration .CommonAnnotations.dur }}",
+            "two alerts that fire and one that is over, in line",
+        ),
+        ("{{ .CommonLabels.x | toUpper }}", ""),
+    ] {
+        let (template, remarks) = sdk::remarks::heard(|| within(&[], || Template::<Plain>::go(source)));
+        assert!(template.is_ok(), "{template:?}");
+        assert!(remarks.concat().contains(remark), "{remarks:?}");
+        assert_eq!(remarks.len(), usize::from(!remark.is_empty()), "{remarks:?}");
+    }
+    assert!(refused::<Plain>("{{ .StartsAt }}").contains("can't evaluate field StartsAt in type"));
+    assert!(
+        refused::<Plain>("{{ range .Alerts }}{{ .Labels.a.b }}{{ end }}").contains("field b in type string")
+    );
+    assert!(refused::<Plain>("{{ toUpper }}").contains("wrong number of args for toUpper"));
+}
+
+#[test]
 fn settings_name_the_field_that_holds_a_bad_one() {
     let registry = crate::registry();
     let settings = |text: &str| serde_json::json!({"url": "https://h.example/", "text": {"go": text}});
