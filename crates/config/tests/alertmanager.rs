@@ -66,6 +66,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("sns_no_key", "keys are not looked for elsewhere"),
     ("sns_role", "roles are not assumed"),
     ("email_cram", "CRAM-MD5"),
+    ("email_identity", "another identity than the user's"),
     ("email_tls_version", "a latest version"),
     ("http_oauth2_jwt", "tokens in exchange for signed claims"),
     ("http_password_ref", "there is no secret manager"),
@@ -146,6 +147,8 @@ fn what_is_taken_means_what_it_means_to_alertmanager() {
         "siblings",
         "email_templates",
         "email_threading",
+        "email_clear_login",
+        "email_headers_own",
         "webhook_payload",
         "incidentio",
         "jira",
@@ -188,6 +191,24 @@ fn what_is_taken_means_what_it_means_to_alertmanager() {
     ] {
         insta::assert_snapshot!(name, meaning(name));
     }
+}
+
+#[test]
+fn what_is_taken_and_may_not_be_meant_is_warned_of() {
+    let mut told = String::new();
+    for (name, path) in files() {
+        let prefix = format!("{}/", folder().display());
+        let Ok(config) = load(&path, [], &connectors::registry()) else { continue };
+        for warning in config.warnings {
+            let warning = warning.to_string().replace(&prefix, "");
+            assert!(!warning.contains("hush-hush"), "{name}: {warning}");
+            // who may read the files depends on how they came here
+            if !warning.contains("everybody on this machine") {
+                writeln!(told, "{warning}").unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::global::Global;
 use super::list;
 use super::reader::{Fields, Keys, Reader, go_text};
-use super::servers::{NO_CRAM, Smarthost, Smtp};
+use super::servers::{NO_CRAM, NO_IDENTITY, Smarthost, Smtp};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
@@ -34,6 +34,10 @@ const KEYS: Keys = Keys {
 };
 /// Alertmanager's own subject.
 const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
+/// Where an address without a domain is: where the mail server is.
+const LOCAL_DOMAIN: &str = "localhost";
+/// Headers that say how the mail is written.
+const FORM: [&str; 3] = ["content-transfer-encoding", "content-type", "mime-version"];
 const THREADING: Keys = Keys { known: &["enabled", "thread_by_date"], refused: &[] };
 
 impl Reader<'_> {
@@ -44,44 +48,86 @@ impl Reader<'_> {
         let mut place = Node::table(&yaml.origin);
         self.send_resolved(&mut place, yaml, path, false);
         match self.filled(fields.get("to"), &at("to")) {
-            Some(to) => place.set("to", addresses(&to)),
+            Some(to) => {
+                let all = addresses(&to).into_iter().map(|one| self.address(one, &at("to"))).collect();
+                place.set("to", list(&to.origin, all));
+            }
             None => self.error(&yaml.origin, path, "missing to address in email config"),
         }
-        let smtp = self.smtp(&fields, path, &global.smtp);
+        let mut smtp = self.smtp(&fields, path, &global.smtp);
+        self.login(&mut smtp, path);
         match &smtp.smarthost {
             Some(server) => put_server(&mut place, server, &smtp),
             None => self.error(&yaml.origin, path, "no global SMTP smarthost set"),
         }
         match smtp.from {
-            Some(from) => place.set("from", from),
+            Some(from) => place.set("from", self.address(from, &at("from"))),
             None => self.error(&yaml.origin, path, "no global SMTP from set"),
         }
         for (key, node) in [("hello", smtp.hello), ("username", smtp.username), ("password", smtp.password)] {
             node.into_iter().for_each(|node| place.set(key, node));
-        }
-        for key in ["auth_secret", "auth_secret_file", "auth_identity"] {
-            self.only_empty(fields.get(key), &at(key), NO_CRAM);
         }
         let tls = fields.get("tls_config").and_then(|yaml| self.tls_config(yaml, &at("tls_config")));
         if let Some(mut tls) = tls.or_else(|| global.smtp.certificates.clone()) {
             self.spoken_versions(&mut tls, &at("tls_config"));
             place.set("certificates", tls);
         }
-        // where no plain text is written, there is ours
         self.own_templates(&mut place, &fields, path, &[("text", "text")]);
         let html = ("html", "html", r#"{{ template "email.default.html" . }}"#);
         self.templates(&mut place, &fields, path, &[html]);
         if place.get("text").is_none() && place.get("html").and_then(Node::as_text) == Some("") {
             self.error(&yaml.origin, path, "not understood yet: a mail without any words");
         }
+        // HTML stands alone where no plain text is written
+        if place.get("text").is_none() {
+            place.set("text", Node::text(&Origin::Default, ""));
+        }
         place.set("subject", go_text(SUBJECT, &Origin::Default));
         if let Some(headers) = fields.get("headers") {
             self.headers(headers, &at("headers"), &mut place);
         }
-        if let Some(threading) = fields.get("threading") {
-            self.threading(threading, &at("threading"), &mut place);
-        }
+        let threads = fields.get("threading").map(|it| self.threading(it, &at("threading")));
+        place.set("threads", threads.unwrap_or_else(|| Node::text(&Origin::Default, "none")));
         Some(place)
+    }
+
+    /// An address, or a template of some. Alertmanager takes one without a domain and then sends nothing to it.
+    fn address(&mut self, node: Node, path: &Path) -> Node {
+        let text = node.as_text().unwrap_or_default();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+        if text.is_empty() || !text.chars().all(is_name) {
+            return go_text(text, &node.origin);
+        }
+        let whole = format!("{text}@{LOCAL_DOMAIN}");
+        let message = format!("{text:?} has no domain, and is taken for {whole}");
+        self.problems.warning(&node.origin, path, message);
+        Node::text(&node.origin, &whole)
+    }
+
+    /// How to log in. What Alertmanager would not log in with is left out; what it could is refused.
+    fn login(&mut self, smtp: &mut Smtp, path: &Path) {
+        let Some(name) = &smtp.username else {
+            smtp.password = None;
+            return;
+        };
+        match (&smtp.password, &smtp.secret) {
+            // a secret beside a password is for CRAM-MD5 alone, and the password for all that we speak
+            (Some(_), _) => {}
+            (None, Some(secret)) => {
+                let message = format!("not understood yet: {NO_CRAM}");
+                self.error(&secret.origin, &path.key("auth_secret"), message);
+            }
+            (None, None) => {
+                let message = "there is no password for it, so that nobody logs in";
+                self.problems.warning(&name.origin, &path.key("auth_username"), message);
+                smtp.username = None;
+                return;
+            }
+        }
+        if let Some(identity) = smtp.identity.as_ref().filter(|it| it.as_text() != name.as_text()) {
+            let message = format!("not understood yet: {NO_IDENTITY}");
+            self.error(&identity.origin, &path.key("auth_identity"), message);
+        }
     }
 
     /// What is written here, and what is not, as it is globally.
@@ -90,13 +136,17 @@ impl Reader<'_> {
         let flag = |reader: &mut Self, key: &str| fields.get(key).and_then(|it| reader.bool(it, &at(key)));
         let require_tls = flag(self, "require_tls");
         let implicit_tls = flag(self, "force_implicit_tls");
-        let from = self.static_text(fields.get("from"), &at("from"));
+        let from = self.filled(fields.get("from"), &at("from"));
         let hello = self.filled(fields.get("hello"), &at("hello"));
         let smarthost = self.smarthost(fields.get("smarthost"), &at("smarthost"));
         let username = self.filled(fields.get("auth_username"), &at("auth_username"));
         let password = self.secret(fields, path, ("auth_password", "auth_password_file"));
+        let secret = self.secret(fields, path, ("auth_secret", "auth_secret_file"));
+        let identity = self.filled(fields.get("auth_identity"), &at("auth_identity"));
         let global = global.clone();
         Smtp {
+            secret: secret.or(global.secret),
+            identity: identity.or(global.identity),
             from: from.or(global.from),
             hello: hello.or(global.hello),
             smarthost: smarthost.or(global.smarthost),
@@ -122,20 +172,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Which mails stand in one thread. Where Alertmanager makes none, those about the same trouble do.
-    fn threading(&mut self, yaml: &Yaml, path: &Path, place: &mut Node) {
-        let Some(fields) = self.fields(yaml, path, &THREADING) else { return };
+    /// Which mails stand in one thread: none unless somebody wants it.
+    fn threading(&mut self, yaml: &Yaml, path: &Path) -> Node {
+        let word = |word: &str| Node::text(&yaml.origin, word);
+        let Some(fields) = self.fields(yaml, path, &THREADING) else { return word("none") };
         let enabled = fields.get("enabled").and_then(|it| self.bool(it, &path.key("enabled")));
         if !enabled.is_some_and(|node| matches!(node.value, Tree::Bool(true))) {
-            return;
+            return word("none");
         }
         let by = self.filled(fields.get("thread_by_date"), &path.key("thread_by_date"));
         match by.as_ref().and_then(Node::as_text) {
-            Some("none") => place.set("threads", Node::text(&yaml.origin, "group")),
-            Some("daily") => place.set("threads", Node::text(&yaml.origin, "day")),
+            Some("none") => word("group"),
+            Some("daily") => word("day"),
             _ => {
                 let message = "threading.thread_by_date must be either 'none' or 'daily'";
                 self.error(&yaml.origin, path, message);
+                word("none")
             }
         }
     }
@@ -151,9 +203,9 @@ impl Reader<'_> {
                 self.error(&key.origin, &path, format!("duplicate header {:?} in email config", key.text));
             }
             seen.push(lower.clone());
-            if lower == "reply-to" {
-                let text = self.static_text(Some(value), &path);
-                text.into_iter().for_each(|text| place.set("reply_to", text));
+            if FORM.contains(&lower.as_str()) {
+                let message = "is left out: it says of what form the mail is, which only the mail can know";
+                self.problems.warning(&key.origin, &path, message);
                 continue;
             }
             let Some(text) = self.template(Some(value), &path, "") else { continue };
@@ -183,19 +235,25 @@ fn put_server(place: &mut Node, server: &Smarthost, smtp: &Smtp) {
     let origin = from.as_ref().map_or(Origin::Default, |node| node.origin.clone());
     place.set("host", Node::text(&server.origin, &server.host));
     place.set("port", Node::new(&server.origin, Tree::Int(server.port.into())));
-    // Go, too, sends passwords in the clear to the same machine only
-    let is_near = matches!(server.host.as_str(), "localhost" | "127.0.0.1" | "::1");
-    if tls == "none" && is_near && smtp.username.is_some() {
+    // In the clear, Go says the password in the way PLAIN to the same machine only, in the way LOGIN to any.
+    if tls == "none" && smtp.username.is_some() {
         place.set("insecure_auth", Node::new(&origin, Tree::Bool(true)));
+        if !is_near(server) {
+            place.set("auth", Node::text(&origin, "login"));
+        }
     }
     place.set("tls", Node::text(&origin, tls));
 }
 
+fn is_near(server: &Smarthost) -> bool {
+    matches!(server.host.as_str(), "localhost" | "127.0.0.1" | "::1")
+}
+
 /// `Ann <ann@example.org>, bob@example.org` one by one.
-fn addresses(to: &Node) -> Node {
+fn addresses(to: &Node) -> Vec<Node> {
     if to.as_text().is_some_and(|text| text.contains("{{")) {
         // the whole of it, since commas may be the template's
-        return list(&to.origin, vec![go_text(to.as_text().unwrap_or_default(), &to.origin)]);
+        return vec![to.clone()];
     }
     let (mut all, mut one, mut quoted) = (Vec::new(), String::new(), false);
     for c in to.as_text().unwrap_or_default().chars() {
@@ -207,7 +265,7 @@ fn addresses(to: &Node) -> Node {
     }
     all.push(one);
     let all = all.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
-    list(&to.origin, all.map(|text| Node::text(&to.origin, text)).collect())
+    all.map(|text| Node::text(&to.origin, text)).collect()
 }
 
 #[cfg(test)]
@@ -217,9 +275,7 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         let to = Node::text(&Origin::Default, r#""Doe, Ann" <ann@example.org>, bob@example.org,"#);
-        assert_eq!(
-            addresses(&to).to_json(),
-            serde_json::json!([r#""Doe, Ann" <ann@example.org>"#, "bob@example.org"])
-        );
+        let texts: Vec<_> = addresses(&to).iter().map(|node| node.as_text().unwrap().to_owned()).collect();
+        assert_eq!(texts, [r#""Doe, Ann" <ann@example.org>"#, "bob@example.org"]);
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::http::Http;
 use super::reader::{Keys, Reader};
-use super::servers::{NO_CRAM, Post, Smtp};
+use super::servers::{Post, Smtp};
 use crate::node::Node;
 use crate::path::Path;
 use crate::yaml::Yaml;
@@ -107,11 +107,13 @@ impl Global {
         let Some(fields) = reader.fields(yaml, &path, &KEYS) else { return Global::default() };
         let at = |key: &str| path.key(key);
         let smtp = Smtp {
-            from: reader.static_text(fields.get("smtp_from"), &at("smtp_from")),
+            from: reader.filled(fields.get("smtp_from"), &at("smtp_from")),
             hello: reader.filled(fields.get("smtp_hello"), &at("smtp_hello")),
             smarthost: reader.smarthost(fields.get("smtp_smarthost"), &at("smtp_smarthost")),
             username: reader.filled(fields.get("smtp_auth_username"), &at("smtp_auth_username")),
             password: reader.secret(&fields, &path, ("smtp_auth_password", "smtp_auth_password_file")),
+            secret: reader.secret(&fields, &path, ("smtp_auth_secret", "smtp_auth_secret_file")),
+            identity: reader.filled(fields.get("smtp_auth_identity"), &at("smtp_auth_identity")),
             require_tls: fields
                 .get("smtp_require_tls")
                 .and_then(|it| reader.bool(it, &at("smtp_require_tls"))),
@@ -122,9 +124,6 @@ impl Global {
                 .get("smtp_tls_config")
                 .and_then(|it| reader.tls_config(it, &at("smtp_tls_config"))),
         };
-        for key in ["smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity"] {
-            reader.only_empty(fields.get(key), &at(key), NO_CRAM);
-        }
         let slack = reader.slack_post(&fields, &path, ["slack_api_url", "slack_app_token", "slack_app_url"]);
         let posts_itself = slack.url.as_ref().and_then(Node::as_text).is_some_and(|url| url == SLACK_APP_URL);
         if let (Some(url), Some(_), false) = (&slack.url, &slack.token, posts_itself) {

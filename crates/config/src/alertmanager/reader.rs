@@ -254,19 +254,6 @@ impl Reader<'_> {
         }
         written.or_else(|| named.map(in_file))
     }
-
-    /// Something that must be as it is when nobody sets it.
-    pub(super) fn only_empty(&mut self, yaml: Option<&Rc<Yaml>>, path: &Path, why: &str) {
-        let Some(yaml) = yaml else { return };
-        let empty = match &yaml.value {
-            Value::Scalar { text, .. } => text.is_empty() || yaml.is_null(),
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => entries.is_empty(),
-        };
-        if !empty {
-            self.error(&yaml.origin, path, format!("not understood yet: {why}"));
-        }
-    }
 }
 
 /// A text for a setting that is a template. What means something to our own templates only is a text in Go's.

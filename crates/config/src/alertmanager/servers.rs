@@ -10,6 +10,8 @@ use crate::yaml::Yaml;
 
 /// Why some ways to log in are refused.
 pub(super) const NO_CRAM: &str = "mail servers are logged in to by user name and password only";
+/// Why another identity than the user's is refused.
+pub(super) const NO_IDENTITY: &str = "mail servers are logged in to as the user whose name it is";
 /// The method of Slack's Web API that a bot posts with.
 pub(super) const POST_MESSAGE: &str = "/chat.postMessage";
 
@@ -21,6 +23,10 @@ pub(super) struct Smtp {
     pub(super) smarthost: Option<Smarthost>,
     pub(super) username: Option<Node>,
     pub(super) password: Option<Node>,
+    /// What CRAM-MD5 would be spoken with.
+    pub(super) secret: Option<Node>,
+    /// Whom to act as, where that is not the user.
+    pub(super) identity: Option<Node>,
     pub(super) require_tls: Option<Node>,
     pub(super) implicit_tls: Option<Node>,
     /// What `tls_config` says.

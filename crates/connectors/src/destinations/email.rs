@@ -11,7 +11,7 @@ use sdk::{Answer, Context, Destination, Facts, Message};
 use serde::{Deserialize, Serialize};
 
 use crate::template::{Html, Plain, Template};
-use server::{Address, Recipient, with_server};
+use server::{Address, Addresses, with_server};
 
 /// The kind `email`.
 pub struct Email;
@@ -28,12 +28,12 @@ with_server! {
     "password": "the-password",
 }))]
 pub struct Settings {
-    /// The sender, e.g. `Nightbell <nightbell@example.org>`.
-    from: Address,
+    /// The sender, e.g. `Nightbell <nightbell@example.org>`, or a template of it.
+    from: Addresses,
     /// The recipients: all of them get the same mail. Each is an address, or a template of addresses with commas
     /// between them.
     #[schemars(length(min = 1))]
-    to: Vec<Recipient>,
+    to: Vec<Addresses>,
     /// Where answers go, if not to the sender.
     reply_to: Option<Address>,
     /// A template of the subject, in place of the message's title.
@@ -43,7 +43,8 @@ pub struct Settings {
     /// A template of the HTML, in place of the built-in one. Values are escaped. When it says nothing, there is
     /// only plain text.
     html: Option<Template<Html>>,
-    /// Templates of headers to add.
+    /// Templates of headers to add, or to show in place of the mail's own: with `To` or `Cc` it shows other names,
+    /// and goes to the same people. One that says nothing is left out.
     #[serde(default)]
     headers: BTreeMap<String, Template<Plain>>,
     /// Which mails stand in one thread.

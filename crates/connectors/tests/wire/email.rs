@@ -45,6 +45,27 @@ async fn a_mail_that_is_queued_is_delivered() {
 }
 
 #[tokio::test]
+async fn a_template_that_fails_keeps_no_mail_back() {
+    let fields = json!({"subject": {"go": "{{ (index .Alerts 7).Labels.x }}"}, "text": {"go": "{{ .Status }}!"},
+        "html": {"go": "{{ slice .Status 99 }}"}});
+    let (answer, said) = told(&[], fields).await;
+    assert!(matches!(answer.outcome, Outcome::Delivered { .. }), "{answer:?}");
+    assert!(
+        answer.text.starts_with("subject: line 1:4: at <index .Alerts 7>: error calling index"),
+        "{answer:?}"
+    );
+    assert!(answer.text.contains("html: line 1:3: at <slice") && answer.text.ends_with("\nQueued as 4F2A"));
+    let subject = |said: &str| said.lines().find(|line| line.starts_with("Subject: ")).unwrap().to_owned();
+    assert_eq!(subject(&said), subject(&told(&[], json!({})).await.1));
+    assert!(said.contains("firing!") && said.contains("text/html"), "{said}");
+    // nobody else can be guessed
+    let nobody = json!({"to": [{"go": "{{ slice .Status 99 }}@x.example"}]});
+    let answer = send_with(dead_port(), &context(), nobody).await;
+    assert_eq!(answer.outcome, Outcome::rejected("to: nobody is left"));
+    assert!(answer.text.starts_with("to[0]: line 1:3"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn fours_are_tried_again_and_fives_are_not() {
     for (script, status) in [
         (&[("(greeting)", "421 Busy")] as Script, 421),
@@ -115,6 +136,28 @@ async fn a_password_does_not_go_out_in_the_clear() {
     let mut fields = login();
     fields["insecure_auth"] = json!(false);
     fields["tls"] = json!("opportunistic");
+    let (answer, said) = told(&[("EHLO", "250-mail.example\r\n250 AUTH PLAIN")], fields).await;
+    assert!(is_down(&answer) && !said.contains("AUTH"), "{answer:?} {said}");
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_log_in_gets_the_mail_without() {
+    for script in [&[("EHLO", "250 mail.example")] as Script, &[("EHLO", "250-mail.example\r\n250 AUTHX")]] {
+        for insecure in [true, false] {
+            let mut fields = login();
+            fields["tls"] = json!("opportunistic");
+            fields["insecure_auth"] = json!(insecure);
+            let (answer, said) = told(script, fields).await;
+            assert!(matches!(answer.outcome, Outcome::Delivered { .. }), "{answer:?}");
+            assert!(!said.contains("AUTH"), "{said}");
+        }
+    }
+    // another way than ours is one nevertheless
+    let (answer, said) = told(&[("EHLO", "250-mail.example\r\n250 AUTH CRAM-MD5")], login()).await;
+    assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?} {said}");
+    // and the one that is asked for is not another
+    let mut fields = login();
+    fields["auth"] = json!("login");
     let (answer, said) = told(&[("EHLO", "250-mail.example\r\n250 AUTH PLAIN")], fields).await;
     assert!(is_down(&answer) && !said.contains("AUTH"), "{answer:?} {said}");
 }

@@ -3,20 +3,22 @@
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::header::{self, Header as _, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder, MultiPart, MultiPartKind, SinglePart};
 use sdk::Message;
 use sha2::{Digest, Sha256};
 
-use super::server::Recipient;
+use super::server::Addresses;
 use super::{Settings, Threads};
 use crate::template::{BadTemplate, Html, Template, cut, names_of};
 use crate::words::{Words, one_line};
 
-/// Characters of a subject: more is cut by most mail programs anyway.
-const MAX_SUBJECT_CHARS: usize = 250;
-/// Characters of a header of one's own.
-const MAX_HEADER_CHARS: usize = 900;
+/// Characters of a subject, and of a header of one's own.
+const MAX_HEADER_CHARS: usize = 2000;
+/// Characters of a word in a header: lines can be folded between words only, and are at most 998 long (RFC 5322).
+const MAX_WORD_CHARS: usize = 900;
+/// Characters of a text that are quoted in an error.
+const MAX_QUOTED_CHARS: usize = 250;
 /// Bytes of a hash that an id is made of.
 const ID_BYTES: usize = 16;
 
@@ -31,15 +33,15 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
     let words = Words::of(message);
     let subject = words.say("subject", settings.subject.as_ref())?.unwrap_or_else(|| message.title.clone());
     let text = words.say("text", settings.text.as_ref())?.unwrap_or_else(|| plain_text(message));
-    let html = match &settings.html {
-        Some(html) => words.say("html", Some(html))?.unwrap_or_default(),
+    let html = match words.say("html", settings.html.as_ref())? {
+        Some(html) => html,
         None => HTML
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|html| html.render(&names_of(message)))
             .map_err(|error: BadTemplate| format!("html: {error}"))?,
     };
-    let from = &settings.from.0;
+    let from = &sender(settings, &words)?;
     let mut body = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
         .boundary(format!("nightbell-{}", message_key(message)))
@@ -50,7 +52,7 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
     if !html.is_empty() {
         body = body.singlepart(SinglePart::html(html));
     }
-    let mut builder = begin(from, message).subject(subject_line(&subject));
+    let mut builder = begin(from, message).subject(header_line(&subject));
     if let Some(id) = thread_id(settings.threads, message) {
         let thread = format!("<{id}@{}>", from.email.domain());
         builder = builder.in_reply_to(thread.clone()).references(thread);
@@ -64,15 +66,42 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
     let mut mail = builder.multipart(body).map_err(|error| format!("the mail cannot be written: {error}"))?;
     let mut headers = MACHINE_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     for (name, template) in &settings.headers {
-        let value = words.text(&format!("headers.{name}"), Some(template), MAX_HEADER_CHARS, String::new)?;
-        headers.push((name.clone(), one_line(&value)));
+        let value = words.say(&format!("headers.{name}"), Some(template))?.unwrap_or_default();
+        headers.push((name.clone(), header_line(&value)));
     }
     for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
         let bad = |error| format!("headers: {error}");
-        let name = HeaderName::new_from_ascii(name).map_err(bad)?;
-        mail.headers_mut().insert_raw(HeaderValue::new(name, value));
+        let value = match shown_addresses(&name, &value) {
+            Some(value) => value,
+            None => HeaderValue::new(HeaderName::new_from_ascii(name).map_err(bad)?, value),
+        };
+        mail.headers_mut().insert_raw(value);
     }
     Ok(mail)
+}
+
+/// A header whose names and addresses are written each for itself, when it is one, and they can be read.
+fn shown_addresses(name: &str, value: &str) -> Option<HeaderValue> {
+    let all = || value.parse::<Mailboxes>().ok();
+    Some(match name.to_ascii_lowercase().as_str() {
+        "from" => header::From::from(all()?).display(),
+        "to" => header::To::from(all()?).display(),
+        "cc" => header::Cc::from(all()?).display(),
+        "bcc" => header::Bcc::from(all()?).display(),
+        "reply-to" => header::ReplyTo::from(all()?).display(),
+        _ => return None,
+    })
+}
+
+/// Who sends the mail. Nobody else could stand in.
+fn sender(settings: &Settings, words: &Words<'_>) -> Result<Mailbox, String> {
+    let template = match &settings.from {
+        Addresses::Fixed(address) => return Ok(Mailbox::clone(address)),
+        Addresses::Made(template) => template,
+    };
+    let text = words.exactly("from", Some(template))?.unwrap_or_default();
+    let bad = |error| format!("from: {:?} is no address: {error}", cut(&text, MAX_QUOTED_CHARS));
+    text.trim().parse().map_err(bad)
 }
 
 /// Who gets the mail.
@@ -80,18 +109,18 @@ fn recipients(settings: &Settings, words: &Words<'_>) -> Result<Vec<Mailbox>, St
     let mut all = Vec::new();
     for (n, recipient) in settings.to.iter().enumerate() {
         let template = match recipient {
-            Recipient::Fixed(address) => {
+            Addresses::Fixed(address) => {
                 all.push(Mailbox::clone(address));
                 continue;
             }
-            Recipient::Made(template) => template,
+            Addresses::Made(template) => template,
         };
         let text = words.say(&format!("to[{n}]"), Some(template))?.unwrap_or_default();
         if text.trim().is_empty() {
             continue;
         }
         let bad =
-            |error| format!("to[{n}]: {:?} is no list of addresses: {error}", cut(&text, MAX_SUBJECT_CHARS));
+            |error| format!("to[{n}]: {:?} is no list of addresses: {error}", cut(&text, MAX_QUOTED_CHARS));
         all.extend(text.trim().parse::<Mailboxes>().map_err(bad)?);
     }
     if all.is_empty() { Err("to: nobody is left".to_owned()) } else { Ok(all) }
@@ -163,8 +192,22 @@ fn plain_text(message: &Message) -> String {
 }
 
 /// A text that can stand in a header.
-fn subject_line(text: &str) -> String {
-    cut(&one_line(text), MAX_SUBJECT_CHARS)
+fn header_line(text: &str) -> String {
+    let words = one_line(&cut(text, MAX_HEADER_CHARS));
+    if words.len() <= MAX_WORD_CHARS {
+        return words;
+    }
+    let mut line = String::with_capacity(words.len());
+    let mut length = 0;
+    for c in words.chars() {
+        length = if c == ' ' { 0 } else { length + 1 };
+        if length > MAX_WORD_CHARS {
+            line.push(' ');
+            length = 1;
+        }
+        line.push(c);
+    }
+    line
 }
 
 /// Whether a header may be given in the settings.
@@ -172,20 +215,7 @@ fn subject_line(text: &str) -> String {
 /// # Errors
 /// Why not.
 pub(super) fn check_header(name: &str) -> Result<(), String> {
-    const OWN: [&str; 12] = [
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "reply-to",
-        "subject",
-        "date",
-        "message-id",
-        "in-reply-to",
-        "references",
-        "mime-version",
-        "content-type",
-    ];
+    const OWN: [&str; 4] = ["subject", "mime-version", "content-type", "content-transfer-encoding"];
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
     if !is_name {
         return Err(format!("headers.{name}: is no name of a header"));
@@ -286,20 +316,63 @@ mod tests {
     fn only_headers_that_are_free_can_be_given() {
         assert!(check_header("X-Team").is_ok());
         assert_eq!(check_header("Subject").unwrap_err(), "headers.Subject: is set by the mail itself");
+        assert!(check_header("content-type").is_err() && check_header("To").is_ok());
         assert_eq!(check_header("a:b").unwrap_err(), "headers.a:b: is no name of a header");
         let mail = mail(json!({"headers": {"X-A": "x\nBcc: {{ kind }}", "X-B": ""}}), &messages::firing());
         assert_eq!(header(&mail, "X-A"), "x Bcc: firing");
         assert!(!mail.contains("X-B"));
     }
 
+    #[test]
+    fn headers_may_show_something_else_than_who_gets_the_mail() {
+        let fields = json!({"headers": {"To": "Team <team@x.example>, b@x.example", "cc": "Äffin <c@x.example>",
+            "From": "Alerts <alerts@x.example>", "Reply-To": "a@x.example, b@x.example", "Bcc": "undisclosed",
+            "Message-Id": "<1@x.example>", "Date": "{{ labels.none }}", "References": "<2@x.example>"}});
+        let mail = write(&settings(fields), &messages::firing()).unwrap();
+        let envelope = mail.envelope();
+        assert_eq!(envelope.to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["ops@example.org"]);
+        assert_eq!(envelope.from().unwrap().to_string(), "bell@example.org");
+        let mail = String::from_utf8(mail.formatted()).unwrap();
+        assert_eq!(header(&mail, "To"), "Team <team@x.example>, b@x.example");
+        assert_eq!(header(&mail, "Cc"), "=?utf-8?b?w4RmZmlu?= <c@x.example>");
+        assert_eq!(header(&mail, "From"), "Alerts <alerts@x.example>");
+        assert_eq!(header(&mail, "Reply-To"), "a@x.example, b@x.example");
+        assert_eq!((header(&mail, "Bcc"), header(&mail, "References")), ("undisclosed", "<2@x.example>"));
+        assert_eq!(mail.to_lowercase().matches("\r\nmessage-id: ").count(), 1);
+        assert_eq!(mail.to_lowercase().matches("\nto: ").count(), 1);
+        assert!(header(&mail, "Date").starts_with("Sat, 14 Nov 2026"), "{mail}");
+    }
+
+    #[test]
+    fn senders_may_be_made_of_labels() {
+        let made = |from: &str| write(&settings(json!({"from": from})), &messages::firing());
+        let mail = made("{{ labels.team }} <bell@{{ labels.team }}.example>").unwrap();
+        assert_eq!(mail.envelope().from().unwrap().to_string(), "bell@db.example");
+        assert!(made("{{ labels.team }}").unwrap_err().starts_with("from: \"db\" is no address"));
+    }
+
+    #[test]
+    fn long_headers_are_folded_not_cut() {
+        let subject = "word ".repeat(200);
+        let mail =
+            mail(json!({"subject": subject, "headers": {"X-A": "y".repeat(1500)}}), &messages::firing());
+        assert_eq!(mail.matches("word").count(), 200);
+        assert_eq!(mail.matches("yyyyy").count(), 300);
+        assert!(mail.lines().all(|line| line.len() <= 998));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_message_becomes_a_mail_with_its_own_headers_only(message in messages::arbitrary()) {
-            let mail = write(&settings(json!({})), &message).unwrap().formatted();
-            let head = String::from_utf8_lossy(&mail).split("\r\n\r\n").next().unwrap_or_default().to_owned();
-            for line in head.split("\r\n") {
-                prop_assert!(!line.contains(['\r', '\n']) && line.len() <= 998);
+            let own = json!({"subject": "{{ body }}", "headers": {"To": "{{ body }}", "X-A": "{{ title }}"}});
+            for own in [json!({}), own] {
+                let mail = write(&settings(own), &message).unwrap().formatted();
+                let mail = String::from_utf8_lossy(&mail);
+                let head = mail.split("\r\n\r\n").next().unwrap_or_default();
+                for line in head.split("\r\n") {
+                    prop_assert!(!line.contains(['\r', '\n']) && line.len() <= 998);
+                }
             }
         }
     }

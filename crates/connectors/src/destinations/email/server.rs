@@ -11,6 +11,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, Identity, TlsParameters,
 };
+use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use model::delivery::{Outcome, answer_head};
@@ -202,25 +203,25 @@ impl JsonSchema for Address {
     }
 }
 
-/// Who gets a mail: an address, or a template of addresses with commas between them.
+/// Whose mail it is: an address, or a template of addresses with commas between them.
 #[derive(Debug)]
-pub(in crate::destinations) enum Recipient {
+pub(in crate::destinations) enum Addresses {
     Fixed(Box<Mailbox>),
     Made(Template<Plain>),
 }
 
-impl<'de> Deserialize<'de> for Recipient {
+impl<'de> Deserialize<'de> for Addresses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let written = serde_json::Value::deserialize(deserializer)?;
         match written.as_str().filter(|text| !text.contains("{{") && !text.contains("{%")) {
-            Some(text) => mailbox(text).map(|it| Recipient::Fixed(Box::new(it))).map_err(Error::custom),
-            None => Template::deserialize(written).map(Recipient::Made).map_err(Error::custom),
+            Some(text) => mailbox(text).map(|it| Addresses::Fixed(Box::new(it))).map_err(Error::custom),
+            None => Template::deserialize(written).map(Addresses::Made).map_err(Error::custom),
         }
     }
 }
 
-impl JsonSchema for Recipient {
+impl JsonSchema for Addresses {
     fn schema_name() -> Cow<'static, str> {
         Template::<Plain>::schema_name()
     }
@@ -311,7 +312,9 @@ impl Server<'_> {
         if upgrade {
             connection.starttls(tls, &hello).await?;
         }
-        if let Some((mechanisms, credentials)) = self.login() {
+        if let Some((mechanisms, credentials)) = self.login()
+            && offers_login(&mut connection, mechanisms, &hello).await?
+        {
             if !connection.is_encrypted() && !self.insecure_auth {
                 let reason = "the server offers no encryption, and the password must not go out in the clear";
                 return Err(Trouble::Ours(reason.to_owned()));
@@ -323,6 +326,23 @@ impl Server<'_> {
         let _ = connection.quit().now_or_never();
         Ok(response)
     }
+}
+
+/// Whether the server offers any way to log in, one that we do not speak included. To one that offers none, mail
+/// goes without, as from Alertmanager (`notify/email/email.go`).
+async fn offers_login(
+    connection: &mut AsyncSmtpConnection,
+    mechanisms: &[Mechanism],
+    hello: &ClientId,
+) -> Result<bool, lettre::transport::smtp::Error> {
+    if connection.server_info().get_auth_mechanism(mechanisms).is_some() {
+        return Ok(true);
+    }
+    // lettre forgets the ways that it does not know
+    let said = connection.command(Ehlo::new(hello.clone())).await?;
+    let is_auth =
+        |line: &str| line.split([' ', '=']).next().is_some_and(|it| it.eq_ignore_ascii_case("AUTH"));
+    Ok(said.message().skip(1).any(is_auth))
 }
 
 /// Why a mail was not taken.
