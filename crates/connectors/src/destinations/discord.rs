@@ -47,7 +47,8 @@ pub struct Settings {
     content: Option<Template<Plain>>,
     /// A template of the embed's title, in place of the message's own.
     title: Option<Template<Plain>>,
-    /// A template of the embed's text, in place of the message's own and of the table of labels.
+    /// A template of the embed's text, in place of the message's own, the table of labels, the link, and the line
+    /// below with our name and the time.
     message: Option<Template<Plain>>,
     /// The name to post under, in place of the webhook's.
     username: Option<String>,
@@ -99,10 +100,12 @@ struct Embed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     color: u32,
-    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
-    footer: Footer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    footer: Option<Footer>,
 }
 
 #[derive(Serialize)]
@@ -128,14 +131,16 @@ impl<'a> Post<'a> {
         };
         let text = words.text("message", settings.message.as_ref(), MAX_DESCRIPTION_CHARS, own_text)?;
         let used = [title.as_str(), &text, FOOTER].iter().map(|text| text.chars().count()).sum();
+        // beside a text of somebody's own there is nothing of ours, as in Alertmanager
+        let is_own = settings.message.is_none();
         let embed = Embed {
-            fields: if settings.message.is_some() { Vec::new() } else { fields(message, used) },
+            fields: if is_own { fields(message, used) } else { Vec::new() },
             title,
             description: text,
-            url: usable_url(&message.link),
+            url: usable_url(&message.link).filter(|_| is_own),
             color: u32::from_str_radix(colour(message).trim_start_matches('#'), 16).unwrap_or_default(),
-            timestamp: message.notification.at.to_string(),
-            footer: Footer { text: FOOTER },
+            timestamp: is_own.then(|| message.notification.at.to_string()),
+            footer: is_own.then_some(Footer { text: FOOTER }),
         };
         let named = |name: &&String| !name.is_empty();
         Ok(Post {
@@ -201,6 +206,15 @@ mod tests {
             said(404, r#"{"message": "Unknown Webhook", "code": 10015}"#),
             Outcome::rejected("answered 404: Unknown Webhook")
         );
+    }
+
+    #[test]
+    fn a_text_of_one_s_own_stands_alone() {
+        let own = settings(json!({"url": "https://x", "message": "{{ labels.team }}"}));
+        let message = messages::firing();
+        let post = serde_json::to_value(Post::of(&own, &message).unwrap()).unwrap();
+        let names: Vec<&String> = post["embeds"][0].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["color", "description", "title"]);
     }
 
     proptest! {

@@ -54,7 +54,8 @@ pub struct Settings {
     /// Where Opsgenie is: `https://api.eu.opsgenie.com` for accounts in the EU.
     #[serde(default = "opsgenie_api")]
     api_url: String,
-    /// A template of the alert's one line, in place of the message's title.
+    /// A template of the alert's one line, in place of the message's title. With it, alerts are closed without a
+    /// note.
     message: Option<Template<Plain>>,
     /// A template of the alert's text, in place of the message's body.
     description: Option<Template<Plain>>,
@@ -225,7 +226,12 @@ fn calls(settings: &Settings, message: &Message) -> Result<(Secret, Vec<Call>), 
             vec![call(Method::POST, &to_it("acknowledge"), body)?]
         }
         (false, false) => {
-            vec![call(Method::POST, &to_it("close"), json!({ "source": source, "note": note }))?]
+            let mut body = json!({ "source": source });
+            // beside words of somebody's own there is nothing of ours, as in Alertmanager
+            if settings.message.is_none() {
+                body["note"] = note.into();
+            }
+            vec![call(Method::POST, &to_it("close"), body)?]
         }
     };
     Ok((key, calls))
@@ -363,7 +369,10 @@ mod tests {
         let taken = &what(&message)[0];
         assert_eq!((taken.0.clone(), &taken.1["user"]), (format!("POST {alert}/acknowledge"), &json!("ann")));
         message.notification.alerts.iter_mut().for_each(|alert| alert.state = State::Resolved);
-        assert_eq!(what(&message)[0].0, format!("POST {alert}/close"));
+        let (line, body) = what(&message).remove(0);
+        assert_eq!((line, body["note"].is_string()), (format!("POST {alert}/close"), true));
+        let own = asked(json!({"api_key": "k", "message": "m", "source": "s"}), &message).remove(0);
+        assert_eq!(own, (format!("POST {alert}/close"), json!({"source": "s"})));
     }
 
     #[test]

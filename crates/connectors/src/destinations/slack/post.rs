@@ -12,8 +12,9 @@ use crate::words::{Words, links, usable_url};
 
 /// Characters of a title, as Alertmanager has it.
 const MAX_TITLE_CHARS: usize = 1024;
-/// Characters of an attachment's text; Slack refuses more than 8,000 or so.
-const MAX_TEXT_CHARS: usize = 4000;
+/// Characters of a text: what is longer Slack cuts itself
+/// (<https://api.slack.com/changelog/2018-04-truncating-really-long-messages>).
+const MAX_TEXT_CHARS: usize = 40_000;
 /// Characters of a field's value in our own words.
 const MAX_FIELD_CHARS: usize = 500;
 /// Characters of everything else.
@@ -140,7 +141,7 @@ impl Post {
         let title = markup("title", &settings.title, MAX_TITLE_CHARS, &message.title)?;
         let fallback = match texts.0.say("fallback", settings.fallback.as_ref())? {
             None => title.clone(),
-            Some(text) => cut_markup(&text, MAX_LINE_CHARS).into_owned(),
+            Some(text) => cut_markup(&text, MAX_TEXT_CHARS).into_owned(),
         };
         let own_markup = || ["text", "fields"].map(str::to_owned).to_vec();
         let attachment = Attachment {
@@ -289,6 +290,21 @@ mod tests {
         assert_eq!(attachment["fields"], fields);
         let action = &attachment["actions"][0];
         assert_eq!((&action["name"], &action["confirm"]), (&json!("ack"), &json!({"text": "Sure?"})));
+    }
+
+    #[test]
+    fn long_texts_are_whole() {
+        let long = "long ".repeat(7000);
+        let own = json!({"text": long, "pretext": long, "message_text": long, "fallback": long,
+            "fields": [{"title": "a", "value": long}]});
+        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing()).unwrap()).unwrap();
+        let attachment = &post["attachments"][0];
+        let value = &attachment["fields"][0]["value"];
+        for text in
+            [&post["text"], &attachment["text"], &attachment["pretext"], &attachment["fallback"], value]
+        {
+            assert_eq!(text, &json!(long));
+        }
     }
 
     #[test]

@@ -54,6 +54,22 @@ fn files_are_read_over_what_is_built_in() {
 }
 
 #[test]
+fn fallbacks_say_what_the_titles_of_a_team_say() {
+    let files = [(
+        "a.tmpl",
+        r#"{{ define "slack.default.title" }}S{{ end }}{{ define "slack.default.titlelink" }}L{{ end }}
+           {{ define "mattermost.default.title" }}M{{ end }}{{ define "__summary" }}mine{{ end }}"#,
+    )];
+    let said = |name: &str| {
+        let template = within(&files, || Template::<Plain>::go(&format!("{{{{ template {name:?} . }}}}")));
+        template.unwrap().render(&names_of(&messages::firing())).unwrap()
+    };
+    assert_eq!(said("slack.default.fallback"), "S | L");
+    assert!(said("mattermost.default.fallback").starts_with("M | http"));
+    assert!(!said("webex.default.message").contains("mine"), "a helper of ours has no name that a team has");
+}
+
+#[test]
 fn what_fails_on_a_sample_is_refused() {
     assert_eq!(
         refused::<Plain>("x\n{{ .Alerts.Nope }}"),
