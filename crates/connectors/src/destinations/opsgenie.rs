@@ -299,11 +299,10 @@ fn responders(settings: &Settings, words: &Words<'_>) -> Result<Vec<Responder>, 
             continue;
         }
         if !RESPONDERS.contains(&one.r#type.as_str()) {
-            let known = RESPONDERS.join(", ");
-            return Err(format!(
-                "responders[{n}].type: {:?} is none of {known}",
-                cut(&one.r#type, MAX_WORD_CHARS)
-            ));
+            // an alert that some hear of is better than none
+            let (word, known) = (cut(&one.r#type, MAX_WORD_CHARS), RESPONDERS.join(", "));
+            sdk::remark(&format!("responders[{n}].type: {word:?} is none of {known} (sent without)"));
+            continue;
         }
         if one.r#type == "teams" {
             let team = |name: &str| Responder {
@@ -389,8 +388,9 @@ mod tests {
         assert_eq!((&body["tags"], &body["details"]["team"]), (&json!(["a", "db"]), &json!("of db")));
         assert!(body.get("priority").is_none());
         let bad = settings(json!({"api_key": "k", "responders": [{"type": "crowd", "name": "x"}]}));
-        let error = calls(&bad, &messages::firing()).err().unwrap();
-        assert!(error.starts_with("responders[0].type: \"crowd\" is none of team"), "{error}");
+        let (calls, remarks) = sdk::remarks::heard(|| calls(&bad, &messages::firing()));
+        assert!(calls.unwrap().1[0].body.get("responders").is_none());
+        assert!(remarks[0].starts_with("responders[0].type: \"crowd\" is none of team"), "{remarks:?}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ macro_rules! with_server {
             /// Which certificates are taken and shown when the connection is encrypted.
             #[serde(default)]
             certificates: $crate::destinations::email::server::Certificates,
-            /// The name to authenticate with.
+            /// The name to authenticate with. A server that offers no way to log in gets the mail without.
             username: Option<String>,
             /// The password to authenticate with.
             password: Option<sdk::Secret>,
