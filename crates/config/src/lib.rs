@@ -39,6 +39,7 @@ mod storms;
 mod templates;
 mod unknown;
 mod yaml;
+mod zone;
 
 pub use error::{ConfigError, Invalid};
 pub use import::{Imported, import_alertmanager};

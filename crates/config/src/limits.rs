@@ -16,3 +16,5 @@ pub const MAX_YAML_VALUES: usize = 500_000;
 pub const MAX_PROBLEMS: usize = 100;
 /// Messages under way to one destination at once, as configured.
 pub const MAX_CONCURRENCY: usize = 1024;
+/// Bytes that are read of a file with a time zone; the largest have a few thousand.
+pub(crate) const MAX_ZONE_BYTES: u64 = 64 * 1024;

@@ -23,7 +23,7 @@ use crate::secrets::{self, Reading, Surroundings};
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, Traces};
 use crate::show::{ShowAs, Shown};
 use crate::storms::Storms;
-use crate::{alertmanager, from_toml, overlay, templates, unknown};
+use crate::{alertmanager, from_toml, overlay, templates, unknown, zone};
 
 /// A checked configuration. No `Debug` output of it shows a secret.
 #[derive(Clone, Debug)]
@@ -233,7 +233,8 @@ fn assemble(
     let checked = among.reading != Reading::Rules;
     let failed = secrets::put_in(&mut root, &view, among, problems);
     let directory = checked.then_some(among.directory.as_path());
-    let templates = templates::load(&root, directory, registry.built_in(), problems);
+    let local = zone::local(&among.environment);
+    let templates = templates::load(&root, directory, registry.built_in(), &local, problems);
     let mut places =
         Places { root: &root, registry, templates: &templates, failed: &failed, checked, problems };
     let receivers = places.receivers();
@@ -248,7 +249,7 @@ fn assemble(
     let traces = sections.read("traces");
     let storm: Option<Storms> = sections.read("storm");
     let log = sections.read("log");
-    let intervals = rules::intervals(&root, problems);
+    let intervals = rules::intervals(&root, &local, problems);
     let inhibitions = rules::inhibitions(&root, problems);
     let route = route(Known::of(&root), problems);
     let urgent = incidents.as_ref().map(|it| rules::urgent(&root, &it.urgent, problems));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
 use model::condition::Condition;
 use model::inhibition::Inhibition;
 use model::limits::{MAX_MATCHERS, MAX_ROUTE_DEPTH};
@@ -15,6 +16,7 @@ use crate::node::{Node, Value};
 use crate::path::Path;
 use crate::problem::Problems;
 use crate::read::{plain_words, read};
+use crate::zone;
 
 /// What routes may refer to.
 pub(crate) struct Known<'a> {
@@ -302,7 +304,11 @@ pub(crate) fn inhibitions(root: &Node, problems: &mut Problems) -> Vec<Inhibitio
 }
 
 /// Makes the time intervals: one table or a list of tables each.
-pub(crate) fn intervals(root: &Node, problems: &mut Problems) -> BTreeMap<String, TimeInterval> {
+pub(crate) fn intervals(
+    root: &Node,
+    local: &TimeZone,
+    problems: &mut Problems,
+) -> BTreeMap<String, TimeInterval> {
     let entries = root.get("time_intervals").and_then(Node::entries).into_iter().flatten();
     let make = |entry: &crate::node::Entry| {
         let path = Path::of(&["time_intervals", &entry.key]);
@@ -316,26 +322,49 @@ pub(crate) fn intervals(root: &Node, problems: &mut Problems) -> BTreeMap<String
         let mut whole = Vec::new();
         for (n, span) in spans.iter().enumerate() {
             let path = if is_list { path.index(n) } else { path.clone() };
-            interval(&entry.key, vec![span.to_json()], span, &path, problems)?;
+            interval(&entry.key, vec![span.to_json()], span, local, &path, problems)?;
+            warn_of_local(span, local, &path, problems);
             whole.push(span.to_json());
         }
-        let interval = interval(&entry.key, whole, &entry.node, &path, problems)?;
+        let interval = interval(&entry.key, whole, &entry.node, local, &path, problems)?;
         Some((entry.key.clone(), interval))
     };
     entries.filter_map(make).collect()
 }
 
+/// Says which zone the machine's own is, and that it is no other's.
+fn warn_of_local(span: &Node, local: &TimeZone, path: &Path, problems: &mut Problems) {
+    let is_local = |node: &&Node| node.as_text() == Some(zone::LOCAL);
+    if let Some(node) = span.get("location").filter(is_local) {
+        let here = zone::name(local);
+        let message = format!(
+            "Local is the time zone of this machine, {here}; of several nodes each has its own, so name it"
+        );
+        problems.warning(&node.origin, &path.key("location"), message);
+    }
+}
+
 /// Reads an interval in Alertmanager's shape. `node` is its only span, for problems.
 fn interval(
     name: &str,
-    spans: Vec<serde_json::Value>,
+    mut spans: Vec<serde_json::Value>,
     node: &Node,
+    local: &TimeZone,
     path: &Path,
     problems: &mut Problems,
 ) -> Option<TimeInterval> {
+    let mut take_local = |span: &mut serde_json::Value| {
+        let is_local = span["location"] == zone::LOCAL;
+        span.as_object_mut().filter(|_| is_local).and_then(|span| span.remove("location")).is_some()
+    };
+    let are_local: Vec<bool> = spans.iter_mut().map(&mut take_local).collect();
     let json = serde_json::json!({ "name": name, "time_intervals": spans });
-    match serde_path_to_error::deserialize(json) {
-        Ok(interval) => Some(interval),
+    match serde_path_to_error::deserialize::<_, TimeInterval>(json) {
+        Ok(mut interval) => {
+            let spells = interval.spells.iter_mut().zip(are_local);
+            spells.filter(|(_, is_local)| *is_local).for_each(|(spell, _)| spell.set_zone(local.clone()));
+            Some(interval)
+        }
         Err(error) => {
             // the first two steps lead into the shape around the span
             let steps = Path::from_serde(error.path()).0.into_iter().skip(2).collect();

@@ -20,7 +20,8 @@ pub struct Server {
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Where people and other systems reach this hub, such as `https://bell.example.org/nightbell`. Links
-    /// in messages begin with it; without it they have none.
+    /// in messages begin with it; without it they have none, or, with an `alertmanager.yml`, begin with
+    /// `http://`, the name of this machine and the port.
     #[serde(deserialize_with = "base_url")]
     #[schemars(with = "String")]
     pub external_url: String,
@@ -43,7 +44,8 @@ pub struct Server {
     #[serde(with = "model::time::span")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub shutdown_timeout: Duration,
-    /// Whether requests from this very machine need no token. Unset it behind a proxy that runs on the same
+    /// Whether requests from a loopback address need no token, if they are to `localhost`, an address, a name without
+    /// a dot or the one in `external_url`. Unset it behind a proxy that runs on the same
     /// machine and adds no `Forwarded` or `X-Forwarded-For`: everybody would come from there.
     pub allow_anonymous_loopback: bool,
 }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use sdk::Surroundings;
 use serde::{Deserialize, Serialize};
@@ -30,12 +31,15 @@ pub(crate) fn load(
     root: &Node,
     directory: Option<&FilePath>,
     built_in: &Surroundings,
+    local: &TimeZone,
     problems: &mut Problems,
 ) -> Surroundings {
     let path = Path::of(&["templates"]);
-    let (Some(node), Some(directory)) = (root.get("templates"), directory) else { return built_in.clone() };
+    let mut set = (*built_in.templates).clone().in_zone(local.clone());
+    let (Some(node), Some(directory)) = (root.get("templates"), directory) else {
+        return Surroundings { templates: Arc::new(set) };
+    };
     let section: Option<Templates> = read(node, &path, problems);
-    let mut set = (*built_in.templates).clone();
     let mut count = 0;
     for (n, pattern) in section.unwrap_or_default().files.iter().enumerate() {
         let path = path.key("files").index(n);

@@ -82,7 +82,6 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("inhibit_null", "a rule that is nothing"),
     // what could never hold is refused by the model
     ("times_empty_list", "no day is in an empty list"),
-    ("times_local", "nodes of a hub may be in different places"),
     ("times_month_13", "there is no such month"),
     // 0.25 is older than these
     ("discord_new", "the text above, name and picture came with 0.28"),
@@ -289,5 +288,34 @@ fn what_is_shown_of_a_file_has_no_secrets_and_the_same_routes() {
         let source = Source { name: &name, text: &usable, directory, format: Format::Alertmanager };
         let Ok(again) = load_text(source, [], &registry) else { panic!("{name}: {shown}") };
         assert_eq!(format!("{:?}", again.rules.root), format!("{:?}", original.rules.root), "{name}");
+    }
+}
+
+#[test]
+fn local_is_the_zone_of_the_machine() {
+    let file = &files()["times_local"];
+    let environment = |zone: &str| [("TZ".to_owned(), zone.to_owned())];
+    for (zone, named) in [("Europe/Berlin", "Europe/Berlin"), ("", "UTC"), ("Asia/Kolkata", "Asia/Kolkata")] {
+        let config = load(file, environment(zone), &connectors::registry()).unwrap();
+        let spell = serde_json::to_value(&config.rules.intervals["times"].spells[0]).unwrap();
+        assert_eq!(spell.get("location").and_then(|it| it.as_str()).unwrap_or("UTC"), named, "{spell}");
+        let warned: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        let expected =
+            format!("time_intervals.times[0].location: Local is the time zone of this machine, {named}");
+        assert!(warned.iter().any(|it| it.contains(&expected)), "{warned:?}");
+        // it stays what it was in the file, and in the history
+        assert!(config.show(ShowAs::Toml).contains("location = \"Local\""));
+        let set = config.templates.templates.clone();
+        let text = set.text(r#"{{ now.Local.Format "15:04" }}"#, gotemplate::Mode::Text).unwrap();
+        let at = "2026-06-01T12:00:00Z".parse().unwrap();
+        let said = text.render(&gotemplate::Value::text(""), &gotemplate::Limits::default(), at).unwrap();
+        assert_eq!(
+            said,
+            match zone {
+                "" => "12:00",
+                "Europe/Berlin" => "14:00",
+                _ => "17:30",
+            }
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::ast::{Tree, Trees, used};
 use crate::error::{Error, Stage};
@@ -27,16 +28,30 @@ pub enum Mode {
 
 /// Named templates, and the functions that they may call. Files are read into it one after the other; then it is
 /// shared, and texts are [compiled](Set::text) against it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Set {
     functions: Arc<Functions>,
+    local: TimeZone,
     trees: Arc<Trees>,
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Set { functions: Arc::default(), local: TimeZone::UTC, trees: Arc::default() }
+    }
 }
 
 impl Set {
     /// Without templates, and with these functions.
     pub fn new(functions: Functions) -> Self {
-        Set { functions: Arc::new(functions), trees: Arc::default() }
+        Set { functions: Arc::new(functions), ..Set::default() }
+    }
+
+    /// The same templates for people in this time zone, which Go calls `Local`. Without it that is UTC.
+    #[must_use]
+    pub fn in_zone(mut self, local: TimeZone) -> Self {
+        self.local = local;
+        self
     }
 
     /// Reads a file. What it defines takes the place of what had the same name; what is outside of definitions
@@ -78,7 +93,8 @@ impl Set {
             let (escaped, all) = escape::escape(&tree, &trees)?;
             (tree, trees) = (Arc::new(escaped), Arc::new(all));
         }
-        Ok(Text { functions: self.functions.clone(), tree, trees, source: text.into() })
+        let (functions, local) = (self.functions.clone(), self.local.clone());
+        Ok(Text { functions, local, tree, trees, source: text.into() })
     }
 }
 
@@ -117,6 +133,7 @@ fn check_names(tree: &Arc<Tree>, trees: &Trees) -> Result<(), Error> {
 #[derive(Clone)]
 pub struct Text {
     functions: Arc<Functions>,
+    local: TimeZone,
     tree: Arc<Tree>,
     trees: Arc<Trees>,
     source: SharedText,
@@ -128,7 +145,7 @@ impl Text {
     /// # Errors
     /// When it fails on the data, or goes over a limit.
     pub fn render(&self, data: &Value, limits: &Limits, now: Timestamp) -> Result<String, Error> {
-        let env = Env::new(&self.functions.regexes, data, now, limits.steps);
+        let env = Env::new(&self.functions.regexes, &self.local, data, now, limits.steps);
         run(&self.tree, &self.trees, data, &env, limits)
     }
 

@@ -164,3 +164,24 @@ fn what_later_releases_of_go_know() {
         assert_eq!(run(template, Mode::Text).unwrap(), output, "{template}");
     }
 }
+
+#[test]
+fn local_is_the_zone_that_the_templates_were_given() {
+    let functions = || Functions::new().with(alertmanager::FUNCTIONS);
+    let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    let at = "2026-06-01T12:00:00Z".parse().unwrap();
+    let render = |set: &Set, template: &str| {
+        set.text(template, Mode::Text).unwrap().render(&Value::text(""), &Limits::default(), at).unwrap()
+    };
+    let here = Set::new(functions()).in_zone(berlin);
+    let nowhere = Set::new(functions());
+    for (template, local, utc) in [
+        (r#"{{ now.Local.Format "15:04 MST" }}"#, "14:00 CEST", "12:00 UTC"),
+        (r#"{{ tz "Local" now | date "15:04 MST" }}"#, "14:00 CEST", "12:00 UTC"),
+        (r#"{{ (now.In now.Local.Location).Format "15:04" }}"#, "14:00", "12:00"),
+        (r#"{{ now.Local.UTC.Format "15:04" }}"#, "12:00", "12:00"),
+        (r#"{{ tz "Asia/Tokyo" now | date "15:04" }}"#, "21:00", "21:00"),
+    ] {
+        assert_eq!((&*render(&here, template), &*render(&nowhere, template)), (local, utc), "{template}");
+    }
+}

@@ -9,8 +9,9 @@
 //!   on which it started that must be the right weekday, day, month and year.
 //! * What could never hold is refused: lists without elements, months outside 1 to 12, years outside 1 to
 //!   9999.
-//! * `Local` is refused as a location, since the nodes of a hub may be in different places. Other locations
-//!   come from the time zone database in this binary, which is the same on every node.
+//! * `Local` is not read as a location, since what is read may be meant for any node. A configuration, which is
+//!   for one, puts the zone of its machine in the place ([`Spell::set_zone`]). Other locations come from the
+//!   time zone database in this binary, which is the same on every node.
 //!
 //! Everything goes by the clock on the wall of the location. A time that the clock shows twice when it is put
 //! back is within the interval twice, and one that it skips is never within it.
@@ -111,6 +112,11 @@ pub struct Spell {
 }
 
 impl Spell {
+    /// Puts it into a time zone, whether that has a name or not. One without is written as UTC.
+    pub fn set_zone(&mut self, zone: TimeZone) {
+        self.location = Location(zone);
+    }
+
     fn contains(&self, at: Timestamp) -> bool {
         self.holds(self.location.0.to_offset(at).to_datetime(at))
     }
@@ -230,7 +236,7 @@ impl fmt::Debug for Location {
 
 impl Serialize for Location {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // every zone of the database has its name
+        // every zone of the database has its name; a copy of one of its files has none
         serializer.serialize_str(self.0.iana_name().unwrap_or("UTC"))
     }
 }

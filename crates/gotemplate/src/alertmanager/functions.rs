@@ -52,7 +52,7 @@ functions! {
     "toLower": &[Str], NONE, |env, all| env.made(text(&all[0]).to_lowercase());
     "toUpper": &[Str], NONE, |env, all| env.made(text(&all[0]).to_uppercase());
     "trimSpace": &[Str], NONE, |env, all| env.made(text(&all[0]).trim().to_owned());
-    "tz": &[Str, Time], NONE, |_, all| Ok(time(&all[1])?.within(text(&all[0]))?.value());
+    "tz": &[Str, Time], NONE, |env, all| Ok(time(&all[1])?.within(text(&all[0]), env.local)?.value());
     "urlUnescape": &[Str], NONE, |env, all| env.made(url_unescape(text(&all[0]))?);
 }
 

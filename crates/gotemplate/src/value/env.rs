@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use regex::Regex;
 
 use super::{Text, Value};
@@ -15,6 +16,8 @@ pub struct Env<'a> {
     pub now: Timestamp,
     /// What the whole text is rendered over.
     pub data: &'a Value,
+    /// The time zone that Go calls `Local`.
+    pub local: &'a TimeZone,
     regexes: &'a Regexes,
     steps: Cell<u64>,
 }
@@ -27,8 +30,14 @@ const REGEX_STEPS: u64 = 2000;
 pub(crate) const OUT_OF_STEPS: &str = "it takes too many steps";
 
 impl<'a> Env<'a> {
-    pub(crate) fn new(regexes: &'a Regexes, data: &'a Value, now: Timestamp, steps: u64) -> Self {
-        Env { now, data, regexes, steps: Cell::new(steps) }
+    pub(crate) fn new(
+        regexes: &'a Regexes,
+        local: &'a TimeZone,
+        data: &'a Value,
+        now: Timestamp,
+        steps: u64,
+    ) -> Self {
+        Env { now, data, local, regexes, steps: Cell::new(steps) }
     }
 
     /// Takes so much work off what is left.

@@ -19,6 +19,8 @@ use super::{Env, Field, Function, INT, Param, Type, Value};
 #[derive(Clone, Debug)]
 pub struct Moment(Zoned);
 
+/// What Go calls the time zone of the machine.
+const LOCAL: &str = "Local";
 /// Go's own zero: the first of January of the year 1.
 const ZERO_SECOND: i64 = -62_135_596_800;
 
@@ -58,9 +60,10 @@ impl Moment {
     }
 
     /// The same moment as people elsewhere see it.
-    pub(crate) fn within(&self, place: &str) -> Result<Moment, String> {
+    pub(crate) fn within(&self, place: &str, local: &TimeZone) -> Result<Moment, String> {
         let zone = match place {
-            "" | "UTC" | "Local" => TimeZone::UTC,
+            "" | "UTC" => TimeZone::UTC,
+            LOCAL => local.clone(),
             name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
         };
         Ok(Moment(self.0.with_time_zone(zone)))
@@ -135,7 +138,7 @@ methods! { METHODS:
     "Hour", &[], |_, all| int(time(&all[0])?.0.hour());
     "In", &[Param::Struct(&LOCATION)], within;
     "IsZero", &[], |_, all| Ok(Value::Bool(time(&all[0])?.is_zero()));
-    "Local", &[], |_, all| Ok(time(&all[0])?.within("UTC")?.value());
+    "Local", &[], |env, all| Ok(time(&all[0])?.within(LOCAL, env.local)?.value());
     "Location", &[], location;
     "Minute", &[], |_, all| int(time(&all[0])?.0.minute());
     "Month", &[], |_, all| Ok(Value::Named(&MONTH, time(&all[0])?.0.month().into()));
@@ -145,7 +148,7 @@ methods! { METHODS:
     "String", &[], |_, all| Ok(Value::text(time(&all[0])?.to_string()));
     "Sub", ONE_TIME, |_, all| Ok(Value::Named(&DURATION, time(&all[0])?.minus(time(&all[1])?.timestamp())));
     "Truncate", ONE_SPAN, |_, all| to_multiple(all, false);
-    "UTC", &[], |_, all| Ok(time(&all[0])?.within("UTC")?.value());
+    "UTC", &[], |env, all| Ok(time(&all[0])?.within("UTC", env.local)?.value());
     "Unix", &[], |_, all| int(unix(time(&all[0])?, NANO));
     "UnixMicro", &[], |_, all| int(unix(time(&all[0])?, 1000));
     "UnixMilli", &[], |_, all| int(unix(time(&all[0])?, 1_000_000));
@@ -215,13 +218,15 @@ fn place(value: &Value) -> String {
     }
 }
 
-fn location(_: &Env<'_>, all: &[Value]) -> Result<Value, String> {
+fn location(env: &Env<'_>, all: &[Value]) -> Result<Value, String> {
     let zone = time(&all[0])?.0.time_zone();
-    Value::structure(&LOCATION, vec![Value::text(zone.iana_name().unwrap_or("UTC"))])
+    // a copy of a file with a time zone does not say of which place it is
+    let nameless = if zone == env.local { LOCAL } else { "UTC" };
+    Value::structure(&LOCATION, vec![Value::text(zone.iana_name().unwrap_or(nameless))])
 }
 
-fn within(_: &Env<'_>, all: &[Value]) -> Result<Value, String> {
-    Ok(time(&all[0])?.within(&place(&all[1]))?.value())
+fn within(env: &Env<'_>, all: &[Value]) -> Result<Value, String> {
+    Ok(time(&all[0])?.within(&place(&all[1]), env.local)?.value())
 }
 
 const MONTHS: [&str; 12] = [

@@ -385,3 +385,18 @@ proptest! {
         prop_assert_eq!(interval.contains(Time(change.0 - 1)), now);
     }
 }
+
+#[test]
+fn a_spell_can_be_put_into_any_zone() {
+    let read = |location: &str| {
+        let times = json!([{"start_time": "09:00", "end_time": "17:00"}]);
+        let spell: Spell = serde_json::from_value(json!({"times": times, "location": location})).unwrap();
+        spell
+    };
+    let mut moved = read("UTC");
+    moved.set_zone(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+    assert_eq!(serde_json::to_value(&moved).unwrap(), serde_json::to_value(read("Europe/Berlin")).unwrap());
+    moved.set_zone(jiff::tz::TimeZone::posix("ABC-3").unwrap());
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    assert!(moved.contains(at("2026-06-01T06:00:00Z")) && !moved.contains(at("2026-06-01T14:00:00Z")));
+}
