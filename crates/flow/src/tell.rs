@@ -334,7 +334,8 @@ fn deliver(
             }
         }
         let id = core.id(now);
-        let notification = notification(live, group, id, reason, wanted, &place.manners, now);
+        let most = say::most_alerts(live, place);
+        let notification = notification(live, group, id, reason, wanted, most, now);
         plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
         core.counters.planned.add(reason.name(), 1);
         plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
@@ -383,7 +384,7 @@ pub(crate) fn test_message(
         due_at: None,
     };
     let mut notification =
-        notification(live, &group, id, Reason::Test, Vec::new(), &place.place.manners, now);
+        notification(live, &group, id, Reason::Test, Vec::new(), say::most_alerts(live, &place.place), now);
     let title = format!("A test message from Nightbell to {}", place.place.id);
     notification.alerts.push(Alert {
         incident: id,

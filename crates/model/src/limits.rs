@@ -23,7 +23,13 @@ pub const MAX_ROUTE_DEPTH: usize = 64;
 pub const TEMPLATE_FUEL: u64 = 200_000;
 /// Bytes of a condition as written.
 pub const MAX_CONDITION_BYTES: usize = 16 * 1024;
-/// Alerts that one notification carries; the rest are counted in its `truncated`.
+/// Alerts that one notification carries for people, and for templates to be run over; the rest are counted in its
+/// `truncated`.
 pub const MAX_ALERTS_PER_NOTIFICATION: usize = 1000;
+/// Alerts that one notification carries for programs that take them as data, as Alertmanager's webhooks do.
+pub const MAX_ALERTS_AS_DATA: usize = 10_000;
+/// Bytes of the texts of all alerts that one notification carries: labels, annotations, titles, links. It is kept
+/// for each destination, and held in memory while it is sent.
+pub const MAX_NOTIFICATION_TEXT_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes kept of what a receiver answered.
 pub const MAX_ANSWER_BYTES: usize = 1024;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use model::Time;
+use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::receiver::Audience;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,6 +50,13 @@ pub trait Destination: Send + Sync + 'static {
     fn check(settings: &Self::Settings) -> Result<(), String> {
         let _ = settings;
         Ok(())
+    }
+
+    /// Alerts that one message carries at the most, where the configuration names no smaller number. The default is
+    /// more than anybody reads, and what templates cope with; who hands alerts on as data can take more.
+    fn most_alerts(settings: &Self::Settings) -> usize {
+        let _ = settings;
+        MAX_ALERTS_PER_NOTIFICATION
     }
 
     /// Tells the place. Bounded by `context.timeout` from outside as well; never panics, never retries by

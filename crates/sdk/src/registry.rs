@@ -60,6 +60,9 @@ pub trait Ready: Send + Sync {
         &[]
     }
 
+    /// Alerts that one message to it carries at the most.
+    fn most_alerts(&self) -> usize;
+
     /// Its settings for a log line, without secrets.
     fn describe(&self) -> String {
         String::new()
@@ -280,6 +283,10 @@ impl<D: Destination> Ready for WithSettings<D> {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn most_alerts(&self) -> usize {
+        D::most_alerts(&self.settings)
     }
 
     fn describe(&self) -> String {

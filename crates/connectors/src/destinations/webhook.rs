@@ -15,6 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use model::Time;
 use model::delivery::Outcome;
 use model::incident::State;
+use model::limits::{MAX_ALERTS_AS_DATA, MAX_ALERTS_PER_NOTIFICATION};
 use model::notification::{Alert, Notification};
 use model::receiver::Audience;
 use reqwest::header::HeaderValue;
@@ -136,6 +137,14 @@ impl Destination for Webhook {
         HeaderValue::from_str(&settings.content_type)
             .map_err(|_| "content_type: cannot stand in a header".to_owned())?;
         http(settings).map(drop)
+    }
+
+    /// Without a template of one's own the alerts are written one after the other, however many there are.
+    fn most_alerts(settings: &Settings) -> usize {
+        match settings.body.is_some() || settings.payload.is_some() {
+            true => MAX_ALERTS_PER_NOTIFICATION,
+            false => MAX_ALERTS_AS_DATA,
+        }
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {

@@ -136,6 +136,7 @@ impl Sample {
             common_labels: labels(&notification.common_labels),
             common_annotations: labels(&notification.common_annotations),
             external_url: notification.external_url.as_str().into(),
+            truncated_alerts: notification.truncated,
             ..Data::new(&quoted(&notification.receiver))
         };
         Ok(Sample { data: data.value()?, at: notification.at.to_timestamp() })

@@ -3,9 +3,9 @@
 use model::flap::OnFlapping;
 use model::group::{Hold, Member, Told, is_news};
 use model::incident::State;
-use model::limits::MAX_ALERTS_PER_NOTIFICATION;
+use model::limits::{MAX_ALERTS_PER_NOTIFICATION, MAX_NOTIFICATION_TEXT_BYTES};
 use model::notification::{Alert, FlapCount, Reason};
-use model::receiver::Manners;
+use model::receiver::{Manners, Place};
 use model::{Id, Incident, Notification, Time, order};
 use store::groups::{GroupRow, MemberRow};
 
@@ -87,20 +87,42 @@ pub(super) fn refusal(manners: &Manners, reason: Reason, wanted: &[Shown<'_>]) -
     }
 }
 
+/// Alerts that a message to a place may carry.
+pub(super) fn most_alerts(live: &Live, place: &Place) -> usize {
+    let most = live.places.get(&place.id).map_or(MAX_ALERTS_PER_NOTIFICATION, |it| it.ready.most_alerts());
+    if place.manners.max_alerts == 0 { most } else { most.min(place.manners.max_alerts) }
+}
+
+/// Bytes of what a message says of an incident.
+fn text_bytes(incident: &Incident) -> usize {
+    let pairs = incident.labels.iter().chain(incident.annotations.iter());
+    let pairs: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+    pairs + incident.title.len() + incident.link.len()
+}
+
 pub(super) fn notification(
     live: &Live,
     group: &GroupRow,
     id: Id,
     reason: Reason,
     mut wanted: Vec<Shown<'_>>,
-    manners: &Manners,
+    most: usize,
     now: Time,
 ) -> Notification {
     let total = wanted.len();
-    let most = if manners.max_alerts == 0 { MAX_ALERTS_PER_NOTIFICATION } else { manners.max_alerts };
     // what there is no room for is what they know already
     wanted.sort_by_key(|it| !it.news);
-    wanted.truncate(most.min(MAX_ALERTS_PER_NOTIFICATION));
+    wanted.truncate(most);
+    let mut free = MAX_NOTIFICATION_TEXT_BYTES;
+    let mut fits = |it: &Shown<'_>| {
+        let bytes = text_bytes(it.incident);
+        let fits = bytes <= free;
+        free = free.saturating_sub(bytes);
+        fits
+    };
+    let room = wanted.iter().take_while(|it| fits(it)).count();
+    // one that is larger than all that there is room for is told all the same
+    wanted.truncate(room.max(1));
     wanted.sort_by(|a, b| order::by_job_and_instance(&a.incident.labels, &b.incident.labels));
     let alerts: Vec<Alert> = wanted.iter().map(Shown::alert).collect();
     let (common_labels, common_annotations) = Notification::common(&alerts);

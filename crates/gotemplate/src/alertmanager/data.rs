@@ -44,6 +44,8 @@ pub struct Data {
     pub route_labels: Value,
     /// Where the sender is reached by people.
     pub external_url: Text,
+    /// How many more alerts there were than fit: Alertmanager has it beside the data, in its webhooks.
+    pub truncated_alerts: u64,
 }
 
 const fn field(name: &'static str, json: &'static str) -> Field {
@@ -82,19 +84,35 @@ static ALERTS: Type = Type {
     print: None,
 };
 
+macro_rules! data_fields {
+    ($($more:expr)?) => {
+        &[
+            field("Receiver", "receiver"),
+            field("Status", "status"),
+            field("Alerts", "alerts"),
+            field("NotificationReason", "notification_reason"),
+            field("GroupLabels", "groupLabels"),
+            field("CommonLabels", "commonLabels"),
+            field("CommonAnnotations", "commonAnnotations"),
+            field("RouteLabels", "routeLabels"),
+            field("ExternalURL", "externalURL"),
+            $($more,)?
+        ]
+    };
+}
+
+/// The data when all alerts are in them: Alertmanager's to the letter, but for a method that says so.
 static DATA: Type = Type {
     name: "*template.Data",
-    fields: &[
-        field("Receiver", "receiver"),
-        field("Status", "status"),
-        field("Alerts", "alerts"),
-        field("NotificationReason", "notification_reason"),
-        field("GroupLabels", "groupLabels"),
-        field("CommonLabels", "commonLabels"),
-        field("CommonAnnotations", "commonAnnotations"),
-        field("RouteLabels", "routeLabels"),
-        field("ExternalURL", "externalURL"),
-    ],
+    fields: data_fields!(),
+    methods: &[Function { name: "TruncatedAlerts", takes: &[], rest: None, call: |_, _| Ok(Value::Int(0)) }],
+    print: None,
+};
+
+/// The data when there were more alerts than fit.
+static CUT_DATA: Type = Type {
+    name: "*template.Data",
+    fields: data_fields!(field("TruncatedAlerts", "truncatedAlerts")),
     methods: &[],
     print: None,
 };
@@ -136,6 +154,7 @@ impl Data {
             common_annotations: kv([]),
             route_labels: kv([]),
             external_url: "".into(),
+            truncated_alerts: 0,
         }
     }
 
@@ -145,7 +164,7 @@ impl Data {
     /// When there are too many alerts.
     pub fn value(self) -> Result<Value, String> {
         let alerts = self.alerts.into_iter().map(Alert::value).collect::<Result<_, _>>()?;
-        let values = vec![
+        let mut values = vec![
             Value::Str(self.receiver),
             Value::text(self.status),
             Value::list_of(&ALERTS, alerts)?,
@@ -156,6 +175,10 @@ impl Data {
             self.route_labels,
             Value::Str(self.external_url),
         ];
-        Value::structure(&DATA, values)
+        if self.truncated_alerts == 0 {
+            return Value::structure(&DATA, values);
+        }
+        values.push(Value::Int(i64::try_from(self.truncated_alerts).unwrap_or(i64::MAX)));
+        Value::structure(&CUT_DATA, values)
     }
 }
