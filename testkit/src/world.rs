@@ -127,8 +127,8 @@ impl World {
     pub fn crash(&mut self, node: usize) {
         self.nodes[node] = self.boot();
         if self.nodes.len() == 1 {
-            let now = self.now;
-            self.store.write_blocking(move |tx| store::deliveries::end_leases(tx, now)).unwrap();
+            let (core, now) = (self.nodes[node].stage.core.clone(), self.now);
+            self.store.write_blocking(move |tx| flow::reload::take_over(&core, tx, now)).unwrap();
         }
     }
 

@@ -36,6 +36,19 @@ fn pings_go_out_while_deliveries_do_and_stop_when_one_is_overdue() {
 }
 
 #[test]
+fn the_first_ping_goes_out_at_the_start() {
+    let (watcher, receiver) = (Receiver::open(), Receiver::open());
+    let toml = format!(
+        "[self_watch]\nping_url = \"{}\"\nping_every = \"1h\"\n{}",
+        watcher.url("/alive"),
+        each_at_once(&receiver.url("/hook"))
+    );
+    let hub = Hub::start(&toml);
+    watcher.wait_count(1, PATIENCE);
+    assert!(!hub.log().contains("withheld"), "{}", hub.log());
+}
+
+#[test]
 fn an_alert_that_always_fires_is_missed_when_it_stops() {
     let receiver = Receiver::open();
     let toml = format!(

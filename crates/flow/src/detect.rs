@@ -76,15 +76,15 @@ fn absence(expected: &Expected, heartbeat: &Heartbeat) -> NewEvent {
 
 /// Takes a ping in: when the next one is due, and the event that ends its absence, if it was missed.
 pub(crate) fn beat(tx: &mut Tx<'_>, expected: &Expected, now: Time) -> Result<Option<NewEvent>> {
-    let overdue = store::heartbeats::get(tx, &expected.name)?.is_some_and(|it| it.overdue);
+    // the row may be new, since the heartbeat was not expected for a while
+    let key = heartbeat_key(&expected.name);
+    let known = store::incidents::live_by_keys(tx, &[key.as_str()])?;
+    let is_missed = known.into_iter().any(|(_, it)| it.is_ok_and(|incident| incident.is_active()));
+    let overdue = is_missed || store::heartbeats::get(tx, &expected.name)?.is_some_and(|it| it.overdue);
     let due_at = now + expected.every + expected.grace;
     let heartbeat = Heartbeat { name: expected.name.clone(), last_at: Some(now), due_at, overdue: false };
     store::heartbeats::put(tx, &heartbeat)?;
-    let back = NewEvent {
-        key: heartbeat_key(&expected.name),
-        action: Action::Clear,
-        ..NewEvent::raise("heartbeat", Labels::new())
-    };
+    let back = NewEvent { key, action: Action::Clear, ..NewEvent::raise("heartbeat", Labels::new()) };
     Ok(overdue.then_some(back))
 }
 
@@ -94,6 +94,8 @@ pub(crate) fn expect_heartbeats(tx: &mut Tx<'_>, live: &Live, now: Time) -> Resu
     for known in store::heartbeats::all(tx)? {
         if live.heartbeats.iter().all(|it| it.name != known.name) {
             store::heartbeats::remove(tx, &known.name)?;
+            // nobody will end what its absence has opened
+            store::incidents::end_at(tx, &heartbeat_key(&known.name), now)?;
         }
     }
     expect_missing(tx, live, now)

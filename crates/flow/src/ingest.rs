@@ -10,7 +10,7 @@ use store::{Engine, Result, Tx};
 
 use crate::core::Core;
 use crate::incident::{Arriving, Moved, apply_events, arriving};
-use crate::{detect, route, tell};
+use crate::{detect, route, set_back, tell};
 
 /// What became of an accepted event, for the answer to its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     // of several nodes' clocks none is the right one to go by; a single one that was set back takes its
     // deadlines with it
     if let Some(back) = core.set_back(now).filter(|_| tx.engine() == Engine::Sqlite) {
-        store::rules::set_clocks_back(tx, back)?;
+        set_back::follow(tx, back, now)?;
     }
     core.runs_at(now);
     let mut done = Done { at: Some(now), ..Done::default() };

@@ -34,6 +34,7 @@ pub mod replay;
 pub mod rooms;
 pub mod route;
 pub mod self_watch;
+mod set_back;
 pub mod stage;
 pub mod standing;
 pub mod tell;

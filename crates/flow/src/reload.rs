@@ -6,30 +6,25 @@
 use std::sync::Arc;
 
 use model::{Id, Incident, Time};
-use store::{Durability, Result, StoreError, Tx};
+use store::{Durability, Engine, Result, StoreError, Tx};
 
 use crate::core::Core;
 use crate::detect;
 use crate::driver::Hub;
 use crate::live::Live;
+use crate::set_back;
 
 impl Hub {
     /// What a start has to do once: rules kept and applied to what is there, leases of the dead ended.
     pub(crate) async fn begin(&self) -> Result<()> {
         let now = self.clock.now();
-        if self.store.engine() == store::Engine::Sqlite {
-            // one process at a time: whatever is leased was leased by one that is gone
-            self.store.write(Durability::Lazy, move |tx| store::deliveries::end_leases(tx, now)).await?;
-        }
-        let live = self.core.live();
-        let grace = live.rules.restart_grace;
-        if !grace.is_zero() {
-            let put_off = move |tx: &mut Tx<'_>| store::incidents::put_off_ends(tx, now + grace);
-            self.store.write(Durability::Lazy, put_off).await?;
-        }
+        let (core, live) = (self.core.clone(), self.core.live());
+        self.store.write(Durability::Lazy, move |tx| take_over(&core, tx, now)).await?;
         let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
         self.set_version(version);
-        self.reroute_if_needed(version).await
+        self.reroute_if_needed(version).await?;
+        self.core.ran(self.clock.now());
+        Ok(())
     }
 
     fn set_version(&self, version: i64) {
@@ -91,6 +86,26 @@ impl Hub {
         }
         self.store.write(Durability::Disk, move |tx| store::rules::set_version(tx, NAME, version)).await
     }
+}
+
+/// A node takes up what another one, or it before, has left: leases of the dead end, deadlines go with a clock that
+/// was set back, and nothing ends for not being heard of while nobody could hear it.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn take_over(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
+    core.observe_ids(tx)?;
+    if tx.engine() == Engine::Sqlite {
+        // one process at a time: whatever is leased was leased by one that is gone
+        store::deliveries::end_leases(tx, now)?;
+        set_back::catch_up(core, tx, now)?;
+    }
+    let grace = core.live().rules.restart_grace;
+    if !grace.is_zero() {
+        store::heartbeats::put_off(tx, now + grace)?;
+        store::incidents::put_off_ends(tx, now + grace)?;
+    }
+    Ok(())
 }
 
 /// Keeps rules and the heartbeats that are expected with them, and forgets what only earlier rules knew; returns

@@ -27,6 +27,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const STUCK: Duration = Duration::from_secs(30);
 /// How long the database may take for one row.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// By how much nodes' clocks may differ.
+const SKEW: Duration = Duration::from_secs(60);
+/// Canaries that are taken up again after a restart, for each receiver.
+const MOST_TAKEN_UP: i64 = 64;
+/// How soon one that was withheld or failed is tried again.
+const PING_RETRY: Duration = Duration::from_secs(10);
 /// How long a ping may take.
 const PING_LIMIT: Duration = Duration::from_secs(10);
 /// Under which name the row is that shows that the database writes.
@@ -40,7 +46,7 @@ impl Hub {
     pub(crate) async fn watch_self(self, http: Http) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut next_ping, mut under_way) = (Time::MIN, UnderWay::new());
+        let (mut next_ping, mut under_way) = (Time::MIN, self.under_way_before().await);
         loop {
             tokio::select! {
                 () = self.stopping() => return,
@@ -51,8 +57,8 @@ impl Hub {
             if let Some(ping) =
                 watch.ping.as_ref().filter(|ping| now >= next_ping || next_ping > now + ping.every)
             {
-                next_ping = now + ping.every;
-                self.ping(ping, &http).await;
+                let sent = self.ping(ping, &http).await;
+                next_ping = now + if sent { ping.every } else { ping.every.min(PING_RETRY) };
             }
             let result = async {
                 self.release_canaries(watch, &mut under_way, now).await?;
@@ -64,7 +70,25 @@ impl Hub {
         }
     }
 
-    async fn ping(&self, ping: &Ping, http: &Http) {
+    /// Canaries whose fate was not known yet when the hub stopped.
+    async fn under_way_before(&self) -> UnderWay {
+        let mut found = UnderWay::new();
+        for receiver in self.core.live().self_watch.canary.clone() {
+            let name = receiver.clone();
+            let read = self.store.read(move |tx| {
+                let last = Time(store::rules::version(tx, &canary_row(&name))?);
+                Ok((last, store::deliveries::tests_since(tx, &name, last, MOST_TAKEN_UP)?))
+            });
+            match read.await {
+                Ok((at, ids)) => found.extend(ids.into_iter().map(|id| (id, (receiver.clone(), at)))),
+                Err(error) => tracing::warn!(%error, receiver, "canaries under way cannot be taken up"),
+            }
+        }
+        found
+    }
+
+    /// Says whether it arrived.
+    async fn ping(&self, ping: &Ping, http: &Http) -> bool {
         let said = match self.is_well(ping.overdue_after).await {
             Err(why) => Err(("withheld", why)),
             Ok(()) => match http.send(Outgoing::json(ping.url.expose(), "{}", PING_LIMIT)).await {
@@ -73,13 +97,9 @@ impl Hub {
                 Err(error) => Err(("failed", error.to_string())),
             },
         };
-        match said {
-            Ok(()) => self.core.counters.pings.add("sent", 1),
-            Err((outcome, why)) => {
-                self.core.counters.pings.add(outcome, 1);
-                tracing::warn!("a ping of the self-watch was {outcome}: {why}");
-            }
-        }
+        let outcome = said.as_ref().map_or_else(|(outcome, _)| *outcome, |()| "sent");
+        self.core.counters.pings.add(outcome, 1);
+        said.inspect_err(|(_, why)| tracing::warn!("a ping of the self-watch was {outcome}: {why}")).is_ok()
     }
 
     /// Whether the flow works; the error says what does not.
@@ -108,15 +128,15 @@ impl Hub {
     async fn release_canaries(&self, watch: &SelfWatch, under_way: &mut UnderWay, now: Time) -> Result<()> {
         for receiver in &watch.canary {
             let (core, name, every) = (self.core.clone(), receiver.clone(), watch.canary_every);
-            let row = format!("canary {name}");
+            let row = canary_row(&name);
             let row_read = row.clone();
-            let last = self.store.read(move |tx| store::rules::version(tx, &row_read)).await?;
-            if now < Time(last) + every {
+            let last = Time(self.store.read(move |tx| store::rules::version(tx, &row_read)).await?);
+            if is_recent(last, every, now) {
                 continue;
             }
             let planned = self.store.write(Durability::Disk, move |tx| {
                 tx.lock_flow()?;
-                if now < Time(store::rules::version(tx, &row)?) + every {
+                if is_recent(Time(store::rules::version(tx, &row)?), every, now) {
                     return Ok(None);
                 }
                 store::rules::set_version(tx, &row, now.0)?;
@@ -154,22 +174,24 @@ impl Hub {
                 }
                 _ => Err(delivery.note.clone()),
             };
-            under_way.remove(&id);
-            self.judge_canary(&receiver, &delivery, verdict).await?;
+            // if the verdict cannot be kept, it is passed again
+            if self.judge_canary(&receiver, &delivery, verdict).await? {
+                under_way.remove(&id);
+            }
         }
         Ok(())
     }
 
-    /// Opens an incident about a canary that did not arrive, or ends it when one did.
+    /// Opens an incident about a canary that did not arrive, or ends it when one did. Says whether that is kept.
     async fn judge_canary(
         &self,
         receiver: &str,
         delivery: &Delivery,
         verdict: std::result::Result<(), String>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let destination = &delivery.destination;
         let word = if verdict.is_ok() { "arrived" } else { "failed" };
-        self.core.counters.canaries.add(&format!("{destination}/{word}"), 1);
+        let count = || self.core.counters.canaries.add(&format!("{destination}/{word}"), 1);
         let key = format!("canary:{destination}");
         let event = match verdict {
             Err(why) => lost(receiver, delivery, key, &why),
@@ -179,16 +201,29 @@ impl Hub {
                     self.store.read(move |tx| store::incidents::live_by_keys(tx, &[keys.as_str()])).await?;
                 let open = known.into_iter().any(|(_, it)| it.is_ok_and(|it| it.is_active()));
                 if !open {
-                    return Ok(());
+                    count();
+                    return Ok(true);
                 }
                 NewEvent { key, action: Action::Clear, ..NewEvent::raise("self-watch", Labels::new()) }
             }
         };
-        if let Err(error) = self.accept(vec![event]).await {
-            tracing::error!(%error, destination, "what became of a canary could not be kept");
+        let kept = self.accept(vec![event]).await;
+        match &kept {
+            Ok(_) => count(),
+            Err(error) => tracing::error!(%error, destination, "what became of a canary cannot be kept yet"),
         }
-        Ok(())
+        Ok(kept.is_ok())
     }
+}
+
+/// Under which name the row is that says when a receiver's last canary was sent.
+fn canary_row(receiver: &str) -> String {
+    format!("canary {receiver}")
+}
+
+/// Whether a canary was sent within the interval. What lies far ahead was sent before the clock was set back.
+fn is_recent(last: Time, every: Duration, now: Time) -> bool {
+    last <= now + SKEW && now < last + every
 }
 
 fn lost(receiver: &str, delivery: &Delivery, key: String, why: &str) -> NewEvent {

@@ -119,6 +119,12 @@ impl Flap {
         }
     }
 
+    /// The clock was set back.
+    pub fn set_back(&mut self, by: Duration) {
+        self.begun.iter_mut().for_each(|at| *at = *at - by);
+        (self.since, self.calm_at) = (self.since.map(|at| at - by), self.calm_at.map(|at| at - by));
+    }
+
     /// Passes the deadline, if it has passed; says since when it flapped.
     pub(crate) fn calms(&mut self, at: Time) -> Option<Time> {
         self.calm_at.filter(|calm_at| *calm_at <= at)?;

@@ -111,6 +111,14 @@ impl Storm {
         true
     }
 
+    /// The clock was set back.
+    pub fn set_back(&mut self, by: Duration) {
+        self.told.iter_mut().for_each(|at| *at = *at - by);
+        for deadline in [&mut self.since, &mut self.summary_at, &mut self.summed_up_at, &mut self.over_at] {
+            *deadline = deadline.map(|at| at - by);
+        }
+    }
+
     /// The next moment at which [`Storm::pass`] has something to say.
     pub fn due_at(&self) -> Option<Time> {
         [self.summary_at, self.over_at].into_iter().flatten().min()

@@ -171,7 +171,7 @@ pub struct App {
     pub started_at: Time,
     pub(crate) configuring: Arc<dyn Configuring>,
     /// One replay at a time: it keeps a processor busy.
-    pub(crate) replaying: Semaphore,
+    pub(crate) replaying: Arc<Semaphore>,
     pub(crate) auth: Auth,
     pub(crate) refusals: Refusals,
     pub(crate) http: Http,
@@ -210,7 +210,7 @@ impl App {
             kinds,
             version,
             configuring,
-            replaying: Semaphore::new(1),
+            replaying: Arc::new(Semaphore::new(1)),
             auth: Auth::default(),
             refusals: Refusals::default(),
             http: Http::default(),

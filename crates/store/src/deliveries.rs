@@ -301,6 +301,15 @@ pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
     Ok(tx.query_one("SELECT MAX(id) FROM deliveries", &[], |row| row.opt_int(0))?.flatten().map(Id))
 }
 
+/// The last delivery, with when it was planned.
+///
+/// # Errors
+/// When the database is gone.
+pub fn last(tx: &mut Tx<'_>) -> Result<Option<(Id, Time)>> {
+    let sql = "SELECT id, created_at FROM deliveries ORDER BY id DESC LIMIT 1";
+    tx.query_one(sql, &[], |row| Ok((row.id(0)?, row.time(1)?)))
+}
+
 /// How many are pending and dead, and when the oldest pending one was planned.
 ///
 /// # Errors
@@ -373,4 +382,14 @@ fn read(row: &Row<'_>) -> Result<Delivery> {
         settled_at: row.opt_time(10)?,
         note: row.string(11)?,
     })
+}
+
+/// Test messages to a receiver that were planned at a time or after it, the latest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn tests_since(tx: &mut Tx<'_>, receiver: &str, since: Time, limit: i64) -> Result<Vec<Id>> {
+    let sql = "SELECT id FROM deliveries WHERE group_id IS NULL AND id >= $1 AND reason = 'test' AND receiver = $2 \
+               ORDER BY id DESC LIMIT $3";
+    tx.query(sql, &[Id::first_at(since).into(), receiver.into(), limit.into()], |row| row.id(0))
 }

@@ -54,8 +54,9 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
-        // classes of SQLSTATE: 08 connection, 40 rollback, 53 resources, 55 not in that state, 57 operator
-        let passing = ["08", "40", "53", "55", "57"];
+        // classes of SQLSTATE: 08 connection, 25 such as a server that only reads, 40 rollback, 53 resources,
+        // 55 not in that state, 57 operator
+        let passing = ["08", "25", "40", "53", "55", "57"];
         match error.as_db_error() {
             Some(db) if passing.iter().any(|class| db.code().code().starts_with(class)) => {
                 StoreError::Unavailable(db.to_string())

@@ -97,6 +97,15 @@ pub fn last_id(tx: &mut Tx<'_>) -> Result<Option<Id>> {
     Ok(tx.query_one("SELECT MAX(id) FROM events", &[], |row| row.opt_int(0))?.flatten().map(Id))
 }
 
+/// The last event, with when it arrived.
+///
+/// # Errors
+/// When the database is gone.
+pub fn last(tx: &mut Tx<'_>) -> Result<Option<(Id, Time)>> {
+    let sql = "SELECT id, arrived_at FROM events ORDER BY id DESC LIMIT 1";
+    tx.query_one(sql, &[], |row| Ok((row.id(0)?, row.time(1)?)))
+}
+
 /// One event.
 ///
 /// # Errors

@@ -63,3 +63,11 @@ fn read(row: &Row<'_>) -> Result<Heartbeat> {
     let overdue = row.int(3)? != 0;
     Ok(Heartbeat { name: row.string(0)?, last_at: row.opt_time(1)?, due_at: row.time(2)?, overdue })
 }
+
+/// What is expected before a time is expected at that time: for a hub that was away, and could not hear it.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put_off(tx: &mut Tx<'_>, until: Time) -> Result<u64> {
+    tx.execute("UPDATE heartbeats SET due_at = $1 WHERE overdue = 0 AND due_at < $1", &[until.into()])
+}

@@ -205,9 +205,19 @@ pub fn set_aside(tx: &mut Tx<'_>, ids: &[Id], at: Time) -> Result<()> {
 /// # Errors
 /// When the database is gone or full.
 pub fn put_off_ends(tx: &mut Tx<'_>, until: Time) -> Result<u64> {
-    let sql = "UPDATE incidents SET due_at = $1 WHERE due_at IS NOT NULL AND due_at < $1 AND state < 2 \
+    let sql = "UPDATE incidents SET due_at = $1, ends_at = $1 WHERE due_at IS NOT NULL AND due_at < $1 AND state < 2 \
                AND ends_at IS NOT NULL AND ends_at < $1";
     tx.execute(sql, &[until.into()])
+}
+
+/// What is wrong under this key ends at a time, if it did not before.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn end_at(tx: &mut Tx<'_>, key: &str, at: Time) -> Result<u64> {
+    let sql = "UPDATE incidents SET due_at = $1, ends_at = $1 WHERE key_hash = $2 AND live = 1 AND state < 2 \
+               AND key = $3";
+    tx.execute(sql, &[at.into(), key_hash(key).into(), key.into()])
 }
 
 /// When the next deadline passes.
@@ -271,6 +281,16 @@ pub fn page(
 pub fn active_after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<Incident>> {
     let sql = format!("SELECT {COLUMNS} FROM incidents WHERE state < 2 AND id > $1 ORDER BY id LIMIT $2");
     let found = tx.query(&sql, &[after.into(), limit.into()], try_read)?;
+    Ok(found.into_iter().filter_map(std::result::Result::ok).collect())
+}
+
+/// Incidents that flap, as far as they can be read, the latest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn flapping(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Incident>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE flapping = 1 ORDER BY id DESC LIMIT $1");
+    let found = tx.query(&sql, &[limit.into()], try_read)?;
     Ok(found.into_iter().filter_map(std::result::Result::ok).collect())
 }
 

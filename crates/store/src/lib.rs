@@ -308,7 +308,10 @@ where
     // a caller that goes away leaves the work behind, which gives session and place back itself
     blocking(move || {
         let result = run(&mut session);
-        pool.put(session);
+        // a session with trouble may lead to a server that is none any more, such as one that only reads
+        if !matches!(result, Err(StoreError::Unavailable(_))) {
+            pool.put(session);
+        }
         drop(permit);
         result
     })

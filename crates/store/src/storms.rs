@@ -63,6 +63,15 @@ pub fn put(tx: &mut Tx<'_>, storms: &[(&str, &Storm)]) -> Result<()> {
     Ok(())
 }
 
+/// The summary of a receiver is looked at again later.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put_off(tx: &mut Tx<'_>, receiver: &str, until: Time) -> Result<()> {
+    tx.execute("UPDATE storms SET due_at = $1 WHERE receiver = $2", &[until.into(), receiver.into()])?;
+    Ok(())
+}
+
 /// Notes what people were not told of one by one.
 ///
 /// # Errors

@@ -139,3 +139,25 @@ fn the_health_of_destinations_that_are_gone_is_forgotten() {
         assert_eq!(left.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["b"]);
     });
 }
+
+#[test]
+fn a_storms_summary_goes_with_what_it_tells_of_and_not_as_a_test() {
+    on_both(async |store: Store| {
+        let planned = |id: i64, reason: &str| {
+            format!(
+                "INSERT INTO deliveries (id, receiver, destination, lane, reason, state, attempts, created_at, due_at, \
+                 lease_until, settled_at, note) VALUES ({id}, 'r', 'r/x/0', 1, '{reason}', 1, 1, 0, 0, 0, 1, '')"
+            )
+        };
+        let (test, summary) = (planned(8, "test"), planned(9, "storm"));
+        let written = store.write(Durability::Disk, move |tx| {
+            open(tx, 3, day(0))?;
+            tx.execute(&test, &[])?;
+            tx.execute(&summary, &[])?;
+            store::ledger::tell(tx, &[(Id(3), Id(9))])
+        });
+        written.await.unwrap();
+        sweeps(&store, keep(day(1))).await;
+        assert_eq!(count(&store, "deliveries").await, 1, "the summary");
+    });
+}

@@ -95,10 +95,17 @@ impl Desk {
 
     /// How many deliveries may be handed over to this desk now, beside what it has.
     pub fn room(&self, manners: &Manners, now: Time) -> i64 {
-        if self.budget_free > now || self.health.permit(self.under_way, now) != Permit::Go {
+        if self.budget_free(manners, now) > now || self.health.permit(self.under_way, now) != Permit::Go {
             return 0;
         }
         most_claimed(manners) as i64 - (self.claimed.len() + self.under_way) as i64
+    }
+
+    /// When the budget has room. What lies further ahead than one message takes was worked out before the clock
+    /// was set back.
+    fn budget_free(&self, manners: &Manners, now: Time) -> Time {
+        let within = step(manners).filter(|step| self.budget_free <= now + *step);
+        within.map_or(Time::MIN, |_| self.budget_free)
     }
 
     /// Takes what was handed over.
@@ -126,7 +133,7 @@ impl Desk {
 
     /// The next message that may go now. It is under way until [`Desk::answered`].
     pub fn next(&mut self, manners: &Manners, now: Time) -> Option<(Delivery, Notification)> {
-        if self.under_way >= manners.concurrency.max(1) || self.budget_free > now {
+        if self.under_way >= manners.concurrency.max(1) || self.budget_free(manners, now) > now {
             return None;
         }
         if matches!(self.health.permit(self.under_way, now), Permit::NotBefore(_)) {
@@ -135,10 +142,9 @@ impl Desk {
         let next = self.next_in_lease(manners, now)?;
         self.under_way += 1;
         self.out.insert(next.0.id);
-        if manners.per_second > 0.0 {
-            let step = Duration::from_secs_f64((1.0 / manners.per_second).min(3600.0));
+        if let Some(step) = step(manners) {
             // a second's worth may go in a burst
-            self.budget_free = self.budget_free.max(now - Duration::from_secs(1)) + step;
+            self.budget_free = self.budget_free(manners, now).max(now - Duration::from_secs(1)) + step;
         }
         Some(next)
     }
@@ -232,8 +238,14 @@ impl Desk {
             Permit::NotBefore(at) => at,
             _ => now,
         };
-        Some(row.max(permitted).max(self.budget_free))
+        Some(row.max(permitted).max(self.budget_free(manners, now)))
     }
+}
+
+/// How long one message uses the budget up; `None`: there is none.
+fn step(manners: &Manners) -> Option<Duration> {
+    let limited = manners.per_second > 0.0;
+    limited.then(|| Duration::from_secs_f64((1.0 / manners.per_second).min(3600.0)))
 }
 
 /// What a desk holds at the most: enough to go on with while more is claimed.

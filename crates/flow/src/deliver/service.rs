@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use model::delivery::{Delivery, Health, Outcome};
+use model::delivery::{Delivery, DeliveryState, Health, Outcome};
 use model::{Notification, Time};
 use sdk::{Answer, Context, Inbox, Message, http::Http};
-use store::{Durability, Store};
+use store::{Durability, Store, Tx};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +27,9 @@ const CLAIM_RETRY: Duration = Duration::from_millis(500);
 
 /// Deliveries to a destination that is gone which one transaction settles at the most.
 const ORPHANS: i64 = 100;
+
+/// How old a delivery to a destination that is gone must be: nodes do not change their rules in the same moment.
+const ORPHAN_GRACE: Duration = Duration::from_secs(300);
 
 /// What the service works with.
 pub struct Service {
@@ -329,8 +332,9 @@ impl Service {
         if !gone.is_empty() && !state.settling {
             state.settling = true;
             let (store, notes, now) = (self.store.clone(), self.notes.clone(), self.clock.now());
+            let version = live.version;
             self.tracker.spawn(async move {
-                settle_orphans(&store, gone, now).await;
+                settle_orphans(&store, version, gone, now).await;
                 let _ = notes.send(Note::Settled);
             });
         }
@@ -351,21 +355,80 @@ impl Service {
 }
 
 /// Deliveries to destinations that are gone become dead letters, some of each at a time.
-async fn settle_orphans(store: &Store, names: Vec<String>, now: Time) {
+async fn settle_orphans(store: &Store, version: i64, names: Vec<String>, now: Time) {
     for name in names {
-        let settled = store.write(Durability::Disk, move |tx| {
-            let found = store::deliveries::claim(tx, &name, now, now, ORPHANS)?;
-            let dead: Vec<Delivery> = found
-                .into_iter()
-                .map(|(delivery, _)| Delivery {
-                    state: model::delivery::DeliveryState::Dead,
-                    settled_at: Some(now),
-                    note: format!("destination {name} is not configured any more"),
-                    ..delivery
-                })
-                .collect();
-            store::deliveries::settle(tx, &dead)
-        });
+        let settled = store.write(Durability::Disk, move |tx| orphans(tx, version, &name, now));
         let _ = settled.await.inspect_err(|error| tracing::warn!(%error, "orphaned deliveries remain"));
+    }
+}
+
+/// Settles what is addressed to a destination that the rules of this version do not know; says how many that
+/// were. Another node may go by newer rules, which do, or may not have gone back with this one yet.
+fn orphans(tx: &mut Tx<'_>, version: i64, name: &str, now: Time) -> store::Result<usize> {
+    if store::rules::newest(tx)? > version {
+        return Ok(0);
+    }
+    let found = store::deliveries::claim(tx, name, now, now, ORPHANS)?;
+    let old = found.into_iter().filter(|(it, _)| now.since(it.created_at) > ORPHAN_GRACE);
+    let dead: Vec<Delivery> = old
+        .map(|(delivery, _)| Delivery {
+            state: DeliveryState::Dead,
+            settled_at: Some(now),
+            note: format!("destination {name} is not configured any more"),
+            ..delivery
+        })
+        .collect();
+    store::deliveries::settle(tx, &dead)?;
+    Ok(dead.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Notification;
+    use model::notification::Reason;
+
+    use super::*;
+
+    fn delivery(now: Time) -> (Delivery, Notification) {
+        let delivery = Delivery {
+            id: model::Id(7),
+            group: None,
+            receiver: "new".into(),
+            destination: "new/slow/0".into(),
+            lane: 1,
+            reason: Reason::First,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            created_at: now,
+            due_at: now,
+            settled_at: None,
+            note: String::new(),
+        };
+        let says = serde_json::json!({
+            "idempotency_key": "nb-7", "reason": "first", "receiver": "new", "route": "{}", "group_key": "{}:{}",
+            "group_labels": {}, "common_labels": {}, "common_annotations": {}, "external_url": "", "alerts": [],
+            "truncated": 0, "at": now,
+        });
+        (delivery, serde_json::from_value(says).expect("a notification"))
+    }
+
+    #[test]
+    fn what_another_nodes_newer_rules_know_is_left_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_folder(folder.path(), false).expect("a store");
+        let now = Time::from_seconds(1_790_000_000);
+        let settle = |version: i64, at: Time| {
+            store.write_blocking(move |tx| orphans(tx, version, "new/slow/0", at)).expect("a database")
+        };
+        let begun = store.write_blocking(move |tx| {
+            store::deliveries::insert(tx, &[delivery(now)])?;
+            store::rules::keep(tx, "old", &Default::default(), now)?;
+            store::rules::keep(tx, "new", &Default::default(), now)
+        });
+        begun.expect("a database");
+        let later = now + ORPHAN_GRACE * 2;
+        assert_eq!(settle(1, later), 0, "newer rules may know it");
+        assert_eq!(settle(2, now + ORPHAN_GRACE / 2), 0, "others may not have heard of these rules yet");
+        assert_eq!(settle(2, later), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Storms: while a receiver is told too much, its people get summaries, and machines get everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::delivery::{Delivery, DeliveryState};
 use model::incident::{Change, ChangeKind, State};
@@ -17,8 +18,8 @@ use crate::core::Core;
 use crate::incident::line;
 use crate::live::Live;
 
-/// Storms of which one run tells summaries, at the most.
-const STORMS_PER_RUN: i64 = 64;
+/// How long a summary waits for the node that knows its receiver.
+const LATER: Duration = Duration::from_secs(5);
 /// Incidents that a summary counts, at the most; how many there are in all it says in any case.
 const MAX_COUNTED: i64 = 2000;
 /// Incidents that a summary shows one by one, the worst first.
@@ -97,30 +98,45 @@ impl Weather {
     }
 }
 
-/// Tells the summaries that are due.
+/// Tells the summary that is due, of one receiver: others may wait for the next run, so that senders do not.
 pub(crate) fn pass(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
-    let due = store::storms::due(tx, now, STORMS_PER_RUN)?;
+    let mut due = store::storms::due(tx, now, 2)?.into_iter();
     let mut tick = Tick::default();
-    if due.is_empty() {
-        return Ok(tick);
-    }
+    let Some((receiver, mut storm)) = due.next() else { return Ok(tick) };
+    tick.due = due.next().map(|_| now);
     core.observe_ids(tx)?;
     let live = core.live();
-    for (receiver, mut storm) in due {
-        let before = storm.clone();
-        let said = storm.pass(now);
-        if let (Some(which), Some(since)) = (said, before.since) {
-            tick.rung.extend(tell(core, tx, &live, &receiver, which, since, before.held, now)?);
-        }
-        if said == Some(Summary::Over) {
-            store::storms::release(tx, &receiver)?;
-        }
-        store::storms::put(tx, &[(receiver.as_str(), &storm)])?;
-        tick.due = [tick.due, storm.due_at()].into_iter().flatten().min();
+    let is_known = live.rules.receivers.contains_key(&receiver);
+    if !is_known && store::rules::newest(tx)? > live.version {
+        // another node goes by newer rules, and knows this receiver: it is for that one to tell
+        store::storms::put_off(tx, &receiver, now + LATER)?;
+        return Ok(tick);
     }
-    tick.rung.sort_unstable();
-    tick.rung.dedup();
+    let before = storm.clone();
+    let said = storm.pass(now);
+    if let (Some(which), Some(since)) = (said, before.since) {
+        match is_known {
+            true => tick.rung = tell(core, tx, &live, &receiver, which, since, before.held, now)?,
+            false => give_up(core, tx, &live, &receiver, now)?,
+        }
+    }
+    if said == Some(Summary::Over) {
+        store::storms::release(tx, &receiver)?;
+    }
+    store::storms::put(tx, &[(receiver.as_str(), &storm)])?;
+    tick.due = [tick.due, storm.due_at()].into_iter().flatten().min();
     Ok(tick)
+}
+
+/// The receiver of a storm is not in the rules any more: nobody hears its summary, and the ledger says so.
+fn give_up(core: &Core, tx: &mut Tx<'_>, live: &Live, receiver: &str, now: Time) -> Result<()> {
+    let held = store::storms::held(tx, receiver, MAX_COUNTED)?;
+    let say = |incident: &Incident| {
+        let detail = format!("no summary is told: receiver {receiver} is gone from the configuration");
+        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
+        line(core, incident.id, change, live.version, now)
+    };
+    store::ledger::write(tx, &held.iter().map(say).collect::<Vec<_>>())
 }
 
 /// A summary for each of the people's destinations of a receiver; returns those.
@@ -138,15 +154,13 @@ fn tell(
     let places = live.rules.receivers.get(receiver).map(|it| it.destinations.as_slice()).unwrap_or_default();
     let people = places.iter().filter(|place| place.manners.audience == Audience::People);
     let total = u64::try_from(store::storms::count_held(tx, receiver)?).unwrap_or(0);
-    let mut held = store::storms::held(tx, receiver, MAX_COUNTED)?;
-    let known = held.len();
-    // somebody may have silenced what a summary was to tell of
-    let silences = core.silences(tx, now)?;
-    held.retain(|incident| silences.matching(&incident.labels, now).next().is_none());
-    let total = total.saturating_sub((known - held.len()) as u64);
+    let held = store::storms::held(tx, receiver, MAX_COUNTED)?;
     let summary =
         StormSummary { since, over: which == Summary::Over, messages, incidents: total, by: count(&held) };
-    let (alerts, truncated) = shown(&held);
+    let silences = core.silences(tx, now)?;
+    // what somebody has silenced meanwhile is counted, and not shown
+    let (alerts, truncated) =
+        shown(held.iter().filter(|it| silences.matching(&it.labels, now).next().is_none()));
     let (common_labels, _) = Notification::common(&alerts);
     // what templates that know nothing of storms show
     let common_annotations: Labels = [("summary", summary.to_string())].into_iter().collect();
@@ -221,9 +235,9 @@ fn count(held: &[Incident]) -> Vec<StormCount> {
 
 /// What a summary shows one by one: of what fires the worst; of what is over only if nothing fires, so that it
 /// can be seen that it is over. And how many more there are.
-fn shown(held: &[Incident]) -> (Vec<Alert>, u64) {
-    let firing: Vec<&Incident> = held.iter().filter(|it| it.state != State::Resolved).collect();
-    let mut all = if firing.is_empty() { held.iter().collect() } else { firing };
+fn shown<'a>(held: impl Iterator<Item = &'a Incident>) -> (Vec<Alert>, u64) {
+    let (firing, over): (Vec<&Incident>, Vec<&Incident>) = held.partition(|it| it.state != State::Resolved);
+    let mut all = if firing.is_empty() { over } else { firing };
     all.sort_by_key(|it| (std::cmp::Reverse(it.severity), it.started_at, it.id));
     let alerts: Vec<Alert> =
         all.iter().take(MAX_SHOWN).map(|it| Alert { flapping: None, ..Alert::of(it) }).collect();

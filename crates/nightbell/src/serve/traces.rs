@@ -82,13 +82,16 @@ fn exporter(section: &Traces, http: Http) -> Result<SpanExporter> {
 
 async fn carry(exporter: SpanExporter, mut spans: mpsc::Receiver<Span>, end: CancellationToken) {
     let mut failing = false;
-    while !end.is_cancelled() && !spans.is_closed() {
+    let mut ends = false;
+    while !ends && !spans.is_closed() {
         let mut batch = Vec::new();
         tokio::select! {
             _ = gather(&mut spans, &mut batch) => {}
-            () = end.cancelled() => while let Ok(span) = spans.try_recv() {
-                batch.push(span);
-            }
+            () = end.cancelled() => {}
+        }
+        ends = end.is_cancelled();
+        while let Some(span) = spans.try_recv().ok().filter(|_| ends) {
+            batch.push(span);
         }
         while !batch.is_empty() {
             let rest = batch.split_off(batch.len().min(MAX_BATCH));

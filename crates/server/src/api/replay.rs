@@ -47,14 +47,20 @@ pub(super) async fn replay(
     State(app): State<Shared>,
     JsonBody(asked): JsonBody<ReplayIn>,
 ) -> Answer<Json<DifferenceView>> {
-    let _place = app.replaying.try_acquire().map_err(|_| Problem::unavailable("a replay is under way"))?;
+    // it goes along with the work, which a sender that goes away leaves behind
+    let place = app.replaying.clone().try_acquire_owned();
+    let place = place.map_err(|_| Problem::unavailable("a replay is under way"))?;
     let new = rules(&app, &asked)?;
     let until = asked.until.map_or(Ok(app.now()), |TimeIn(at)| time("until", at));
     let until = until.map_err(|wrong| Problem::all_wrong(vec![wrong]))?;
     let read = Read { from: until - asked.since.0, until, events: MAX_EVENTS };
-    let tape = app.hub.store.read(move |tx| Tape::read(tx, &read)).await?;
+    let (tape, place) = app.hub.store.read(move |tx| Ok((Tape::read(tx, &read)?, place))).await?;
     let old = app.hub.core.live().rules.clone();
-    let compared = tokio::task::spawn_blocking(move || within(&tape, old, new, MAX_TIME)).await;
+    let compared = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        within(&tape, old, new, MAX_TIME)
+    });
+    let compared = compared.await;
     let difference = compared.map_err(|_| Problem::internal("a bug of this server: please report it"))?;
     Ok(Json(difference?.into()))
 }

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use futures::future::try_join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
@@ -71,6 +72,8 @@ impl Postgres {
         // a server that is gone without a word must not hold callers for ever
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(CONNECT_TIMEOUT * 2);
         config.application_name("nightbell");
+        // an address may lead to a standby for a while
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_options().is_none() {
             config.options(SERVER_LIMITS);
         }
