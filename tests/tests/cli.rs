@@ -27,7 +27,8 @@ fn sent(hub: &Hub, words: &[&str]) -> String {
 
 #[test]
 fn what_needs_no_server() {
-    assert!(plain(&["kinds"]).contains("webhook"));
+    let kinds = plain(&["kinds"]);
+    assert!(kinds.contains("webhook") && kinds.contains("https://api.slack.com/"), "{kinds}");
     assert!(json(&["kinds"])["items"].as_array().unwrap().iter().any(|it| it["kind"] == "slack"));
     assert!(plain(&["kinds", "slack"]).contains("channel"));
     assert!(plain(&["completions", "bash"]).contains("nightbell"));

@@ -378,9 +378,17 @@ impl Hub {
                 configurations: KEPT_CONFIGURATIONS,
             };
             loop {
+                let began = self.clock.now();
                 let swept = self.store.write(Durability::Lazy, move |tx| sweep_step(tx, &keep)).await;
                 match swept {
-                    Ok(gone) if gone > 0 && !self.stop.is_cancelled() => {}
+                    // there is time for this; senders have none
+                    Ok(gone) if gone > 0 && !self.stop.is_cancelled() => {
+                        let took = self.clock.now().since(began).min(LONGEST_STEP);
+                        tokio::select! {
+                            () = self.stop.cancelled() => return,
+                            () = tokio::time::sleep(took * RESTS) => {}
+                        }
+                    }
                     Ok(_) => break,
                     Err(error) => {
                         tracing::warn!(%error, "what is old could not be swept");
@@ -391,6 +399,11 @@ impl Hub {
         }
     }
 }
+
+/// How much longer than a step of it the sweep rests after each.
+const RESTS: u32 = 4;
+/// What a step counts for at the most.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
 
 /// Something that a person does to an incident, with everything it needs.
 #[derive(Clone, Debug, PartialEq)]

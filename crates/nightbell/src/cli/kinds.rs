@@ -35,14 +35,21 @@ impl Args {
                 .collect::<Vec<_>>()
                 .join("\n"),
             None => {
-                let mut table = Table::new(["kind", "what", "about"], "there are none");
+                let mut table = Table::new(["kind", "what", "about", "documentation"], "there are none");
                 for (what, facts, _) in &kinds {
-                    table.row([facts.kind.to_owned(), (*what).to_owned(), facts.about.to_owned()]);
+                    let about = facts.about.split_inclusive(". ").next().unwrap_or_default().trim();
+                    table.row([facts.kind.to_owned(), (*what).to_owned(), about.to_owned(), page_of(facts)]);
                 }
                 table.text()
             }
         })
     }
+}
+
+/// Where more about a kind is to be read: at whoever runs what it talks to, or in our own reference.
+fn page_of(facts: &Facts) -> String {
+    let page = if facts.docs.is_empty() { "docs/reference/destinations.md" } else { facts.docs };
+    page.to_owned()
 }
 
 fn as_json(what: &str, facts: &Facts, schema: &Value) -> Value {
@@ -65,5 +72,6 @@ fn page(what: &str, facts: &Facts, schema: &Value) -> String {
         let meaning = property["description"].as_str().unwrap_or_default();
         table.row([name.clone(), if needed(name) { "yes" } else { "" }.to_owned(), meaning.to_owned()]);
     }
-    format!("{} ({what} {:?})\n{}\n\n{}", facts.title, facts.kind, facts.about, table.text())
+    let Facts { title, kind, about, .. } = facts;
+    format!("{title} ({what} {kind:?})\n{about}\n{}\n\n{}", page_of(facts), table.text())
 }
