@@ -193,6 +193,8 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       ALTER TABLE rules DROP COLUMN summary; ALTER TABLE rules DROP COLUMN rolled_back_to; \
                       DROP INDEX incidents_flapping; ALTER TABLE incidents DROP COLUMN flap; \
                       ALTER TABLE incidents DROP COLUMN flapping; \
+                      DROP INDEX deliveries_tests; \
+                      CREATE INDEX deliveries_tests ON deliveries (id) WHERE group_id IS NULL; \
                       DROP TABLE storms; DROP TABLE storm_incidents; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)

@@ -93,7 +93,7 @@ fn sweep_nodes(tx: &mut Tx<'_>, limit: i64) -> Result<u64> {
 /// incidents that it tells of.)
 fn sweep_tests(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     let sql = "SELECT id FROM ( \
-               SELECT id, settled_at FROM deliveries WHERE group_id IS NULL AND reason = 'test' \
+               SELECT id, settled_at FROM deliveries WHERE reason = 'test' \
                ORDER BY id LIMIT $1) AS oldest WHERE settled_at < $2";
     let old = tx.query(sql, &[limit.into(), keep.repeats_since.into()], |row| row.id(0))?;
     for sql in [
