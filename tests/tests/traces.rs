@@ -73,3 +73,21 @@ fn a_collector_that_is_gone_holds_nothing_up() {
     assert!(hub.stop().success());
     assert!(hub.log().contains("spans of traces were not taken"), "{}", hub.log());
 }
+
+#[test]
+fn of_many_spans_none_is_lost_between_two_batches() {
+    /// More than a few batches of the carrier.
+    const INCIDENTS: usize = 3000;
+    let collector = Receiver::open();
+    let toml = format!(
+        "[traces]\nendpoint = \"{}\"\nencoding = \"json\"\n\
+         [route]\nreceiver = \"ops\"\ngroup_wait = \"1h\"\n[[receivers.ops.inbox]]\n",
+        collector.url("")
+    );
+    let mut hub = Hub::start(&toml);
+    let all: Vec<Value> =
+        (0..INCIDENTS).map(|n| alert(&[("alertname", "A"), ("n", &n.to_string())])).collect();
+    all.chunks(300).for_each(|some| hub.alerts(some));
+    hub.stop();
+    assert_eq!(named(&spans(&collector), "incident opened").len(), INCIDENTS);
+}

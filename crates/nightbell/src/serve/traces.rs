@@ -90,7 +90,7 @@ async fn carry(exporter: SpanExporter, mut spans: mpsc::Receiver<Span>, end: Can
             () = end.cancelled() => {}
         }
         ends = end.is_cancelled();
-        while let Some(span) = spans.try_recv().ok().filter(|_| ends) {
+        while ends && let Ok(span) = spans.try_recv() {
             batch.push(span);
         }
         while !batch.is_empty() {
