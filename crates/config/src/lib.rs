@@ -43,7 +43,7 @@ mod zone;
 
 pub use error::{ConfigError, Invalid};
 pub use import::{Imported, import_alertmanager};
-pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_text};
+pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_text, read_file};
 pub use places::Integration;
 pub use problem::{Level, Origin, Problem};
 pub use schema::schema;

@@ -117,7 +117,10 @@ pub fn load(
 }
 
 /// The text of a configuration file.
-pub(crate) fn read_file(path: &FilePath) -> Result<String, ConfigError> {
+///
+/// # Errors
+/// When it cannot be read, is too large or no text.
+pub fn read_file(path: &FilePath) -> Result<String, ConfigError> {
     let name = || path.display().to_string();
     let unread = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unread)?;

@@ -1,10 +1,8 @@
 //! What the server runs by: configuration files and the environment, put together.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use config::limits::MAX_FILE_BYTES;
-use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowAs, Source};
+use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowAs, Source, read_file};
 use model::Rules;
 use sdk::{Registry, Surroundings};
 use serde_json::{Map, Value};
@@ -69,7 +67,7 @@ impl Files {
             }
         };
         let name = path.display().to_string();
-        let config = read(&name, &contents(path)?, folder(path), format, environment, registry)?;
+        let config = read(&name, &read_file(path)?, folder(path), format, environment, registry)?;
         Ok(Settings { rules: config.rules.clone(), config, routing: None, named: name })
     }
 
@@ -127,18 +125,6 @@ fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-fn contents(path: &Path) -> Result<String, ConfigError> {
-    let name = || path.display().to_string();
-    let unread = |source| ConfigError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unread)?;
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge { name: name() });
-    }
-    String::from_utf8(bytes).map_err(|_| ConfigError::NotText { name: name() })
-}
-
 fn read(
     name: &str,
     text: &str,
@@ -158,7 +144,7 @@ fn two(
     registry: &Registry,
 ) -> Result<Settings, ConfigError> {
     let (name, their_name) = (ours.display().to_string(), theirs.display().to_string());
-    let (text, their_text) = (contents(ours)?, contents(theirs)?);
+    let (text, their_text) = (read_file(ours)?, read_file(theirs)?);
     let twice = routed_twice(&name, &text, &their_name);
     if !twice.is_empty() {
         return Err(ConfigError::Invalid(Invalid(twice)));
