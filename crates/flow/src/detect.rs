@@ -78,9 +78,8 @@ fn absence(expected: &Expected, heartbeat: &Heartbeat) -> NewEvent {
 pub(crate) fn beat(tx: &mut Tx<'_>, expected: &Expected, now: Time) -> Result<Option<NewEvent>> {
     // the row may be new, since the heartbeat was not expected for a while
     let key = heartbeat_key(&expected.name);
-    let known = store::incidents::live_by_keys(tx, &[key.as_str()])?;
-    let is_missed = known.into_iter().any(|(_, it)| it.is_ok_and(|incident| incident.is_active()));
-    let overdue = is_missed || store::heartbeats::get(tx, &expected.name)?.is_some_and(|it| it.overdue);
+    let overdue = store::incidents::is_active(tx, &key)?
+        || store::heartbeats::get(tx, &expected.name)?.is_some_and(|it| it.overdue);
     let due_at = now + expected.every + expected.grace;
     let heartbeat = Heartbeat { name: expected.name.clone(), last_at: Some(now), due_at, overdue: false };
     store::heartbeats::put(tx, &heartbeat)?;

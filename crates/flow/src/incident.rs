@@ -207,3 +207,8 @@ fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()>
 pub(crate) fn line(core: &Core, incident: Id, change: Change, rules: i64, now: Time) -> Line {
     Line { id: core.id(now), incident, at: now, change, rules }
 }
+
+/// The line that says that an incident is not told, and why.
+pub(crate) fn untold(core: &Core, incident: Id, detail: String, rules: i64, now: Time) -> Line {
+    line(core, incident, Change { kind: ChangeKind::Suppressed, by: String::new(), detail }, rules, now)
+}

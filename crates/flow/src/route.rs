@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use model::flap::OnFlapping;
-use model::incident::{Change, ChangeKind};
+use model::incident::ChangeKind;
 use model::{Id, Incident, Route, Time};
 use store::groups::GroupRow;
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::incident::{Moved, line};
+use crate::incident::{Moved, untold};
 
 /// A group that has just begun and is due at once, with all its members. Whoever tells it in the same
 /// transaction writes its rows once, as they are after that, and has nothing to read.
@@ -82,8 +82,7 @@ fn note_flapping(
         }
         for kind in it.changes.iter().map(|change| change.kind).filter(|kind| kind.concerns_routing()) {
             let detail = format!("{} is not told to {}: flapping since {since}", kind.name(), group.receiver);
-            let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-            lines.push(line(core, it.after.id, change, live.version, now));
+            lines.push(untold(core, it.after.id, detail, live.version, now));
         }
     }
     store::ledger::write(tx, &lines)

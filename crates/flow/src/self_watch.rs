@@ -196,11 +196,8 @@ impl Hub {
         let event = match verdict {
             Err(why) => lost(receiver, delivery, key, &why),
             Ok(()) => {
-                let keys = key.clone();
-                let known =
-                    self.store.read(move |tx| store::incidents::live_by_keys(tx, &[keys.as_str()])).await?;
-                let open = known.into_iter().any(|(_, it)| it.is_ok_and(|it| it.is_active()));
-                if !open {
+                let of = key.clone();
+                if !self.store.read(move |tx| store::incidents::is_active(tx, &of)).await? {
                     count();
                     return Ok(true);
                 }

@@ -15,7 +15,7 @@ use store::{Result, Tx};
 
 use crate::core::Core;
 use crate::deliver::desk::lease;
-use crate::incident::line;
+use crate::incident::{line, untold};
 use crate::live::{Live, LivePlace};
 use say::{Shown, notification, refusal, wants};
 use storm::Weather;
@@ -127,7 +127,7 @@ fn split(
     (ours, rung)
 }
 
-/// How long a group waits for the node that knows its route.
+/// How long a group or a storm's summary waits for the node that knows its route or receiver.
 const LATER: Duration = Duration::from_secs(5);
 
 /// What is active in groups whose routes are gone finds its groups under the rules in force, before those
@@ -270,8 +270,7 @@ fn note_hold(
             return;
         }
         let detail = "it was over before it was told".to_owned();
-        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-        plan.lines.push(line(core, member.incident, change, live.version, now));
+        plan.lines.push(untold(core, member.incident, detail, live.version, now));
         return;
     }
     let untold_end = is_over && member.hold.is_some() && row.told != Told::Nothing;
@@ -292,8 +291,7 @@ fn note_hold(
 fn end(core: &Core, live: &Live, group: &GroupRow, rows: &[MemberRow], plan: &mut Plan, now: Time) {
     for row in rows {
         let detail = format!("route {} is gone from the configuration", group.route);
-        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-        plan.lines.push(line(core, row.incident.id, change, live.version, now));
+        plan.lines.push(untold(core, row.incident.id, detail, live.version, now));
         plan.members.push(MemberChange { group: group.id, incident: row.incident.id, now: None });
     }
     plan.ended.push(group.id);
@@ -319,8 +317,7 @@ fn deliver(
         if let Some(why) = refusal(&place.manners, reason, &wanted) {
             for Shown { incident, .. } in shown.iter().filter(|it| it.news) {
                 let detail = format!("not told to {}: {why}", place.id);
-                let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-                plan.lines.push(line(core, incident.id, change, live.version, now));
+                plan.lines.push(untold(core, incident.id, detail, live.version, now));
             }
             continue;
         }
@@ -338,19 +335,21 @@ fn deliver(
         let notification = notification(live, group, id, reason, wanted, most, now);
         plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
         core.counters.planned.add(reason.name(), 1);
-        plan.deliveries.push((planned(id, group, &place.id, reason, now), notification));
+        let delivery = planned(id, &group.receiver, &place.id, &group.group_key, reason, now);
+        plan.deliveries.push((Delivery { group: Some(group.id), ..delivery }, notification));
     }
     // what a summary tells counts as told
     plan.deliveries.len() > before || storm.flatten().is_some()
 }
 
-fn planned(id: Id, group: &GroupRow, destination: &str, reason: Reason, now: Time) -> Delivery {
+/// A delivery that belongs to no group; those of one thread are sent one after another.
+fn planned(id: Id, receiver: &str, destination: &str, thread: &str, reason: Reason, now: Time) -> Delivery {
     Delivery {
         id,
-        group: Some(group.id),
-        receiver: group.receiver.clone(),
+        group: None,
+        receiver: receiver.to_owned(),
         destination: destination.to_owned(),
-        lane: store::incidents::key_hash(&format!("{destination}\n{}", group.group_key)),
+        lane: store::incidents::key_hash(&format!("{destination}\n{thread}")),
         reason,
         state: DeliveryState::Pending,
         attempts: 0,
@@ -401,8 +400,7 @@ pub(crate) fn test_message(
     });
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);
-    let mut delivery = planned(id, &group, &place.place.id, Reason::Test, now);
-    delivery.group = None;
+    let delivery = planned(id, &group.receiver, &place.place.id, &group.group_key, Reason::Test, now);
     (delivery, notification)
 }
 
@@ -423,8 +421,7 @@ fn drop_repeats_behind_others(
         for (incident, _) in plan.told.iter().filter(|(_, id)| *id == delivery.id) {
             let detail =
                 format!("not repeated to {}: an earlier message is still on its way", delivery.destination);
-            let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-            plan.lines.push(line(core, *incident, change, live.version, now));
+            plan.lines.push(untold(core, *incident, detail, live.version, now));
         }
         plan.told.retain(|(_, id)| *id != delivery.id);
     }

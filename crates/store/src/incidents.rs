@@ -210,6 +210,15 @@ pub fn put_off_ends(tx: &mut Tx<'_>, until: Time) -> Result<u64> {
     tx.execute(sql, &[until.into()])
 }
 
+/// Whether anything is wrong under this key.
+///
+/// # Errors
+/// When the database is gone.
+pub fn is_active(tx: &mut Tx<'_>, key: &str) -> Result<bool> {
+    let known = live_by_keys(tx, &[key])?;
+    Ok(known.into_iter().any(|(_, it)| it.is_ok_and(|incident| incident.is_active())))
+}
+
 /// What is wrong under this key ends at a time, if it did not before.
 ///
 /// # Errors

@@ -1,10 +1,8 @@
 //! Storms: while a receiver is told too much, its people get summaries, and machines get everything.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use model::delivery::{Delivery, DeliveryState};
-use model::incident::{Change, ChangeKind, State};
+use model::incident::State;
 use model::notification::{Alert, Reason, StormCount, StormSummary};
 use model::receiver::Audience;
 use model::storm::{Storm, Summary};
@@ -13,13 +11,11 @@ use store::groups::GroupRow;
 use store::ledger::Line;
 use store::{Result, Tx};
 
-use super::{Tick, idempotency_key};
+use super::{LATER, Tick, idempotency_key, planned};
 use crate::core::Core;
-use crate::incident::line;
+use crate::incident::untold;
 use crate::live::Live;
 
-/// How long a summary waits for the node that knows its receiver.
-const LATER: Duration = Duration::from_secs(5);
 /// Incidents that a summary counts, at the most; how many there are in all it says in any case.
 const MAX_COUNTED: i64 = 2000;
 /// Incidents that a summary shows one by one, the worst first.
@@ -75,8 +71,7 @@ impl Weather {
             if news {
                 let detail =
                     format!("not told to {destination} by itself, but in a summary: a storm since {since}");
-                let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-                lines.push(line(core, incident.id, change, live.version, now));
+                lines.push(untold(core, incident.id, detail, live.version, now));
             }
         }
         lines
@@ -133,8 +128,7 @@ fn give_up(core: &Core, tx: &mut Tx<'_>, live: &Live, receiver: &str, now: Time)
     let held = store::storms::held(tx, receiver, MAX_COUNTED)?;
     let say = |incident: &Incident| {
         let detail = format!("no summary is told: receiver {receiver} is gone from the configuration");
-        let change = Change { kind: ChangeKind::Suppressed, by: String::new(), detail };
-        line(core, incident.id, change, live.version, now)
+        untold(core, incident.id, detail, live.version, now)
     };
     store::ledger::write(tx, &held.iter().map(say).collect::<Vec<_>>())
 }
@@ -187,28 +181,11 @@ fn tell(
         };
         core.counters.planned.add(reason.name(), 1);
         told.extend(held.iter().map(|incident| (incident.id, id)));
-        deliveries.push((delivery(id, receiver, &place.id, reason, now), notification));
+        deliveries.push((planned(id, receiver, &place.id, "storm", reason, now), notification));
     }
     store::deliveries::insert(tx, &deliveries)?;
     store::ledger::tell(tx, &told)?;
     Ok(deliveries.into_iter().map(|(delivery, _)| delivery.destination).collect())
-}
-
-fn delivery(id: Id, receiver: &str, destination: &str, reason: Reason, now: Time) -> Delivery {
-    Delivery {
-        id,
-        group: None,
-        receiver: receiver.to_owned(),
-        destination: destination.to_owned(),
-        lane: store::incidents::key_hash(&format!("{destination}\nstorm")),
-        reason,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        created_at: now,
-        due_at: now,
-        settled_at: None,
-        note: String::new(),
-    }
 }
 
 /// How many there are of what, the most first.
