@@ -1,0 +1,44 @@
+"""Plugins for Nightbell in Python: a `Plugin`, functions in it, and `python -m nightbell_plugin` to run it."""
+
+__version__ = "0.1.0"
+
+from .host import Host, current_delivery
+from .outcomes import (
+    Check,
+    Delivered,
+    Invalid,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    Response,
+    Retry,
+    Skipped,
+)
+from .plugin import Plugin
+from .records import Alert, Answer, Delivery, Event, Link, Message, Notification, Person, Request
+from .wire import RpcError
+
+__all__ = [
+    "Alert",
+    "Answer",
+    "Check",
+    "Delivered",
+    "Delivery",
+    "Event",
+    "Host",
+    "Invalid",
+    "Link",
+    "Message",
+    "Misconfigured",
+    "Notification",
+    "Outcome",
+    "Person",
+    "Plugin",
+    "Rejected",
+    "Request",
+    "Response",
+    "Retry",
+    "RpcError",
+    "Skipped",
+    "current_delivery",
+]

@@ -1,0 +1,5 @@
+"""`python -m nightbell_plugin`; see `runner`."""
+
+from .runner import main
+
+main()
