@@ -8,21 +8,20 @@ use anyhow::{Context, Result, bail};
 use crate::bench::figures::{ROWS, Readings};
 use crate::shell;
 
-/// Where they are, and under which names.
-const TESTS: [(&str, &str); 3] = [
-    ("nightbell-testkit", "_routes_in_a_millisecond"),
-    ("nightbell-config", "twenty_thousand_lines"),
-    ("nightbell-connectors", "a_slack_message_about_a_hundred"),
+/// In which crates they are, in which of their test programs (so that no other is built), and under which names.
+const TESTS: [(&str, &[&str], &str); 4] = [
+    ("nightbell-testkit", &["--test", "scale"], "_routes_in_a_millisecond"),
+    ("nightbell-config", &["--test", "scale"], "twenty_thousand_lines"),
+    ("nightbell-connectors", &["--lib"], "a_slack_message_about_a_hundred"),
+    ("nightbell-testkit", &["--test", "scale"], "fifty_thousand_silences"),
 ];
-/// The one that compares with itself.
-const SILENCES: (&str, &str) = ("nightbell-testkit", "fifty_thousand_silences");
 
 /// Runs them once, one after the other.
 pub fn measure() -> Result<Readings> {
     let mut readings = Readings::new();
-    for (package, name) in TESTS.into_iter().chain([SILENCES]) {
-        let mut cargo = shell::cargo(["test", "--release", "--quiet", "--package", package, name]);
-        cargo.args(["--", "--ignored", "--nocapture"]).stderr(Stdio::inherit());
+    for (package, program, name) in TESTS {
+        let mut cargo = shell::cargo(["test", "--release", "--quiet", "--package", package]);
+        cargo.args(program).args([name, "--", "--ignored", "--nocapture"]).stderr(Stdio::inherit());
         let said = cargo.output().context("starting cargo")?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         let before = readings.len();
