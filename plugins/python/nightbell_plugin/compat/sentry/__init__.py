@@ -1,0 +1,308 @@
+"""Plugins of Sentry that notify, as they are: `--compat sentry`, with `--module package.plugin:Class`, or
+without, for all whose
+entry points are installed.
+
+Each plugin is a kind of destination that is named after its slug; its options are the destination's
+settings. One alert is one
+event of one group, and a plugin is told of alerts that fire.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+import socket
+import threading
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ... import Delivered, Delivery, Invalid, Misconfigured, Outcome, Plugin, Rejected, Retry, Skipped
+from ...runner import Arguments
+from ...wire import last_line
+from ..calls import call, failure, overrides, status_of
+from . import modules
+from .base import IPlugin, Plugin2, current_options, plugins, site_options
+from .forms import schema_of, wrong_with
+from .modules import Activity
+from .notify import REFUSED, DataForwardingPlugin, NotificationPlugin, RateLimited, RuleFuture
+from .objects import Project, Rule, Text, event_of
+from .web import current_base
+
+logger = logging.getLogger("sentry.plugins")
+
+SOCKET_SECONDS = 10.0
+"""For sockets that a plugin gives no time of its own."""
+MAX_TOLD = 10_000
+"""Alerts of unfinished deliveries that are remembered, so that a retry does not tell them twice."""
+
+
+def load(arguments: Arguments) -> Plugin:
+    """The plugins that were asked for, as one of ours."""
+    modules.provide()
+    # connections without a time limit would hold a thread for ever
+    socket.setdefaulttimeout(SOCKET_SECONDS)
+    wrong = _import(arguments.module)
+    kinds: List[Kind] = []
+    for one in list(plugins.all(None)):
+        why = refusal(one)
+        if why:
+            wrong.append(f"sentry plugin {one.slug!r} is left out: {why}")
+        else:
+            kinds.append(Kind(one))
+    for line in wrong:
+        logger.error("%s", line)
+    if not kinds:
+        raise Misconfigured("; ".join(wrong) or "there is no Sentry plugin: none is registered or has entry points")
+    plugin = Plugin()
+    for kind in kinds:
+        kind.add_to(plugin)
+
+    @plugin.on_configure
+    async def configured(settings: Dict[str, Any]) -> None:
+        site_options.clear()
+        site_options.update(settings)
+
+    return plugin
+
+
+def _import(module: str) -> List[str]:
+    """Imports a module, or all entry points; returns what went wrong."""
+    if module:
+        name, _, wanted = module.partition(":")
+        try:
+            there = importlib.import_module(name)
+        except SyntaxError as error:
+            raise Misconfigured(f"{name} is not written for Python 3: {last_line(error)}") from error
+        _register(there, wanted)
+        return []
+    wrong = []
+    for group, take in (("sentry.apps", _ignore), ("sentry.plugins", plugins.register)):
+        for point in modules.points(group):
+            try:
+                take(point.load())
+            except Exception as error:
+                wrong.append(f"sentry plugin {point.value!r} is left out: {last_line(error)}")
+    return wrong
+
+
+def _ignore(app: Any) -> None:
+    """An app registers its plugins itself, if it has any."""
+
+
+def _register(module: Any, wanted: str) -> None:
+    if wanted:
+        cls = getattr(module, wanted, None)
+        if not isinstance(cls, type) or not issubclass(cls, IPlugin):
+            raise Misconfigured(f"{module.__name__} has no Sentry plugin named {wanted!r}")
+        plugins.register(cls)
+        return
+    for cls in list(vars(module).values()):
+        if isinstance(cls, type) and issubclass(cls, IPlugin) and cls.__module__ == module.__name__:
+            plugins.register(cls)
+
+
+def refusal(plugin: Any) -> str:
+    """Why a plugin cannot be run, or nothing."""
+    for base, why in REFUSED.items():
+        if isinstance(plugin, base):
+            return f"{why}, and Nightbell runs Sentry's plugins that notify"
+    tells = isinstance(plugin, (NotificationPlugin, DataForwardingPlugin))
+    if not tells and not overrides(plugin, "post_process", IPlugin) and not isinstance(plugin, Plugin2):
+        return "it has nothing that notifies"
+    if isinstance(plugin, Plugin2) and not overrides(plugin, "post_process", IPlugin):
+        return "it has nothing that notifies"
+    return ""
+
+
+class Kind:
+    """One plugin of Sentry as a kind of destination."""
+
+    def __init__(self, plugin: Any) -> None:
+        self.plugin = plugin
+        name = re.sub(r"[^a-z0-9_-]+", "-", str(plugin.slug).lower()).strip("-_") or "plugin"
+        self.name = name if name[0].isalpha() else f"sentry-{name}"
+        self._told: "OrderedDict[Tuple[str, str], None]" = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add_to(self, plugin: Plugin) -> None:
+        """Makes it a destination of ours."""
+        one = self.plugin
+        links = [str(url) for _, url in one.get_resource_links() or ()]
+        about = " ".join(filter(None, [str(one.get_description() or ""), f"By {one.author}." if one.author else ""]))
+        machines = isinstance(one, DataForwardingPlugin) or one.get_plugin_type() == "data-forwarding"
+        plugin.destination(
+            self.name,
+            title=str(one.get_title() or self.name),
+            about=about or None,
+            docs=next(iter(links), None) or one.author_url or None,
+            audience="machines" if machines else "people",
+            settings=schema_of(self.fields()),
+        )(self.deliver)
+        plugin.validate("destination", self.name)(self.validate)
+        plugin.test(self.name)(self.test)
+
+    def fields(self) -> List[Dict[str, Any]]:
+        """The plugin's options."""
+        project = Project("test")
+        return list(call(self.plugin.get_config, project=project, user=None, initial=None) or [])
+
+    # settings
+
+    def validate(self, value: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """Looks at the options as the plugin does."""
+        project = Project("test", dict(value))
+        wrong: List[Tuple[str, str]] = []
+        cleaned = dict(value)
+        with _Surroundings(project.options, ""):
+            # a form is asked only when the options are its own
+            if not overrides(self.plugin, "get_config", IPlugin):
+                wrong += wrong_with(call(self.plugin.get_conf_form, project), value)
+            for name in list(value):
+                try:
+                    cleaned[name] = call(
+                        self.plugin.validate_config_field, project=project, name=name, value=value[name], actor=None
+                    )
+                except Exception as error:
+                    wrong.append((name, str(error) or last_line(error)))
+            if not wrong:
+                try:
+                    said = call(self.plugin.validate_config, project=project, config=cleaned, actor=None)
+                    cleaned = said if isinstance(said, dict) else cleaned
+                except Exception as error:
+                    wrong.append(("", str(error) if type(error).__name__.endswith("Error") else last_line(error)))
+            if not wrong and not self.is_configured(Project("test", cleaned)):
+                wrong.append(("", f"{self.plugin.get_title()} says that it is not configured: something is missing"))
+        if wrong:
+            raise Invalid(wrong)
+        return cleaned
+
+    def is_configured(self, project: Project) -> bool:
+        """What the plugin says; one that says nothing is."""
+        try:
+            return bool(call(self.plugin.is_configured, project=project, request=None))
+        except NotImplementedError:
+            return True
+
+    # telling
+
+    def deliver(self, delivery: Delivery) -> Outcome:
+        """Tells of each alert that fires, or of what was done."""
+        message = delivery.message
+        notification = message.notification
+        firing = [alert for alert in notification.alerts if alert.state != "resolved"]
+        tell: Callable[[Any], Any] = self.tell
+        if message.kind in ("resolved", "acknowledged") or not firing:
+            if not overrides(self.plugin, "notify_about_activity", NotificationPlugin):
+                return Skipped(f"Sentry's plugins are not told when something is {message.kind}")
+            kind = Activity.ASSIGNED if message.kind == "acknowledged" else Activity.SET_RESOLVED
+            tell = self._activity(kind)
+            firing = list(notification.alerts)
+        outcome: Outcome = Skipped("there was no alert to tell of")
+        route = Rule(id=1, label=Text(notification.route or notification.receiver), data={}, project=None)
+        options = dict(delivery.settings)
+        with _Surroundings(options, notification.external_url):
+            for alert in firing:
+                told = (delivery.key, f"{alert.incident}/{message.kind}")
+                with self._lock:
+                    if told in self._told:
+                        outcome = Delivered()
+                        continue
+                event = event_of(alert, notification, options, delivery.key)
+                event.__dict__["_rules"] = [route]
+                outcome = self._told_of(tell, event)
+                if isinstance(outcome, (Retry, Rejected)):
+                    return outcome
+                self._remember(told)
+        return outcome
+
+    def _remember(self, told: Tuple[str, str]) -> None:
+        with self._lock:
+            self._told[told] = None
+            while len(self._told) > MAX_TOLD:
+                self._told.popitem(last=False)
+
+    def _told_of(self, tell: Callable[[Any], Any], event: Any) -> Outcome:
+        try:
+            if not self.is_configured(event.project):
+                return Rejected(f"{self.plugin.get_title()} says that it is not configured")
+            returned = tell(event)
+        except RateLimited as limited:
+            return Retry(str(limited), after=limited.after, fault="pace")
+        except Outcome as outcome:
+            return outcome
+        except Exception as error:
+            logger.exception("the plugin failed")
+            return failure(error)
+        status = status_of(_Returned(returned))
+        if status is not None:
+            return failure(_Returned(returned))
+        good = getattr(returned, "status_code", None)
+        return Delivered(status=good if isinstance(good, int) else None)
+
+    def tell(self, event: Any) -> Any:
+        """As Sentry did in the year that the plugin is from."""
+        one, group = self.plugin, event.group
+        if overrides(one, "post_process", IPlugin):
+            named = {"is_new": True, "is_sample": False, "is_regression": False}
+            by_name = {"group": group, "event": event}
+            return call(one.post_process, **by_name, **named)
+        if not call(one.should_notify, group, event):
+            raise Skipped("the plugin's should_notify said no")
+        rules = event.__dict__.get("_rules", [])
+        if overrides(one, "rule_notify", NotificationPlugin):
+            return call(one.rule_notify, event, [RuleFuture(rule) for rule in rules])
+        from .notify import Notification
+
+        return call(one.notify, Notification(event, rules=rules), raise_exception=True)
+
+    def _activity(self, kind: int) -> Callable[[Any], Any]:
+        def tell(event: Any) -> Any:
+            activity = Activity(
+                type=kind, group=event.group, project=event.project, user=None, data={}, datetime=event.datetime
+            )
+            return self.plugin.notify_about_activity(activity)
+
+        return tell
+
+    def test(self, settings: Dict[str, Any], options: Dict[str, Any]) -> Outcome:
+        """Tells of an event that is only a test, in the plugin's own way if it has one."""
+        with _Surroundings(dict(settings), "") as own:
+            project = Project("test", own)
+            if overrides(self.plugin, "test_configuration", IPlugin):
+                try:
+                    return Delivered(text=str(self.plugin.test_configuration(project) or ""))
+                except Exception as error:
+                    logger.exception("the plugin's test failed")
+                    return failure(error)
+            event = modules._sample(project)
+            event.__dict__["_rules"] = [Rule(id=1, label="test", data={}, project=None)]
+            return self._told_of(self.tell, event)
+
+
+class _Returned(Exception):
+    """What a plugin returned, to be looked at like a failure."""
+
+    def __init__(self, response: Any) -> None:
+        status = getattr(response, "status_code", "")
+        super().__init__(f"the other side answered {status}")
+        self.response = response
+
+
+class _Surroundings:
+    """The options and the address of the hub for the delivery under way."""
+
+    def __init__(self, options: Dict[str, Any], base: str) -> None:
+        # plugins of the days of Python 2 encode what they read
+        for name, value in options.items():
+            if isinstance(value, str):
+                options[name] = Text(value)
+        self._options, self._base = options, base
+
+    def __enter__(self) -> Dict[str, Any]:
+        self._tokens = (current_options.set(self._options), current_base.set(self._base or "http://localhost"))
+        return self._options
+
+    def __exit__(self, *_: Any) -> None:
+        current_options.reset(self._tokens[0])
+        current_base.reset(self._tokens[1])
