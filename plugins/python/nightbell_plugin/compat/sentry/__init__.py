@@ -10,6 +10,7 @@ event of one group, and a plugin is told of alerts that fire.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import re
 import socket
@@ -31,6 +32,7 @@ from .web import current_base
 
 logger = logging.getLogger("sentry.plugins")
 
+TICKETS = "it makes tickets, and only plugins that notify are run"
 SOCKET_SECONDS = 10.0
 """For sockets that a plugin gives no time of its own."""
 MAX_TOLD = 10_000
@@ -79,11 +81,29 @@ def _import(module: str) -> List[str]:
     wrong = []
     for group, take in (("sentry.apps", _ignore), ("sentry.plugins", plugins.register)):
         for point in modules.points(group):
+            if _makes_tickets(point.value.partition(":")[0]):
+                wrong.append(f"sentry plugin {point.value!r} is left out: {TICKETS}")
+                continue
             try:
                 take(point.load())
             except Exception as error:
                 wrong.append(f"sentry plugin {point.value!r} is left out: {last_line(error)}")
     return wrong
+
+
+def _makes_tickets(name: str) -> bool:
+    """Whether a module derives from the bases of ticket systems: seen in its source, since importing it
+    would need much that only
+    Sentry has."""
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is None or not spec.origin:
+            return False
+        with open(spec.origin, encoding="utf-8", errors="replace") as file:
+            return re.search(r"^\s*from sentry\.plugins\.bases(\.issue2? |\s+import issue)", file.read(),
+            re.M) is not None
+    except (ImportError, OSError):
+        return False
 
 
 def _ignore(app: Any) -> None:
@@ -106,7 +126,7 @@ def refusal(plugin: Any) -> str:
     """Why a plugin cannot be run, or nothing."""
     for base, why in REFUSED.items():
         if isinstance(plugin, base):
-            return f"{why}, and Nightbell runs Sentry's plugins that notify"
+            return f"it {why}, and only plugins that notify are run"
     tells = isinstance(plugin, (NotificationPlugin, DataForwardingPlugin))
     if not tells and not overrides(plugin, "post_process", IPlugin) and not isinstance(plugin, Plugin2):
         return "it has nothing that notifies"

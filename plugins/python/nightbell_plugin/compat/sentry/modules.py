@@ -170,6 +170,7 @@ BASES.update(
 ISSUES = {
     "IssuePlugin": notify.IssuePlugin,
     "IssueTrackingPlugin": notify.IssuePlugin,
+    "IssuePlugin2": notify.IssueTrackingPlugin2,
     "IssueTrackingPlugin2": notify.IssueTrackingPlugin2,
     "IssueGroupActionEndpoint": type("IssueGroupActionEndpoint", (), {"as_view": _nothing}),
     "NewIssueForm": forms.module.Form,

@@ -190,9 +190,9 @@ class TagPlugin(Plugin):
 
 
 REFUSED: Dict[type, str] = {
-    IssuePlugin: "it makes tickets",
-    IssueTrackingPlugin2: "it makes tickets",
-    ReleaseTrackingPlugin: "it is for releases",
-    TagPlugin: "it adds tags",
+    IssuePlugin: "makes tickets",
+    IssueTrackingPlugin2: "makes tickets",
+    ReleaseTrackingPlugin: "is for releases",
+    TagPlugin: "adds tags",
 }
 """Kinds of plugins that have nothing to do with notifying, and why."""
