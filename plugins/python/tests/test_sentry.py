@@ -135,8 +135,8 @@ class TheDocument(Case):
         labels = {"alertname": "ZeroDivisionError", "project": "shop"}
         what = message("x", alerts=[alert("ZeroDivisionError: division by zero", labels=labels)])
         async with self.host() as host:
-            (kind,) = host.provides["destinations"]
-            self.assertEqual((kind["kind"], kind["title"]), ("notify-dummy", "Dummy Notification"))
+            kind = next(kind for kind in host.provides["destinations"] if kind["kind"] == "notify-dummy")
+            self.assertEqual(kind["title"], "Dummy Notification")
             self.assertEqual(kind["about"], "By Kai Zhang.")
             outcome = await host.deliver("notify-dummy", what=what)
             self.assertEqual(outcome["outcome"], "delivered", host.logs)
@@ -287,7 +287,7 @@ class Generations(Case):
         points = "[sentry.plugins]\nbad = absent:Plugin\ngood = old:Ancient\n"
         self.write("two.egg-info/entry_points.txt", points)
         async with self.host() as host:
-            self.assertEqual([kind["kind"] for kind in host.provides["destinations"]], ["ancient-times"])
+            self.assertIn("ancient-times", [kind["kind"] for kind in host.provides["destinations"]])
 
     async def test_the_stand_ins_live_in_that_process_only(self):
         self.assertNotIn("sentry", sys.modules)

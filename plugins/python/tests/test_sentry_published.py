@@ -55,7 +55,8 @@ class Published(unittest.IsolatedAsyncioTestCase):
     maxDiff = None
 
     async def test_they_send_what_they_sent(self):
-        labels = {"alertname": "DiskFull", "job": "db", "instance": "db1", "environment": "production", "release": "1.2"}
+        labels = {"alertname": "DiskFull", "job": "db", "instance": "db1", "environment": "production"}
+        labels["release"] = "1.2"
         notes = {"description": "98 % of /var is used"}
         what = message(alerts=[alert("Plätze: disk is full", labels=labels, annotations=notes)])
         with tempfile.TemporaryDirectory() as folder:
