@@ -1,0 +1,185 @@
+"""The real Django, set up in this process for code that was written for a Django application."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import types
+from typing import Any, Dict, Iterator, Mapping, Sequence
+
+from ..outcomes import Misconfigured, Rejected
+from . import oldnames
+
+MAIL = f"{__name__}.Mail"
+MAIL_SECONDS = 8
+"""How long a mail server may keep a delivery."""
+BUSY_SECONDS = 10
+"""How long one thread waits for another one's writing."""
+DEFAULTS: Dict[str, Any] = {
+    "ALLOWED_HOSTS": ["*"],
+    "DEFAULT_AUTO_FIELD": "django.db.models.AutoField",
+    "EMAIL_BACKEND": MAIL,
+    "EMAIL_HOST": "",
+    "EMAIL_TIMEOUT": MAIL_SECONDS,
+    "LOGGING_CONFIG": None,
+    "MIDDLEWARE": [],
+    "TEMPLATES": [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {"builtins": []},
+        }
+    ],
+    "TIME_ZONE": "UTC",
+    "USE_TZ": True,
+}
+SETTINGS_SCHEMA: Dict[str, Any] = {
+    "type": "object",
+    "title": "Settings of Django",
+    "description": "Each name in capitals becomes a setting of Django in the plugin's process.",
+    "properties": {
+        "EMAIL_HOST": {"type": "string", "title": "Mail server", "description": "For plugins that send mail"},
+        "EMAIL_PORT": {"type": "integer", "minimum": 1, "maximum": 65535, "default": 25},
+        "EMAIL_HOST_USER": {"type": "string"},
+        "EMAIL_HOST_PASSWORD": {"type": "string", "x-secret": True},
+        "EMAIL_USE_TLS": {"type": "boolean", "default": False},
+        "EMAIL_USE_SSL": {"type": "boolean", "default": False},
+        "DEFAULT_FROM_EMAIL": {"type": "string"},
+        "TIME_ZONE": {"type": "string", "default": "UTC"},
+    },
+    "additionalProperties": True,
+}
+"""What both shims take as the plugin's own settings; each adds its own names."""
+
+
+def settings_schema(**properties: Any) -> Dict[str, Any]:
+    """The schema of the plugin's own settings with further names."""
+    return {**SETTINGS_SCHEMA, "properties": {**SETTINGS_SCHEMA["properties"], **properties}}
+
+
+def needed() -> types.ModuleType:
+    """Django; words for a person if it is not there."""
+    try:
+        import django
+    except ModuleNotFoundError as error:
+        if error.name != "django":
+            raise
+        raise Misconfigured(
+            "this plugin needs Django: put `django>=4.2,<6` into run.requirements and install the plugin again"
+        ) from None
+    return django
+
+
+def begin(apps: Sequence[Any], **settings: Any) -> None:
+    """Configures Django and loads the applications. Once in a process."""
+    django = needed()
+    from django.conf import settings as django_settings
+
+    if django_settings.configured:
+        raise Misconfigured("Django is set up in this process already")
+    given = {"SECRET_KEY": secrets.token_hex(32), **DEFAULTS, **settings}
+    django_settings.configure(INSTALLED_APPS=list(apps), **given)
+    oldnames.provide()
+    django.setup()
+
+
+def configure(values: Mapping[str, Any]) -> None:
+    """Takes the plugin's own settings as settings of Django."""
+    from django.conf import settings
+
+    wrong = [name for name in values if not name.isupper()]
+    if wrong:
+        raise Misconfigured(f"{', '.join(sorted(wrong))}: names of Django's settings are written in capitals")
+    for name, value in values.items():
+        setattr(settings, name, value)
+        if name == "TIME_ZONE":
+            from django.utils import timezone
+
+            timezone.get_default_timezone.cache_clear()
+
+
+def tables(models: Sequence[Any]) -> None:
+    """Makes the tables of these models, in their order: again, if a model has changed since. Migrations
+    are not looked at."""
+    from django.db import connection
+
+    connection.disable_constraint_checking()
+    with connection.schema_editor(atomic=True) as editor:
+        there = set(connection.introspection.table_names())
+        for model in models:
+            meta = model._meta
+            wanted = {field.column for field in meta.local_fields if field.column}
+            if meta.db_table in there and _columns(meta.db_table) != wanted:
+                for link in meta.local_many_to_many:
+                    there.discard(link.remote_field.through._meta.db_table)
+                there.discard(meta.db_table)
+                editor.delete_model(model)
+            if meta.db_table not in there:
+                editor.create_model(model)
+    connection.enable_constraint_checking()
+
+
+def _columns(table: str) -> set:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        return {column.name for column in connection.introspection.get_table_description(cursor, table)}
+
+
+@contextlib.contextmanager
+def database() -> Iterator[None]:
+    """Around the work of one thread: its connection is closed at the end, so that there are as many as
+    there is work."""
+    from django.db import connections
+
+    try:
+        yield
+    finally:
+        connections.close_all()
+
+
+def sqlite(state: str, name: str) -> Dict[str, Any]:
+    """`DATABASES` with one file in the state folder. What is in it comes again with each delivery: it need
+    not survive the
+    machine, and so costs no waiting for the disk."""
+    from django.db.backends.signals import connection_created
+
+    def quick(sender: Any, connection: Any, **_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+            cursor.execute("PRAGMA journal_mode = MEMORY")
+
+    connection_created.connect(quick, weak=False)
+    path = os.path.join(state, f"{name}.sqlite3")
+    return {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            "OPTIONS": {"timeout": BUSY_SECONDS},
+        }
+    }
+
+
+def mail_backend() -> Any:
+    """Django's backend for SMTP, which says what to do if there is no server."""
+    from django.conf import settings
+    from django.core.mail.backends.smtp import EmailBackend
+
+    class Backend(EmailBackend):
+        def open(self) -> Any:
+            if not settings.EMAIL_HOST and not self.host:
+                raise Rejected("this plugin sends mail: set EMAIL_HOST in its settings")
+            return super().open()
+
+    return Backend
+
+
+def __getattr__(name: str) -> Any:
+    # Django finds its backend by name, and the class can be made only when Django is there
+    if name == "Mail":
+        made = mail_backend()
+        setattr(sys.modules[__name__], "Mail", made)
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
