@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must pass, on a fresh machine too.
 
+mod python;
 mod tools;
 
 use std::io::{BufRead, BufReader, IsTerminal};
@@ -27,7 +28,7 @@ struct Count {
     ignored: u64,
 }
 
-/// Runs the tests of all crates.
+/// Runs the tests of all crates, and those of the SDK in Python.
 pub fn run(args: &Args) -> Result<()> {
     let begin = Instant::now();
     tools::provide()?;
@@ -53,10 +54,20 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let status = running.wait().context("waiting for cargo test")?;
     drop(postgres);
+    let python = shell::timed("the SDK in Python", || python::run(args.filter.as_deref()));
+    if let Ok(more) = &python {
+        count.passed += more.passed;
+        count.failed += more.failed;
+        count.ignored += more.ignored;
+    }
 
     println!("\nthe whole took {:.0} s; {} ignored", begin.elapsed().as_secs_f64(), count.ignored);
     let wrong = match (status.success(), count.passed, &args.filter) {
         (false, ..) => Some(format!("cargo test failed ({status})")),
+        _ if python.as_ref().is_ok_and(|more| more.failed > 0) => {
+            Some("tests of the SDK in Python failed".to_owned())
+        }
+        _ if python.is_err() => python.err().map(|error| error.to_string()),
         (true, 0, Some(name)) => Some(format!("no test was run: none has {name:?} in its name")),
         (true, 0, None) => Some("no test was run".to_owned()),
         _ => generated.err().map(|error| error.to_string()),

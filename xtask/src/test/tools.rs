@@ -13,7 +13,8 @@ struct Tool {
     package: &'static str,
 }
 
-/// PostgreSQL, the foreign programs that must get along with us, and what keeps processes in order.
+/// PostgreSQL, the foreign programs that must get along with us, what keeps processes in order, and
+/// Python for the SDK in it.
 const TOOLS: &[Tool] = &[
     Tool { program: "initdb", package: "postgresql" },
     Tool { program: "postgres", package: "postgresql" },
@@ -22,6 +23,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "prometheus-alertmanager", package: "prometheus-alertmanager" },
     Tool { program: "curl", package: "curl" },
     Tool { program: "ps", package: "procps" },
+    Tool { program: "python3", package: "python3" },
+    Tool { program: "python3", package: "python3-venv" },
 ];
 
 /// Services that the packages above start when they are installed.

@@ -49,7 +49,7 @@ TOPICS = {"sending_event": ["event.accepted"], "monitoring_event": ["request.ser
 """What the hub calls LUNA's events."""
 START_SECONDS = 20.0
 """How long `initialize` may be tried before the start counts as failed, or goes on in the background."""
-FIRST_REST, LONGEST_REST = 0.5, 60.0
+FIRST_REST, LONGEST_REST = 0.1, 60.0
 """Seconds between tries of `initialize`: at first, and at most."""
 HANDLE_SECONDS = 25.0
 """How long one call of `handleEvent` may take; the hub waits 30."""
