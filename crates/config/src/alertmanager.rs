@@ -27,6 +27,7 @@ mod sns;
 mod telegram;
 mod texts;
 mod times;
+mod tracing;
 mod victorops;
 mod webex;
 mod wechat;
@@ -48,11 +49,9 @@ const TOP: Keys = Keys {
         "templates",
         "mute_time_intervals",
         "time_intervals",
+        "tracing",
     ],
-    refused: &[
-        ("tracing", "Nightbell does not send traces as Alertmanager does"),
-        ("event_recorder", "Nightbell keeps all events in its own database"),
-    ],
+    refused: &[("event_recorder", "Nightbell keeps all events in its own database")],
 };
 
 /// An `alertmanager.yml`.
@@ -99,6 +98,8 @@ pub(crate) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<P
     receivers.into_iter().for_each(|receivers| root.set("receivers", receivers));
     let inhibit = fields.get("inhibit_rules").map(|list| reader.inhibit_rules(list));
     inhibit.into_iter().for_each(|inhibit| root.set("inhibit", inhibit));
+    let traces = fields.get("tracing").and_then(|tracing| reader.tracing(tracing));
+    traces.into_iter().for_each(|traces| root.set("traces", traces));
     let times = reader.time_intervals(fields.get("mute_time_intervals"), fields.get("time_intervals"));
     times.into_iter().for_each(|times| root.set("time_intervals", times));
     (problems.errors() == before).then(|| Parsed { root, shown: shown::text(&document) })

@@ -1,6 +1,7 @@
 //! What talking JSON to a service has in common: posting under the idempotency key, and reading the
 //! service's own words out of its answer.
 
+use std::fmt;
 use std::time::Duration;
 
 use model::Time;
@@ -83,6 +84,48 @@ pub fn waiting(mut answer: Answer, wait: Option<Duration>) -> Answer {
     answer
 }
 
+/// Something that is fetched and good for a while, such as a token. It is no setting, so it is never shown.
+pub struct Cache<T>(tokio::sync::Mutex<Fetched<T>>);
+
+/// What was fetched last, if anything.
+pub struct Fetched<T>(Option<(T, Time)>);
+
+impl<T> Cache<T> {
+    /// Waits for who else fetches it at the moment.
+    pub async fn lock(&self) -> tokio::sync::MutexGuard<'_, Fetched<T>> {
+        self.0.lock().await
+    }
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache(tokio::sync::Mutex::new(Fetched(None)))
+    }
+}
+
+impl<T> fmt::Debug for Cache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<T> Fetched<T> {
+    /// It, while it is good.
+    pub fn good_at(&self, now: Time) -> Option<&T> {
+        self.0.as_ref().filter(|(_, end)| *end > now).map(|(it, _)| it)
+    }
+
+    /// Keeps it until its end.
+    pub fn keep(&mut self, it: T, end: Time) {
+        self.0 = Some((it, end));
+    }
+
+    /// It was refused before its end.
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// A short name of a group of alerts that stays the same: the SHA-256 of its key in hexadecimal digits, as
 /// Alertmanager names groups to services that tell incidents apart by such a name.
 pub fn group_hash(message: &Message) -> String {
@@ -114,15 +157,15 @@ pub struct Place<'a> {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// Posts what was made of a message, if anything could be.
+/// Posts what was made of a message.
 pub async fn post(
     context: &Context,
     message: &Message,
     place: Place<'_>,
-    body: Result<impl Serialize, String>,
+    body: impl Serialize,
     meaning: impl FnOnce(Result<Response, HttpError>) -> Answer,
 ) -> Answer {
-    match body.and_then(|body| request(context, message, place.url, &body)) {
+    match request(context, message, place.url, &body) {
         Ok(mut request) => {
             request.headers.extend(place.headers);
             meaning(context.http.with(place.http).send(request).await)

@@ -2,6 +2,7 @@
 //! or not by another setting, and whole trees of values.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -127,10 +128,7 @@ pub struct TextOrHtml {
 
 impl TextOrHtml {
     /// What it says; nothing where it fails on the message.
-    ///
-    /// # Errors
-    /// As [`Words::say`].
-    pub fn say(&self, field: &str, as_html: bool, words: &Words<'_>) -> Result<Option<String>, String> {
+    pub fn say(&self, field: &str, as_html: bool, words: &Words<'_>) -> Option<String> {
         match as_html {
             true => words.say(field, Some(&self.html)),
             false => words.say(field, Some(&self.text)),
@@ -182,15 +180,15 @@ pub enum Tree {
 }
 
 /// What a template at a field says.
-type Say<'a> = dyn Fn(&str, &Template<Plain>) -> Result<Option<String>, String> + 'a;
+type Say<'a, E> = dyn Fn(&str, &Template<Plain>) -> Result<Option<String>, E> + 'a;
 
 impl Tree {
     /// The value for a message. A text whose template fails on it is empty.
-    ///
-    /// # Errors
-    /// As [`Words::say`].
-    pub fn say(&self, field: &str, words: &Words<'_>) -> Result<Value, String> {
-        self.made(field, &|field, template| words.say(field, Some(template)))
+    pub fn say(&self, field: &str, words: &Words<'_>) -> Value {
+        match self.made(field, &|field, template| Ok::<_, Infallible>(words.say(field, Some(template)))) {
+            Ok(value) => value,
+            Err(never) => match never {},
+        }
     }
 
     /// The value for a message.
@@ -201,7 +199,7 @@ impl Tree {
         self.made(field, &|field, template| words.exactly(field, Some(template)))
     }
 
-    fn made(&self, field: &str, say: &Say<'_>) -> Result<Value, String> {
+    fn made<E>(&self, field: &str, say: &Say<'_, E>) -> Result<Value, E> {
         match self {
             Tree::Text(template) => {
                 let text = say(field, template)?.unwrap_or_default();
@@ -214,12 +212,12 @@ impl Tree {
                 let entries = entries
                     .iter()
                     .map(|(name, tree)| Ok((name.clone(), tree.made(&format!("{field}.{name}"), say)?)));
-                entries.collect::<Result<_, String>>().map(Value::Object)
+                entries.collect::<Result<_, E>>().map(Value::Object)
             }
             Tree::List(items) => {
                 let items =
                     items.iter().enumerate().map(|(n, tree)| tree.made(&format!("{field}[{n}]"), say));
-                items.collect::<Result<_, String>>().map(Value::Array)
+                items.collect::<Result<_, E>>().map(Value::Array)
             }
             Tree::Bare(value) => Ok(value.clone()),
         }
@@ -281,7 +279,7 @@ mod tests {
             "team": "{{ labels.team }}", "deep": [{"n": "{{ alerts | length }}"}, 7, null, true],
             "labels": "{{ alerts[0].labels | json }}", "text": "\"{{ kind }}\"", "none": "{{ labels.nope }}",
         });
-        let said = serde_json::from_value::<Tree>(tree).unwrap().say("details", &words).unwrap();
+        let said = serde_json::from_value::<Tree>(tree).unwrap().say("details", &words);
         assert_eq!(said["team"], "db");
         assert_eq!(said["deep"], json!([{"n": 2}, 7, null, true]));
         assert_eq!(said["labels"]["instance"], "db1:9100");
@@ -306,7 +304,7 @@ mod tests {
         let message = messages::firing();
         let words = Words::of(&message);
         let text: TextOrHtml = serde_json::from_value(json!("<b>{{ '<' }}</b>")).unwrap();
-        assert_eq!(text.say("message", true, &words).unwrap().unwrap(), "<b>&lt;</b>");
-        assert_eq!(text.say("message", false, &words).unwrap().unwrap(), "<b><</b>");
+        assert_eq!(text.say("message", true, &words).unwrap(), "<b>&lt;</b>");
+        assert_eq!(text.say("message", false, &words).unwrap(), "<b><</b>");
     }
 }

@@ -31,18 +31,11 @@ impl<'a> Words<'a> {
 
     /// What a template says; nothing where there is none, nor where it fails on this message: no message is lost
     /// for a template's sake, but it is [remarked](sdk::remarks) upon.
-    ///
-    /// # Errors
-    /// None that comes from a template.
-    pub fn say<L: Language>(
-        &self,
-        field: &str,
-        template: Option<&Template<L>>,
-    ) -> Result<Option<String>, String> {
-        Ok(self.exactly(field, template).unwrap_or_else(|why| {
+    pub fn say<L: Language>(&self, field: &str, template: Option<&Template<L>>) -> Option<String> {
+        self.exactly(field, template).unwrap_or_else(|why| {
             sdk::remark(&format!("{why} ({STANDS_IN})"));
             None
-        }))
+        })
     }
 
     /// What a template says for which no other words could stand in, such as a key; nothing where there is none.
@@ -60,17 +53,14 @@ impl<'a> Words<'a> {
     }
 
     /// What a template says, or our own words where there is none: at most so many characters.
-    ///
-    /// # Errors
-    /// As [`Words::say`].
     pub fn text<L: Language>(
         &self,
         field: &str,
         template: Option<&Template<L>>,
         most: usize,
         own: impl FnOnce() -> String,
-    ) -> Result<String, String> {
-        Ok(cut(&self.say(field, template)?.unwrap_or_else(own), most))
+    ) -> String {
+        cut(&self.say(field, template).unwrap_or_else(own), most)
     }
 }
 
@@ -144,9 +134,9 @@ mod tests {
         let message = messages::firing();
         let words = Words::of(&message);
         let template = Template::<Plain>::new("{{ labels.team }}!").unwrap();
-        assert_eq!(words.text("title", Some(&template), 9, String::new).unwrap(), "db!");
-        assert_eq!(words.text::<Plain>("title", None, 3, || "four".to_owned()).unwrap(), "fo…");
-        assert_eq!(words.say::<Plain>("title", None).unwrap(), None);
+        assert_eq!(words.text("title", Some(&template), 9, String::new), "db!");
+        assert_eq!(words.text::<Plain>("title", None, 3, || "four".to_owned()), "fo…");
+        assert_eq!(words.say::<Plain>("title", None), None);
         let endless = Template::<Plain>::new(
             "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
         );
@@ -154,7 +144,7 @@ mod tests {
         assert!(words.exactly("title", Some(&endless)).unwrap_err().starts_with("title: "));
         let (text, remarks) =
             sdk::remarks::heard(|| words.text("title", Some(&endless), 9, || "ours".to_owned()));
-        assert_eq!(text.unwrap(), "ours");
+        assert_eq!(text, "ours");
         assert!(remarks[0].starts_with("title: ") && remarks[0].ends_with("(sent as if it were not set)"));
     }
 

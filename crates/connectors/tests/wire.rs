@@ -13,6 +13,8 @@ mod email;
 mod exec;
 #[path = "wire/log_and_tcp.rs"]
 mod log_and_tcp;
+#[path = "wire/sns.rs"]
+mod sns;
 
 use support::fixtures::{FIXTURES, send};
 use support::messages;

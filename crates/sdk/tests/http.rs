@@ -226,6 +226,73 @@ async fn requests_go_through_the_proxy_but_for_what_is_excepted() {
     assert_eq!(line(seen, "x-gate"), ["7"]);
 }
 
+/// What a proxy of SOCKS 5 was asked for: name and password, and where to (RFC 1928 and 1929).
+type Asked = (String, String);
+
+/// A proxy of SOCKS 5 that leads everybody to one port of this machine, wherever they want to go.
+fn socks_proxy(to: u16) -> (u16, std::sync::mpsc::Receiver<Asked>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = sender.send(greet(&mut stream));
+            let peer = std::net::TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let (mut up, mut down) =
+                ((stream.try_clone().unwrap(), peer.try_clone().unwrap()), (peer, stream));
+            std::thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
+            std::thread::spawn(move || std::io::copy(&mut down.0, &mut down.1));
+        }
+    });
+    (port, asked)
+}
+
+fn take(stream: &mut std::net::TcpStream, count: u8) -> Vec<u8> {
+    let mut bytes = vec![0; usize::from(count)];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// A text with its length before it.
+fn take_text(stream: &mut std::net::TcpStream) -> String {
+    let length = take(stream, 1)[0];
+    String::from_utf8(take(stream, length)).unwrap()
+}
+
+fn greet(stream: &mut std::net::TcpStream) -> Asked {
+    let methods = take(stream, 2)[1];
+    let with_name = take(stream, methods).contains(&2);
+    stream.write_all(&[5, if with_name { 2 } else { 0 }]).unwrap();
+    let mut who = String::new();
+    if with_name {
+        assert_eq!(take(stream, 1), [1]);
+        who = format!("{}:", take_text(stream)) + &take_text(stream);
+        stream.write_all(&[1, 0]).unwrap();
+    }
+    assert_eq!(take(stream, 4), [5, 1, 0, 3], "a connection to a name");
+    let (host, port) = (take_text(stream), take(stream, 2));
+    stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
+    (who, format!("{host}:{}", u16::from_be_bytes([port[0], port[1]])))
+}
+
+#[tokio::test]
+async fn a_socks_proxy_resolves_names_itself() {
+    let (peer, secure) = (Peer::start(|_| (200, "there".to_owned())), tls_peer(false));
+    let http = open();
+    let (port, asked) = socks_proxy(peer.port);
+    for (url, who) in [("socks5://127.0.0.1", ""), ("socks5h://me:s3c%20ret@localhost", "me:s3c ret")] {
+        let fields = json!({"proxy": {"url": format!("{url}:{port}")}});
+        let response = send(&http, fields, "http://other.localhost:8080/x").await.unwrap();
+        assert_eq!(response.body, "there");
+        assert_eq!(asked.recv().unwrap(), (who.to_owned(), "other.localhost:8080".to_owned()));
+    }
+    let (port, asked) = socks_proxy(secure.port);
+    let fields = json!({"proxy": {"url": format!("socks5://127.0.0.1:{port}")}, "tls": {"ca": CA}});
+    assert_eq!(send(&http, fields, "https://localhost/").await.unwrap().status, 200);
+    assert_eq!(asked.recv().unwrap().1, "localhost:443");
+}
+
 /// A server with the test's certificate; with `mutual` it wants one, too.
 fn tls_peer(mutual: bool) -> Peer {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -3,7 +3,7 @@
 use super::global::Global;
 use super::list;
 use super::reader::{Fields, Keys, Reader, go_text};
-use super::servers::{NO_CRAM, NO_IDENTITY, Smarthost, Smtp};
+use super::servers::{Smarthost, Smtp};
 use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::problem::Origin;
@@ -34,8 +34,6 @@ const KEYS: Keys = Keys {
 };
 /// Alertmanager's own subject.
 const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
-/// Where an address without a domain is: where the mail server is.
-const LOCAL_DOMAIN: &str = "localhost";
 /// Headers that say how the mail is written.
 const FORM: [&str; 3] = ["content-transfer-encoding", "content-type", "mime-version"];
 const THREADING: Keys = Keys { known: &["enabled", "thread_by_date"], refused: &[] };
@@ -64,7 +62,13 @@ impl Reader<'_> {
             Some(from) => place.set("from", self.address(from, &at("from"))),
             None => self.error(&yaml.origin, path, "no global SMTP from set"),
         }
-        for (key, node) in [("hello", smtp.hello), ("username", smtp.username), ("password", smtp.password)] {
+        for (key, node) in [
+            ("hello", smtp.hello),
+            ("username", smtp.username),
+            ("password", smtp.password),
+            ("secret", smtp.secret),
+            ("identity", smtp.identity),
+        ] {
             node.into_iter().for_each(|node| place.set(key, node));
         }
         let tls = fields.get("tls_config").and_then(|yaml| self.tls_config(yaml, &at("tls_config")));
@@ -91,43 +95,35 @@ impl Reader<'_> {
         Some(place)
     }
 
-    /// An address, or a template of some. Alertmanager takes one without a domain and then sends nothing to it.
+    /// An address, or a template of some. One without a domain is refused: Alertmanager takes it, and then can send
+    /// no mail at all, since Go's `net/mail` reads it as none.
     fn address(&mut self, node: Node, path: &Path) -> Node {
         let text = node.as_text().unwrap_or_default();
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
-        if text.is_empty() || !text.chars().all(is_name) {
-            return go_text(text, &node.origin);
+        if !text.is_empty() && text.chars().all(is_name) {
+            let message = format!(
+                "{text:?} has no domain, so that Alertmanager sends no mail of this receiver; write {text}@ and \
+                 the domain, which is localhost for the mail server's own people"
+            );
+            self.error(&node.origin, path, message);
         }
-        let whole = format!("{text}@{LOCAL_DOMAIN}");
-        let message = format!("{text:?} has no domain, and is taken for {whole}");
-        self.problems.warning(&node.origin, path, message);
-        Node::text(&node.origin, &whole)
+        go_text(text, &node.origin)
     }
 
-    /// How to log in. What Alertmanager would not log in with is left out; what it could is refused.
+    /// How to log in. What Alertmanager would not log in with is left out.
     fn login(&mut self, smtp: &mut Smtp, path: &Path) {
-        let Some(name) = &smtp.username else {
-            smtp.password = None;
-            return;
-        };
-        match (&smtp.password, &smtp.secret) {
-            // a secret beside a password is for CRAM-MD5 alone, and the password for all that we speak
-            (Some(_), _) => {}
-            (None, Some(secret)) => {
-                let message = format!("not understood yet: {NO_CRAM}");
-                self.error(&secret.origin, &path.key("auth_secret"), message);
-            }
-            (None, None) => {
-                let message = "there is no password for it, so that nobody logs in";
-                self.problems.warning(&name.origin, &path.key("auth_username"), message);
-                smtp.username = None;
-                return;
-            }
+        let nobody = smtp.username.is_none();
+        if let (Some(name), None, None) = (&smtp.username, &smtp.password, &smtp.secret) {
+            let message = "there is no password for it, so that nobody logs in";
+            self.problems.warning(&name.origin, &path.key("auth_username"), message);
+            smtp.username = None;
+        } else if nobody {
+            (smtp.password, smtp.secret) = (None, None);
         }
-        if let Some(identity) = smtp.identity.as_ref().filter(|it| it.as_text() != name.as_text()) {
-            let message = format!("not understood yet: {NO_IDENTITY}");
-            self.error(&identity.origin, &path.key("auth_identity"), message);
-        }
+        // it goes with a password only, and whoever acts as themselves need not say so
+        let own = smtp.username.as_ref().and_then(Node::as_text).map(str::to_owned);
+        let (identity, has_password) = (smtp.identity.take(), smtp.password.is_some());
+        smtp.identity = identity.filter(|node| has_password && node.as_text() != own.as_deref());
     }
 
     /// What is written here, and what is not, as it is globally.
@@ -236,7 +232,7 @@ fn put_server(place: &mut Node, server: &Smarthost, smtp: &Smtp) {
     place.set("host", Node::text(&server.origin, &server.host));
     place.set("port", Node::new(&server.origin, Tree::Int(server.port.into())));
     // In the clear, Go says the password in the way PLAIN to the same machine only, in the way LOGIN to any.
-    if tls == "none" && smtp.username.is_some() {
+    if tls == "none" && smtp.password.is_some() {
         place.set("insecure_auth", Node::new(&origin, Tree::Bool(true)));
         if !is_near(server) {
             place.set("auth", Node::text(&origin, "login"));

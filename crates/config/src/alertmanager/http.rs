@@ -325,17 +325,23 @@ impl Reader<'_> {
                 self.error(&name.origin, &path, format!("setting header {:?} is not allowed", name.text));
                 continue;
             }
-            let Some(fields) = self.fields(value, &path, &HEADER) else { continue };
-            let mut values = Vec::new();
-            for key in ["values", "secrets", "files"] {
-                let Some(yaml) = fields.get(key) else { continue };
-                let texts = self.texts(yaml, &path.key(key));
-                let is_file = key == "files";
-                values.extend(texts.into_iter().map(|text| if is_file { in_file(text) } else { text }));
-            }
+            let values = self.header_values(value, &path);
             headers.set(&name.text, one_or_list(&value.origin, values));
         }
         table.set("headers", headers);
+    }
+
+    /// The values of a header, of which those in files are references.
+    pub(super) fn header_values(&mut self, yaml: &Yaml, path: &Path) -> Vec<Node> {
+        let mut values = Vec::new();
+        let Some(fields) = self.fields(yaml, path, &HEADER) else { return values };
+        for key in ["values", "secrets", "files"] {
+            let Some(yaml) = fields.get(key) else { continue };
+            let texts = self.texts(yaml, &path.key(key));
+            let is_file = key == "files";
+            values.extend(texts.into_iter().map(|text| if is_file { in_file(text) } else { text }));
+        }
+        values
     }
 
     /// A URL that may be in a file, as a setting.

@@ -79,6 +79,11 @@ impl Reader<'_> {
         let mut rules = Vec::new();
         for (n, item) in self.items(yaml, &path).iter().enumerate() {
             let path = path.index(n);
+            if item.is_null() {
+                // what matches everything on both sides inhibits nothing, in Alertmanager as well
+                self.problems.warning(&item.origin, &path, "is empty, and inhibits nothing");
+                continue;
+            }
             let Some(fields) = self.fields(item, &path, &INHIBIT) else { continue };
             let mut rule = Node::table(&item.origin);
             let name = self.filled(fields.get("name"), &path.key("name"));

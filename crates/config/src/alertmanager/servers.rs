@@ -8,10 +8,6 @@ use crate::path::Path;
 use crate::problem::Origin;
 use crate::yaml::Yaml;
 
-/// Why some ways to log in are refused.
-pub(super) const NO_CRAM: &str = "mail servers are logged in to by user name and password only";
-/// Why another identity than the user's is refused.
-pub(super) const NO_IDENTITY: &str = "mail servers are logged in to as the user whose name it is";
 /// The method of Slack's Web API that a bot posts with.
 pub(super) const POST_MESSAGE: &str = "/chat.postMessage";
 
@@ -23,7 +19,7 @@ pub(super) struct Smtp {
     pub(super) smarthost: Option<Smarthost>,
     pub(super) username: Option<Node>,
     pub(super) password: Option<Node>,
-    /// What CRAM-MD5 would be spoken with.
+    /// What CRAM-MD5 is spoken with.
     pub(super) secret: Option<Node>,
     /// Whom to act as, where that is not the user.
     pub(super) identity: Option<Node>,

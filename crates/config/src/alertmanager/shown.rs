@@ -9,7 +9,7 @@ use crate::yaml::{Value, Yaml};
 /// What stands for a password in a URL, as with Go's `URL.Redacted`.
 const HIDDEN_PASSWORD: &str = "xxxxx";
 /// The sections in which secrets stand. (Elsewhere a key may be the name of any label.)
-const WITH_SECRETS: [&str; 2] = ["global", "receivers"];
+const WITH_SECRETS: [&str; 3] = ["global", "receivers", "tracing"];
 /// Keys of texts that Alertmanager counts as secret, and those in which people keep some.
 const SECRETS: [&str; 30] = [
     "alert_source_token",

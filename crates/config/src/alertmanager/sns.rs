@@ -2,7 +2,7 @@
 
 use super::global::Global;
 use super::reader::{Fields, Keys, Reader};
-use crate::node::Node;
+use crate::node::{Node, Value as Tree};
 use crate::path::Path;
 use crate::yaml::Yaml;
 
@@ -22,15 +22,9 @@ const KEYS: Keys = Keys {
     ],
     refused: &[],
 };
-const NO_ROLES: &str = "requests are signed with the key itself, no role is assumed";
 const SIGV4: Keys = Keys {
-    known: &["region", "access_key", "secret_key"],
-    refused: &[
-        ("profile", "keys are not looked for in files of AWS; write access_key and secret_key"),
-        ("role_arn", NO_ROLES),
-        ("external_id", NO_ROLES),
-        ("use_fips_sts_endpoint", NO_ROLES),
-    ],
+    known: &["region", "access_key", "secret_key", "role_arn", "external_id", "use_fips_sts_endpoint"],
+    refused: &[("profile", "keys are not looked for in files of AWS; write access_key and secret_key")],
 };
 
 impl Reader<'_> {
@@ -77,10 +71,11 @@ impl Reader<'_> {
         let own = fields.get("sigv4").map(|yaml| (yaml, self.fields(yaml, &path.key("sigv4"), &SIGV4)));
         let path = path.key("sigv4");
         if let Some((_, Some(fields))) = &own {
-            for key in SIGV4.known {
+            for key in ["region", "access_key", "secret_key"] {
                 let text = self.filled(fields.get(key), &path.key(key));
                 text.into_iter().for_each(|text| place.set(key, text));
             }
+            self.role(place, fields, &path);
         }
         let origin = own.map_or(&yaml.origin, |(yaml, _)| &yaml.origin);
         let message = match (place.get("access_key").is_some(), place.get("secret_key").is_some()) {
@@ -96,4 +91,38 @@ impl Reader<'_> {
         };
         self.error(origin, &path, message);
     }
+
+    /// A role to take on, with what goes with one.
+    fn role(&mut self, place: &mut Node, fields: &Fields<'_>, path: &Path) {
+        let at = |key: &str| path.key(key);
+        let id = self.filled(fields.get("external_id"), &at("external_id"));
+        let fips = fields.get("use_fips_sts_endpoint");
+        let fips = fips.and_then(|yaml| self.bool(yaml, &at("use_fips_sts_endpoint")));
+        let Some(role) = self.filled(fields.get("role_arn"), &at("role_arn")) else {
+            if let Some(id) = id {
+                self.error(&id.origin, &at("external_id"), "external_id can only be used with role_arn");
+            }
+            return;
+        };
+        place.set("role_arn", role);
+        id.into_iter().for_each(|id| place.set("external_id", id));
+        let Some(fips) = fips.filter(|node| matches!(node.value, Tree::Bool(true))) else { return };
+        match place.get("region").and_then(Node::as_text) {
+            Some(region) => {
+                let url = fips_url(region);
+                place.set("sts_url", Node::text(&fips.origin, url));
+            }
+            None => {
+                let message = "not understood yet: without a region nobody knows which endpoint";
+                self.error(&fips.origin, &at("use_fips_sts_endpoint"), message);
+            }
+        }
+    }
+}
+
+/// Where the Security Token Service keeps to FIPS 140 in a region
+/// (<https://docs.aws.amazon.com/general/latest/gr/sts.html>).
+fn fips_url(region: &str) -> String {
+    let host = if region.starts_with("us-gov-") { "sts" } else { "sts-fips" };
+    format!("https://{host}.{region}.amazonaws.com")
 }

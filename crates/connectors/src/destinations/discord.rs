@@ -121,15 +121,15 @@ struct Footer {
 }
 
 impl<'a> Post<'a> {
-    fn of(settings: &'a Settings, message: &'a Message) -> Result<Self, String> {
+    fn of(settings: &'a Settings, message: &'a Message) -> Self {
         let words = Words::of(message);
         let own_title = || escape_markdown(&one_line(&message.title));
-        let title = words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, own_title)?;
+        let title = words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, own_title);
         let own_text = || {
             let body = cut(&escape_markdown(&message.body), MAX_BODY_CHARS);
             [body, markdown_links(message)].join("\n\n").trim().to_owned()
         };
-        let text = words.text("message", settings.message.as_ref(), MAX_DESCRIPTION_CHARS, own_text)?;
+        let text = words.text("message", settings.message.as_ref(), MAX_DESCRIPTION_CHARS, own_text);
         let used = [title.as_str(), &text, FOOTER].iter().map(|text| text.chars().count()).sum();
         // beside a text of somebody's own there is nothing of ours, as in Alertmanager
         let is_own = settings.message.is_none();
@@ -143,12 +143,12 @@ impl<'a> Post<'a> {
             footer: is_own.then_some(Footer { text: FOOTER }),
         };
         let named = |name: &&String| !name.is_empty();
-        Ok(Post {
-            content: words.text("content", settings.content.as_ref(), MAX_CONTENT_CHARS, String::new)?,
+        Post {
+            content: words.text("content", settings.content.as_ref(), MAX_CONTENT_CHARS, String::new),
             username: settings.username.as_ref().filter(named).map(|name| cut(name, MAX_USERNAME_CHARS)),
             avatar_url: settings.avatar_url.as_deref().and_then(usable_url),
             embeds: [embed],
-        })
+        }
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     fn a_text_of_one_s_own_stands_alone() {
         let own = settings(json!({"url": "https://x", "message": "{{ labels.team }}"}));
         let message = messages::firing();
-        let post = serde_json::to_value(Post::of(&own, &message).unwrap()).unwrap();
+        let post = serde_json::to_value(Post::of(&own, &message)).unwrap();
         let names: Vec<&String> = post["embeds"][0].as_object().unwrap().keys().collect();
         assert_eq!(names, ["color", "description", "title"]);
     }
@@ -224,7 +224,7 @@ mod tests {
             let own = json!({"url": "https://x", "title": "{{ title }}", "message": "{{ body }}",
                 "content": "{{ body }}"});
             for settings in [settings(json!({"url": "https://x"})), settings(own)] {
-                let post = Post::of(&settings, &message).unwrap();
+                let post = Post::of(&settings, &message);
                 let [embed] = &post.embeds;
                 let fields = embed.fields.iter().map(|it| format!("{}{}", it.name, it.value)).collect::<String>();
                 let all = format!("{}{}{fields}{FOOTER}", embed.title, embed.description);

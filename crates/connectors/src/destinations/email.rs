@@ -1,6 +1,7 @@
 //! E-mail over SMTP: one connection per message.
 
 pub(super) mod letter;
+mod login;
 pub(super) mod server;
 
 use std::collections::BTreeMap;

@@ -85,17 +85,15 @@ impl Destination for Gotify {
 }
 
 impl Post {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let line = |field: &str, template: &Option<Template<Plain>>, own: &str| {
             words.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
         };
-        let title =
-            words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, || message.title.clone())?;
-        let text =
-            words.text("message", settings.message.as_ref(), MAX_MESSAGE_CHARS, || markdown(message))?;
-        let priority = line("priority", &settings.priority, "")?;
-        let click = line("click", &settings.click, usable_url(&message.link).unwrap_or_default())?;
+        let title = words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, || message.title.clone());
+        let text = words.text("message", settings.message.as_ref(), MAX_MESSAGE_CHARS, || markdown(message));
+        let priority = line("priority", &settings.priority, "");
+        let click = line("click", &settings.click, usable_url(&message.link).unwrap_or_default());
         let mut extras = json!({});
         if settings.markdown.unwrap_or(settings.message.is_none()) {
             extras["client::display"] = json!({"contentType": "text/markdown"});
@@ -103,12 +101,12 @@ impl Post {
         if !click.is_empty() {
             extras["client::notification"] = json!({"click": {"url": click}});
         }
-        Ok(Post {
+        Post {
             title: one_line(&title),
             message: text,
             priority: priority_of(&priority).unwrap_or_else(|| own_priority(message)),
             extras: if extras == json!({}) { Value::Null } else { extras },
-        })
+        }
     }
 }
 
@@ -143,7 +141,7 @@ mod tests {
         let mut all = json!({"server": "https://x", "token": "y"});
         all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let settings = serde_json::from_value(all).unwrap();
-        serde_json::to_value(Post::of(&settings, &messages::firing()).unwrap()).unwrap()
+        serde_json::to_value(Post::of(&settings, &messages::firing())).unwrap()
     }
 
     #[test]
@@ -167,7 +165,7 @@ mod tests {
         #[test]
         fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
             let settings = serde_json::from_value(json!({"server": "https://x", "token": "y"})).unwrap();
-            let post = Post::of(&settings, &message).unwrap();
+            let post = Post::of(&settings, &message);
             prop_assert!(post.message.chars().count() <= MAX_MESSAGE_CHARS);
             prop_assert!(post.title.chars().count() <= MAX_TITLE_CHARS && post.priority <= MAX_PRIORITY);
         }

@@ -255,13 +255,11 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     async fn tell(&self) -> Result<Answer, Answer> {
-        let bad = |reason: String| Answer::bare(Outcome::rejected(reason));
         let words = Words::of(self.message);
         let project = words.text("project", Some(&self.settings.project), MAX_NAME_CHARS, String::new);
-        let project = project.map_err(bad)?;
         let label = format!("ALERT{{{}}}", service::group_hash(self.message));
         let firing = self.message.notification.is_firing();
-        let fields = issue::fields(self.settings, self.message, &words, &project, &label).map_err(bad)?;
+        let fields = issue::fields(self.settings, self.message, &words, &project, &label);
         drop(words);
         let Some(found) = self.search(&self.settings.query(&project, &label, firing)).await? else {
             return self.create(fields, firing).await;

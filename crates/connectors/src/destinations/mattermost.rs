@@ -234,37 +234,37 @@ struct PostPriority {
 }
 
 impl Post {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let line = |field: &str, template: &Option<Template<Plain>>| {
             words.text(field, template.as_ref(), MAX_LINE_CHARS, String::new)
         };
         let (text, attachments) = match &settings.attachments {
-            None => (String::new(), vec![Attachment::own(settings, message, &words)?]),
+            None => (String::new(), vec![Attachment::own(settings, message, &words)]),
             Some(all) => {
                 let each = all.iter().enumerate().map(|(n, one)| one.written(n, message, &words));
-                let text = words.text("text", settings.text.as_ref(), MAX_TEXT_CHARS, String::new)?;
-                (text, each.collect::<Result<_, _>>()?)
+                let text = words.text("text", settings.text.as_ref(), MAX_TEXT_CHARS, String::new);
+                (text, each.collect())
             }
         };
-        let card = words.text("card", settings.card.as_ref(), MAX_TEXT_CHARS, String::new)?;
-        Ok(Post {
+        let card = words.text("card", settings.card.as_ref(), MAX_TEXT_CHARS, String::new);
+        Post {
             text,
-            channel: line("channel", &settings.channel)?,
-            username: line("username", &settings.username)?,
-            icon_url: line("icon_url", &settings.icon_url)?,
-            icon_emoji: line("icon_emoji", &settings.icon_emoji)?,
+            channel: line("channel", &settings.channel),
+            username: line("username", &settings.username),
+            icon_url: line("icon_url", &settings.icon_url),
+            icon_emoji: line("icon_emoji", &settings.icon_emoji),
             attachments,
-            r#type: line("type", &settings.r#type)?,
+            r#type: line("type", &settings.r#type),
             props: (!card.is_empty()).then_some(Props { card }),
-            priority: settings.priority.as_ref().map(|it| it.written(&words)).transpose()?.flatten(),
-        })
+            priority: settings.priority.as_ref().and_then(|it| it.written(&words)),
+        }
     }
 }
 
 impl Attachment {
     /// The message in our own words.
-    fn own(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Self, String> {
+    fn own(settings: &Settings, message: &Message, words: &Words<'_>) -> Self {
         let field = |(name, value): &(String, String)| Field {
             title: cut(name, MAX_LINE_CHARS),
             value: escape_markdown(&cut(value, MAX_LINE_CHARS)),
@@ -276,68 +276,68 @@ impl Attachment {
             let room = MAX_TEXT_CHARS.saturating_sub(links.chars().count() + gap.len());
             format!("{}{gap}{links}", cut(&escape_markdown(&message.body), room))
         };
-        Ok(Attachment {
+        Attachment {
             fallback: cut(&message.title, MAX_LINE_CHARS),
             color: colour(message).to_owned(),
             // with a link it is shown as it is
-            title: words.text("title", settings.title.as_ref(), MAX_LINE_CHARS, || message.title.clone())?,
+            title: words.text("title", settings.title.as_ref(), MAX_LINE_CHARS, || message.title.clone()),
             title_link: usable_url(&message.link).unwrap_or_default().to_owned(),
-            text: words.text("text", settings.text.as_ref(), MAX_TEXT_CHARS, text)?,
+            text: words.text("text", settings.text.as_ref(), MAX_TEXT_CHARS, text),
             fields: message.facts.iter().take(MAX_FIELDS).map(field).collect(),
             footer: "Nightbell".to_owned(),
             ..Attachment::default()
-        })
+        }
     }
 }
 
 impl AttachmentSettings {
-    fn written(&self, n: usize, message: &Message, words: &Words<'_>) -> Result<Attachment, String> {
+    fn written(&self, n: usize, message: &Message, words: &Words<'_>) -> Attachment {
         let text = |field: &str, template: &Option<Template<Plain>>, most: usize| {
             words.text(&format!("attachments[{n}].{field}"), template.as_ref(), most, String::new)
         };
         let line = |field: &str, template: &Option<Template<Plain>>| text(field, template, MAX_LINE_CHARS);
-        let color = line("color", &self.color)?;
+        let color = line("color", &self.color);
         let field = |(m, field): (usize, &FieldSettings)| {
             let at = |name: &str| format!("attachments[{n}].fields[{m}].{name}");
             let text =
                 |name: &str, template| words.text(&at(name), Some(template), MAX_TEXT_CHARS, String::new);
-            let (title, value) = (text("title", &field.title)?, text("value", &field.value)?);
-            Ok(Field { title, value, short: field.short })
+            let (title, value) = (text("title", &field.title), text("value", &field.value));
+            Field { title, value, short: field.short }
         };
-        Ok(Attachment {
-            fallback: line("fallback", &self.fallback)?,
+        Attachment {
+            fallback: line("fallback", &self.fallback),
             color: if self.color.is_none() { colour(message).to_owned() } else { color },
-            pretext: text("pretext", &self.pretext, MAX_TEXT_CHARS)?,
-            text: text("text", &self.text, MAX_TEXT_CHARS)?,
-            author_name: line("author_name", &self.author_name)?,
-            author_link: line("author_link", &self.author_link)?,
-            author_icon: line("author_icon", &self.author_icon)?,
-            title: line("title", &self.title)?,
-            title_link: line("title_link", &self.title_link)?,
-            fields: self.fields.iter().enumerate().map(field).collect::<Result<_, String>>()?,
-            thumb_url: line("thumb_url", &self.thumb_url)?,
-            footer: line("footer", &self.footer)?,
-            footer_icon: line("footer_icon", &self.footer_icon)?,
-            image_url: line("image_url", &self.image_url)?,
-        })
+            pretext: text("pretext", &self.pretext, MAX_TEXT_CHARS),
+            text: text("text", &self.text, MAX_TEXT_CHARS),
+            author_name: line("author_name", &self.author_name),
+            author_link: line("author_link", &self.author_link),
+            author_icon: line("author_icon", &self.author_icon),
+            title: line("title", &self.title),
+            title_link: line("title_link", &self.title_link),
+            fields: self.fields.iter().enumerate().map(field).collect(),
+            thumb_url: line("thumb_url", &self.thumb_url),
+            footer: line("footer", &self.footer),
+            footer_icon: line("footer_icon", &self.footer_icon),
+            image_url: line("image_url", &self.image_url),
+        }
     }
 }
 
 impl Priority {
     /// Mattermost refuses a post that asks for more than goes with its priority, so that is left out.
-    fn written(&self, words: &Words<'_>) -> Result<Option<PostPriority>, String> {
-        let word = words.text("priority.priority", Some(&self.priority), MAX_LINE_CHARS, String::new)?;
+    fn written(&self, words: &Words<'_>) -> Option<PostPriority> {
+        let word = words.text("priority.priority", Some(&self.priority), MAX_LINE_CHARS, String::new);
         let priority = match word.trim().to_lowercase().as_str() {
-            "" => return Ok(None),
+            "" => return None,
             "urgent" => "urgent",
             "important" => "important",
             _ => "standard",
         };
-        Ok(Some(PostPriority {
+        Some(PostPriority {
             priority,
             requested_ack: self.requested_ack && priority != "standard",
             persistent_notifications: self.persistent_notifications && priority == "urgent",
-        }))
+        })
     }
 }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     fn posted(fields: Value) -> Value {
-        serde_json::to_value(Post::of(&settings(fields), &messages::firing()).unwrap()).unwrap()
+        serde_json::to_value(Post::of(&settings(fields), &messages::firing())).unwrap()
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
         fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
             let own = json!({"title": "{{ title }}", "text": "{{ body }}{{ body }}"});
             for settings in [settings(json!({})), settings(own)] {
-                let post = Post::of(&settings, &message).unwrap();
+                let post = Post::of(&settings, &message);
                 let [attachment] = &post.attachments[..] else { panic!() };
                 prop_assert!(attachment.fields.len() <= MAX_FIELDS);
                 prop_assert!(attachment.text.chars().count() <= MAX_TEXT_CHARS);

@@ -108,12 +108,12 @@ struct Target {
 }
 
 impl Card {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let own_title = || escape_markdown(&one_line(&message.title));
-        let title = words.say("title", settings.title.as_ref())?.unwrap_or_else(own_title);
-        let summary = words.say("summary", settings.summary.as_ref())?.unwrap_or_else(|| title.clone());
-        let (text, is_own) = match words.say("text", settings.text.as_ref())? {
+        let title = words.say("title", settings.title.as_ref()).unwrap_or_else(own_title);
+        let summary = words.say("summary", settings.summary.as_ref()).unwrap_or_else(|| title.clone());
+        let (text, is_own) = match words.say("text", settings.text.as_ref()) {
             Some(text) => (text, false),
             None => (lines(&message.body), true),
         };
@@ -134,7 +134,7 @@ impl Card {
             let action = |(name, url)| Action { r#type: "OpenUri", name, targets: targets(url) };
             card.potential_action.extend(buttons(message).map(action));
         }
-        Ok(card)
+        card
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         fn any_message_becomes_a_card_within_the_limit(message in messages::arbitrary()) {
             let own = json!({"url": "https://x", "title": "{{ title }}", "text": "{{ body }}", "summary": ""});
             for settings in [json!({"url": "https://x"}), own] {
-                let card = Card::of(&serde_json::from_value(settings).unwrap(), &message).unwrap();
+                let card = Card::of(&serde_json::from_value(settings).unwrap(), &message);
                 prop_assert!(serde_json::to_vec(&card).unwrap().len() <= MAX_MESSAGE_BYTES);
             }
         }

@@ -139,11 +139,11 @@ struct Width {
 }
 
 impl Post {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let own_title = || escape_markdown(&one_line(&message.title));
-        let title = words.say("title", settings.title.as_ref())?.unwrap_or_else(own_title);
-        let (text, is_own) = match words.say("text", settings.text.as_ref())? {
+        let title = words.say("title", settings.title.as_ref()).unwrap_or_else(own_title);
+        let (text, is_own) = match words.say("text", settings.text.as_ref()) {
             Some(text) => (text, false),
             None => (lines(&message.body), true),
         };
@@ -178,7 +178,7 @@ impl Post {
         };
         let content_type = "application/vnd.microsoft.card.adaptive";
         let attachment = Attachment { content_type, content_url: None, content };
-        Ok(Post { r#type: "message", attachments: [attachment] })
+        Post { r#type: "message", attachments: [attachment] }
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
     use serde_json::json;
 
     fn posted(settings: serde_json::Value, message: &Message) -> serde_json::Value {
-        let post = Post::of(&serde_json::from_value(settings).unwrap(), message).unwrap();
+        let post = Post::of(&serde_json::from_value(settings).unwrap(), message);
         serde_json::to_value(post).unwrap()
     }
 

@@ -1,6 +1,7 @@
 //! ntfy: push messages to phones and desktops by topic.
 
 use model::Severity;
+use model::delivery::Outcome;
 use schemars::JsonSchema;
 use sdk::http::HttpSettings;
 use sdk::{Answer, Context, Destination, Facts, Message, MessageKind, Secret};
@@ -118,7 +119,10 @@ impl Destination for Ntfy {
         let headers = settings.token.iter().map(service::bearer).collect();
         let place = service::Place { url: &settings.server, http: &settings.http, headers };
         let meaning = |result| ANSWERS.answer(result, context.now);
-        service::post(context, message, place, Post::of(settings, message), meaning).await
+        match Post::of(settings, message) {
+            Ok(post) => service::post(context, message, place, post, meaning).await,
+            Err(reason) => Answer::bare(Outcome::rejected(reason)),
+        }
     }
 }
 
@@ -128,20 +132,19 @@ impl<'a> Post<'a> {
         let line = |field: &str, template: &Option<Template<Plain>>, own: &str| {
             words.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
         };
-        let topic = words.text("topic", Some(&settings.topic), MAX_LINE_CHARS, String::new)?;
+        let topic = words.text("topic", Some(&settings.topic), MAX_LINE_CHARS, String::new);
         let is_topic = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if topic.is_empty() || !topic.chars().all(is_topic) {
             return Err(format!("topic: {topic:?} is none: letters, digits, _ and - are allowed"));
         }
-        let title =
-            words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, || message.title.clone())?;
-        let text = words.say("message", settings.message.as_ref())?;
+        let title = words.text("title", settings.title.as_ref(), MAX_TITLE_CHARS, || message.title.clone());
+        let text = words.say("message", settings.message.as_ref());
         let tags = settings.tags.as_ref().map(|all| {
             let tag = |(n, tag)| words.text(&format!("tags[{n}]"), Some(tag), MAX_LINE_CHARS, String::new);
-            all.iter().enumerate().map(tag).collect::<Result<Vec<_>, _>>()
+            all.iter().enumerate().map(tag).collect()
         });
-        let tags = tags.unwrap_or_else(|| Ok(own_tags(message)))?;
-        let priority = line("priority", &settings.priority, "")?;
+        let tags: Vec<String> = tags.unwrap_or_else(|| own_tags(message));
+        let priority = line("priority", &settings.priority, "");
         let actions = links(message).take(MAX_ACTIONS);
         Ok(Post {
             topic,
@@ -149,10 +152,10 @@ impl<'a> Post<'a> {
             message: cut_bytes(text.as_deref().unwrap_or(&message.body), MAX_MESSAGE_BYTES),
             priority: priority_of(&priority).unwrap_or_else(|| own_priority(message)),
             tags: tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
-            click: line("click", &settings.click, usable_url(&message.link).unwrap_or_default())?,
-            icon: line("icon", &settings.icon, "")?,
-            email: line("email", &settings.email, "")?,
-            call: line("call", &settings.call, "")?,
+            click: line("click", &settings.click, usable_url(&message.link).unwrap_or_default()),
+            icon: line("icon", &settings.icon, ""),
+            email: line("email", &settings.email, ""),
+            call: line("call", &settings.call, ""),
             markdown: settings.markdown,
             actions: actions.map(|(label, url)| Action { action: "view", label, url }).collect(),
         })

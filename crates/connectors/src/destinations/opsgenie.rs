@@ -198,7 +198,7 @@ fn calls(settings: &Settings, message: &Message) -> Result<(Secret, Vec<Call>), 
     service::check_token("api_key", &key)?;
     let alias = service::group_hash(message);
     let own = || "Nightbell".to_owned();
-    let source = words.text("source", settings.source.as_ref(), MAX_SOURCE_CHARS, own)?;
+    let source = words.text("source", settings.source.as_ref(), MAX_SOURCE_CHARS, own);
     let call = |method, what: &str, body| Ok::<_, String>(Call { method, url: at(settings, what)?, body });
     let to_it = |what: &str| format!("/{alias}/{what}?identifierType=alias");
     let note = cut(&message.title, MAX_NOTE_CHARS);
@@ -206,7 +206,7 @@ fn calls(settings: &Settings, message: &Message) -> Result<(Secret, Vec<Call>), 
     let is = |state| alerts.iter().any(|alert| alert.state == state);
     let calls = match (is(State::Open), is(State::Acknowledged)) {
         (true, _) => {
-            let create = create(settings, message, &words, (alias.clone(), source))?;
+            let create = create(settings, message, &words, (alias.clone(), source));
             let (line, text) = (create.message.clone(), create.description.clone());
             let body =
                 serde_json::to_value(create).map_err(|error| format!("the alert is no JSON: {error}"))?;
@@ -247,34 +247,34 @@ fn create(
     message: &Message,
     words: &Words<'_>,
     (alias, source): (String, String),
-) -> Result<Create, String> {
+) -> Create {
     let or = |field: &str, template: &Option<Template<Plain>>, most, own: &str| {
         words.text(field, template.as_ref(), most, || own.to_owned())
     };
     let list = |field: &str, template: &Option<Template<Plain>>, most: usize| {
-        let text = words.say(field, template.as_ref())?.unwrap_or_default();
-        Ok::<_, String>(split(&text).map(|word| cut(word, MAX_WORD_CHARS)).take(most).collect())
+        let text = words.say(field, template.as_ref()).unwrap_or_default();
+        split(&text).map(|word| cut(word, MAX_WORD_CHARS)).take(most).collect()
     };
     let labels = message.notification.common_labels.iter();
     let mut details: BTreeMap<String, String> =
         labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, template) in &settings.details {
-        let text = words.say(&format!("details.{name}"), Some(template))?.unwrap_or_default();
+        let text = words.say(&format!("details.{name}"), Some(template)).unwrap_or_default();
         details.insert(name.clone(), text);
     }
-    Ok(Create {
+    Create {
         alias,
-        message: or("message", &settings.message, MAX_MESSAGE_CHARS, &message.title)?,
-        description: or("description", &settings.description, MAX_DESCRIPTION_CHARS, &message.body)?,
+        message: or("message", &settings.message, MAX_MESSAGE_CHARS, &message.title),
+        description: or("description", &settings.description, MAX_DESCRIPTION_CHARS, &message.body),
         details,
         source,
-        responders: responders(settings, words)?,
-        tags: list("tags", &settings.tags, MAX_TAGS)?,
-        note: or("note", &settings.note, MAX_NOTE_CHARS, "")?,
-        priority: or("priority", &settings.priority, MAX_WORD_CHARS, priority(message))?,
-        entity: or("entity", &settings.entity, MAX_ENTITY_CHARS, "")?,
-        actions: list("actions", &settings.actions, MAX_ACTIONS)?,
-    })
+        responders: responders(settings, words),
+        tags: list("tags", &settings.tags, MAX_TAGS),
+        note: or("note", &settings.note, MAX_NOTE_CHARS, ""),
+        priority: or("priority", &settings.priority, MAX_WORD_CHARS, priority(message)),
+        entity: or("entity", &settings.entity, MAX_ENTITY_CHARS, ""),
+        actions: list("actions", &settings.actions, MAX_ACTIONS),
+    }
 }
 
 /// The words of a text with commas between.
@@ -282,18 +282,17 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-fn responders(settings: &Settings, words: &Words<'_>) -> Result<Vec<Responder>, String> {
+fn responders(settings: &Settings, words: &Words<'_>) -> Vec<Responder> {
     let mut all = Vec::new();
     for (n, responder) in settings.responders.iter().enumerate() {
         let say = |name: &str, template: &Option<Template<Plain>>| {
-            let text = words.say(&format!("responders[{n}].{name}"), template.as_ref())?;
-            Ok::<_, String>(text.unwrap_or_default())
+            words.say(&format!("responders[{n}].{name}"), template.as_ref()).unwrap_or_default()
         };
         let one = Responder {
-            id: say("id", &responder.id)?,
-            name: say("name", &responder.name)?,
-            username: say("username", &responder.username)?,
-            r#type: say("type", &responder.r#type)?.to_lowercase(),
+            id: say("id", &responder.id),
+            name: say("name", &responder.name),
+            username: say("username", &responder.username),
+            r#type: say("type", &responder.r#type).to_lowercase(),
         };
         if one.id.is_empty() && one.name.is_empty() && one.username.is_empty() {
             continue;
@@ -317,7 +316,7 @@ fn responders(settings: &Settings, words: &Words<'_>) -> Result<Vec<Responder>, 
         }
     }
     all.truncate(MAX_RESPONDERS);
-    Ok(all)
+    all
 }
 
 fn priority(message: &Message) -> &'static str {

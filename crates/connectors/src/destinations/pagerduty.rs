@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Response};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::service::{self, Dialect, Place};
 use crate::template::{Plain, Template};
@@ -140,7 +140,7 @@ impl Destination for PagerDuty {
         let url = settings.url.as_deref().unwrap_or(usual);
         let meaning = |result| meaning(result, context.now, is_v1);
         let place = Place { url, http: &settings.http, headers: Vec::new() };
-        service::post(context, message, place, Ok(event), meaning).await.hiding(&[key])
+        service::post(context, message, place, event, meaning).await.hiding(&[key])
     }
 }
 
@@ -231,11 +231,11 @@ fn event(settings: &Settings, message: &Message) -> Result<(Secret, Event), Stri
         words.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
     };
     let link = usable_url(&message.link).unwrap_or_default();
-    let client = or("client", &settings.client, "Nightbell")?;
-    let client_url = or("client_url", &settings.client_url, link)?;
+    let client = or("client", &settings.client, "Nightbell");
+    let client_url = or("client_url", &settings.client_url, link);
     let own = || message.title.clone();
-    let summary = words.text("description", settings.description.as_ref(), MAX_SUMMARY_CHARS, own)?;
-    let details = details(settings, message, &words)?;
+    let summary = words.text("description", settings.description.as_ref(), MAX_SUMMARY_CHARS, own);
+    let details = details(settings, message, &words);
     if let Some(key) = &settings.service_key {
         let key = key.say("service_key", &words)?;
         let event = Event::V1 {
@@ -253,13 +253,13 @@ fn event(settings: &Settings, message: &Message) -> Result<(Secret, Event), Stri
     let label = |name| message.notification.common_labels.get(name);
     let payload = Payload {
         summary,
-        source: or("source", &settings.source, label("instance").unwrap_or("Nightbell"))?,
-        severity: Some(or("severity", &settings.severity, "")?)
+        source: or("source", &settings.source, label("instance").unwrap_or("Nightbell")),
+        severity: Some(or("severity", &settings.severity, ""))
             .filter(|word| !word.is_empty())
             .unwrap_or_else(|| severity(message).to_owned()),
-        class: or("class", &settings.class, label("alertname").unwrap_or_default())?,
-        component: or("component", &settings.component, "")?,
-        group: or("group", &settings.group, "")?,
+        class: or("class", &settings.class, label("alertname").unwrap_or_default()),
+        component: or("component", &settings.component, ""),
+        group: or("group", &settings.group, ""),
         custom_details: details,
     };
     let event = Event::V2 {
@@ -269,8 +269,8 @@ fn event(settings: &Settings, message: &Message) -> Result<(Secret, Event), Stri
         payload: Box::new(payload),
         client,
         client_url,
-        images: images(settings, &words)?,
-        links: shown_links(settings, message, &words)?,
+        images: images(settings, &words),
+        links: shown_links(settings, message, &words),
     };
     Ok((key, event.fitting()?))
 }
@@ -305,11 +305,11 @@ fn severity(message: &Message) -> &'static str {
     }
 }
 
-fn details(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Value, String> {
+fn details(settings: &Settings, message: &Message, words: &Words<'_>) -> Value {
     if let Some(given) = &settings.details {
         let say =
-            |(name, tree): (&String, &Tree)| Ok((name.clone(), tree.say(&format!("details.{name}"), words)?));
-        return given.iter().map(say).collect::<Result<Map<_, _>, String>>().map(Value::Object);
+            |(name, tree): (&String, &Tree)| (name.clone(), tree.say(&format!("details.{name}"), words));
+        return Value::Object(given.iter().map(say).collect());
     }
     let notification = &message.notification;
     let common = |name: &str, value: &str| notification.common_labels.get(name) == Some(value);
@@ -334,40 +334,38 @@ fn details(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<
         shown
     };
     let firing = notification.alerts.iter().filter(|alert| alert.state != State::Resolved).count();
-    Ok(json!({
+    json!({
         "firing": firing,
         "resolved": notification.alerts.len() - firing,
         "labels": notification.common_labels,
         "annotations": notification.common_annotations,
         "alerts": notification.alerts.iter().take(MAX_LISTED_ALERTS).map(alert).collect::<Vec<_>>(),
-    }))
+    })
 }
 
-fn images(settings: &Settings, words: &Words<'_>) -> Result<Vec<Image>, String> {
+fn images(settings: &Settings, words: &Words<'_>) -> Vec<Image> {
     let image = |(n, image): (usize, &ImageSettings)| {
         let text = |name: &str, template: &Option<Template<Plain>>| {
-            Ok::<_, String>(words.say(&format!("images[{n}].{name}"), template.as_ref())?.unwrap_or_default())
+            words.say(&format!("images[{n}].{name}"), template.as_ref()).unwrap_or_default()
         };
-        let (src, alt) = (text("src", &image.src)?, text("alt", &image.alt)?);
-        Ok(Image { src, alt, href: text("href", &image.href)? })
+        let (src, alt) = (text("src", &image.src), text("alt", &image.alt));
+        Image { src, alt, href: text("href", &image.href) }
     };
-    let all: Result<Vec<Image>, String> = settings.images.iter().enumerate().map(image).collect();
-    Ok(all?.into_iter().filter(|image| !image.src.is_empty()).collect())
+    settings.images.iter().enumerate().map(image).filter(|image| !image.src.is_empty()).collect()
 }
 
-fn shown_links(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Vec<Link>, String> {
+fn shown_links(settings: &Settings, message: &Message, words: &Words<'_>) -> Vec<Link> {
     let Some(given) = &settings.links else {
         let own = |(text, href): (&str, &str)| Link { href: href.to_owned(), text: text.to_owned() };
-        return Ok(links(message).map(own).collect());
+        return links(message).map(own).collect();
     };
     let link = |(n, link): (usize, &LinkSettings)| {
         let text = |name: &str, template: &Option<Template<Plain>>| {
-            Ok::<_, String>(words.say(&format!("links[{n}].{name}"), template.as_ref())?.unwrap_or_default())
+            words.say(&format!("links[{n}].{name}"), template.as_ref()).unwrap_or_default()
         };
-        Ok(Link { href: text("href", &link.href)?, text: text("text", &link.text)? })
+        Link { href: text("href", &link.href), text: text("text", &link.text) }
     };
-    let all: Result<Vec<Link>, String> = given.iter().enumerate().map(link).collect();
-    Ok(all?.into_iter().filter(|link| !link.href.is_empty()).collect())
+    given.iter().enumerate().map(link).filter(|link| !link.href.is_empty()).collect()
 }
 
 /// v1 says 403 where others say 429

@@ -139,8 +139,7 @@ fn form(settings: &Settings, message: &Message) -> Result<([Secret; 2], String),
         words.text(field, template.as_ref(), most, || own.to_owned())
     };
     let keys = [settings.token.say("token", &words)?, settings.user_key.say("user_key", &words)?];
-    let said = settings.message.as_ref().map(|template| template.say("message", settings.html, &words));
-    let said = said.transpose()?.flatten();
+    let said = settings.message.as_ref().and_then(|template| template.say("message", settings.html, &words));
     // our own words are no HTML
     let as_html = settings.html && said.is_some();
     let text = said.unwrap_or_else(|| message.body.clone());
@@ -151,16 +150,13 @@ fn form(settings: &Settings, message: &Message) -> Result<([Secret; 2], String),
     let fields = [
         ("token", keys[0].expose().to_owned()),
         ("user", keys[1].expose().to_owned()),
-        ("title", or("title", &settings.title, MAX_TITLE_CHARS, &message.title)?),
+        ("title", or("title", &settings.title, MAX_TITLE_CHARS, &message.title)),
         ("message", Some(text.trim()).filter(|text| !text.is_empty()).unwrap_or(NOTHING).to_owned()),
-        ("url", or("url", &settings.url, MAX_URL_CHARS, link)?),
-        ("url_title", or("url_title", &settings.url_title, MAX_URL_TITLE_CHARS, own_url_title)?),
-        ("device", or("device", &settings.device, MAX_WORD_CHARS, "")?),
-        ("sound", or("sound", &settings.sound, MAX_WORD_CHARS, "")?),
-        (
-            "priority",
-            or("priority", &settings.priority, MAX_WORD_CHARS, priority(message))?.trim().to_owned(),
-        ),
+        ("url", or("url", &settings.url, MAX_URL_CHARS, link)),
+        ("url_title", or("url_title", &settings.url_title, MAX_URL_TITLE_CHARS, own_url_title)),
+        ("device", or("device", &settings.device, MAX_WORD_CHARS, "")),
+        ("sound", or("sound", &settings.sound, MAX_WORD_CHARS, "")),
+        ("priority", or("priority", &settings.priority, MAX_WORD_CHARS, priority(message)).trim().to_owned()),
         ("retry", seconds(settings.retry.max(SHORTEST_RETRY))),
         ("expire", seconds(settings.expire.min(LONGEST_EXPIRE))),
         ("ttl", if settings.ttl.is_zero() { String::new() } else { seconds(settings.ttl) }),

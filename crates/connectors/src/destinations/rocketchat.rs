@@ -207,7 +207,7 @@ struct Action {
 }
 
 impl Post {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let line = |field: &str, template: &Option<Template<Plain>>| {
             words.text(field, template.as_ref(), MAX_LINE_CHARS, String::new)
@@ -217,58 +217,58 @@ impl Post {
         };
         let own_link = usable_url(&message.link).unwrap_or_default();
         let attachment = Attachment {
-            title: or("title", &settings.title, MAX_TITLE_CHARS, &message.title)?,
-            title_link: or("title_link", &settings.title_link, MAX_LINE_CHARS, own_link)?,
-            text: or("text", &settings.text, MAX_TEXT_CHARS, &message.body)?,
-            image_url: line("image_url", &settings.image_url)?,
-            thumb_url: line("thumb_url", &settings.thumb_url)?,
-            color: or("color", &settings.color, MAX_LINE_CHARS, colour(message))?,
-            fields: fields(settings, message, &words)?,
-            actions: actions(settings, message, &words)?,
+            title: or("title", &settings.title, MAX_TITLE_CHARS, &message.title),
+            title_link: or("title_link", &settings.title_link, MAX_LINE_CHARS, own_link),
+            text: or("text", &settings.text, MAX_TEXT_CHARS, &message.body),
+            image_url: line("image_url", &settings.image_url),
+            thumb_url: line("thumb_url", &settings.thumb_url),
+            color: or("color", &settings.color, MAX_LINE_CHARS, colour(message)),
+            fields: fields(settings, message, &words),
+            actions: actions(settings, message, &words),
         };
-        Ok(Post {
-            channel: line("channel", &settings.channel)?,
-            alias: line("alias", &settings.alias)?,
-            emoji: line("emoji", &settings.emoji)?,
-            avatar: line("avatar", &settings.avatar)?,
+        Post {
+            channel: line("channel", &settings.channel),
+            alias: line("alias", &settings.alias),
+            emoji: line("emoji", &settings.emoji),
+            avatar: line("avatar", &settings.avatar),
             attachments: [attachment],
-        })
+        }
     }
 }
 
-fn fields(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Vec<Field>, String> {
+fn fields(settings: &Settings, message: &Message, words: &Words<'_>) -> Vec<Field> {
     let Some(given) = &settings.fields else {
         let own = |(name, value): &(String, String)| Field {
             short: value.chars().count() <= SHORT_FIELD_CHARS,
             title: cut(name, MAX_LINE_CHARS),
             value: cut(value, MAX_LINE_CHARS),
         };
-        return Ok(message.facts.iter().take(MAX_FIELDS).map(own).collect());
+        return message.facts.iter().take(MAX_FIELDS).map(own).collect();
     };
     let field = |(n, field): (usize, &FieldSettings)| {
         let text = |name: &str, template| {
             words.text(&format!("fields[{n}].{name}"), Some(template), MAX_TEXT_CHARS, String::new)
         };
-        let (title, value) = (text("title", &field.title)?, text("value", &field.value)?);
-        Ok(Field { short: field.short, title, value })
+        let (title, value) = (text("title", &field.title), text("value", &field.value));
+        Field { short: field.short, title, value }
     };
     given.iter().enumerate().map(field).collect()
 }
 
-fn actions(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Vec<Action>, String> {
+fn actions(settings: &Settings, message: &Message, words: &Words<'_>) -> Vec<Action> {
     let action = |text: String, url: String, msg: String| {
         let msg_in_chat_window = !msg.is_empty();
         Action { r#type: "button", text, url, msg, msg_in_chat_window }
     };
     let Some(given) = &settings.actions else {
         let own = links(message).take(MAX_ACTIONS);
-        return Ok(own.map(|(title, url)| action(title.to_owned(), url.to_owned(), String::new())).collect());
+        return own.map(|(title, url)| action(title.to_owned(), url.to_owned(), String::new())).collect();
     };
     let written = |(n, one): (usize, &ActionSettings)| {
         let text = |name: &str, template: &Option<Template<Plain>>| {
             words.text(&format!("actions[{n}].{name}"), template.as_ref(), MAX_LINE_CHARS, String::new)
         };
-        Ok(action(text("text", &one.text)?, text("url", &one.url)?, text("msg", &one.msg)?))
+        action(text("text", &one.text), text("url", &one.url), text("msg", &one.msg))
     };
     given.iter().enumerate().map(written).collect()
 }
@@ -351,7 +351,7 @@ mod tests {
             let own = json!({"url": "https://x", "title": "{{ title }}", "text": "{{ body }}", "fields": [],
                 "actions": [{"text": "{{ title }}", "msg": "{{ body }}"}]});
             for settings in [settings(json!({"url": "https://x"})), settings(own)] {
-                let [attachment] = Post::of(&settings, &message).unwrap().attachments;
+                let [attachment] = Post::of(&settings, &message).attachments;
                 prop_assert!(attachment.fields.len() <= MAX_FIELDS && attachment.actions.len() <= MAX_ACTIONS);
                 prop_assert!(attachment.text.chars().count() <= MAX_TEXT_CHARS);
                 prop_assert!(attachment.title.chars().count() <= MAX_TITLE_CHARS);

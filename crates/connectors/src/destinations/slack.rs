@@ -172,14 +172,12 @@ impl Destination for Slack {
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
-        let rejected = |reason: String| Answer::bare(Outcome::rejected(reason));
-        let post = match Post::of(settings, message) {
-            Ok(post) => post,
-            Err(reason) => return rejected(reason),
-        };
-        let body = match serde_json::to_vec(&post) {
+        let body = match serde_json::to_vec(&Post::of(settings, message)) {
             Ok(body) => body,
-            Err(error) => return rejected(format!("the message is no JSON: {error}")),
+            Err(error) => {
+                let reason = format!("the message is no JSON: {error}");
+                return Answer::bare(Outcome::rejected(reason));
+            }
         };
         let api = format!("{}/chat.postMessage", settings.api_url.trim_end_matches('/'));
         let url = settings.url.as_ref().map_or(api.as_str(), Secret::expose);

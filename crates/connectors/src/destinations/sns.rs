@@ -1,5 +1,6 @@
 //! Amazon SNS: messages to a topic, a phone or another endpoint.
 
+mod role;
 mod sigv4;
 
 use std::collections::BTreeMap;
@@ -8,16 +9,16 @@ use model::Time;
 use model::delivery::{Fault, Outcome, answer_head};
 use model::receiver::Audience;
 use schemars::JsonSchema;
-use sdk::http::{HttpError, HttpSettings, Outgoing, Response, parse_url};
+use sdk::http::{HttpError, HttpSettings, Response, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded::Serializer;
 
-use crate::service;
+use crate::service::{self, Cache};
 use crate::template::{Plain, Template, cut};
 use crate::words::{Words, cut_bytes, one_line, usable_url};
-use sigv4::Signer;
+use role::Keys;
 
 /// Bytes of a message: SNS's own limit.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -31,6 +32,8 @@ const MAX_LINE_CHARS: usize = 2048;
 const MAX_ERROR_CHARS: usize = 200;
 /// Attributes of a message that the settings may ask for.
 const MAX_ATTRIBUTES: usize = 100;
+/// How AWS calls keys that did not last as long as they should have.
+const EXPIRED: &str = "ExpiredToken";
 /// The version of SNS's interface.
 const VERSION: &str = "2010-03-31";
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -52,6 +55,12 @@ pub struct Sns;
     "region": "eu-central-1",
     "phone_number": "+345656787643",
 }))]
+#[schemars(example = serde_json::json!({
+    "access_key": "AKIAIOSFODNN7EXAMPLE",
+    "secret_key": "the-secret-key",
+    "role_arn": "arn:aws:iam::123456789012:role/alerts",
+    "topic_arn": "arn:aws:sns:us-east-2:123456789012:alerts",
+}))]
 pub struct Settings {
     /// The id of the access key to sign with.
     access_key: String,
@@ -59,6 +68,12 @@ pub struct Settings {
     secret_key: Secret,
     /// The session's token, where the key is one that does not last.
     session_token: Option<Secret>,
+    /// The ARN of a role to take on, whose keys then sign the messages.
+    role_arn: Option<String>,
+    /// What the role's owner wants to be told by who takes it on.
+    external_id: Option<String>,
+    /// Where AWS's Security Token Service is, which gives out roles, if not where it usually is in the region.
+    sts_url: Option<String>,
     /// The region, e.g. `eu-central-1`; by default the one that the ARN names.
     region: Option<String>,
     /// A template of where SNS is, if not where it usually is in the region.
@@ -80,6 +95,9 @@ pub struct Settings {
     /// How requests are made: headers, TLS, proxy.
     #[serde(default)]
     http: HttpSettings,
+    /// The keys of the role.
+    #[serde(skip)]
+    session: Cache<Keys>,
 }
 
 impl Destination for Sns {
@@ -87,7 +105,7 @@ impl Destination for Sns {
         kind: "sns",
         title: "Amazon SNS",
         about: "Publishes to a topic of Amazon SNS, or to a phone or an endpoint directly. Requests are \
-                signed with an access key; roles are not assumed.",
+                signed with an access key, or with those of a role that it may take on.",
         docs: "https://docs.aws.amazon.com/sns/latest/api/API_Publish.html",
         deduplicates: false,
     };
@@ -119,38 +137,46 @@ impl Destination for Sns {
         if settings.http.authorizes() {
             return Err("http: carries credentials, but requests are signed with the keys".to_owned());
         }
+        match (&settings.role_arn, &settings.external_id, &settings.sts_url) {
+            (None, Some(_), _) => return Err("external_id: needs a `role_arn`".to_owned()),
+            (None, _, Some(_)) => return Err("sts_url: needs a `role_arn`".to_owned()),
+            (Some(role), ..) if !role.starts_with("arn:") => {
+                return Err("role_arn: is none like arn:aws:iam::123456789012:role/alerts".to_owned());
+            }
+            _ => {}
+        }
+        settings.sts_url.iter().try_for_each(|url| service::check_url("sts_url", url))?;
         settings.session_token.iter().try_for_each(|token| service::check_token("session_token", token))
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
         let publish = match Publish::of(settings, message) {
             Ok(publish) => publish,
-            Err(reason) => return Answer::bare(Outcome::rejected(reason)),
+            Err(reason) => return rejected(reason),
         };
         let url = match parse_url(&publish.url) {
             Ok(url) => url,
-            Err(error) => return Answer::bare(Outcome::rejected(format!("api_url: {error}"))),
+            Err(error) => return rejected(format!("api_url: {error}")),
         };
-        let body = publish.body();
-        let signer = Signer {
-            access_key: &settings.access_key,
-            secret_key: &settings.secret_key,
-            session_token: settings.session_token.as_ref(),
-            region: &publish.region,
-            service: "sns",
+        let keys = match settings.keys(context, message, &publish.region).await {
+            Ok(keys) => keys,
+            Err(answer) => return answer,
         };
-        let mut headers = signer.sign(&url, CONTENT_TYPE, body.as_bytes(), context.now);
-        headers.push(("content-type", CONTENT_TYPE.to_owned()));
-        headers.push(("idempotency-key", message.idempotency_key.clone()));
-        let request = Outgoing {
-            url: url.as_str(),
-            method: reqwest::Method::POST,
-            headers,
-            body: body.into(),
-            timeout: context.timeout,
-        };
-        meaning(context.http.with(&settings.http).send(request).await, context.now)
+        let service = ("sns", publish.region.as_str());
+        let result = keys.post(context, (settings, message), service, &url, publish.body()).await;
+        let mut answer = meaning(result, context.now);
+        if let (Outcome::Rejected { reason }, Some(_)) = (&answer.outcome, &settings.role_arn)
+            && reason.contains(EXPIRED)
+        {
+            answer.outcome = Outcome::down(reason.clone());
+            settings.session.lock().await.forget();
+        }
+        answer.hiding(&keys.secrets())
     }
+}
+
+fn rejected(reason: String) -> Answer {
+    Answer::bare(Outcome::rejected(reason))
 }
 
 /// What is published, and where.
@@ -173,7 +199,7 @@ impl Publish {
         ];
         for (field, name, template) in places {
             let Some(template) = template else { continue };
-            let text = words.text(field, Some(template), MAX_LINE_CHARS, String::new)?;
+            let text = words.text(field, Some(template), MAX_LINE_CHARS, String::new);
             if name != "PhoneNumber" {
                 arn.clone_from(&text);
             }
@@ -183,22 +209,25 @@ impl Publish {
             fields.insert("MessageGroupId".to_owned(), hash(&message.notification.group_key));
             fields.insert("MessageDeduplicationId".to_owned(), hash(&message.idempotency_key));
         }
-        let (text, truncated) = text(settings, message, &words)?;
+        let (text, truncated) = text(settings, message, &words);
         fields.insert("Message".to_owned(), text);
-        let subject =
-            words.text("subject", settings.subject.as_ref(), usize::MAX, || message.title.clone())?;
+        let subject = words.text("subject", settings.subject.as_ref(), usize::MAX, || message.title.clone());
         let subject = cut(&one_line(&subject), MAX_SUBJECT_CHARS);
         if !subject.is_empty() {
             fields.insert("Subject".to_owned(), subject);
         }
-        attributes(settings, truncated, &words, &mut fields)?;
+        attributes(settings, truncated, &words, &mut fields);
         fields.insert("Action".to_owned(), "Publish".to_owned());
         fields.insert("Version".to_owned(), VERSION.to_owned());
         let region = settings.region.clone().or_else(|| region_of(&arn));
         let region = region.ok_or_else(|| format!("region: is not given, and {arn:?} names none"))?;
-        let url = words.text("api_url", settings.api_url.as_ref(), MAX_LINE_CHARS, String::new)?;
+        let url = words.text("api_url", settings.api_url.as_ref(), MAX_LINE_CHARS, String::new);
         // the service's path is below it, and is no more than a slash
-        let url = if url.is_empty() { usual_url(&region) } else { format!("{}/", url.trim_end_matches('/')) };
+        let url = if url.is_empty() {
+            usual_url("sns", &region)
+        } else {
+            format!("{}/", url.trim_end_matches('/'))
+        };
         Ok(Publish { url, region, fields })
     }
 
@@ -210,14 +239,14 @@ impl Publish {
 }
 
 /// The message, and whether it had to be cut.
-fn text(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<(String, bool), String> {
-    let text = words.say("message", settings.message.as_ref())?.unwrap_or_else(|| own_text(message));
+fn text(settings: &Settings, message: &Message, words: &Words<'_>) -> (String, bool) {
+    let text = words.say("message", settings.message.as_ref()).unwrap_or_else(|| own_text(message));
     let short = match settings.phone_number {
         Some(_) => cut(&text, MAX_SMS_CHARS),
         None => cut_bytes(&text, MAX_MESSAGE_BYTES),
     };
     let truncated = short != text;
-    Ok((short, truncated))
+    (short, truncated)
 }
 
 fn own_text(message: &Message) -> String {
@@ -234,11 +263,11 @@ fn attributes(
     truncated: bool,
     words: &Words<'_>,
     fields: &mut BTreeMap<String, String>,
-) -> Result<(), String> {
+) {
     let mut all = BTreeMap::new();
     for (name, template) in &settings.attributes {
         let field = format!("attributes.{name}");
-        all.insert(name.as_str(), words.text(&field, Some(template), MAX_LINE_CHARS, String::new)?);
+        all.insert(name.as_str(), words.text(&field, Some(template), MAX_LINE_CHARS, String::new));
     }
     if truncated {
         all.insert("truncated", "true".to_owned());
@@ -250,7 +279,6 @@ fn attributes(
         fields.insert(at("Value.DataType"), "String".to_owned());
         fields.insert(at("Value.StringValue"), value);
     }
-    Ok(())
 }
 
 /// `arn:aws:sns:us-east-2:123456789012:alerts` is in `us-east-2`.
@@ -261,9 +289,9 @@ fn region_of(arn: &str) -> Option<String> {
     fits.then(|| region.to_owned())
 }
 
-fn usual_url(region: &str) -> String {
+fn usual_url(service: &str, region: &str) -> String {
     let cloud = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://sns.{region}.{cloud}/")
+    format!("https://{service}.{region}.{cloud}/")
 }
 
 fn hash(text: &str) -> String {
@@ -298,6 +326,7 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::sigv4::Signer;
     use super::*;
     use crate::messages;
     use bytes::Bytes;
@@ -321,6 +350,8 @@ mod tests {
         );
         assert_eq!(refusal(json!({"phone_number": "+1"})), "region: is needed for `phone_number`");
         assert!(refusal(json!({"topic_arn": TOPIC, "region": "a b"})).starts_with("region: is none"));
+        assert!(refusal(json!({"topic_arn": TOPIC, "external_id": "x"})).starts_with("external_id: needs"));
+        assert!(refusal(json!({"topic_arn": TOPIC, "role_arn": "x"})).starts_with("role_arn: is none"));
         let publish = Publish::of(&settings(json!({"topic_arn": TOPIC})), &messages::firing()).unwrap();
         assert_eq!(
             (publish.region.as_str(), publish.url.as_str()),
@@ -328,7 +359,7 @@ mod tests {
         );
         let lost = Publish::of(&settings(json!({"topic_arn": "alerts"})), &messages::firing());
         assert_eq!(lost.err().as_deref(), Some("region: is not given, and \"alerts\" names none"));
-        assert_eq!(usual_url("cn-north-1"), "https://sns.cn-north-1.amazonaws.com.cn/");
+        assert_eq!(usual_url("sns", "cn-north-1"), "https://sns.cn-north-1.amazonaws.com.cn/");
     }
 
     #[test]

@@ -61,9 +61,8 @@ impl Destination for Tcp {
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
         let written = match Words::of(message).say("body", settings.body.as_ref()) {
-            Ok(Some(text)) => Ok(text.into_bytes()),
-            Ok(None) => shape::json(message).map_err(|error| format!("body: {error}")),
-            Err(error) => Err(error),
+            Some(text) => Ok(text.into_bytes()),
+            None => shape::json(message).map_err(|error| format!("body: {error}")),
         };
         let mut payload = match written {
             Ok(payload) => payload,

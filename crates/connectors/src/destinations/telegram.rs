@@ -173,25 +173,25 @@ struct Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    fn of(settings: &'a Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &'a Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let mode = settings.parse_mode;
         let as_html = mode == ParseMode::Html;
-        let given = settings.message.as_ref().map(|template| template.say("message", as_html, &words));
-        let (text, mode) = match given.transpose()?.flatten() {
+        let given = settings.message.as_ref().and_then(|template| template.say("message", as_html, &words));
+        let (text, mode) = match given {
             // what is too long cannot be cut between tags, so that our own words must do
             Some(text) if as_html && text.chars().count() > MAX_TEXT_CHARS => (own(message), ParseMode::Html),
             Some(text) => (cut(&text, MAX_TEXT_CHARS), mode),
             None => (own(message), ParseMode::Html),
         };
-        Ok(Post {
+        Post {
             chat_id: settings.chat_id.0.expose(),
             message_thread_id: (settings.message_thread_id != 0).then_some(settings.message_thread_id),
             text,
             parse_mode: (mode != ParseMode::Plain).then_some(mode),
             disable_web_page_preview: true,
             disable_notification: settings.disable_notifications,
-        })
+        }
     }
 }
 
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_text_is_escaped_in_html_only_and_one_that_is_too_long_gives_way() {
         let message = messages::firing();
-        let post = |fields| Post::of(Box::leak(Box::new(settings(fields))), &message).unwrap();
+        let post = |fields| Post::of(Box::leak(Box::new(settings(fields))), &message);
         let html = post(json!({"message": "<i>{{ labels.note }}</i>"}));
         assert!(html.text.starts_with("<i>&lt;b&gt;") && html.parse_mode == Some(ParseMode::Html));
         let plain = post(json!({"message": "{{ labels.note }}", "parse_mode": ""}));

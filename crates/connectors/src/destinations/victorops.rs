@@ -115,7 +115,7 @@ impl Destination for VictorOps {
 
 /// The endpoint's address, with key and route as its last parts.
 fn url(settings: &Settings, words: &Words<'_>) -> Result<Url, String> {
-    let route = words.text("routing_key", Some(&settings.routing_key), MAX_LINE_CHARS, String::new)?;
+    let route = words.text("routing_key", Some(&settings.routing_key), MAX_LINE_CHARS, String::new);
     let route = route.trim();
     if route.is_empty() || matches!(route, "." | "..") {
         return Err("routing_key: is empty".to_owned());
@@ -127,7 +127,7 @@ fn url(settings: &Settings, words: &Words<'_>) -> Result<Url, String> {
     Ok(url)
 }
 
-fn body(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Map<String, Value>, String> {
+fn body(settings: &Settings, message: &Message, words: &Words<'_>) -> Map<String, Value> {
     let or = |field: &str, template: &Option<Template<Plain>>, own: &str| {
         words.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
     };
@@ -136,7 +136,7 @@ fn body(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Map
     let alerts = &message.notification.alerts;
     let taken_by = alerts.iter().find_map(|alert| alert.acknowledged_by.as_deref()).unwrap_or_default();
     let is = |state| alerts.iter().any(|alert| alert.state == state);
-    let wanted = or("message_type", &settings.message_type, severity(message))?;
+    let wanted = or("message_type", &settings.message_type, severity(message));
     let kind = match (is(State::Open), is(State::Acknowledged)) {
         (true, _) => TYPES.into_iter().find(|known| *known == wanted).unwrap_or("CRITICAL"),
         (false, true) => "ACKNOWLEDGEMENT",
@@ -145,9 +145,9 @@ fn body(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Map
     let mut fields = vec![
         ("message_type", kind.to_owned()),
         ("entity_id", service::group_hash(message)),
-        ("entity_display_name", or("entity_display_name", &settings.entity_display_name, &message.title)?),
-        ("state_message", words.text("state_message", text, MAX_STATE_MESSAGE_CHARS, own_text)?),
-        ("monitoring_tool", or("monitoring_tool", &settings.monitoring_tool, "Nightbell")?),
+        ("entity_display_name", or("entity_display_name", &settings.entity_display_name, &message.title)),
+        ("state_message", words.text("state_message", text, MAX_STATE_MESSAGE_CHARS, own_text)),
+        ("monitoring_tool", or("monitoring_tool", &settings.monitoring_tool, "Nightbell")),
     ];
     if settings.state_message.is_none() {
         let links = [("alert_url", message.link.as_str())].into_iter().chain(
@@ -163,10 +163,10 @@ fn body(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Map
     let mut body: Map<String, Value> =
         fields.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
     for (name, template) in &settings.custom_fields {
-        let text = words.say(&format!("custom_fields.{name}"), Some(template))?.unwrap_or_default();
+        let text = words.say(&format!("custom_fields.{name}"), Some(template)).unwrap_or_default();
         body.insert(name.clone(), text.into());
     }
-    Ok(body)
+    body
 }
 
 fn severity(message: &Message) -> &'static str {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn sent(fields: Value, message: &Message) -> Map<String, Value> {
-        body(&settings(fields), message, &Words::of(message)).unwrap()
+        body(&settings(fields), message, &Words::of(message))
     }
 
     #[test]

@@ -203,7 +203,7 @@ fn body(settings: &Settings, message: &Message) -> Result<Vec<u8>, String> {
             Err(why) => sdk::remark(&format!("{why} ({STANDS_IN})")),
         }
     }
-    match (words.say("body", settings.body.as_ref())?, settings.format) {
+    match (words.say("body", settings.body.as_ref()), settings.format) {
         (Some(text), _) => Ok(text.into_bytes()),
         (None, Format::Alertmanager) => alertmanager_json(&message.notification),
         (None, Format::Nightbell) => shape::json(message),

@@ -1,6 +1,5 @@
 //! WeChat Work (WeCom): messages by an application, with a token that is fetched first.
 
-use std::fmt;
 use std::time::Duration;
 
 use model::Time;
@@ -9,9 +8,8 @@ use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Outgoing, Response};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
-use crate::service;
+use crate::service::{self, Cache};
 use crate::template::{Plain, Template, cut};
 use crate::words::{Words, cut_bytes, usable_url};
 
@@ -62,9 +60,9 @@ pub struct Settings {
     /// How requests are made: credentials, headers, TLS, proxy.
     #[serde(default)]
     http: HttpSettings,
-    /// The token that was fetched last.
+    /// The token that was fetched last: WeChat allows few of them a day.
     #[serde(skip)]
-    token: Cache,
+    token: Cache<Secret>,
 }
 
 fn wechat_api() -> String {
@@ -80,16 +78,6 @@ enum MessageType {
     Text,
     /// As Markdown, in WeChat Work only.
     Markdown,
-}
-
-/// A token, and until when it is good. WeChat allows few of them a day.
-#[derive(Default)]
-struct Cache(Mutex<Option<(Secret, Time)>>);
-
-impl fmt::Debug for Cache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 impl Destination for Wechat {
@@ -113,10 +101,7 @@ impl Destination for Wechat {
     }
 
     async fn send(context: &Context, settings: &Settings, message: &Message) -> Answer {
-        let post = match Post::of(settings, message) {
-            Ok(post) => post,
-            Err(reason) => return Answer::bare(Outcome::rejected(reason)),
-        };
+        let post = Post::of(settings, message);
         let token = match settings.token(context, message).await {
             Ok(token) => token,
             Err(answer) => return answer.hiding(&[Secret::new(query_of(settings.secret.expose()))]),
@@ -128,7 +113,7 @@ impl Destination for Wechat {
             Err(reason) => return Answer::bare(Outcome::rejected(reason)),
         };
         if verdict == Verdict::BadToken {
-            *settings.token.0.lock().await = None;
+            settings.token.lock().await.forget();
         }
         answer.hiding(&[Secret::new(query_of(token.expose())), token])
     }
@@ -143,8 +128,8 @@ impl Settings {
     /// The token of last time while it is good, or a new one.
     async fn token(&self, context: &Context, message: &Message) -> Result<Secret, Answer> {
         // who waits here wants the same token
-        let mut cached = self.token.0.lock().await;
-        if let Some((token, _)) = cached.as_ref().filter(|(_, end)| *end > context.now) {
+        let mut cached = self.token.lock().await;
+        if let Some(token) = cached.good_at(context.now) {
             return Ok(token.clone());
         }
         let (corp_id, secret) = (query_of(&self.corp_id), query_of(self.secret.expose()));
@@ -168,7 +153,7 @@ impl Settings {
                 let seconds = reply.expires_in.clamp(TOKEN_MARGIN_SECONDS, MAX_TOKEN_SECONDS);
                 let span = Duration::from_secs(seconds - TOKEN_MARGIN_SECONDS);
                 let token = Secret::new(reply.access_token);
-                *cached = Some((token.clone(), context.now + span));
+                cached.keep(token.clone(), context.now + span);
                 Ok(token)
             }
             _ if verdict == Verdict::Yes => {
@@ -210,27 +195,27 @@ struct Content {
 }
 
 impl Post {
-    fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    fn of(settings: &Settings, message: &Message) -> Self {
         let words = Words::of(message);
         let line = |field: &str, template: Option<&Template<Plain>>| {
             words.text(field, template, MAX_LINE_CHARS, String::new)
         };
-        let text = words.say("message", settings.message.as_ref())?.unwrap_or_else(|| own_text(message));
+        let text = words.say("message", settings.message.as_ref()).unwrap_or_else(|| own_text(message));
         let content = Some(Content { content: cut_bytes(&text, MAX_CONTENT_BYTES) });
         let (text, markdown) = match settings.message_type {
             MessageType::Text => (content, None),
             MessageType::Markdown => (None, content),
         };
-        Ok(Post {
-            touser: line("to_user", settings.to_user.as_ref())?,
-            toparty: line("to_party", settings.to_party.as_ref())?,
-            totag: line("to_tag", settings.to_tag.as_ref())?,
-            agentid: line("agent_id", Some(&settings.agent_id))?,
+        Post {
+            touser: line("to_user", settings.to_user.as_ref()),
+            toparty: line("to_party", settings.to_party.as_ref()),
+            totag: line("to_tag", settings.to_tag.as_ref()),
+            agentid: line("agent_id", Some(&settings.agent_id)),
             msgtype: settings.message_type,
             safe: "0",
             text,
             markdown,
-        })
+        }
     }
 }
 
@@ -343,7 +328,7 @@ mod tests {
         #[test]
         fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
             for fields in [json!({}), json!({"message": "{{ body }}{{ body }}"})] {
-                let post = Post::of(&settings(fields), &message).unwrap();
+                let post = Post::of(&settings(fields), &message);
                 prop_assert!(post.text.unwrap().content.len() <= MAX_CONTENT_BYTES);
             }
         }

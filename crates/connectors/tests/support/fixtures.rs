@@ -122,6 +122,21 @@ pub const FIXTURES: &[Fixture] = &[
             "topic_arn": "arn:aws:sns:us-east-2:123456789012:{{ labels.team }}.fifo",
             "attributes": {"team": "{{ labels.team }}"}})
     }),
+    line("sns-role", "sns", Peer::Http, |at| {
+        json!({"api_url": format!("http://127.0.0.1:{}", at.port), "sts_url": at.open_url(),
+            "access_key": "AKIDEXAMPLE", "secret_key": format!("{SECRET}-key"), "external_id": "bell",
+            "session_token": format!("{SECRET}-own"),
+            "role_arn": "arn:aws:iam::123456789012:role/alerts",
+            "topic_arn": "arn:aws:sns:us-east-2:123456789012:{{ labels.team }}"})
+    })
+    .saying(|seen| match seen.body.starts_with("Action=AssumeRole") {
+        true => {
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIASESSION</AccessKeyId>\
+             <SecretAccessKey>s3cr3t-session</SecretAccessKey><SessionToken>s3cr3t-token</SessionToken>\
+             <Expiration>2026-11-14T13:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        }
+        false => "<PublishResponse><MessageId>m1</MessageId></PublishResponse>",
+    }),
     line("wechat", "wechat", Peer::Http, |at| {
         json!({"api_url": format!("http://127.0.0.1:{}/cgi-bin", at.port), "corp_id": "ww01",
             "secret": format!("{SECRET}-secret"), "agent_id": "7", "to_party": "{{ labels.team }}"})

@@ -163,6 +163,44 @@ async fn a_server_that_lets_nobody_log_in_gets_the_mail_without() {
 }
 
 #[tokio::test]
+async fn a_secret_stays_off_the_wire() {
+    let login = json!({"username": "tim", "secret": "tanstaaftanstaaf"});
+    let script: Script = &[
+        ("EHLO", "250-mail.example\r\n250 AUTH CRAM-MD5 SCRAM-SHA-1"),
+        // the example of RFC 2195
+        ("AUTH", "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"),
+        ("dGlt", "235 In"),
+    ];
+    let (answer, said) = told(script, login.clone()).await;
+    assert!(matches!(answer.outcome, Outcome::Delivered { .. }), "{answer:?}");
+    assert!(said.contains("AUTH CRAM-MD5\ndGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\nMAIL"), "{said}");
+    // beside it a password is for servers that want one
+    let mut both = login.clone();
+    both["password"] = json!("pw");
+    both["insecure_auth"] = json!(true);
+    assert!(told(script, both.clone()).await.1.contains("AUTH CRAM-MD5"));
+    assert!(told(&[], both).await.1.contains("AUTH PLAIN"));
+    let (answer, said) = told(&[], login.clone()).await;
+    assert!(is_down(&answer) && !said.contains("MAIL"), "{answer:?}");
+    assert_eq!(answer.outcome.words(), "the server takes PLAIN, LOGIN, and we have CRAM-MD5");
+    // welcomed without a question
+    let (answer, _) = told(&[("EHLO", "250-mail.example\r\n250 AUTH CRAM-MD5")], login).await;
+    assert!(is_down(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_logs_in_may_act_as_somebody_else() {
+    let mut fields = login();
+    fields["identity"] = json!("ops");
+    let form = STANDARD.encode(format!("ops\0bell\0{SECRET}-pw"));
+    let (answer, said) = told(&[], fields.clone()).await;
+    assert!(said.contains(&format!("AUTH PLAIN {form}\n")), "{said}");
+    assert!(matches!(answer.outcome, Outcome::Delivered { .. }), "{answer:?}");
+    let (answer, _) = told(&[("AUTH", "535 No to b3BzAGJlbGwAczNjcjN0LXB3")], fields).await;
+    assert_eq!((answer.status, answer.text.as_str()), (Some(535), "No to <secret>"));
+}
+
+#[tokio::test]
 async fn encryption_is_had_where_it_is_wanted() {
     let trusted = |tls: &str| json!({"host": "localhost", "tls": tls, "certificates": {"ca": AUTHORITY}});
     for tls in ["required", "opportunistic"] {
@@ -210,7 +248,7 @@ fn settings_that_cannot_work_are_refused() {
     assert_eq!(refusal(json!({"to": []})), "to: needs an address");
     assert!(refusal(json!({"from": "nobody"})).starts_with("from: \"nobody\" is not an address like"));
     assert!(refusal(json!({"to": ["a@b.example", "x"]})).starts_with("to[1]: \"x\" is not an address"));
-    assert_eq!(refusal(json!({"username": "x"})), "password: is needed for `username`");
+    assert_eq!(refusal(json!({"username": "x"})), "password: is needed for `username`, or `secret`");
     let certificates = |fields: Value| refusal(json!({"certificates": fields}));
     assert_eq!(certificates(json!({"ca": "x"})), "certificates.ca: there is no certificate in it");
     assert_eq!(certificates(json!({"cert": "x"})), "certificates.cert: needs a `key`");

@@ -7,10 +7,10 @@ use reqwest::NoProxy;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Host;
+use url::{Host, Url};
 
 use super::headers::Values;
-use super::{Guard, HttpError, parse_url};
+use super::{Guard, HttpError};
 use crate::secret::Secret;
 
 /// This very machine is asked directly, as Go's programs do it.
@@ -20,7 +20,8 @@ const NEAR: &str = "localhost,127.0.0.0/8,::1";
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Proxy {
-    /// The proxy, such as `http://proxy.example:3128`, with name and password where it wants them.
+    /// The proxy, such as `http://proxy.example:3128`, with name and password where it wants them. One that speaks
+    /// SOCKS 5, such as `socks5://proxy.example:1080`, is also asked where names are.
     url: Option<Secret>,
     /// What is asked directly, with commas between: names with all below them, addresses, networks, `*`.
     no_proxy: String,
@@ -44,7 +45,7 @@ impl Proxy {
         }
         if let Some(url) = &self.url {
             // the scheme is all that is told of it
-            parse_url(url.expose()).map_err(|error| format!("url: {error}"))?;
+            read_url(url.expose()).map_err(|error| format!("url: {error}"))?;
         }
         for entry in self.no_proxy.split(',').map(str::trim) {
             let is_address = entry.split('/').next().is_some_and(|host| host.parse::<IpAddr>().is_ok());
@@ -87,7 +88,7 @@ impl Proxy {
         guard: &Guard,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Vec<reqwest::Proxy>, HttpError> {
-        type Make = fn(url::Url) -> reqwest::Result<reqwest::Proxy>;
+        type Make = fn(Url) -> reqwest::Result<reqwest::Proxy>;
         let mut wanted: Vec<(Make, String)> = Vec::new();
         let mut except = self.no_proxy.clone();
         match &self.url {
@@ -108,7 +109,7 @@ impl Proxy {
         for (make, text) in wanted {
             // the environment may leave the scheme out
             let text = if text.contains("://") { text } else { format!("http://{text}") };
-            let url = parse_url(&text).map_err(|error| HttpError::Broken(format!("the proxy: {error}")))?;
+            let url = read_url(&text).map_err(|error| HttpError::Broken(format!("the proxy: {error}")))?;
             judge_proxy(guard, &url)?;
             let headers = self.headers().map_err(HttpError::Broken)?;
             let proxy = make(url).map_err(bad)?.no_proxy(NoProxy::from_string(&except));
@@ -118,12 +119,34 @@ impl Proxy {
     }
 }
 
+/// A proxy's URL. One of SOCKS means in both spellings that the proxy resolves names, as it does to Go's programs.
+fn read_url(text: &str) -> Result<Url, String> {
+    const REMOTE_NAMES: &str = "socks5h";
+    let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+    if url.scheme() == "socks5" {
+        // cannot fail between two schemes that are nothing special
+        let _ = url.set_scheme(REMOTE_NAMES);
+    }
+    if !matches!(url.scheme(), "http" | "https" | REMOTE_NAMES) {
+        return Err(format!("the scheme is {:?}; http, https and socks5 are known", url.scheme()));
+    }
+    match url.host_str() {
+        None | Some("") => Err("there is no host in it".to_owned()),
+        Some(_) => Ok(url),
+    }
+}
+
 /// Names are judged when they are resolved; an address that is written out is not.
-fn judge_proxy(guard: &Guard, url: &url::Url) -> Result<(), HttpError> {
+fn judge_proxy(guard: &Guard, url: &Url) -> Result<(), HttpError> {
     let address = match url.host() {
         Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
         Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
-        _ => return Ok(()),
+        // of schemes that are nothing special, addresses are not read
+        Some(Host::Domain(name)) => match name.parse() {
+            Ok(address) => address,
+            Err(_) => return Ok(()),
+        },
+        None => return Ok(()),
     };
     match guard.allows(address) {
         true => Ok(()),
@@ -147,7 +170,9 @@ mod tests {
         assert_eq!(refusal(both), "from_environment: has no meaning beside `url`");
         assert_eq!(refusal(json!({"no_proxy": "a"})), "no_proxy: needs `url`");
         assert!(refusal(json!({"connect_headers": {"A": "b"}})).starts_with("connect_headers: needs"));
-        assert!(refusal(json!({"url": "socks5://p:1"})).contains("http and https are known"));
+        assert!(refusal(json!({"url": "socks4://p:1"})).contains("http, https and socks5 are known"));
+        assert_eq!(refusal(json!({"url": "socks5://"})), "url: there is no host in it");
+        assert!(proxy(json!({"url": "socks5://u:p@proxy.example"})).check().is_ok());
         assert!(refusal(json!({"url": "http://p", "no_proxy": "a:80"})).starts_with("no_proxy:"));
         assert!(refusal(json!({"url": "http://p", "connect_headers": {"a b": "c"}})).contains("no name"));
         assert!(
@@ -157,9 +182,10 @@ mod tests {
 
     #[test]
     fn a_private_proxy_is_refused_like_any_other_address() {
-        let own = proxy(json!({"url": "http://10.0.0.1:3128"}));
-        let error = own.proxies_among(&Guard::default(), &|_| None).unwrap_err();
-        assert!(matches!(error, HttpError::Forbidden { .. }), "{error}");
+        for url in ["http://10.0.0.1:3128", "socks5://10.0.0.1", "socks5h://[::1]:1080"] {
+            let error = proxy(json!({"url": url})).proxies_among(&Guard::default(), &|_| None).unwrap_err();
+            assert!(matches!(error, HttpError::Forbidden { .. }), "{url}: {error}");
+        }
     }
 
     #[test]

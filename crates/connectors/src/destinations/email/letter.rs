@@ -28,12 +28,12 @@ static HTML: LazyLock<Result<Template<Html>, BadTemplate>> =
 /// Writes the mail that a message becomes. The same message always becomes the same mail, byte by byte.
 ///
 /// # Errors
-/// When a template does not come to an end, or a header cannot be written.
+/// When nobody is left to send it to or from, or a header cannot be written.
 pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Message, String> {
     let words = Words::of(message);
-    let subject = words.say("subject", settings.subject.as_ref())?.unwrap_or_else(|| message.title.clone());
-    let text = words.say("text", settings.text.as_ref())?.unwrap_or_else(|| plain_text(message));
-    let html = match words.say("html", settings.html.as_ref())? {
+    let subject = words.say("subject", settings.subject.as_ref()).unwrap_or_else(|| message.title.clone());
+    let text = words.say("text", settings.text.as_ref()).unwrap_or_else(|| plain_text(message));
+    let html = match words.say("html", settings.html.as_ref()) {
         Some(html) => html,
         None => HTML
             .as_ref()
@@ -66,7 +66,7 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
     let mut mail = builder.multipart(body).map_err(|error| format!("the mail cannot be written: {error}"))?;
     let mut headers = MACHINE_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     for (name, template) in &settings.headers {
-        let value = words.say(&format!("headers.{name}"), Some(template))?.unwrap_or_default();
+        let value = words.say(&format!("headers.{name}"), Some(template)).unwrap_or_default();
         headers.push((name.clone(), header_line(&value)));
     }
     for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -115,7 +115,7 @@ fn recipients(settings: &Settings, words: &Words<'_>) -> Result<Vec<Mailbox>, St
             }
             Addresses::Made(template) => template,
         };
-        let text = words.say(&format!("to[{n}]"), Some(template))?.unwrap_or_default();
+        let text = words.say(&format!("to[{n}]"), Some(template)).unwrap_or_default();
         if text.trim().is_empty() {
             continue;
         }

@@ -3,15 +3,11 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, Identity, TlsParameters,
 };
-use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use model::delivery::{Outcome, answer_head};
@@ -42,6 +38,10 @@ macro_rules! with_server {
             username: Option<String>,
             /// The password to authenticate with.
             password: Option<sdk::Secret>,
+            /// The secret that is shared with the server, to authenticate by CRAM-MD5.
+            secret: Option<sdk::Secret>,
+            /// Whom to act as, if not as the one who authenticates; by PLAIN only.
+            identity: Option<String>,
             /// The way to authenticate; by default what the server offers.
             auth: Option<$crate::destinations::email::server::Auth>,
             /// Sends the password even when the connection is not encrypted.
@@ -62,6 +62,8 @@ macro_rules! with_server {
                     certificates: &self.certificates,
                     username: self.username.as_deref(),
                     password: self.password.as_ref(),
+                    secret: self.secret.as_ref(),
+                    identity: self.identity.as_deref(),
                     auth: self.auth,
                     insecure_auth: self.insecure_auth,
                     hello: &self.hello,
@@ -84,6 +86,8 @@ pub(in crate::destinations) struct Server<'a> {
     pub(in crate::destinations) certificates: &'a Certificates,
     pub(in crate::destinations) username: Option<&'a str>,
     pub(in crate::destinations) password: Option<&'a Secret>,
+    pub(in crate::destinations) secret: Option<&'a Secret>,
+    pub(in crate::destinations) identity: Option<&'a str>,
     pub(in crate::destinations) auth: Option<Auth>,
     pub(in crate::destinations) insecure_auth: bool,
     pub(in crate::destinations) hello: &'a str,
@@ -176,6 +180,9 @@ pub(in crate::destinations) enum Auth {
     Plain,
     /// `AUTH LOGIN`
     Login,
+    /// `AUTH CRAM-MD5`
+    #[serde(rename = "cram-md5")]
+    CramMd5,
 }
 
 /// An address, with or without a name before it.
@@ -244,24 +251,6 @@ impl Server<'_> {
         })
     }
 
-    /// The mechanisms to choose from, and the credentials.
-    fn login(&self) -> Option<(&'static [Mechanism], Credentials)> {
-        let mechanisms: &[Mechanism] = match self.auth {
-            Some(Auth::Plain) => &[Mechanism::Plain],
-            Some(Auth::Login) => &[Mechanism::Login],
-            None => &[Mechanism::Plain, Mechanism::Login],
-        };
-        let (name, password) = (self.username?, self.password?);
-        Some((mechanisms, Credentials::new(name.to_owned(), password.expose().to_owned())))
-    }
-
-    /// The forms that the password takes on the wire.
-    fn wire_secrets(&self) -> Vec<Secret> {
-        let (Some(name), Some(password)) = (self.username, self.password) else { return Vec::new() };
-        let forms = [format!("\0{name}\0{}", password.expose()), password.expose().to_owned()];
-        forms.into_iter().map(|form| Secret::new(STANDARD.encode(form))).collect()
-    }
-
     /// Whether all of it goes together.
     ///
     /// # Errors
@@ -270,10 +259,14 @@ impl Server<'_> {
         if self.host.trim().is_empty() {
             return Err("host: is empty".to_owned());
         }
-        match (self.username.is_some(), self.password.is_some()) {
-            (true, false) => return Err("password: is needed for `username`".to_owned()),
-            (false, true) => return Err("username: is needed for `password`".to_owned()),
-            (true, true) if self.tls == Tls::None && !self.insecure_auth => {
+        let (password, secret) = (self.password.is_some(), self.secret.is_some());
+        match (self.username.is_some(), password || secret) {
+            (true, false) => return Err("password: is needed for `username`, or `secret`".to_owned()),
+            (false, true) => return Err("username: is needed for `password` and `secret`".to_owned()),
+            _ if self.identity.is_some() && !password => {
+                return Err("identity: needs a `password`".to_owned());
+            }
+            (true, true) if password && self.tls == Tls::None && !self.insecure_auth => {
                 return Err("tls: with \"none\" the password would go out in the clear; \
                             set `insecure_auth` if that is meant"
                     .to_owned());
@@ -312,15 +305,7 @@ impl Server<'_> {
         if upgrade {
             connection.starttls(tls, &hello).await?;
         }
-        if let Some((mechanisms, credentials)) = self.login()
-            && offers_login(&mut connection, mechanisms, &hello).await?
-        {
-            if !connection.is_encrypted() && !self.insecure_auth {
-                let reason = "the server offers no encryption, and the password must not go out in the clear";
-                return Err(Trouble::Ours(reason.to_owned()));
-            }
-            connection.auth(mechanisms, &credentials).await?;
-        }
+        self.log_in(&mut connection, &hello).await?;
         let response = connection.send(mail.envelope(), &mail.formatted()).await?;
         // the mail is taken: we say goodbye, but do not wait for an answer that could only spoil it
         let _ = connection.quit().now_or_never();
@@ -328,25 +313,8 @@ impl Server<'_> {
     }
 }
 
-/// Whether the server offers any way to log in, one that we do not speak included. To one that offers none, mail
-/// goes without, as from Alertmanager (`notify/email/email.go`).
-async fn offers_login(
-    connection: &mut AsyncSmtpConnection,
-    mechanisms: &[Mechanism],
-    hello: &ClientId,
-) -> Result<bool, lettre::transport::smtp::Error> {
-    if connection.server_info().get_auth_mechanism(mechanisms).is_some() {
-        return Ok(true);
-    }
-    // lettre forgets the ways that it does not know
-    let said = connection.command(Ehlo::new(hello.clone())).await?;
-    let is_auth =
-        |line: &str| line.split([' ', '=']).next().is_some_and(|it| it.eq_ignore_ascii_case("AUTH"));
-    Ok(said.message().skip(1).any(is_auth))
-}
-
 /// Why a mail was not taken.
-enum Trouble {
+pub(super) enum Trouble {
     /// There is no server to talk to.
     Unreachable(HttpError),
     /// The talk ended early.

@@ -17,48 +17,45 @@ const MAX_BODY_CHARS: usize = 20_000;
 const MAX_LABEL_CHARS: usize = 255;
 
 /// The fields of a group's issue.
-///
-/// # Errors
-/// When a template does not come to an end; in words that begin with the field.
 pub(super) fn fields(
     settings: &Settings,
     message: &Message,
     words: &Words<'_>,
     project: &str,
     label: &str,
-) -> Result<Value, String> {
+) -> Value {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    let kind = words.text("issue_type", Some(&settings.issue_type), MAX_NAME_CHARS, String::new)?;
+    let kind = words.text("issue_type", Some(&settings.issue_type), MAX_NAME_CHARS, String::new);
     set("project", json!({"key": project}));
     set("issuetype", json!({"name": kind}));
-    let summary = words.text("summary", settings.summary.as_ref(), usize::MAX, || message.title.clone())?;
+    let summary = words.text("summary", settings.summary.as_ref(), usize::MAX, || message.title.clone());
     set("summary", cut(&one_line(&summary), MAX_SUMMARY_CHARS).into());
-    if let Some(description) = description(settings, message, words)? {
+    if let Some(description) = description(settings, message, words) {
         set("description", description);
     }
     let mut labels = vec![label.to_owned()];
     for (n, template) in settings.labels.iter().enumerate() {
-        labels.push(words.text(&format!("labels[{n}]"), Some(template), MAX_LABEL_CHARS, String::new)?);
+        labels.push(words.text(&format!("labels[{n}]"), Some(template), MAX_LABEL_CHARS, String::new));
     }
     labels.retain(|label| !label.is_empty());
     labels.sort();
     labels.dedup();
     set("labels", labels.into());
-    let priority = words.text("priority", settings.priority.as_ref(), MAX_NAME_CHARS, String::new)?;
+    let priority = words.text("priority", settings.priority.as_ref(), MAX_NAME_CHARS, String::new);
     if !priority.is_empty() {
         set("priority", json!({"name": priority}));
     }
     for (name, tree) in &settings.fields {
-        set(name, tree.say(&format!("fields.{name}"), words)?);
+        set(name, tree.say(&format!("fields.{name}"), words));
     }
-    Ok(Value::Object(fields))
+    Value::Object(fields)
 }
 
-fn description(settings: &Settings, message: &Message, words: &Words<'_>) -> Result<Option<Value>, String> {
-    let said = words.say("description", settings.description.as_ref())?;
+fn description(settings: &Settings, message: &Message, words: &Words<'_>) -> Option<Value> {
+    let said = words.say("description", settings.description.as_ref());
     let documents = settings.has_documents();
-    Ok(match said {
+    match said {
         None if documents => Some(document(&cut(&message.body, MAX_BODY_CHARS), message)),
         None => Some(markup(message).into()),
         Some(text) if documents => match serde_json::from_str::<Value>(text.trim()) {
@@ -68,7 +65,7 @@ fn description(settings: &Settings, message: &Message, words: &Words<'_>) -> Res
         },
         Some(text) if text.is_empty() => None,
         Some(text) => Some(cut(&text, MAX_DESCRIPTION_CHARS).into()),
-    })
+    }
 }
 
 /// Our own words in Jira's markup: the text as it is, and links.
@@ -129,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn issue(settings: &Settings, message: &Message) -> Value {
-        fields(settings, message, &Words::of(message), "OPS", "ALERT{1}").unwrap()
+        fields(settings, message, &Words::of(message), "OPS", "ALERT{1}")
     }
 
     #[test]

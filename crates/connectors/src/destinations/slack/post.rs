@@ -109,7 +109,7 @@ struct Confirm {
 struct Texts<'a>(Words<'a>);
 
 impl Texts<'_> {
-    fn line<L: Language>(&self, field: &str, template: Option<&Template<L>>) -> Result<String, String> {
+    fn line<L: Language>(&self, field: &str, template: Option<&Template<L>>) -> String {
         self.0.text(field, template, MAX_LINE_CHARS, String::new)
     }
 
@@ -120,16 +120,16 @@ impl Texts<'_> {
         template: Option<&Template<template::Slack>>,
         most: usize,
         own: &str,
-    ) -> Result<String, String> {
-        Ok(match self.0.say(field, template)? {
+    ) -> String {
+        match self.0.say(field, template) {
             Some(text) => cut_markup(&text, most).into_owned(),
             None => escaped(own, most),
-        })
+        }
     }
 }
 
 impl Post {
-    pub(super) fn of(settings: &Settings, message: &Message) -> Result<Self, String> {
+    pub(super) fn of(settings: &Settings, message: &Message) -> Self {
         let texts = Texts(Words::of(message));
         let markup = |field: &str, template: &Option<Template<template::Slack>>, most, own: &str| {
             texts.markup(field, template.as_ref(), most, own)
@@ -138,41 +138,37 @@ impl Post {
         let or = |field: &str, template: &Option<Template<Plain>>, own: &str| {
             texts.0.text(field, template.as_ref(), MAX_LINE_CHARS, || own.to_owned())
         };
-        let title = markup("title", &settings.title, MAX_TITLE_CHARS, &message.title)?;
-        let fallback = match texts.0.say("fallback", settings.fallback.as_ref())? {
+        let title = markup("title", &settings.title, MAX_TITLE_CHARS, &message.title);
+        let fallback = match texts.0.say("fallback", settings.fallback.as_ref()) {
             None => title.clone(),
             Some(text) => cut_markup(&text, MAX_TEXT_CHARS).into_owned(),
         };
         let own_markup = || ["text", "fields"].map(str::to_owned).to_vec();
         let attachment = Attachment {
-            color: or("color", &settings.color, colour(message))?,
-            pretext: markup("pretext", &settings.pretext, MAX_TEXT_CHARS, "")?,
+            color: or("color", &settings.color, colour(message)),
+            pretext: markup("pretext", &settings.pretext, MAX_TEXT_CHARS, ""),
             fallback,
-            callback_id: line("callback_id", &settings.callback_id)?,
+            callback_id: line("callback_id", &settings.callback_id),
             title,
-            title_link: or(
-                "title_link",
-                &settings.title_link,
-                usable_url(&message.link).unwrap_or_default(),
-            )?,
-            text: markup("text", &settings.text, MAX_TEXT_CHARS, &message.body)?,
-            fields: fields(settings, message, &texts)?,
-            actions: actions(settings, message, &texts)?,
-            image_url: line("image_url", &settings.image_url)?,
-            thumb_url: line("thumb_url", &settings.thumb_url)?,
-            footer: markup("footer", &settings.footer, MAX_LINE_CHARS, "Nightbell")?,
+            title_link: or("title_link", &settings.title_link, usable_url(&message.link).unwrap_or_default()),
+            text: markup("text", &settings.text, MAX_TEXT_CHARS, &message.body),
+            fields: fields(settings, message, &texts),
+            actions: actions(settings, message, &texts),
+            image_url: line("image_url", &settings.image_url),
+            thumb_url: line("thumb_url", &settings.thumb_url),
+            footer: markup("footer", &settings.footer, MAX_LINE_CHARS, "Nightbell"),
             ts: settings.footer.is_none().then(|| message.notification.at.as_seconds()),
             mrkdwn_in: settings.mrkdwn_in.clone().unwrap_or_else(own_markup),
         };
-        Ok(Post {
-            channel: line("channel", &settings.channel)?,
-            username: line("username", &settings.username)?,
-            icon_emoji: line("icon_emoji", &settings.icon_emoji)?,
-            icon_url: line("icon_url", &settings.icon_url)?,
+        Post {
+            channel: line("channel", &settings.channel),
+            username: line("username", &settings.username),
+            icon_emoji: line("icon_emoji", &settings.icon_emoji),
+            icon_url: line("icon_url", &settings.icon_url),
             link_names: settings.link_names,
-            text: markup("message_text", &settings.message_text, MAX_TEXT_CHARS, "")?,
+            text: markup("message_text", &settings.message_text, MAX_TEXT_CHARS, ""),
             attachments: [attachment],
-        })
+        }
     }
 }
 
@@ -188,26 +184,26 @@ pub(in crate::destinations) fn colour(message: &Message) -> &'static str {
     }
 }
 
-fn fields(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Result<Vec<Field>, String> {
+fn fields(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Vec<Field> {
     let Some(given) = &settings.fields else {
         let own = |(name, value): &(String, String)| Field {
             title: escaped(name, MAX_FIELD_CHARS),
             value: escaped(value, MAX_FIELD_CHARS),
             short: value.chars().count() <= SHORT_FIELD_CHARS,
         };
-        return Ok(message.facts.iter().take(MAX_FIELDS).map(own).collect());
+        return message.facts.iter().take(MAX_FIELDS).map(own).collect();
     };
     let field = |(n, field): (usize, &FieldSettings)| {
         let text = |name: &str, template| {
             texts.markup(&format!("fields[{n}].{name}"), Some(template), MAX_TEXT_CHARS, "")
         };
         let short = field.short.unwrap_or(settings.short_fields);
-        Ok(Field { title: text("title", &field.title)?, value: text("value", &field.value)?, short })
+        Field { title: text("title", &field.title), value: text("value", &field.value), short }
     };
     given.iter().enumerate().map(field).collect()
 }
 
-fn actions(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Result<Vec<Action>, String> {
+fn actions(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Vec<Action> {
     let Some(given) = &settings.actions else {
         let own = |(title, url): (&str, &str)| Action {
             r#type: "button".to_owned(),
@@ -215,29 +211,27 @@ fn actions(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Result<
             url: url.to_owned(),
             ..Action::default()
         };
-        return Ok(links(message).map(own).collect());
+        return links(message).map(own).collect();
     };
     let action = |(n, action): (usize, &ActionSettings)| {
         let line = |name: &str, template: Option<&Template<Plain>>| {
             texts.line(&format!("actions[{n}].{name}"), template)
         };
-        let confirm = |confirm: &ConfirmSettings| {
-            Ok::<_, String>(Confirm {
-                text: line("confirm.text", Some(&confirm.text))?,
-                title: line("confirm.title", confirm.title.as_ref())?,
-                ok_text: line("confirm.ok_text", confirm.ok_text.as_ref())?,
-                dismiss_text: line("confirm.dismiss_text", confirm.dismiss_text.as_ref())?,
-            })
+        let confirm = |confirm: &ConfirmSettings| Confirm {
+            text: line("confirm.text", Some(&confirm.text)),
+            title: line("confirm.title", confirm.title.as_ref()),
+            ok_text: line("confirm.ok_text", confirm.ok_text.as_ref()),
+            dismiss_text: line("confirm.dismiss_text", confirm.dismiss_text.as_ref()),
         };
-        Ok(Action {
-            r#type: line("type", Some(&action.r#type))?,
-            text: line("text", Some(&action.text))?,
-            url: line("url", action.url.as_ref())?,
-            style: line("style", action.style.as_ref())?,
-            name: line("name", action.name.as_ref())?,
-            value: line("value", action.value.as_ref())?,
-            confirm: action.confirm.as_ref().map(confirm).transpose()?,
-        })
+        Action {
+            r#type: line("type", Some(&action.r#type)),
+            text: line("text", Some(&action.text)),
+            url: line("url", action.url.as_ref()),
+            style: line("style", action.style.as_ref()),
+            name: line("name", action.name.as_ref()),
+            value: line("value", action.value.as_ref()),
+            confirm: action.confirm.as_ref().map(confirm),
+        }
     };
     given.iter().enumerate().map(action).collect()
 }
@@ -277,7 +271,7 @@ mod tests {
             "actions": [{"type": "button", "text": "Ack", "name": "ack", "value": "{{ group_key }}",
                 "confirm": {"text": "Sure?"}}],
         });
-        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing()).unwrap()).unwrap();
+        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing())).unwrap();
         assert_eq!((&post["channel"], &post["text"]), (&json!("#db"), &json!("<!here>")));
         let attachment = &post["attachments"][0];
         assert_eq!(attachment["pretext"], "<&lt;b&gt;&amp;\"quoted\"&lt;/b&gt;>");
@@ -297,7 +291,7 @@ mod tests {
         let long = "long ".repeat(7000);
         let own = json!({"text": long, "pretext": long, "message_text": long, "fallback": long,
             "fields": [{"title": "a", "value": long}]});
-        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing()).unwrap()).unwrap();
+        let post = serde_json::to_value(Post::of(&settings(own), &messages::firing())).unwrap();
         let attachment = &post["attachments"][0];
         let value = &attachment["fields"][0]["value"];
         for text in
@@ -320,7 +314,7 @@ mod tests {
         fn any_message_becomes_a_post_within_the_limits(message in messages::arbitrary()) {
             let own = json!({"title": "{{ title }}", "text": "{{ body }}"});
             for settings in [settings(json!({})), settings(own)] {
-                let post = Post::of(&settings, &message).unwrap();
+                let post = Post::of(&settings, &message);
                 let [attachment] = &post.attachments;
                 prop_assert!(attachment.fields.len() <= MAX_FIELDS && attachment.actions.len() <= 5);
                 // an escaped character takes five at the most
