@@ -149,7 +149,11 @@ fn external_url(words: &[&str], file: &str) -> (String, String) {
     let body = json!([{"labels": {"alertname": "Disk"}}]).to_string();
     assert_eq!(hub.ask("POST", &format!("{prefix}/api/v2/alerts"), &body).status, 200);
     let heard = receiver.wait_count(1, PATIENCE)[0].clone();
-    (heard.body["externalURL"].as_str().unwrap().to_owned(), hub.address().port().to_string())
+    let url = heard.body["externalURL"].as_str().unwrap().to_owned();
+    let shown = hub.ask("GET", &format!("{prefix}/api/v1/config"), "").body;
+    let why = if words.contains(&"--external-url") { "--external-url" } else { "" };
+    assert!(shown.contains(&format!("external_url = {url:?} # {why}")), "{url} {why}: {shown}");
+    (url, hub.address().port().to_string())
 }
 
 #[test]
@@ -164,14 +168,10 @@ fn links_lead_to_this_machine_when_nobody_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("nightbell.toml");
     let ours = ours.to_str().unwrap();
-    std::fs::write(ours, "[outbound]\nallow_private = true\n").unwrap();
+    std::fs::write(ours, "[log]\nlevel = \"info\"\n").unwrap();
     let (url, port) = external_url(&["--config", ours], "");
     assert!(url.starts_with("http://") && url.ends_with(&format!(":{port}")), "{url}");
-    std::fs::write(
-        ours,
-        "[outbound]\nallow_private = true\n[server]\nexternal_url = \"https://a.example\"\n",
-    )
-    .unwrap();
+    std::fs::write(ours, "[server]\nexternal_url = \"https://a.example\"\n").unwrap();
     assert_eq!(external_url(&["--config", ours], "").0, "https://a.example");
     let asked = ["--config", ours, "--external-url", "https://b.example"];
     assert_eq!(external_url(&asked, "").0, "https://b.example", "the command line goes before the file");

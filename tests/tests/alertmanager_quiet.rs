@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use model::Time;
 use nightbell_acceptance::alertmanager::{Alert, ago, ahead, now, send, start, start_with, told};
+use nightbell_acceptance::hub::command;
+use nightbell_acceptance::tool::both;
 use nightbell_acceptance::{Hub, PATIENCE, Receiver};
 use serde_json::{Value, json};
 
@@ -146,4 +148,36 @@ fn everything_is_under_the_prefix() {
     assert_eq!(hub.ask("GET", "/foo/-/ready", "").status, 200);
     assert_eq!(hub.ask("GET", "/api/v2/status", "").status, 404);
     assert_eq!(hub.ask("GET", "/", "").header("location"), Some("/foo"));
+}
+
+#[test]
+fn a_stopped_hub_explains_what_is_muted_in_a_zone_without_a_name() {
+    // evening where it is morning in UTC, and morning where it is evening there; no zone of any database
+    let utc = now().as_seconds() / 3600 % 24;
+    let here = if utc < 12 { 18 } else { 6 };
+    let zone = format!("XYZ{}", utc - here);
+    let yml = format!(
+        "route: {{receiver: ops, group_wait: 0s, routes: [{{mute_time_intervals: [rest]}}]}}\n\
+         receivers: [{{name: ops}}]\n\
+         time_intervals:\n- name: rest\n  time_intervals:\n  - location: Local\n    \
+         times: [{{start_time: '{:02}:00', end_time: '{:02}:59'}}]\n",
+        here - 1,
+        here + 1,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alertmanager.yml");
+    std::fs::write(&path, yml).unwrap();
+    let mut hub = Hub::prepare(folder, &["--alertmanager-config", &path.to_string_lossy()]);
+    hub.wrapped_in(&["env", &format!("TZ={zone}")]);
+    hub.wake();
+    send(&hub, &[alert("InstanceDown", "eu")]);
+    let id = hub.says_json(&["incidents", "list"])["items"][0]["id"].as_str().unwrap().to_owned();
+    let muted = |said: &str| said.lines().any(|line| line.contains("Held back now") && line.contains("rest"));
+    let running = hub.says(&["explain", &id]);
+    assert!(muted(&running), "{running}");
+    hub.stop();
+    let stopped =
+        command(&["explain", &id, "--data", &hub.data().to_string_lossy()]).env("TZ", &zone).output();
+    let stopped = both(&stopped.unwrap());
+    assert!(muted(&stopped), "{stopped}");
 }

@@ -94,6 +94,19 @@ fn two_files_share_the_work_and_may_not_both_route() {
 }
 
 #[test]
+fn what_links_begin_with_is_shown_also_when_nobody_says_it() {
+    let (folder, ours) = file("[server]\nlisten = \"127.0.0.1:4711\"\n");
+    let yml = folder.path().join("alertmanager.yml").to_string_lossy().into_owned();
+    std::fs::write(&yml, "route: {receiver: theirs}\nreceivers: [{name: theirs}]\n").unwrap();
+    let words = ["config", "show", "--config", &ours, "--alertmanager-config", &yml];
+    let said = both(&run(&words));
+    let line = said.lines().find(|line| line.starts_with("external_url = ")).unwrap();
+    let derived = ":4711\" # derived from the name of this machine and the port";
+    assert!(line.starts_with("external_url = \"http://") && line.ends_with(derived), "{line}");
+    assert!(both(&run(&["config", "show"])).contains("external_url = \"\" # default"));
+}
+
+#[test]
 fn secrets_appear_in_no_output_and_no_log() {
     let (_folder, path) = file(&with_secrets("http://127.0.0.1:9"));
     let mut said = String::new();

@@ -46,6 +46,7 @@ pub use import::{Imported, import_alertmanager};
 pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_text, read_file};
 pub use places::Integration;
 pub use problem::{Level, Origin, Problem};
+pub use rules::kept_intervals;
 pub use schema::schema;
 pub use sections::{Database, Limits, Log, LogFormat, Retention, SelfWatch, Server, TraceEncoding, Traces};
 pub use show::ShowAs;

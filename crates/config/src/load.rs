@@ -63,6 +63,12 @@ impl Config {
         self.shown.origin_of(path)
     }
 
+    /// Says what links begin with, and why, where that is put over the configuration. It is shown with it, but is
+    /// no part of what the history keeps.
+    pub fn set_links(&mut self, url: &str, why: &'static str) {
+        self.shown.set_links(url, why);
+    }
+
     /// The effective configuration: file, environment and defaults, with where each value came from.
     /// Secrets are shown as `<secret>`, or as where they are kept.
     pub fn show(&self, form: ShowAs) -> String {

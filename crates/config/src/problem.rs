@@ -29,6 +29,8 @@ pub enum Origin {
     },
     /// The environment variable of this name.
     Environment(String),
+    /// The program itself, which put it over the configuration; in words.
+    Program(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -38,6 +40,7 @@ impl fmt::Display for Origin {
             Origin::Inherited(from) => write!(f, "inherited from {from}"),
             Origin::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
             Origin::Environment(name) => f.write_str(name),
+            Origin::Program(words) => f.write_str(words),
         }
     }
 }

@@ -8,7 +8,7 @@ use model::inhibition::Inhibition;
 use model::limits::{MAX_MATCHERS, MAX_ROUTE_DEPTH};
 use model::matcher::{self, Matchers};
 use model::route::{GroupBy, Route, Timing};
-use model::time_interval::TimeInterval;
+use model::time_interval::{LOCAL, TimeInterval};
 
 use crate::entries::{Grouping, InhibitEntry, RouteEntry};
 use crate::nearest::hint;
@@ -334,7 +334,7 @@ pub(crate) fn intervals(
 
 /// Says which zone the machine's own is, and that it is no other's.
 fn warn_of_local(span: &Node, local: &TimeZone, path: &Path, problems: &mut Problems) {
-    let is_local = |node: &&Node| node.as_text() == Some(zone::LOCAL);
+    let is_local = |node: &&Node| node.as_text() == Some(LOCAL);
     if let Some(node) = span.get("location").filter(is_local) {
         let here = zone::name(local);
         let message = format!(
@@ -347,24 +347,14 @@ fn warn_of_local(span: &Node, local: &TimeZone, path: &Path, problems: &mut Prob
 /// Reads an interval in Alertmanager's shape. `node` is its only span, for problems.
 fn interval(
     name: &str,
-    mut spans: Vec<serde_json::Value>,
+    spans: Vec<serde_json::Value>,
     node: &Node,
     local: &TimeZone,
     path: &Path,
     problems: &mut Problems,
 ) -> Option<TimeInterval> {
-    let mut take_local = |span: &mut serde_json::Value| {
-        let is_local = span["location"] == zone::LOCAL;
-        span.as_object_mut().filter(|_| is_local).and_then(|span| span.remove("location")).is_some()
-    };
-    let are_local: Vec<bool> = spans.iter_mut().map(&mut take_local).collect();
-    let json = serde_json::json!({ "name": name, "time_intervals": spans });
-    match serde_path_to_error::deserialize::<_, TimeInterval>(json) {
-        Ok(mut interval) => {
-            let spells = interval.spells.iter_mut().zip(are_local);
-            spells.filter(|(_, is_local)| *is_local).for_each(|(spell, _)| spell.set_zone(local.clone()));
-            Some(interval)
-        }
+    match in_zone(name, spans, local) {
+        Ok(interval) => Some(interval),
         Err(error) => {
             // the first two steps lead into the shape around the span
             let steps = Path::from_serde(error.path()).0.into_iter().skip(2).collect();
@@ -373,5 +363,57 @@ fn interval(
             problems.error(&node.origin_at(&place), &path.join(&place), message);
             None
         }
+    }
+}
+
+/// Reads an interval with this zone for `Local`.
+fn in_zone(
+    name: &str,
+    mut spans: Vec<serde_json::Value>,
+    local: &TimeZone,
+) -> Result<TimeInterval, serde_path_to_error::Error<serde_json::Error>> {
+    let mut take_local = |span: &mut serde_json::Value| {
+        let is_local = span["location"] == LOCAL;
+        span.as_object_mut().filter(|_| is_local).and_then(|span| span.remove("location")).is_some()
+    };
+    let are_local: Vec<bool> = spans.iter_mut().map(&mut take_local).collect();
+    let json = serde_json::json!({ "name": name, "time_intervals": spans });
+    let mut interval: TimeInterval = serde_path_to_error::deserialize(json)?;
+    let spells = interval.spells.iter_mut().zip(are_local);
+    spells.filter(|(_, is_local)| *is_local).for_each(|(spell, _)| spell.set_zone(local.clone()));
+    Ok(interval)
+}
+
+/// The time intervals of rules that were kept, by name: where the zone of the machine had no name, it is the zone of
+/// this machine, as the environment says it. What cannot be read is left out.
+pub fn kept_intervals(
+    kept: &serde_json::Value,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, TimeInterval> {
+    let local = zone::local(&environment.into_iter().collect());
+    let all = kept.as_object().into_iter().flatten();
+    let read = |(name, interval): (&String, &serde_json::Value)| {
+        let spans = interval["time_intervals"].as_array().cloned().unwrap_or_default();
+        Some((name.clone(), in_zone(name, spans, &local).ok()?))
+    };
+    all.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_without_a_name_is_found_again() {
+        let spans = vec![serde_json::json!({
+            "times": [{"start_time": "09:00", "end_time": "17:00"}], "location": LOCAL,
+        })];
+        let environment = [("TZ".to_owned(), "ABC-3".to_owned())];
+        let local = zone::local(&environment.clone().into());
+        let written = BTreeMap::from([("office", in_zone("office", spans, &local).unwrap())]);
+        let read = kept_intervals(&serde_json::to_value(&written).unwrap(), environment);
+        assert_eq!(read["office"], written["office"]);
+        let contains = |text: &str| read["office"].contains(text.parse().unwrap());
+        assert!(contains("2026-06-01T06:00:00Z") && !contains("2026-06-01T14:00:00Z"));
     }
 }

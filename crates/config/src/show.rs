@@ -32,6 +32,8 @@ pub(crate) struct Shown {
     schema: Json,
     /// The folder that relative paths begin at.
     directory: PathBuf,
+    /// What links begin with, where it is not the configuration that says so.
+    links: Option<Node>,
 }
 
 impl fmt::Debug for Shown {
@@ -43,7 +45,12 @@ impl fmt::Debug for Shown {
 impl Shown {
     /// Takes a tree without secrets.
     pub(crate) fn new(root: Node, schema: Json, directory: PathBuf) -> Self {
-        Shown { root, schema, directory }
+        Shown { root, schema, directory, links: None }
+    }
+
+    /// Shows that links begin with this, and why.
+    pub(crate) fn set_links(&mut self, url: &str, why: &'static str) {
+        self.links = Some(Node::text(&Origin::Program(why), url));
     }
 
     pub(crate) fn origin_of(&self, path: &str) -> Origin {
@@ -52,11 +59,10 @@ impl Shown {
 
     /// The whole of it, with where each value came from.
     pub(crate) fn show(&self, form: ShowAs) -> String {
-        let root = self.filled();
         match form {
-            ShowAs::Toml => as_toml(&root),
-            ShowAs::Json => as_json(&root),
-            ShowAs::Kept => self.as_kept(root),
+            ShowAs::Toml => as_toml(&self.filled(self.links.as_ref())),
+            ShowAs::Json => as_json(&self.filled(self.links.as_ref())),
+            ShowAs::Kept => self.as_kept(self.filled(None)),
         }
     }
 
@@ -75,8 +81,8 @@ impl Shown {
         text
     }
 
-    /// With all that nobody set.
-    fn filled(&self) -> Node {
+    /// With all that nobody set, and with what links begin with.
+    fn filled(&self, links: Option<&Node>) -> Node {
         let view = View::whole(&self.schema);
         let mut root = self.root.clone();
         for section in [
@@ -94,6 +100,9 @@ impl Shown {
             let mut node = root.take(section).unwrap_or(Node::table(&Origin::Default));
             let by_url = section == "database" && node.get("url").is_some();
             fill(&mut node, &view.key(section, None));
+            if section == "server" {
+                links.into_iter().for_each(|url| node.set("external_url", url.clone()));
+            }
             if by_url {
                 node.take("data_dir");
             }

@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io::Read as _;
 
 use jiff::tz::TimeZone;
+use model::time_interval::LOCAL;
 
 use crate::limits::MAX_ZONE_BYTES;
-
-/// What the zone is called.
-pub(crate) const LOCAL: &str = "Local";
 
 /// The zone that Go's programs take for `Local`: what the variable `TZ` names, be it empty for UTC, a name, a rule or
 /// a file; without one what `/etc/localtime` holds; and UTC when there is nothing of the kind.

@@ -10,8 +10,9 @@
 //! * What could never hold is refused: lists without elements, months outside 1 to 12, years outside 1 to
 //!   9999.
 //! * `Local` is not read as a location, since what is read may be meant for any node. A configuration, which is
-//!   for one, puts the zone of its machine in the place ([`Spell::set_zone`]). Other locations come from the
-//!   time zone database in this binary, which is the same on every node.
+//!   for one, puts the zone of its machine in the place ([`Spell::set_zone`]); where that zone has no name, `Local`
+//!   is what is written again. Other locations come from the time zone database in this binary, which is the same
+//!   on every node.
 //!
 //! Everything goes by the clock on the wall of the location. A time that the clock shows twice when it is put
 //! back is within the interval twice, and one that it skips is never within it.
@@ -36,6 +37,8 @@ use range::{DayOfMonth, Hours, Month, Range, Weekday, Year};
 pub const MAX_SPELLS: usize = 512;
 /// Ranges in one list of a spell. There are only 31 days and 24 hours to name.
 pub const MAX_RANGES: usize = 64;
+/// What the time zone of a machine is called, whichever that is.
+pub const LOCAL: &str = "Local";
 /// How far [`TimeInterval::next_change`] looks ahead: two years, with a day to spare in leap years.
 const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 732);
 
@@ -112,7 +115,7 @@ pub struct Spell {
 }
 
 impl Spell {
-    /// Puts it into a time zone, whether that has a name or not. One without is written as UTC.
+    /// Puts it into a time zone, whether that has a name or not. One without is written as [`LOCAL`].
     pub fn set_zone(&mut self, zone: TimeZone) {
         self.location = Location(zone);
     }
@@ -230,14 +233,14 @@ impl Default for Location {
 
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+        f.write_str(self.0.iana_name().unwrap_or(LOCAL))
     }
 }
 
 impl Serialize for Location {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // every zone of the database has its name; a copy of one of its files has none
-        serializer.serialize_str(self.0.iana_name().unwrap_or("UTC"))
+        // every zone of the database has its name; a copy of one of its files has none, nor has a rule
+        serializer.serialize_str(self.0.iana_name().unwrap_or(LOCAL))
     }
 }
 
@@ -246,7 +249,7 @@ impl<'de> Deserialize<'de> for Location {
         let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
         // not `jiff::tz::db()`, which reads the files of the machine
         TimeZoneDatabase::bundled().get(&name).map(Location).map_err(|_| {
-            let local = if name == "Local" { ", which may differ from node to node" } else { "" };
+            let local = if name == LOCAL { ", which may differ from node to node" } else { "" };
             D::Error::custom(format!(
                 "location {name:?}{local} is no IANA time zone; write a name such as Europe/Berlin or UTC"
             ))

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-pub use listen::Listen;
+pub use listen::{Listen, show_derived_links};
 pub use wire::{external_url, prefix};
 
 use crate::log::{self, Logging};
@@ -92,12 +92,17 @@ fn unusable(files: &Files, error: ConfigError) -> anyhow::Error {
 impl Wishes {
     /// Puts the flags over the configuration.
     fn overrule(&self, settings: &mut Settings) {
-        let config = &mut settings.config;
-        if let Some(url) = &self.links.asked {
-            config.server.external_url.clone_from(url);
+        match (&self.links.asked, &self.links.derived) {
+            (Some(url), _) => {
+                settings.config.server.external_url.clone_from(url);
+                settings.set_links(url, "--external-url");
+            }
+            (None, Some(url)) if settings.config.server.external_url.is_empty() => {
+                settings.set_links(url, listen::DERIVED);
+            }
+            _ => {}
         }
-        let stated = Some(&config.server.external_url).filter(|url| !url.is_empty());
-        settings.rules.external_url = stated.or(self.links.derived.as_ref()).cloned().unwrap_or_default();
+        let config = &mut settings.config;
         if let Some(prefix) = &self.route_prefix {
             config.server.route_prefix.clone_from(prefix);
         }
@@ -130,7 +135,8 @@ async fn whole_life(
     let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(settings.config.server.listen));
     let listener = listen.bind().await?;
     if settings.alertmanager().is_some() {
-        wishes.links.derived = Some(listen::own_url(&listener, &settings.config.server.prefix())?);
+        let port = listener.local_addr().context("asking where we listen")?.port();
+        wishes.links.derived = Some(listen::own_url(port, &settings.config.server.prefix()));
         wishes.overrule(&mut settings);
     }
     let config = &settings.config;

@@ -13,6 +13,8 @@ use server::ConfigFormat;
 const INBOX: &str = "\n[route]\nreceiver = \"default\"\n\n[[receivers.default.inbox]]\n";
 /// The sections that say who is told what and when.
 const ROUTING: [&str; 5] = ["route", "receivers", "inhibit", "time_intervals", "templates"];
+/// The sections that an `alertmanager.yml` also says something of, which goes where the other file says nothing.
+const SHARED: [&str; 2] = ["outbound", "traces"];
 /// The setting that both files may have.
 const RESOLVE_TIMEOUT: &str = "resolve_timeout";
 
@@ -98,7 +100,8 @@ impl Files {
     }
 }
 
-fn environment() -> Environment {
+/// The environment of this process, as far as it is text.
+pub fn environment() -> Environment {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
@@ -157,7 +160,7 @@ fn two(
     let text = format!("{text}{INBOX}");
     let config = read(&name, &text, folder(ours), Format::Toml, server, registry);
     let routing = read(&their_name, &their_text, folder(theirs), Format::Alertmanager, environment, registry);
-    let (config, routing) = match (config, routing) {
+    let (mut config, routing) = match (config, routing) {
         (Ok(config), Ok(routing)) => (config, routing),
         (Err(ConfigError::Invalid(mut first)), Err(ConfigError::Invalid(second))) => {
             let new = second.0.into_iter().filter(|problem| !first.0.contains(problem)).collect::<Vec<_>>();
@@ -166,6 +169,19 @@ fn two(
         }
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
+    let theirs = sections_of_theirs(&config);
+    if !theirs.contains(&"traces") && !routing.traces.endpoint.is_empty() {
+        let message = format!("traces are set in {name}, too; take them out there or here");
+        let (level, origin) = (Level::Error, routing.origin_of("traces.endpoint"));
+        let problem = Problem { level, origin, path: "tracing".to_owned(), message };
+        return Err(ConfigError::Invalid(Invalid(vec![problem])));
+    }
+    if theirs.contains(&"traces") {
+        config.traces = routing.traces.clone();
+    }
+    if theirs.contains(&"outbound") {
+        config.outbound = routing.outbound.clone();
+    }
     let mut rules = routing.rules.clone();
     rules.complete_with(&config.rules);
     if !sets_resolve_timeout(&routing) {
@@ -200,10 +216,20 @@ fn line_of(text: &str, section: &str) -> usize {
 }
 
 fn sets_resolve_timeout(routing: &Config) -> bool {
-    let shown = shown(routing);
-    shown["origins"][format!("incidents.{RESOLVE_TIMEOUT}")]
-        .as_str()
-        .is_some_and(|origin| origin != "default")
+    sets(routing, &format!("incidents.{RESOLVE_TIMEOUT}"))
+}
+
+/// Whether anything below a path is set.
+fn sets(config: &Config, path: &str) -> bool {
+    let shown = shown(config);
+    let origins = shown["origins"].as_object().into_iter().flatten();
+    origins.filter(|(_, origin)| *origin != "default").any(|(at, _)| is_below(at, path))
+}
+
+/// The sections that are those of the `alertmanager.yml` beside this file.
+fn sections_of_theirs(ours: &Config) -> Vec<&'static str> {
+    let shared = SHARED.into_iter().filter(|section| !sets(ours, section));
+    ROUTING.into_iter().chain(shared).collect()
 }
 
 fn shown(config: &Config) -> Value {
@@ -211,6 +237,18 @@ fn shown(config: &Config) -> Value {
 }
 
 impl Settings {
+    /// Lets links begin with this, whatever the configuration says; and says why.
+    pub fn set_links(&mut self, url: &str, why: &'static str) {
+        self.rules.external_url = url.to_owned();
+        self.config.set_links(url, why);
+    }
+
+    /// Whether links begin with where this server is, which it works out: nobody says with what else, and the routing
+    /// is that of an `alertmanager.yml`.
+    pub fn links_are_derived(&self) -> bool {
+        self.alertmanager().is_some() && self.config.server.external_url.is_empty()
+    }
+
     /// What is probably not meant.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut all = self.config.warnings.clone();
@@ -276,7 +314,8 @@ impl Settings {
         let ours = self.config.show(form);
         let Some(routing) = &self.routing else { return ours };
         let theirs = routing.show(form);
-        let own = chunks(&ours).into_iter().filter(|chunk| !is_routing_chunk(chunk));
+        let sections = sections_of_theirs(&self.config);
+        let own = chunks(&ours).into_iter().filter(|chunk| !is_chunk_of(&sections, chunk));
         let mut text: String = own.collect();
         if sets_resolve_timeout(routing) {
             let line =
@@ -285,7 +324,7 @@ impl Settings {
                 text = text.replacen(&old, &new, 1);
             }
         }
-        text.extend(chunks(&theirs).into_iter().filter(|chunk| is_routing_chunk(chunk)));
+        text.extend(chunks(&theirs).into_iter().filter(|chunk| is_chunk_of(&sections, chunk)));
         text
     }
 
@@ -293,14 +332,14 @@ impl Settings {
     pub fn as_json(&self) -> Value {
         let mut ours = shown(&self.config);
         let Some(routing) = &self.routing else { return ours };
-        let theirs = shown(routing);
+        let (sections, theirs) = (sections_of_theirs(&self.config), shown(routing));
         let ours_too = format!("incidents.{RESOLVE_TIMEOUT}");
         for part in ["configuration", "origins"] {
             let (Some(own), Some(other)) = (ours[part].as_object_mut(), theirs[part].as_object()) else {
                 continue;
             };
             take_over(own, other, |path| {
-                is_routing_path(path) || (path == ours_too && sets_resolve_timeout(routing))
+                is_path_of(&sections, path) || (path == ours_too && sets_resolve_timeout(routing))
             });
         }
         if sets_resolve_timeout(routing) {
@@ -318,10 +357,13 @@ fn take_over(own: &mut Map<String, Value>, other: &Map<String, Value>, which: im
     );
 }
 
-fn is_routing_path(path: &str) -> bool {
-    ROUTING.iter().any(|section| {
-        path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    })
+fn is_path_of(sections: &[&str], path: &str) -> bool {
+    sections.iter().any(|section| is_below(path, section))
+}
+
+/// Whether a path is this one, or leads on from it.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// A shown configuration, cut before each heading.
@@ -332,9 +374,9 @@ fn chunks(text: &str) -> Vec<&str> {
     cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
 }
 
-fn is_routing_chunk(chunk: &str) -> bool {
+fn is_chunk_of(sections: &[&str], chunk: &str) -> bool {
     let heading = chunk.lines().next().unwrap_or_default();
-    heading.starts_with('[') && is_routing_path(heading.trim_matches(['[', ']']))
+    heading.starts_with('[') && is_path_of(sections, heading.trim_matches(['[', ']']))
 }
 
 #[cfg(test)]
@@ -368,6 +410,33 @@ mod tests {
         assert_eq!(json["configuration"]["incidents"]["reopen_within"], "3m");
         assert!(json["configuration"]["receivers"].get("default").is_none(), "{json}");
         assert!(settings.alertmanager().unwrap().contains("resolve_timeout: 7m\nroute:\n"));
+    }
+
+    #[test]
+    fn what_only_their_file_says_of_the_hub_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let loopback = "127.0.0.1".parse().unwrap();
+        let read = |toml: &str, tracing: &str| {
+            let files = files(folder.path(), toml);
+            std::fs::write(folder.path().join("alertmanager.yml"), format!("{tracing}{YML}")).unwrap();
+            files.load(&connectors::registry())
+        };
+        let tracing = "tracing: {client_type: http, endpoint: 'c:4318', sampling_fraction: 1}\n";
+        let settings = read("[log]\nlevel = \"info\"\n", tracing).ok().unwrap();
+        assert_eq!(settings.config.traces.endpoint, "https://c:4318");
+        assert!(settings.config.outbound.allows(loopback));
+        for text in [settings.as_toml(), settings.as_kept()] {
+            assert_eq!(text.matches("endpoint = \"https://c:4318\"").count(), 1, "{text}");
+            assert_eq!(text.matches("[traces]").count(), 1, "{text}");
+            assert!(text.contains("127.0.0.0/8"), "{text}");
+        }
+        assert_eq!(settings.as_json()["configuration"]["traces"]["endpoint"], "https://c:4318");
+        let own = "[outbound]\nallow = []\n[traces]\nendpoint = \"http://d:4318\"\n";
+        let settings = read(own, "").ok().unwrap();
+        assert!(!settings.config.outbound.allows(loopback));
+        assert_eq!(settings.config.traces.endpoint, "http://d:4318");
+        let twice = read(own, tracing).err().unwrap().to_string();
+        assert!(twice.contains("alertmanager.yml:1:") && twice.contains("traces are set in"), "{twice}");
     }
 
     #[test]

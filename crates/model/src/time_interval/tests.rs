@@ -399,4 +399,5 @@ fn a_spell_can_be_put_into_any_zone() {
     moved.set_zone(jiff::tz::TimeZone::posix("ABC-3").unwrap());
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     assert!(moved.contains(at("2026-06-01T06:00:00Z")) && !moved.contains(at("2026-06-01T14:00:00Z")));
+    assert_eq!(serde_json::to_value(&moved).unwrap()["location"], LOCAL);
 }

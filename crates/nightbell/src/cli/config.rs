@@ -6,6 +6,7 @@ use similar::TextDiff;
 
 use super::{Hub, Server, ServerOrFiles, wait};
 use crate::output::{self, Output, Table, field, moment};
+use crate::serve;
 use crate::settings::Files;
 use crate::words;
 
@@ -61,7 +62,8 @@ impl Command {
                 .answer(&serde_json::json!({ "example": config::EXAMPLE }), || config::EXAMPLE.to_owned()),
             Command::Check(args) => args.run(output),
             Command::Show(files) => {
-                let settings = files.load(&connectors::registry())?;
+                let mut settings = files.load(&connectors::registry())?;
+                serve::show_derived_links(&mut settings);
                 output.answer(&settings.as_json(), || settings.as_toml())
             }
             Command::History { hub } => wait(history(hub, output)),

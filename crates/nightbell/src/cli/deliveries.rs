@@ -139,17 +139,44 @@ fn as_text(delivery: &Value) -> String {
         }
     }
     let mut table = Table::new(["try", "when", "outcome", "status", "took", "words"], "it was not tried yet");
+    let mut said = String::new();
     for it in delivery["attempts"].as_array().into_iter().flatten() {
         let millis = it["latency_micros"].as_f64().unwrap_or_default() / 1000.0;
-        let words = [field(it, "reason"), field(it, "receipt"), field(it, "answer")];
+        let (number, answer) = (field(it, "number"), field(it, "answer"));
+        let words = [field(it, "reason"), field(it, "receipt"), answer.clone()];
+        let words = words.into_iter().find(|it| !it.is_empty()).unwrap_or_default();
+        // what was remarked on the way, such as which template failed, stands before the answer
+        if answer.trim() != words {
+            said.push_str(&format!("\ntry {number}, remarks and answer:\n"));
+            answer.lines().for_each(|line| said.push_str(&format!("  {line}\n")));
+        }
         table.row([
-            field(it, "number"),
+            number,
             moment(&field(it, "at")),
             field(it, "outcome"),
             field(it, "status"),
             format!("{millis:.1} ms"),
-            words.into_iter().find(|it| !it.is_empty()).unwrap_or_default(),
+            words,
         ]);
     }
-    format!("{text}\n{}", table.text())
+    format!("{text}\n{}{said}", table.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remarks_stand_below_the_tries() {
+        let attempt = |number: u8, receipt: &str, answer: &str| {
+            json!({"number": number, "at": "2026-06-01T12:00:00Z", "outcome": "delivered", "status": 200,
+                "latency_micros": 1500, "receipt": receipt, "reason": "", "answer": answer})
+        };
+        let tries =
+            [attempt(1, "", "ok"), attempt(2, "1.2", "title: it failed (sent without)\n{\"ok\":true}")];
+        let text = as_text(&json!({"id": "x", "attempts": tries}));
+        let (table, said) = text.split_once("\n\ntry 2, remarks and answer:\n").unwrap();
+        assert!(table.contains("1.5 ms  ok") && !table.contains("failed"), "{text}");
+        assert_eq!(said, "  title: it failed (sent without)\n  {\"ok\":true}\n");
+    }
 }

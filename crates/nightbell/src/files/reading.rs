@@ -1,6 +1,5 @@
 //! What can be seen in the files of a stopped server.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use flow::live::Live;
@@ -10,7 +9,6 @@ use model::delivery::DeliveryState;
 use model::matcher::{self, Matchers};
 use model::receiver::Receiver;
 use model::time::span;
-use model::time_interval::TimeInterval;
 use model::{Delivery, Incident, Route, Rules, Silence, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -209,7 +207,7 @@ fn rules_of_both(old: &str, body: &Value) -> Result<(Rules, Rules), String> {
 struct KeptRules {
     root: Route,
     #[serde(default)]
-    intervals: BTreeMap<String, TimeInterval>,
+    intervals: Value,
 }
 
 /// The rules that were in force last, as far as they are kept: receivers' settings are not.
@@ -219,7 +217,7 @@ fn last_rules(tx: &mut Tx<'_>) -> store::Result<Live> {
     let mut rules = Rules::simple(Receiver { name: String::new(), destinations: Vec::new() });
     if let Some(kept) = kept {
         rules.root = kept.root;
-        rules.intervals = kept.intervals;
+        rules.intervals = config::kept_intervals(&kept.intervals, settings::environment());
     }
     Ok(Live { version, ..Live::bare(rules) })
 }

@@ -3,8 +3,13 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use tokio::net::TcpListener;
+
+use crate::settings::Settings;
+
+/// Why links begin with where the server is.
+pub const DERIVED: &str = "derived from the name of this machine and the port";
 
 /// Addresses of which the first that works is listened on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +61,18 @@ impl Listen {
 
 /// Where a server is reached when nobody says: at the name of this machine, as with Alertmanager. Other than
 /// there, the path that it serves under belongs to it, so that links lead somewhere.
-pub fn own_url(listener: &TcpListener, prefix: &str) -> Result<String> {
-    let port = listener.local_addr().context("asking where we listen")?.port();
-    Ok(url_at(&rustix::system::uname().nodename().to_string_lossy(), port, prefix))
+pub fn own_url(port: u16, prefix: &str) -> String {
+    url_at(&rustix::system::uname().nodename().to_string_lossy(), port, prefix)
+}
+
+/// Shows what links would begin with, were a server started without flags. On a port that nobody knows yet they
+/// begin with nothing that could be shown.
+pub fn show_derived_links(settings: &mut Settings) {
+    let server = &settings.config.server;
+    let (port, prefix) = (server.listen.port(), server.prefix());
+    if port != 0 && settings.links_are_derived() {
+        settings.set_links(&own_url(port, &prefix), DERIVED);
+    }
 }
 
 fn url_at(host: &str, port: u16, prefix: &str) -> String {
