@@ -194,7 +194,7 @@ fn event(alert: AlertIn<'_>, resolve_timeout: std::time::Duration) -> Result<New
     let mut labels = alert.labels.unwrap_or_default().once("labels")?;
     labels.retain(|_, value| !value.is_empty());
     let annotations = alert.annotations.unwrap_or_default().once("annotations")?;
-    let (starts_at, ends_at) = (alert.starts_at.given("startsAt")?, alert.ends_at.given("endsAt")?);
+    let (starts_at, ends_at) = (alert.starts_at.given(), alert.ends_at.given());
     let event = NewEvent {
         source: SOURCE.to_owned(),
         annotations,
@@ -272,15 +272,9 @@ pub(super) struct Stamp(Option<Time>);
 const GO_ZERO: Time = Time(-62_135_596_800_000_000);
 
 impl Stamp {
-    /// The time, when it is one that can be kept.
-    pub(super) fn given(self, what: &str) -> Result<Option<Time>, String> {
-        match self.0.filter(|at| *at != GO_ZERO) {
-            Some(at) if at < Time::MIN => Err(format!("{what}: {at} is before 1970")),
-            Some(at) if at > Time::MAX => {
-                Err(format!("{what}: {at} is later than any time that can be kept"))
-            }
-            at => Ok(at),
-        }
+    /// The time; the first or last that can be kept where it is beyond: nothing is lost for a clock's sake.
+    pub(super) fn given(self) -> Option<Time> {
+        self.0.filter(|at| *at != GO_ZERO).map(|at| at.clamp(Time::MIN, Time::MAX))
     }
 }
 
@@ -347,10 +341,6 @@ mod tests {
             (
                 r#"{"labels":{"a":"x"},"startsAt":"2024-01-02T00:00:00Z","endsAt":"2024-01-01T00:00:00Z"}"#,
                 "start time must be before end time",
-            ),
-            (
-                r#"{"labels":{"a":"x"},"startsAt":"1960-01-02T00:00:00Z"}"#,
-                "startsAt: 1960-01-02T00:00:00Z is before 1970",
             ),
             (r#"{"labels":{"a":"\u0000"}}"#, "labels.a contains a NUL byte"),
         ] {

@@ -291,7 +291,7 @@ fn checked(silence: SilenceIn, now: Time) -> Result<NewSilence, Wrong> {
     let required = |field: &str| Wrong::schema(602, format!("{field} in body is required"));
     let comment = silence.comment.ok_or_else(|| required("comment"))?;
     let created_by = silence.created_by.ok_or_else(|| required("createdBy"))?;
-    let ends_at = silence.ends_at.given("endsAt").map_err(|why| not_made(&why))?;
+    let ends_at = silence.ends_at.given();
     let ends_at = ends_at.ok_or_else(|| required("endsAt"))?;
     let matchers = silence.matchers.ok_or_else(|| required("matchers"))?;
     if matchers.is_empty() {
@@ -299,7 +299,7 @@ fn checked(silence: SilenceIn, now: Time) -> Result<NewSilence, Wrong> {
     }
     let matchers =
         matchers.into_iter().enumerate().map(|(n, it)| matcher(n, it.0)).collect::<Result<Vec<_>, _>>()?;
-    let starts_at = silence.starts_at.given("startsAt").map_err(|why| not_made(&why))?;
+    let starts_at = silence.starts_at.given();
     let starts_at = starts_at.ok_or_else(|| required("startsAt"))?;
     if ends_at <= starts_at {
         return Err(not_made("start time must be before end time"));
