@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from typing import Callable, Deque, Tuple
+from typing import Callable, Deque, Optional, Tuple
 
 CHUNK = 256 * 1024
 """Bytes that are read at once."""
@@ -95,6 +95,7 @@ class Writer:
         self._rest: Deque[memoryview] = deque()
         self._waits = False
         self._gone = False
+        self._emptied: Optional[asyncio.Future[None]] = None
         self.backlog = 0
         """Bytes that wait."""
         if _can_wait(fd):
@@ -124,6 +125,8 @@ class Writer:
                 self._rest.popleft()
             else:
                 self._rest[0] = part[written:]
+        if not self._rest:
+            self._is_empty()
         if bool(self._rest) != self._waits:
             self._waits = bool(self._rest)
             if self._waits:
@@ -138,12 +141,18 @@ class Writer:
         if self._waits:
             self._waits = False
             self._loop.remove_writer(self._fd)
+        self._is_empty()
         self._broken()
 
+    def _is_empty(self) -> None:
+        if self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
     async def empty(self) -> None:
-        """Waits until all is written."""
-        while self._rest and not self._gone:
-            await asyncio.sleep(0.005)
+        """Waits until all is written, or nobody reads any more."""
+        if self._rest:
+            self._emptied = self._loop.create_future()
+            await self._emptied
 
     def close(self) -> None:
         """Writes no more."""

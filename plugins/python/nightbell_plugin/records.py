@@ -108,7 +108,7 @@ class Record:
         return f"{type(self).__name__}({self.raw!r})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and cast(Record, other).raw == self.raw
+        return isinstance(other, Record) and type(other) is type(self) and other.raw == self.raw
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import types
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 from .pipes import Reader, Writer
 from .plugin import Plugin
@@ -306,7 +306,7 @@ class Host:
         kind: str,
         settings: Optional[Mapping[str, Any]] = None,
         *,
-        what: Union[Mapping[str, Any], str, None] = None,
+        what: Optional[Mapping[str, Any]] = None,
         deadline_ms: int = 10_000,
         recipients: Sequence[Mapping[str, Any]] = (),
         on_duty: Sequence[Mapping[str, Any]] = (),
@@ -323,15 +323,15 @@ class Host:
         kind: str,
         settings: Optional[Mapping[str, Any]] = None,
         *,
-        what: Union[Mapping[str, Any], str, None] = None,
+        what: Optional[Mapping[str, Any]] = None,
         deadline_ms: int = 10_000,
         id: str = "",
         **words: Any,
     ) -> Dict[str, Any]:
         """A delivery as the host sends it."""
         self._count += 1
-        if what is None or isinstance(what, str):
-            what = message(*([] if what is None else [what]), **words)
+        if what is None:
+            what = message(**words)
         return {
             "id": id or f"delivery-{self._count}",
             "key": f"key-{self._count}",

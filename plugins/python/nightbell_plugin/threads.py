@@ -39,15 +39,19 @@ class Pool:
             if self._free > 0:
                 self._free -= 1
             elif self._threads < self._most:
-                self._threads += 1
-                self._start()
+                self._grow()
         self._jobs.put((done, contextvars.copy_context(), function, arguments))
         return await done
 
-    def _start(self) -> None:
+    def _grow(self) -> None:
         before = threading.stack_size(STACK)
         try:
             threading.Thread(target=self._work, name="plugin", daemon=True).start()
+            self._threads += 1
+        except RuntimeError:
+            # no room for another: those that are there must do
+            if self._threads == 0:
+                raise
         finally:
             threading.stack_size(before)
 

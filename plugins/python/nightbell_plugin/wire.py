@@ -361,14 +361,6 @@ class Peer:
 
     # the end
 
-    async def idle(self, but: Optional[asyncio.Task[Any]] = None) -> None:
-        """Waits until nothing but this task is under way."""
-        while True:
-            others = [task for task in self._tasks.values() if task is not but]
-            if not others:
-                return
-            await asyncio.wait(others)
-
     def close(self, reason: str) -> None:
         """The other side is gone: what was asked of it fails, what it asked is cancelled."""
         if self._closed is not None:

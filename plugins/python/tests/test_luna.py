@@ -1,10 +1,13 @@
 """LUNA's plugins, as they are: the document's, and one of each kind."""
 
 import asyncio
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
+import sys
 import tempfile
 import textwrap
 import unittest
@@ -196,6 +199,8 @@ class TheDocument(Case):
                 await host.events("sending_event", EVENT, {**EVENT, "id": "e2"})
                 self.assertEqual(await host.close(), 0)
             self.assertNotIn(b"Unclosed", host.errors)
+            # said by the double
+            self.assertIn(self.said(host, "sessions")[-1:], ([], ["sessions open: 0"]))
             paths = [path for path, _ in store.asked]
             self.assertEqual(
                 paths, ["/1/buckets?bucket=plugin_test_bucket", "/1/buckets/plugin_test_bucket/objects"] * (number + 1)
@@ -228,6 +233,31 @@ class TheDocument(Case):
             await self.store()
             self.assertEqual(await started, {})
             await host.events("sending_event", EVENT)
+
+    async def test_it_tells_events_from_raw_ones(self):
+        from nightbell_plugin.compat import luna
+        from nightbell_plugin.compat.luna.events import Event, RawEvent
+        from nightbell_plugin.compat.standins import StandIns
+
+        store = await self.store()
+        served = StandIns("LUNA", luna.modules()).install()
+        self.addCleanup(served.remove)
+        if importlib.util.find_spec("aiohttp") is None:
+            sys.path.append(os.path.join(HERE, "doubles"))
+            self.addCleanup(sys.path.remove, sys.path[-1])
+            self.addCleanup(sys.modules.pop, "aiohttp", None)
+        names = {}
+        with open(self.file, encoding="utf-8") as file:
+            exec(compile(file.read(), self.file, "exec"), names)
+        plugin = names["EventSendingPlugin"](luna.LunaApplication())
+        both = [Event({"event_id": "1"}), RawEvent({"event_id": "2"})]
+        with self.assertLogs("luna", "DEBUG"), contextlib.redirect_stdout(io.StringIO()):
+            await plugin.initialize()
+            await plugin.handleEvent(both, "h", "a", "r", "t1", "t2", luna.logger)
+            await plugin.close()
+        said = json.loads(store.asked[-1][1])
+        self.assertEqual(said["events"], [{"event_id": "1"}, {"event_id": "2"}])
+        self.assertEqual((said["handler_id"], said["event_end_time"]), ("h", "t2"))
 
 
 class Kinds(Case):

@@ -21,7 +21,7 @@ from nightbell_plugin import (
 )
 from nightbell_plugin.host import LogHandler
 from nightbell_plugin.records import moment
-from nightbell_plugin.testing import Host, alert, message
+from nightbell_plugin.testing import Host, message
 
 
 class Records(unittest.TestCase):

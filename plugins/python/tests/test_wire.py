@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import unittest
 
 from nightbell_plugin import wire
+from nightbell_plugin.pipes import Reader, Writer
 from nightbell_plugin.wire import Peer, RpcError, decode, encode
 
 
@@ -210,6 +212,39 @@ class Ends(unittest.IsolatedAsyncioTestCase):
         self.waiting = wire.MAX_BACKLOG + 1
         self.peer.notify("log", {"message": "x"})
         self.assertEqual((await self.said(), self.peer.dropped), ([], 1))
+
+
+class Pipes(unittest.IsolatedAsyncioTestCase):
+    async def test_what_is_not_read_waits_and_nothing_is_lost(self):
+        read, write = os.pipe()
+        received, ended, broken = bytearray(), asyncio.Event(), asyncio.Event()
+        writer = Writer(write, broken.set)
+        data = os.urandom(3 << 20)
+        writer.write(data[: 1 << 20])
+        writer.write(data[1 << 20 :])
+        self.assertGreater(writer.backlog, 1 << 20)
+        reader = Reader(read, received.extend, ended.set)
+        await asyncio.wait_for(writer.empty(), 10)
+        self.assertEqual(writer.backlog, 0)
+        os.close(write)
+        await asyncio.wait_for(ended.wait(), 10)
+        self.assertEqual(bytes(received), data)
+        reader.close()
+        os.close(read)
+
+    async def test_a_reader_that_is_gone_is_noticed(self):
+        read, write = os.pipe()
+        broken = asyncio.Event()
+        writer = Writer(write, broken.set)
+        writer.write(b"x" * (1 << 20))
+        waits = asyncio.ensure_future(writer.empty())
+        await asyncio.sleep(0)
+        os.close(read)
+        await asyncio.wait_for(waits, 10)
+        self.assertTrue(broken.is_set())
+        writer.write(b"more")
+        self.assertEqual(writer.backlog, 0)
+        os.close(write)
 
 
 if __name__ == "__main__":
