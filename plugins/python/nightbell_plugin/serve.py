@@ -139,7 +139,7 @@ class Session:
         return {}
 
     async def start(self, params: Dict[str, Any]) -> Dict[str, Any]:
-        before = self.plugin.route_facts()
+        before = {route["path"]: route["methods"] for route in self.plugin.route_facts()}
         try:
             for starter in self.plugin.starters:
                 await self.call(starter)
@@ -148,8 +148,13 @@ class Session:
             raise
         loop = asyncio.get_running_loop()
         self._tasks += [loop.create_task(self._background(work)) for work in self.plugin.backgrounds]
-        routes = self.plugin.route_facts()
-        return {} if routes == before else {"routes": routes}
+        # what was added to what `hello` said
+        added = [
+            {**route, "methods": [method for method in route["methods"] if method not in before.get(route["path"], ())]}
+            for route in self.plugin.route_facts()
+        ]
+        added = [route for route in added if route["methods"]]
+        return {"routes": added} if added else {}
 
     async def _background(self, work: Provided) -> None:
         loop, rest = asyncio.get_running_loop(), FIRST_REST

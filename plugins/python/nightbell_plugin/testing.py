@@ -162,8 +162,7 @@ class Host:
         if said.get("errors"):
             raise ValueError(f"the plugin refuses its settings: {said['errors']}")
         said = await self.ask("start")
-        if "routes" in said:
-            self.provides["routes"] = said["routes"]
+        self.provides["routes"] = self.provides.get("routes", []) + said.get("routes", [])
 
     async def close(self) -> Optional[int]:
         """Stops it as the hub does; returns the exit status of a program."""

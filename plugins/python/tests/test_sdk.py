@@ -324,9 +324,16 @@ class Life(unittest.IsolatedAsyncioTestCase):
         @plugin.on_start
         def more():
             plugin.route("/later", auth="none")(lambda request: "text")
+            plugin.route("/none", methods=["PUT"])(lambda request: "put")
 
         async with Host(plugin) as host:
-            self.assertIn({"path": "/later", "methods": ["GET"], "auth": "none"}, host.provides["routes"])
+            self.assertEqual(
+                host.provides["routes"][-2:],
+                [
+                    {"path": "/none", "methods": ["PUT"], "auth": "token"},
+                    {"path": "/later", "methods": ["GET"], "auth": "none"},
+                ],
+            )
             answer = await host.request("/item/<id>", arguments={"id": "7"}, headers=[["accept", "*/*"]])
             self.assertEqual(answer["body"], '{"id": "7", "accept": "*/*"}')
             self.assertEqual(answer["headers"], {"content-type": "application/json"})

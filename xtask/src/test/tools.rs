@@ -14,7 +14,7 @@ struct Tool {
 }
 
 /// PostgreSQL, the foreign programs that must get along with us, what keeps processes in order, and
-/// Python for the SDK in it.
+/// Python with what its examples speak to.
 const TOOLS: &[Tool] = &[
     Tool { program: "initdb", package: "postgresql" },
     Tool { program: "postgres", package: "postgresql" },
@@ -25,11 +25,12 @@ const TOOLS: &[Tool] = &[
     Tool { program: "ps", package: "procps" },
     Tool { program: "python3", package: "python3" },
     Tool { program: "python3", package: "python3-venv" },
+    Tool { program: "redis-server", package: "redis-server" },
 ];
 
 /// Services that the packages above start when they are installed.
 const SERVICES: &[&str] =
-    &["postgresql", "prometheus", "prometheus-node-exporter", "prometheus-alertmanager"];
+    &["postgresql", "prometheus", "prometheus-node-exporter", "prometheus-alertmanager", "redis-server"];
 
 /// Makes sure that all is there.
 pub fn provide() -> Result<()> {

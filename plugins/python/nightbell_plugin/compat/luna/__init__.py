@@ -173,6 +173,7 @@ class Luna:
         self.up = False
         self._raising: Optional[asyncio.Task[None]] = None
         self._done: Dict[Tuple[int, str], None] = OrderedDict()
+        self.plugin.on_configure(self.configure)
         self.plugin.on_start(self.start)
         self.plugin.on_stop(self.close)
         for event in sorted({cls.eventName for cls in classes if issubclass(cls, BaseEventPlugin)}):
@@ -185,6 +186,11 @@ class Luna:
             self.plugin.subscription(event, topics)(self._listener(event))
 
     # its beginning
+
+    async def configure(self, settings: Dict[str, Any]) -> None:
+        """What the plugins see as `app.ctx.settings`."""
+        if self.app is not None:
+            self.app.ctx.settings = settings
 
     async def start(self) -> None:
         """Makes and initialises all; what does not come up is tried for a while."""

@@ -21,10 +21,9 @@ class LunaApplication:
 
     def __init__(self, plugin: Optional[Plugin] = None, name: str = "plugin") -> None:
         self.name = name
-        self.config: Dict[str, Any] = plugin.settings if plugin is not None else {}
         self.ctx = types.SimpleNamespace(
             logger=logger,
-            settings=self.config,
+            settings={} if plugin is None else plugin.settings,
             serviceName="nightbell",
             hub=plugin.host if plugin is not None else None,
         )
@@ -35,6 +34,11 @@ class LunaApplication:
         if not name.startswith("_"):
             logger.error("plugin %s: Nightbell has no app.%s to give", self.name, name)
         raise NotProvided(f"Nightbell has no app.{name} to give to a LUNA plugin")
+
+    @property
+    def config(self) -> Dict[str, Any]:
+        """The plugin's settings, as they are now."""
+        return self._plugin.settings if self._plugin is not None else {}
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
