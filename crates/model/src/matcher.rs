@@ -19,7 +19,7 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-pub use parse::{parse, parse_list};
+pub use parse::{parse, parse_classic, parse_list};
 use pattern::Pattern;
 pub use pattern::from_go as regex_from_go;
 

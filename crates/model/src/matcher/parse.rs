@@ -31,6 +31,11 @@ pub fn parse(text: &str) -> Result<Matcher, BadMatcher> {
     })
 }
 
+/// Reads one matcher as Alertmanager did before 0.27: a bare value may hold braces, too, at its end as well.
+pub fn parse_classic(text: &str) -> Result<Matcher, BadMatcher> {
+    classic_one(text)
+}
+
 /// Reads matchers with commas between them, with or without braces around them: `{a="b",c=~"d.*"}`. The last
 /// may have a comma too. No text at all and `{}` are no matchers, which match everything.
 pub fn parse_list(text: &str) -> Result<Vec<Matcher>, BadMatcher> {

@@ -59,9 +59,10 @@ pub(super) fn matchers(query: &Query) -> Result<Matchers, Wrong> {
         if text.trim().is_empty() {
             return Err(Wrong::bad("bad matcher format: it is empty"));
         }
-        let some =
-            matcher::parse_list(text).map_err(|bad| Wrong::bad(format!("bad matcher format: {bad}")))?;
-        all.extend(some);
+        // each is one matcher, to old clients with anything in its value; several in one are taken all the same
+        let one = matcher::parse(text).or_else(|_| matcher::parse_classic(text)).map(|one| vec![one]);
+        let some = one.or_else(|_| matcher::parse_list(text));
+        all.extend(some.map_err(|bad| Wrong::bad(format!("bad matcher format: {bad}")))?);
         if all.len() > model::limits::MAX_MATCHERS {
             return Err(Wrong::bad(format!("bad matcher format: {}", matcher::BadMatcher::TooMany)));
         }
@@ -109,5 +110,9 @@ mod tests {
         assert_eq!(filter.matchers.to_string(), r#"{a="b",c!="d",e=~"f"}"#);
         let Err(Wrong::Text(_, text)) = read("filter=x") else { panic!("taken") };
         assert!(text.starts_with("bad matcher format: "), "{text}");
+        // a value without quotes is whatever stands there
+        for (text, meaning) in [("a%3D%7Bb%3Dc%7D", r#"{a="{b=c}"}"#), ("a%3Db,c%3Dd", r#"{a="b,c=d"}"#)] {
+            assert_eq!(read(&format!("filter={text}")).unwrap().matchers.to_string(), meaning);
+        }
     }
 }
