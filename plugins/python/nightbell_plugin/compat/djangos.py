@@ -7,10 +7,11 @@ import os
 import secrets
 import sys
 import types
-from typing import Any, Dict, Iterator, Mapping, Sequence
+from typing import Any, Dict, Iterator, Mapping, Sequence, Set
 
 from ..outcomes import Misconfigured, Rejected
 from . import oldnames
+from .watch import mailed
 
 MAIL = f"{__name__}.Mail"
 MAIL_SECONDS = 8
@@ -59,7 +60,7 @@ def settings_schema(**properties: Any) -> Dict[str, Any]:
     return {**SETTINGS_SCHEMA, "properties": {**SETTINGS_SCHEMA["properties"], **properties}}
 
 
-def needed() -> types.ModuleType:
+def needed() -> Any:
     """Django; words for a person if it is not there."""
     try:
         import django
@@ -83,6 +84,24 @@ def begin(apps: Sequence[Any], **settings: Any) -> None:
     django_settings.configure(INSTALLED_APPS=list(apps), **given)
     oldnames.provide()
     django.setup()
+
+
+def folder_of(name: str, label: str = "") -> Any:
+    """A package or module as an application whose models Django does not look for: for its templates, and for
+    models that are imported later."""
+    needed()
+    import importlib.util
+
+    from django.apps import AppConfig
+
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise Misconfigured(
+            f"there is no package {name}: is it in run.requirements, or in the plugin's folder?"
+        )
+    places = list(spec.submodule_search_locations or [os.path.dirname(spec.origin or "") or os.curdir])
+    kind = type("Folder", (AppConfig,), {"path": places[0], "label": label or name.rpartition(".")[2]})
+    return kind(name, types.ModuleType(name))
 
 
 def configure(values: Mapping[str, Any]) -> None:
@@ -121,7 +140,7 @@ def tables(models: Sequence[Any]) -> None:
     connection.enable_constraint_checking()
 
 
-def _columns(table: str) -> set:
+def _columns(table: str) -> Set[str]:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -172,6 +191,12 @@ def mail_backend() -> Any:
             if not settings.EMAIL_HOST and not self.host:
                 raise Rejected("this plugin sends mail: set EMAIL_HOST in its settings")
             return super().open()
+
+        def send_messages(self, email_messages: Any) -> Any:
+            sent = super().send_messages(email_messages)
+            if sent:
+                mailed()
+            return sent
 
     return Backend
 

@@ -17,6 +17,7 @@ from ..outcomes import Delivered, Outcome, Rejected, Retry
 from ..wire import last_line
 from .calls import TRY_AGAIN, failure
 
+logger = logging.getLogger(__name__)
 MAX_NOTED = 100
 """Answers and exceptions that are kept of one delivery."""
 
@@ -30,14 +31,18 @@ class Noted:
         self.refused: List[int] = []
         """Statuses of 400 and above."""
         self.errors: List[BaseException] = []
-        """Exceptions that were logged."""
+        """What was logged as an error."""
 
     def outcome(self) -> Outcome:
         """What it amounts to."""
-        if self.taken or not (self.refused or self.errors):
+        failed = len(self.refused) + len(self.errors)
+        if self.taken and failed:
+            logger.warning("something was sent and %d things failed; it is not sent again", failed)
+        if self.taken or not failed:
             return Delivered()
         if not self.refused:
-            return failure(self.errors[-1])
+            error = next((one for one in self.errors if not isinstance(one, Logged)), self.errors[-1])
+            return Retry(str(error)) if isinstance(error, Logged) else failure(error)
         status = self.refused[-1]
         if all(each < 500 and each not in TRY_AGAIN for each in self.refused):
             return Rejected(f"it was answered with status {status}", status=status)
@@ -50,14 +55,18 @@ class Noted:
 _noted: contextvars.ContextVar[Optional[Noted]] = contextvars.ContextVar("noted", default=None)
 
 
+class Logged(Exception):
+    """An error that was only logged."""
+
+
 class _Errors(logging.Handler):
-    """Notes exceptions that are logged."""
+    """Notes what is logged as an error, exceptions best."""
 
     def emit(self, record: logging.LogRecord) -> None:
         noted = _noted.get()
-        error = record.exc_info[1] if record.exc_info else None
-        if noted is not None and error is not None and len(noted.errors) < MAX_NOTED:
-            noted.errors.append(error)
+        if noted is not None and len(noted.errors) < MAX_NOTED:
+            error = record.exc_info[1] if record.exc_info else None
+            noted.errors.append(error or Logged(record.getMessage()))
 
 
 def begin() -> None:
@@ -79,7 +88,7 @@ def begin() -> None:
 
     getresponse.noting = True  # type: ignore[attr-defined]
     http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]
-    logging.getLogger().addHandler(_Errors())
+    logging.getLogger().addHandler(_Errors(logging.ERROR))
 
 
 def mailed() -> None:
@@ -98,7 +107,7 @@ def watched(work: Callable[[], Any]) -> Outcome:
     except Outcome as outcome:
         return outcome
     except Exception as error:
-        logging.getLogger(__name__).warning("%s", last_line(error))
+        logger.warning("%s", last_line(error))
         return failure(error)
     finally:
         _noted.reset(token)

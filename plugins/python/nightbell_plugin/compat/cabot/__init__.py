@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import os
 import re
 import shutil
 import socket
 import sys
 import tempfile
-import types
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
 from ...outcomes import Misconfigured
@@ -48,7 +46,6 @@ NAMES: Dict[str, Any] = {
     "CABOT_FROM_EMAIL": {"type": "string"},
 }
 """Settings of Cabot that plugins read."""
-logger = logging.getLogger(__name__)
 
 
 def packages_of(module: str) -> List[str]:
@@ -113,13 +110,7 @@ def _import_if_there(name: str) -> None:
 
 
 def _setup(packages: Sequence[str], single: Sequence[str], state: str) -> None:
-    needed = djangos.needed()
     from django.apps import AppConfig
-
-    class Single(AppConfig):
-        """A plugin that is one file: its models are imported when Django is ready."""
-
-        path = state
 
     class Ours(AppConfig):
         """The models of Cabot."""
@@ -132,13 +123,8 @@ def _setup(packages: Sequence[str], single: Sequence[str], state: str) -> None:
         "django.contrib.auth",
         Ours(__name__, sys.modules[__name__]),
     ]
-    apps += packages
-    for name in single:
-        apps.append(
-            type("Single", (Single,), {"label": name.rpartition(".")[2]})(name, types.ModuleType(name))
-        )
+    apps += [*packages, *map(djangos.folder_of, single)]
     from_environment = {name: os.environ[name] for name in NAMES if name in os.environ}
-    logger.debug("Django %s", needed.__version__)
     djangos.begin(
         apps,
         DATABASES=djangos.sqlite(state, "cabot"),

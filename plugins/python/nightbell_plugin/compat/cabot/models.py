@@ -6,7 +6,7 @@ Imported by Django while it is set up, as `cabot.cabotapp.models` and `cabot.cab
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from django.contrib.auth.models import User
 from django.db import models
@@ -93,7 +93,7 @@ class AlertPluginUserData(models.Model):
         """Whether there is anything in it."""
         return True
 
-    def serialize(self) -> dict:
+    def serialize(self) -> Dict[str, Any]:
         """What the API of Cabot shows of it."""
         return {}
 

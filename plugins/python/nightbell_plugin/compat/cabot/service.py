@@ -141,7 +141,7 @@ def _the_message(delivery: Delivery) -> List[StatusCheck]:
     """A message without incidents, such as a test, is one check."""
     message = delivery.message
     severity = message.severity if message.severity in ("warning", "error", "critical") else "error"
-    fields = {"incident": delivery.key, "title": message.title, "severity": severity}
+    fields: Dict[str, Any] = {"incident": delivery.key, "title": message.title, "severity": severity}
     state = "resolved" if message.kind == "resolved" else "open"
     return [_check(Alert(state=state, annotations={"summary": message.body}, **fields))]
 
