@@ -1,8 +1,9 @@
 //! Destinations: kinds of places that can be told something.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -30,6 +31,20 @@ pub struct Facts {
     pub docs: &'static str,
     /// Whether the other side drops what it has seen under the same idempotency key.
     pub deduplicates: bool,
+}
+
+/// A text that lives as long as the program: what plugins say of their kinds, which are known late. The same text is
+/// kept
+/// once, so that reading plugins again costs nothing.
+pub fn lasting(text: &str) -> &'static str {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(text) {
+        return known;
+    }
+    let new: &'static str = Box::leak(text.to_owned().into_boxed_str());
+    kept.insert(new);
+    new
 }
 
 /// A kind of destination. Implement this in a file of your own and register it: that is all.

@@ -78,7 +78,8 @@ pub trait Reader: Send + Sync {
     fn parse(&self, request: &Request<'_>) -> Result<Vec<NewEvent>, Refusal>;
 }
 
-type MakeReady = Box<dyn Fn(Value) -> Result<Arc<dyn Ready>, BadSettings> + Send + Sync>;
+/// Makes a destination ready out of its settings.
+pub type MakeReady = Box<dyn Fn(Value) -> Result<Arc<dyn Ready>, BadSettings> + Send + Sync>;
 type MakeReader = Box<dyn Fn(Value) -> Result<Arc<dyn Reader>, BadSettings> + Send + Sync>;
 
 /// One kind in the registry.
@@ -90,12 +91,35 @@ pub struct Kind<Make> {
     make: Make,
 }
 
+/// A kind of destination that was not known when this program was built, such as a plugin's.
+pub struct LateKind {
+    /// What it says of itself.
+    pub facts: Facts,
+    /// Who reads it, unless the configuration says otherwise.
+    pub audience: Audience,
+    /// The JSON Schema of its settings, without references.
+    pub schema: Value,
+    /// Makes one ready. Settings that it refuses, it tells without secrets.
+    pub make: MakeReady,
+}
+
+/// There is a kind of that name already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is a kind {kind:?} already: {title}")]
+pub struct TwoOfOneName {
+    /// The name.
+    pub kind: String,
+    /// What is called so.
+    pub title: String,
+}
+
 /// All kinds that this program knows.
 #[derive(Default)]
 pub struct Registry {
     destinations: BTreeMap<&'static str, Kind<MakeReady>>,
     audiences: BTreeMap<&'static str, Audience>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
+    plugins: BTreeMap<String, Value>,
     surroundings: Surroundings,
 }
 
@@ -154,6 +178,31 @@ impl Registry {
         let kind = Kind { facts: S::FACTS, schema, make };
         assert!(self.sources.insert(S::FACTS.kind, kind).is_none(), "two sources named {}", S::FACTS.kind);
         self
+    }
+
+    /// Adds a kind of destination that was not known when this program was built.
+    ///
+    /// # Errors
+    /// When there is one of that name.
+    pub fn late(&mut self, kind: LateKind) -> Result<(), TwoOfOneName> {
+        let LateKind { facts, audience, schema, make } = kind;
+        if let Some(known) = self.destinations.get(facts.kind) {
+            let title = known.facts.title.to_owned();
+            return Err(TwoOfOneName { kind: facts.kind.to_owned(), title });
+        }
+        self.audiences.insert(facts.kind, audience);
+        self.destinations.insert(facts.kind, Kind { facts, schema, make });
+        Ok(())
+    }
+
+    /// Adds a plugin with the JSON Schema of its own settings.
+    pub fn plugin(&mut self, id: &str, schema: Value) {
+        self.plugins.insert(id.to_owned(), schema);
+    }
+
+    /// The plugins: id and settings schema.
+    pub fn plugins(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.plugins.iter().map(|(id, schema)| (id.as_str(), schema))
     }
 
     /// The kinds of destinations: facts and settings schema, by name.

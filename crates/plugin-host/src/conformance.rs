@@ -1,0 +1,161 @@
+//! Whether a plugin keeps the contract: it is greeted, asked what nobody should know, told what nobody understands,
+//! and ended,
+//! and everything that it does is looked at. Nothing is sent anywhere.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use plugin_protocol::Provides;
+use plugin_protocol::calls::{Call as _, Configure, ConfigureParams, Drain, Health, Nothing, Shutdown};
+use plugin_protocol::limits::{CONFIGURE_TIME, HEALTH_TIME, STOP_TIME};
+use plugin_protocol::wire::{self, NO_SUCH_METHOD};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::folder::Found;
+use crate::greeting;
+use crate::host::Host;
+use crate::launch::launch;
+use crate::peer::{Terms, Unanswered};
+use crate::plugin::Plugin;
+use crate::process::Process;
+use crate::schema::Schema;
+use crate::spec::Spec;
+
+/// How long the end of a plugin may take once its input is closed.
+const END_TIME: Duration = STOP_TIME;
+
+/// Something that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What a plugin is to do.
+    pub rule: &'static str,
+    /// What is wrong; nothing: it does it.
+    pub wrong: Option<String>,
+}
+
+/// What was found, and what the plugin provides.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// In the order in which it was looked at.
+    pub findings: Vec<Finding>,
+    /// What it says of itself.
+    pub provides: Provides,
+    /// The last lines of its log.
+    pub log: Vec<String>,
+}
+
+impl Report {
+    fn note(&mut self, rule: &'static str, result: Result<(), String>) {
+        self.findings.push(Finding { rule, wrong: result.err() });
+    }
+
+    /// Whether everything is as it should be.
+    pub fn is_good(&self) -> bool {
+        self.findings.iter().all(|finding| finding.wrong.is_none())
+    }
+}
+
+/// Looks at one plugin, which is started twice for it.
+pub async fn look(host: &Host, found: &Found) -> Report {
+    let mut report = Report::default();
+    let spec = Spec {
+        found: found.clone(),
+        limits: found.manifest.limits.clone(),
+        settings: Value::Null,
+        secrets: Vec::new(),
+        generation: 1,
+    };
+    let plugin = Arc::new(Plugin::new(spec.clone()));
+    let world = host.world();
+    let starting = async {
+        let interpreter = spec.interpreter(&world.places).await?;
+        let launch = launch(found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
+        Process::start(&launch, plugin.journal.clone(), (world.ears)(&plugin), &world.tasks)
+    };
+    match starting.await {
+        Ok(process) => {
+            report.note("it starts", Ok(()));
+            talk(&process, &spec, &world.places, &mut report).await;
+            let began = tokio::time::Instant::now();
+            process.end().await;
+            let took = began.elapsed();
+            let ended = if took < END_TIME / 5 {
+                Ok(())
+            } else {
+                Err(format!("it took {took:?} and a signal; it should end by itself"))
+            };
+            report.note("it ends when its input is closed", ended);
+            let strays = process.peer.strays.load(Ordering::Relaxed);
+            let strays = if strays == 0 { Ok(()) } else { Err(format!("it gave {strays} such answers")) };
+            report.note("it answers only what it was asked", strays);
+        }
+        Err(why) => report.note("it starts", Err(why)),
+    }
+    report.log = plugin.journal.last(20);
+    let garbage = report.log.iter().find(|line| line.starts_with("on standard output"));
+    report.note("standard output has messages only", garbage.map_or(Ok(()), |line| Err(line.clone())));
+    report
+}
+
+async fn talk(process: &Process, spec: &Spec, places: &crate::Places, report: &mut Report) {
+    match greeting::hello(process, spec, places).await {
+        Ok(hello) => {
+            report.note("it says hello", Ok(()));
+            report.provides = hello.provides;
+        }
+        Err(bad) => return report.note("it says hello", Err(bad.why)),
+    }
+    report.note("its schemas are schemas", schemas(&report.provides));
+    let asked = process.peer.ask_raw("nightbell/unknown", &json!({}), Terms::within(HEALTH_TIME)).await;
+    let unknown = match asked {
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+        Err(Unanswered::Fault(fault)) => Err(format!("it answered error {}", fault.code)),
+        Ok(_) => Err("it answered as if it knew it".to_owned()),
+        Err(other) => Err(other.to_string()),
+    };
+    report.note("it answers -32601 to what it does not know", unknown);
+    for (method, params) in
+        [("nightbell/unknown", json!({})), (plugin_protocol::calls::CANCEL, json!({"id": 0}))]
+    {
+        if let Ok(line) = wire::notification(method, &params) {
+            process.peer.say(line).await;
+        }
+    }
+    let params = ConfigureParams { settings: json!({}), generation: 1, dry_run: true };
+    let mut params = serde_json::to_value(&params).unwrap_or_default();
+    params["a_word_of_tomorrow"] = json!({"whatever": [1, 2]});
+    let configured = process.peer.ask_raw(Configure::METHOD, &params, Terms::within(CONFIGURE_TIME)).await;
+    let configured = match configured {
+        // settings that are needed and were not given are rightly refused
+        Ok(_) => Ok(()),
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+        Err(why) => Err(why.to_string()),
+    };
+    report.note("it ignores words that it does not know", configured);
+    let optional = |asked: Result<(), Unanswered>| match asked {
+        Ok(()) => Ok(()),
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+        Err(why) => Err(why.to_string()),
+    };
+    let health = process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await;
+    report.note("it says how it is", optional(health.map(drop)));
+    let drained = process.peer.ask::<Drain>(&Nothing {}, STOP_TIME).await;
+    report.note("it finishes what it has", optional(drained.map(drop)));
+    let closed = process.peer.ask::<Shutdown>(&Nothing {}, STOP_TIME).await;
+    report.note("it closes", optional(closed.map(drop)));
+}
+
+fn schemas(provides: &Provides) -> Result<(), String> {
+    let own = [("settings", &provides.settings), ("user", &provides.user), ("project", &provides.project)];
+    let own = own.into_iter().map(|(name, schema)| (name.to_owned(), schema.as_ref()));
+    let kinds = provides.destinations.iter().flat_map(|it| {
+        let settings = (format!("destinations.{}.settings", it.kind), it.settings.as_ref());
+        [settings, (format!("destinations.{}.test_options", it.kind), it.test_options.as_ref())]
+    });
+    for (name, schema) in own.chain(kinds) {
+        Schema::new(schema).map_err(|why| format!("{name}: {why}"))?;
+    }
+    Ok(())
+}

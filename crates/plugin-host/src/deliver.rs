@@ -1,0 +1,226 @@
+//! Deliveries: gathered into batches for one running plugin, and what it answers turned into what the flow knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::delivery::{Fault as Whose, Outcome, answer_head};
+use plugin_protocol::calls::{self, Call as _, DeliverAnswer};
+use plugin_protocol::limits::MAX_LINE_BYTES;
+use sdk::Answer;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::peer::{Peer, Terms, Unanswered};
+
+/// Deliveries that may wait to be handed to one plugin. Beyond, whoever brings one waits.
+pub const MAX_JOBS: usize = 256;
+/// Bytes of deliveries in one call; a little is left for what is around them.
+const MAX_BATCH_BYTES: usize = MAX_LINE_BYTES - 4096;
+
+/// One delivery on its way to a plugin.
+pub struct Job {
+    /// Which it is.
+    pub id: String,
+    /// All about it.
+    pub json: Box<RawValue>,
+    /// With how many others of its kind it may go, at the most.
+    pub batch: usize,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Where its answer goes.
+    pub reply: oneshot::Sender<Answer>,
+}
+
+#[derive(Serialize)]
+struct Params<'a> {
+    deliveries: Vec<&'a RawValue>,
+}
+
+/// Hands jobs to a plugin until there are no more, as many at once as it has places.
+pub async fn hand_over(
+    peer: Arc<Peer>,
+    mut jobs: mpsc::Receiver<Job>,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+) {
+    let mut held: Option<Job> = None;
+    loop {
+        let next = match held.take() {
+            Some(job) => Some(job),
+            None => jobs.recv().await,
+        };
+        let Some(first) = next else { return };
+        let Ok(permit) = places.clone().acquire_owned().await else { return };
+        // whoever brought it may have gone while there was no place
+        if first.reply.is_closed() {
+            continue;
+        }
+        let (batch, permit) = gather(first, permit, &mut jobs, &mut held, &places);
+        let peer = peer.clone();
+        tasks.spawn(async move { tell(&peer, batch, permit).await });
+    }
+}
+
+/// What waits and may go together with the first.
+fn gather(
+    first: Job,
+    mut permit: OwnedSemaphorePermit,
+    jobs: &mut mpsc::Receiver<Job>,
+    held: &mut Option<Job>,
+    places: &Arc<Semaphore>,
+) -> (Vec<Job>, OwnedSemaphorePermit) {
+    let (mut most, mut bytes) = (first.batch, first.json.get().len());
+    let mut batch = vec![first];
+    while batch.len() < most {
+        let Ok(job) = jobs.try_recv() else { break };
+        if job.reply.is_closed() {
+            continue;
+        }
+        let together = bytes + job.json.get().len() + 1;
+        let twice = batch.iter().any(|other| other.id == job.id);
+        let place = places.clone().try_acquire_owned();
+        let (true, false, Ok(place)) = (job.batch > batch.len() && together <= MAX_BATCH_BYTES, twice, place)
+        else {
+            *held = Some(job);
+            break;
+        };
+        permit.merge(place);
+        most = most.min(job.batch);
+        bytes = together;
+        batch.push(job);
+    }
+    (batch, permit)
+}
+
+async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
+    let limit = batch.iter().map(|job| job.limit).max().unwrap_or_default();
+    let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+    let params = Params { deliveries: batch.iter().map(|job| &*job.json).collect() };
+    let terms = Terms { limit, permit: Some(permit), deliveries };
+    let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
+    let answer = answer.and_then(|raw| {
+        serde_json::from_str::<DeliverAnswer>(raw.get())
+            .map_err(|error| Unanswered::Unreadable(error.to_string()))
+    });
+    match answer {
+        Ok(DeliverAnswer { mut outcomes }) => {
+            for job in batch {
+                let found = outcomes.iter().position(|outcome| outcome.id == job.id);
+                let answer = match found {
+                    Some(at) => answer_of(outcomes.swap_remove(at)),
+                    None => Answer::bare(Outcome::down("the plugin's answer says nothing of this delivery")),
+                };
+                // whoever brought it may have gone
+                let _ = job.reply.send(answer);
+            }
+        }
+        Err(why) => {
+            let answer = Answer::bare(not_answered(&why));
+            for job in batch {
+                let _ = job.reply.send(answer.clone());
+            }
+        }
+    }
+}
+
+fn not_answered(why: &Unanswered) -> Outcome {
+    match why {
+        Unanswered::Gone(why) => {
+            Outcome::down(format!("the plugin ended before it answered ({why}); it may have sent this"))
+        }
+        Unanswered::TimedOut(limit) => {
+            Outcome::down(format!("the plugin did not answer within {limit:?}; it may send this yet"))
+        }
+        Unanswered::Fault(_) | Unanswered::Unreadable(_) => Outcome::down(why.to_string()),
+    }
+}
+
+/// What an outcome in a plugin's words means.
+pub fn answer_of(said: calls::Outcome) -> Answer {
+    let after = said.after_ms.map(Duration::from_millis);
+    let fault = if said.fault.as_deref() == Some("pace") { Whose::Pace } else { Whose::Destination };
+    let reason = |or: &str| if said.reason.is_empty() { or.to_owned() } else { said.reason.clone() };
+    let outcome = match said.outcome.as_str() {
+        "delivered" => Outcome::Delivered { receipt: said.receipt.clone() },
+        "skipped" => {
+            Outcome::Delivered { receipt: format!("skipped: {}", reason("there was nobody to tell")) }
+        }
+        "rejected" => Outcome::rejected(reason("the plugin refuses it")),
+        "retry" => Outcome::Retry { after, reason: reason("the plugin wants it to be tried again"), fault },
+        other => Outcome::down(format!("the plugin answered an outcome that is none: {other:?}")),
+    };
+    Answer { outcome, status: said.status, text: answer_head(said.text.as_bytes()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plugin_protocol::RpcId;
+    use serde_json::{Value, json};
+
+    fn job(id: &str, batch: usize) -> (Job, oneshot::Receiver<Answer>) {
+        let (reply, answer) = oneshot::channel();
+        let json = RawValue::from_string(format!("{{\"id\":\"{id}\"}}")).unwrap();
+        (Job { id: id.to_owned(), json, batch, limit: Duration::from_secs(1), reply }, answer)
+    }
+
+    fn asked(line: &str) -> (i64, Vec<String>) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let all = line["params"]["deliveries"].as_array().unwrap();
+        (line["id"].as_i64().unwrap(), all.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_goes_together_as_far_as_each_may_and_there_are_places() {
+        let (peer, mut lines) = Peer::new();
+        let peer = Arc::new(peer);
+        let (send, jobs) = mpsc::channel(16);
+        let places = Arc::new(Semaphore::new(3));
+        let tasks = TaskTracker::new();
+        let mut answers = Vec::new();
+        for (id, batch) in [("a", 8), ("b", 8), ("b", 8), ("c", 1)] {
+            let (job, answer) = job(id, batch);
+            assert!(send.send(job).await.is_ok());
+            answers.push(answer);
+        }
+        tasks.spawn(hand_over(peer.clone(), jobs, places.clone(), tasks.clone()));
+        // one that is there already waits for the next call, and so does one that goes alone
+        let (first, ids) = asked(&lines.recv().await.unwrap());
+        assert_eq!(ids, ["a", "b"]);
+        let (second, ids) = asked(&lines.recv().await.unwrap());
+        assert_eq!(ids, ["b"]);
+        assert_eq!(places.available_permits(), 0);
+        let outcome = |id: &str, outcome: &str| json!({"id": id, "outcome": outcome});
+        let say = |id: i64, outcomes: Value| {
+            let answer = RawValue::from_string(json!({"outcomes": outcomes}).to_string()).unwrap();
+            peer.answered(&RpcId::Number(id), Ok(answer));
+        };
+        say(second, json!([outcome("b", "rejected")]));
+        let (third, ids) = asked(&lines.recv().await.unwrap());
+        assert_eq!(ids, ["c"]);
+        say(first, json!([outcome("zzz", "delivered"), outcome("a", "delivered")]));
+        say(third, json!([outcome("c", "what?")]));
+        let mut said = Vec::new();
+        for answer in answers {
+            said.push(answer.await.unwrap().outcome);
+        }
+        assert_eq!(said[0], Outcome::delivered());
+        assert!(matches!(&said[1], Outcome::Retry { reason, .. } if reason.contains("says nothing")));
+        assert!(matches!(&said[2], Outcome::Rejected { .. }));
+        assert!(matches!(&said[3], Outcome::Retry { reason, .. } if reason.contains("what?")));
+    }
+
+    #[test]
+    fn outcomes_mean_what_the_contract_says() {
+        let answer = |json: Value| answer_of(serde_json::from_value(json).unwrap());
+        let pace = answer(json!({"outcome": "retry", "after_ms": 1500, "fault": "pace", "status": 429}));
+        let wanted = Some(Duration::from_millis(1500));
+        assert!(matches!(pace.outcome, Outcome::Retry { after, fault: Whose::Pace, .. } if after == wanted));
+        assert_eq!(pace.status, Some(429));
+        let receipt = answer(json!({"outcome": "delivered", "receipt": 17}));
+        assert_eq!(receipt.outcome, Outcome::Delivered { receipt: "17".to_owned() });
+        assert!(matches!(answer(json!({})).outcome, Outcome::Retry { .. }));
+    }
+}

@@ -1,0 +1,415 @@
+//! All plugins of a hub: found, asked what they provide, started, changed and stopped together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plugin_protocol::Provides;
+use plugin_protocol::manifest::Limits;
+use plugin_protocol::provides::Route;
+use sdk::http::Http;
+use sdk::{Registry, secret};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+
+use crate::folder::{BadPlugin, Discovery, Found, discover};
+use crate::greeting;
+use crate::guest::{GuestEar, NoServices, Services};
+use crate::kinds;
+use crate::launch::{Places, launch, make_private};
+use crate::plugin::{Plugin, Running, State, World};
+use crate::process::{Ear, Process};
+use crate::schema::Schema;
+use crate::spec::Spec;
+
+/// Bytes of what is remembered of one plugin.
+const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
+/// Lines of log in a status.
+const STATUS_LINES: usize = 50;
+
+/// What is wanted of plugins: `[plugins]`, without their settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The folder of plugins.
+    pub folder: PathBuf,
+    /// Which of them are to run.
+    pub active: Vec<String>,
+    /// What each may take at the most.
+    pub limits: BTreeMap<String, Limits>,
+}
+
+/// A plugin that is to run, and what it provides.
+#[derive(Clone, Debug)]
+struct Known {
+    found: Found,
+    limits: Limits,
+    provides: Provides,
+}
+
+/// A plugin as others see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// What it is called.
+    pub id: String,
+    /// Its own version.
+    pub version: String,
+    /// Where it was found.
+    pub place: String,
+    /// What runs it.
+    pub runtime: plugin_protocol::manifest::Runtime,
+    /// How it is.
+    #[serde(flatten)]
+    pub state: State,
+    /// The number of its process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// How often it was started.
+    pub starts: u64,
+    /// What it is made with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sdk: String,
+    /// Its kinds of destinations.
+    pub destinations: Vec<String>,
+    /// Where it answers over HTTP.
+    pub routes: Vec<Route>,
+}
+
+/// The plugins that are wanted, and what they provide. Nothing of it is in force yet.
+#[derive(Clone, Debug, Default)]
+pub struct Learned(BTreeMap<String, Known>);
+
+impl Learned {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// All plugins.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    places: Arc<Places>,
+    tasks: TaskTracker,
+    known: Mutex<BTreeMap<String, Known>>,
+    plugins: Mutex<BTreeMap<String, Arc<Plugin>>>,
+    behind: Mutex<Behind>,
+}
+
+/// What is behind a host.
+#[derive(Clone)]
+struct Behind {
+    services: Arc<dyn Services>,
+    http: Option<Http>,
+}
+
+impl Inner {
+    fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
+        lock(&self.plugins).get(id).cloned()
+    }
+
+    fn world(self: &Arc<Self>) -> World {
+        let inner = Arc::downgrade(self);
+        let tasks = self.tasks.clone();
+        let ears = move |plugin: &Arc<Plugin>| {
+            let none = || Behind { services: Arc::new(NoServices), http: None };
+            let Behind { services, http } =
+                inner.upgrade().map_or_else(none, |inner| lock(&inner.behind).clone());
+            Arc::new(GuestEar::new(plugin, services, http, tasks.clone())) as Arc<dyn Ear>
+        };
+        World { places: self.places.clone(), tasks: self.tasks.clone(), ears: Arc::new(ears) }
+    }
+}
+
+impl Host {
+    /// A host without plugins, and with no hub behind it.
+    pub fn new(places: Places) -> Self {
+        Host(Arc::new(Inner {
+            places: Arc::new(places),
+            tasks: TaskTracker::new(),
+            known: Mutex::default(),
+            plugins: Mutex::default(),
+            behind: Mutex::new(Behind { services: Arc::new(NoServices), http: None }),
+        }))
+    }
+
+    pub(crate) fn world(&self) -> World {
+        self.0.world()
+    }
+
+    /// Finds what is wanted and learns what each provides: from its manifest, from what it said when it was last
+    /// asked, or
+    /// by asking it. Nothing else changes yet.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place.
+    pub async fn learn(&self, wanted: &Wanted) -> Result<Learned, Vec<BadPlugin>> {
+        let states = &self.0.places.states;
+        if let (false, Err(error)) = (wanted.active.is_empty(), make_private(states)) {
+            return Err(vec![BadPlugin { place: states.clone(), why: format!("cannot be made: {error}") }]);
+        }
+        let discovery = discover(&wanted.folder);
+        let (mut known, mut bad) = (BTreeMap::new(), Vec::new());
+        for id in &wanted.active {
+            match self.learn_one(id, wanted, &discovery).await {
+                Ok(it) => drop(known.insert(it.found.id().to_owned(), it)),
+                Err(wrong) => bad.push(wrong),
+            }
+        }
+        if bad.is_empty() { Ok(Learned(known)) } else { Err(bad) }
+    }
+
+    async fn learn_one(&self, id: &str, wanted: &Wanted, discovery: &Discovery) -> Result<Known, BadPlugin> {
+        // a file is named as it is written, and LUNA's names may have capitals
+        let found = discovery.found.get(id).or_else(|| discovery.found.get(&id.to_ascii_lowercase()));
+        let Some(found) = found.cloned() else { return Err(missing(id, &wanted.folder, discovery)) };
+        let narrower = wanted.limits.get(found.id()).cloned().unwrap_or_default();
+        let limits = found.manifest.limits.narrowed(&narrower);
+        let declared = found.manifest.provides();
+        let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
+        let provides = match self.remembered(&found) {
+            Some(said) => said,
+            None if is_enough => declared,
+            None => {
+                let place = found.place.clone();
+                let asked = self.ask_what_it_provides(&found, &limits).await;
+                asked.map_err(|why| BadPlugin { place, why })?
+            }
+        };
+        Ok(Known { found, limits, provides })
+    }
+
+    /// Starts a plugin for as long as it takes to say hello.
+    async fn ask_what_it_provides(&self, found: &Found, limits: &Limits) -> Result<Provides, String> {
+        let spec = Spec {
+            found: found.clone(),
+            limits: limits.clone(),
+            settings: Value::Null,
+            secrets: Vec::new(),
+            generation: 0,
+        };
+        let world = self.0.world();
+        let plugin = Arc::new(Plugin::new(spec.clone()));
+        let interpreter = spec.interpreter(&world.places).await?;
+        let launch = launch(found, limits, &Value::Null, &world.places, interpreter.as_ref())?;
+        let ear = (world.ears)(&plugin);
+        let process = Process::start(&launch, plugin.journal.clone(), ear, &world.tasks)?;
+        let said = greeting::hello(&process, &spec, &world.places).await;
+        process.end().await;
+        match said {
+            Ok(hello) => {
+                self.remember(found, &hello.provides);
+                Ok(hello.provides)
+            }
+            Err(bad) => {
+                let last = plugin.journal.last(5).join("; ");
+                let last = if last.is_empty() { last } else { format!(" (it last said: {last})") };
+                Err(format!("{}{last}", bad.why))
+            }
+        }
+    }
+
+    /// Adds all kinds and settings of these plugins to a registry.
+    ///
+    /// # Errors
+    /// Everything that cannot be used: two kinds of one name, schemas that are none.
+    pub fn register(&self, learned: &Learned, registry: &mut Registry) -> Result<(), Vec<BadPlugin>> {
+        let mut bad = Vec::new();
+        let inner = Arc::downgrade(&self.0);
+        let find: kinds::Find = Arc::new(move |id| inner.upgrade()?.plugin(id));
+        for (id, known) in &learned.0 {
+            let mut wrong = |why: String| bad.push(BadPlugin { place: known.found.place.clone(), why });
+            match Schema::new(known.provides.settings.as_ref()) {
+                Ok(schema) => registry.plugin(id, schema.json().clone()),
+                Err(why) => wrong(format!("settings: {why}")),
+            }
+            for kind in &known.provides.destinations {
+                let added = kinds::late(id, kind, &find)
+                    .and_then(|late| registry.late(late).map_err(|two| two.to_string()));
+                if let Err(why) = added {
+                    wrong(why);
+                }
+            }
+        }
+        if bad.is_empty() { Ok(()) } else { Err(bad) }
+    }
+
+    /// Puts plugins and their settings in force: starts what is new, changes what runs, stops what is not wanted any
+    /// more.
+    ///
+    /// # Errors
+    /// What is wrong with settings; then everything stays as it was, as far as plugins have not taken theirs yet.
+    pub async fn apply(&self, learned: Learned, settings: &BTreeMap<String, Value>) -> Result<(), String> {
+        let known = learned.0;
+        let mut specs = Vec::new();
+        for (id, it) in &known {
+            let schema = Schema::new(it.provides.settings.as_ref())?;
+            let given = settings.get(id).cloned().unwrap_or(Value::Null);
+            let secrets = secret::needles(&given, schema.json());
+            let fit = schema.fit(given).map_err(|all| {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                format!("plugins.settings.{id}: {}", all.join("; "))
+            })?;
+            let (found, limits) = (it.found.clone(), it.limits.clone());
+            specs.push(Spec { found, limits, settings: fit, secrets, generation: 1 });
+        }
+        for spec in specs {
+            let id = spec.found.id().to_owned();
+            match self.0.plugin(&id) {
+                Some(plugin) => {
+                    plugin.configure(spec.settings, spec.secrets).await?;
+                    plugin.replace(spec.found, spec.limits);
+                }
+                None => {
+                    let plugin = Arc::new(Plugin::new(spec));
+                    lock(&self.0.plugins).insert(id, plugin.clone());
+                    self.0.tasks.spawn(plugin.live(self.0.world()));
+                }
+            }
+        }
+        lock(&self.0.plugins).retain(|id, plugin| {
+            let wanted = known.contains_key(id);
+            if !wanted {
+                plugin.stop();
+            }
+            wanted
+        });
+        *lock(&self.0.known) = known;
+        Ok(())
+    }
+
+    /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered
+    /// with
+    /// `-32006`.
+    pub fn serve(&self, services: Arc<dyn Services>, http: Option<Http>) {
+        *lock(&self.0.behind) = Behind { services, http };
+    }
+
+    /// Stops all plugins, in an orderly way as far as there is time; says whether all ended.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        let plugins: Vec<_> = lock(&self.0.plugins).values().cloned().collect();
+        plugins.iter().for_each(|plugin| plugin.stop());
+        self.0.tasks.close();
+        tokio::time::timeout(limit, self.0.tasks.wait()).await.is_ok()
+    }
+
+    /// A plugin that is to run.
+    pub fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
+        self.0.plugin(id)
+    }
+
+    /// The process of a plugin, if it takes work.
+    pub fn running(&self, id: &str) -> Option<Arc<Running>> {
+        self.plugin(id)?.running()
+    }
+
+    /// How each plugin is, by id.
+    pub fn list(&self) -> Vec<Status> {
+        let known = lock(&self.0.known).clone();
+        let plugins: Vec<_> = lock(&self.0.plugins).values().cloned().collect();
+        let status = |plugin: Arc<Plugin>| {
+            let (spec, running) = (plugin.spec(), plugin.running());
+            let provides = known.get(&plugin.id).map(|known| known.provides.clone()).unwrap_or_default();
+            Status {
+                id: plugin.id.clone(),
+                version: spec.found.manifest.plugin.version.clone(),
+                place: spec.found.place.display().to_string(),
+                runtime: spec.found.manifest.run.runtime,
+                state: plugin.state(),
+                pid: running.as_ref().map(|it| it.pid),
+                starts: plugin.starts(),
+                sdk: running.as_ref().map(|it| it.hello.sdk.clone()).unwrap_or_default(),
+                destinations: provides.destinations.iter().map(|it| it.kind.clone()).collect(),
+                routes: running.map(|it| it.routes.clone()).unwrap_or_default(),
+            }
+        };
+        plugins.into_iter().map(status).collect()
+    }
+
+    /// The last lines of a plugin's log.
+    pub fn log(&self, id: &str) -> Option<Vec<String>> {
+        Some(self.plugin(id)?.journal.last(STATUS_LINES))
+    }
+
+    /// What a plugin said when it was last asked, if it is still the same.
+    fn remembered(&self, found: &Found) -> Option<Provides> {
+        let file = std::fs::File::open(self.memory_of(found.id())).ok()?;
+        let limited = std::io::Read::take(file, MAX_REMEMBERED_BYTES as u64);
+        let memory: Memory = serde_json::from_reader(limited).ok()?;
+        (memory.of == identity(found)).then_some(memory.provides)
+    }
+
+    fn remember(&self, found: &Found, provides: &Provides) {
+        let memory = Memory { of: identity(found), provides: provides.clone() };
+        let path = self.memory_of(found.id());
+        // without it, the plugin is asked again the next time
+        if let Ok(text) = serde_json::to_string(&memory)
+            && let Err(error) = std::fs::write(&path, text)
+        {
+            tracing::warn!("{}: {error}", path.display());
+        }
+    }
+
+    /// Beside its state folder, where it cannot write itself.
+    fn memory_of(&self, id: &str) -> PathBuf {
+        self.0.places.states.join(format!("{id}.json"))
+    }
+}
+
+/// What a plugin said, and of which files.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    of: String,
+    provides: Provides,
+}
+
+/// Changes when the plugin's own files do: names, sizes and times of what is in its folder.
+fn identity(found: &Found) -> String {
+    const MAX_FILES: usize = 5_000;
+    let mut files = Vec::new();
+    let is_one_file = found.manifest.run.file.is_some();
+    let mut open = vec![if is_one_file { found.place.clone() } else { found.folder.clone() }];
+    while let Some(path) = open.pop() {
+        if files.len() > MAX_FILES {
+            break;
+        }
+        let Ok(facts) = std::fs::symlink_metadata(&path) else { continue };
+        if facts.is_dir() {
+            let inside = std::fs::read_dir(&path).into_iter().flatten();
+            open.extend(inside.filter_map(|it| Some(it.ok()?.path())));
+            continue;
+        }
+        let changed = facts.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        files.push(format!("{} {} {:?}", path.display(), facts.len(), changed));
+    }
+    files.sort();
+    format!("{} files, {:016x}", files.len(), fnv(files.join("\n").as_bytes()))
+}
+
+/// A hash that is the same in every build (Fowler, Noll, Vo); nobody gains by two that are alike.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+fn missing(id: &str, folder: &Path, discovery: &Discovery) -> BadPlugin {
+    let named = |bad: &&BadPlugin| {
+        let folder = bad.place.parent().and_then(Path::file_name).is_some_and(|name| name == id);
+        folder || bad.place.file_stem().is_some_and(|stem| stem == id)
+    };
+    if let Some(bad) = discovery.bad.iter().find(named) {
+        return bad.clone();
+    }
+    let known: Vec<&str> = discovery.found.keys().map(String::as_str).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let why = format!("there is no plugin {id:?} in this folder; there is {known}");
+    BadPlugin { place: folder.to_owned(), why }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

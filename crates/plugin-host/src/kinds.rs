@@ -1,0 +1,141 @@
+//! Plugins' kinds of destinations, as the registry knows kinds.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use model::delivery::Outcome;
+use model::limits::MAX_ALERTS_PER_NOTIFICATION;
+use model::receiver::Audience;
+use plugin_protocol::calls::{Complaint, Delivery};
+use plugin_protocol::limits::MAX_LINE_BYTES;
+use plugin_protocol::provides::{DestinationKind, Readers};
+use sdk::destination::lasting;
+use sdk::registry::{LateKind, Ready};
+use sdk::{Answer, BadSettings, Context, Facts, Message, Secret, secret};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+
+use crate::plugin::Plugin;
+use crate::schema::Schema;
+
+/// What is around a delivery on its way, at the most.
+const AROUND: usize = 4096;
+
+/// Finds a plugin that is to run.
+pub type Find = Arc<dyn Fn(&str) -> Option<Arc<Plugin>> + Send + Sync>;
+
+/// A kind of a plugin, for the registry.
+///
+/// # Errors
+/// When its schema is none.
+pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKind, String> {
+    let schema =
+        Schema::new(said.settings.as_ref()).map_err(|why| format!("{}.settings: {why}", said.kind))?;
+    let title = if said.title.is_empty() { &said.kind } else { &said.title };
+    let about = match said.about.as_str() {
+        "" => format!("Of the plugin {plugin}."),
+        about => format!("{} Of the plugin {plugin}.", about.trim()),
+    };
+    let facts = Facts {
+        kind: lasting(&said.kind),
+        title: lasting(title),
+        about: lasting(&about),
+        docs: lasting(&said.docs),
+        deduplicates: said.deduplicates,
+    };
+    let audience = match said.audience {
+        Readers::People => Audience::People,
+        Readers::Machines => Audience::Machines,
+    };
+    let json = schema.json().clone();
+    let (plugin, said, find) = (plugin.to_owned(), said.clone(), find.clone());
+    let make = Box::new(move |raw: Value| {
+        let secrets = secret::needles(&raw, schema.json());
+        let settings = schema.fit(raw).map_err(|all| first(&all))?;
+        let (plugin, kind, find) = (plugin.clone(), said.kind.clone(), find.clone());
+        let batch = said.batch.unwrap_or(1) as usize;
+        let most_alerts = said.most_alerts.map_or(MAX_ALERTS_PER_NOTIFICATION, |most| most as usize);
+        let mut shown = settings.clone();
+        secret::redact(&mut shown, schema.json());
+        let ready = PluginPlace { plugin, kind, settings, shown, secrets, batch, most_alerts, find };
+        Ok(Arc::new(ready) as Arc<dyn Ready>)
+    });
+    Ok(LateKind { facts, audience, schema: json, make })
+}
+
+fn first(complaints: &[Complaint]) -> BadSettings {
+    let Some(Complaint { path, message }) = complaints.first() else {
+        return BadSettings::Field { path: "settings".to_owned(), reason: "do not fit".to_owned() };
+    };
+    let path = if path.is_empty() { "settings".to_owned() } else { path.clone() };
+    BadSettings::Field { path, reason: message.clone() }
+}
+
+/// A destination that a plugin is to tell.
+struct PluginPlace {
+    plugin: String,
+    kind: String,
+    settings: Value,
+    shown: Value,
+    secrets: Vec<Secret>,
+    batch: usize,
+    most_alerts: usize,
+    find: Find,
+}
+
+impl Ready for PluginPlace {
+    fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer> {
+        Box::pin(async move { self.tell(context, message).await.hiding(&self.secrets) })
+    }
+
+    fn most_alerts(&self) -> usize {
+        self.most_alerts
+    }
+
+    fn describe(&self) -> String {
+        format!("{} of the plugin {}: {}", self.kind, self.plugin, self.shown)
+    }
+}
+
+impl PluginPlace {
+    async fn tell(&self, context: &Context, message: &Message) -> Answer {
+        let Some(plugin) = (self.find)(&self.plugin) else {
+            let why = format!("the plugin {} does not run here", self.plugin);
+            return Answer::bare(Outcome::down(why));
+        };
+        let id = message.idempotency_key.clone();
+        let delivery = Delivery {
+            id: id.clone(),
+            key: id.clone(),
+            deadline_ms: u64::try_from(context.timeout.as_millis()).unwrap_or(u64::MAX),
+            kind: self.kind.clone(),
+            destination: context.destination.clone(),
+            settings: self.settings.clone(),
+            message: serde_json::to_value(message).unwrap_or_default(),
+            recipients: Vec::new(),
+            on_duty: Vec::new(),
+        };
+        let json = match to_raw_value(&delivery) {
+            Ok(json) if json.get().len() + AROUND <= MAX_LINE_BYTES => json,
+            Ok(json) => {
+                let length = json.get().len();
+                let why = format!("{length} bytes are more than a plugin can be told at once");
+                return Answer::bare(Outcome::rejected(why));
+            }
+            Err(error) => return Answer::bare(Outcome::rejected(error.to_string())),
+        };
+        let answer = plugin.deliver(&id, json, self.batch, context.timeout).await;
+        // the plugin knows more secrets than these settings have
+        let hidden = |text: String| plugin.journal.hidden(text);
+        Answer { text: hidden(answer.text), outcome: with_words(answer.outcome, hidden), ..answer }
+    }
+}
+
+fn with_words(outcome: Outcome, hidden: impl Fn(String) -> String) -> Outcome {
+    match outcome {
+        Outcome::Delivered { receipt } => Outcome::Delivered { receipt: hidden(receipt) },
+        Outcome::Accepted { receipt, ask_after } => Outcome::Accepted { receipt: hidden(receipt), ask_after },
+        Outcome::Retry { after, reason, fault } => Outcome::Retry { after, reason: hidden(reason), fault },
+        Outcome::Rejected { reason } => Outcome::Rejected { reason: hidden(reason) },
+    }
+}

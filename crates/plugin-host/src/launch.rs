@@ -1,0 +1,289 @@
+//! From a manifest to a process: program, arguments, environment, and what it is allowed.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use plugin_protocol::CONTRACT;
+use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
+use serde_json::Value;
+
+use crate::folder::{Found, inside};
+use crate::process::Launch;
+use crate::sandbox::Sandbox;
+
+/// Variables of the hub that every plugin gets.
+const HANDED_ON: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE"];
+/// What programs need of a system to run at all, and to look up names and certificates; all of it may be read.
+const SYSTEM: [&str; 33] = [
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr",
+    "/opt",
+    "/nix/store",
+    "/proc",
+    "/sys/fs/cgroup",
+    "/sys/devices/system/cpu",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/gai.conf",
+    "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/timezone",
+];
+/// Devices that programs use without thinking.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// Where things are on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Where each plugin has its state, in a folder named like it.
+    pub states: PathBuf,
+    /// Where each plugin that needs one has its environment of Python, in a folder named like it.
+    pub environments: PathBuf,
+    /// Where the Python package of ours is.
+    pub sdk: PathBuf,
+    /// The Python that is used where there is no environment.
+    pub python: PathBuf,
+    /// The environment of the hub.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Whether a plugin that cannot be isolated as it should be is refused.
+    pub require_isolation: bool,
+}
+
+/// An interpreter, and what it must be able to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// The program.
+    pub program: PathBuf,
+    /// Its folders.
+    pub needs: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The folder of a plugin's state.
+    pub fn state(&self, id: &str) -> PathBuf {
+        self.states.join(id)
+    }
+
+    /// The Python for a plugin: that of its own environment, or the common one.
+    pub fn python_of(&self, id: &str) -> PathBuf {
+        let own = self.environments.join(id).join("bin/python");
+        if own.is_file() { own } else { self.python.clone() }
+    }
+
+    /// A program by its name.
+    pub fn on_path(&self, name: &str) -> Option<PathBuf> {
+        let path = self.environment.get(OsStr::new("PATH"))?;
+        std::env::split_paths(path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+}
+
+/// How a plugin is started. `settings` are those that it has at this moment.
+///
+/// # Errors
+/// When something that it needs is not there, in words.
+pub fn launch(
+    found: &Found,
+    limits: &Limits,
+    settings: &Value,
+    places: &Places,
+    interpreter: Option<&Interpreter>,
+) -> Result<Launch, String> {
+    let manifest = &found.manifest;
+    let (program, args, mut read) = match manifest.run.runtime {
+        Runtime::Process => process(found, places)?,
+        Runtime::Python => python(found, places, interpreter)?,
+        Runtime::Wasm => return Err("the runtime `wasm` is not built into this program".to_owned()),
+    };
+    let folder = places.state(found.id());
+    make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
+    let permissions = &manifest.permissions;
+    read.extend(SYSTEM.iter().map(PathBuf::from));
+    read.push(found.folder.clone());
+    read.extend(permissions.read.iter().map(PathBuf::from));
+    let mut write = vec![folder.clone()];
+    write.extend(DEVICES.iter().map(PathBuf::from));
+    write.extend(permissions.write.iter().map(PathBuf::from));
+    let ports = match permissions.network {
+        Network::Direct => permissions.ports.clone(),
+        Network::Fetch | Network::None => Some(Vec::new()),
+    };
+    let sandbox = Sandbox {
+        memory: Some(limits.memory()),
+        files: limits.files(),
+        processes: limits.processes,
+        read,
+        write,
+        ports,
+    };
+    let mut env = environment(manifest, settings, places, &folder);
+    if manifest.run.runtime == Runtime::Python {
+        env.insert("PYTHONPATH".into(), python_path(found, places));
+        env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
+        env.insert("PYTHONUNBUFFERED".into(), "1".into());
+    }
+    Ok(Launch { program, args, env, folder, sandbox, require_isolation: places.require_isolation })
+}
+
+type Program = (PathBuf, Vec<OsString>, Vec<PathBuf>);
+
+fn process(found: &Found, places: &Places) -> Result<Program, String> {
+    let command = &found.manifest.run.command;
+    let name = command.first().map(String::as_str).unwrap_or_default();
+    let program = if name.starts_with('/') {
+        PathBuf::from(name)
+    } else if name.contains('/') {
+        inside(&found.folder, name).map_err(|why| format!("run.command: {why}"))?
+    } else {
+        let on_path = places.on_path(name);
+        on_path.ok_or_else(|| format!("run.command: there is no program {name:?} on the PATH"))?
+    };
+    // what a program is linked to or reads beside itself
+    let real = program.canonicalize().unwrap_or_else(|_| program.clone());
+    let read = real.parent().map(Path::to_owned).into_iter().collect();
+    let args = command.iter().skip(1).map(|arg| argument(&found.folder, arg)).collect();
+    Ok((program, args, read))
+}
+
+/// The working folder is the state's, so an argument that names a file of the plugin's gets its folder before it.
+fn argument(folder: &Path, arg: &str) -> OsString {
+    let names_a_file = arg.starts_with("./") && folder.join(arg).exists();
+    if names_a_file { folder.join(arg.trim_start_matches("./")).into() } else { arg.into() }
+}
+
+fn python(found: &Found, places: &Places, interpreter: Option<&Interpreter>) -> Result<Program, String> {
+    let run = &found.manifest.run;
+    let missing = || "there is no Python to run it: install python3, or set plugins.python".to_owned();
+    let interpreter = interpreter.ok_or_else(missing)?;
+    let mut args: Vec<OsString> = vec!["-m".into(), "nightbell_plugin".into()];
+    match (&run.module, &run.file) {
+        (Some(module), _) => args.extend(["--module".into(), module.into()]),
+        (None, Some(file)) => {
+            let path = if file.starts_with('/') { PathBuf::from(file) } else { inside(&found.folder, file)? };
+            args.extend(["--file".into(), path.into()]);
+        }
+        (None, None) => {}
+    }
+    if let Some(compat) = run.compat {
+        args.extend(["--compat".into(), compat.name().into()]);
+    }
+    let mut read = interpreter.needs.clone();
+    read.push(places.sdk.clone());
+    Ok((interpreter.program.clone(), args, read))
+}
+
+fn python_path(found: &Found, places: &Places) -> OsString {
+    let folders = [places.sdk.clone(), found.folder.clone()];
+    // a folder with a colon in its name cannot be said this way
+    std::env::join_paths(folders).unwrap_or_default()
+}
+
+fn environment(
+    manifest: &Manifest,
+    settings: &Value,
+    places: &Places,
+    state: &Path,
+) -> BTreeMap<OsString, OsString> {
+    let permitted = manifest.permissions.env.iter().map(String::as_str);
+    let handed_on = HANDED_ON.into_iter().chain(permitted).filter_map(|name| {
+        let (name, value) = places.environment.get_key_value(OsStr::new(name))?;
+        Some((name.clone(), value.clone()))
+    });
+    let mut env: BTreeMap<OsString, OsString> = handed_on.collect();
+    env.entry("PATH".into()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".into());
+    env.entry("LANG".into()).or_insert_with(|| "C.UTF-8".into());
+    for (setting, variable) in &manifest.env {
+        let value = match settings.pointer(&format!("/{}", setting.replace('.', "/"))) {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        if !value.contains('\0') {
+            env.insert(variable.into(), value.into());
+        }
+    }
+    env.insert("HOME".into(), state.into());
+    env.insert("TMPDIR".into(), state.into());
+    env.insert("NIGHTBELL_PLUGIN".into(), (&manifest.plugin.id).into());
+    env.insert("NIGHTBELL_CONTRACT".into(), CONTRACT.to_string().into());
+    env.insert("NIGHTBELL_STATE".into(), state.into());
+    env
+}
+
+/// Makes a folder that only its owner may enter.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plugin_protocol::manifest::{About, Permissions, Run};
+
+    fn found(run: Run, permissions: Permissions) -> Found {
+        let plugin = About { id: "foo".to_owned(), ..About::default() };
+        let env = BTreeMap::from([("server.token".to_owned(), "FOO_TOKEN".to_owned())]);
+        let manifest = Manifest { plugin, run, permissions, env, ..Manifest::default() };
+        Found { folder: PathBuf::from("/"), place: PathBuf::new(), manifest }
+    }
+
+    fn places(states: &Path) -> Places {
+        let environment = [("PATH", "/usr/bin:/bin"), ("AWS_SECRET", "hush"), ("PROXY", "p")];
+        let environment = environment.map(|(name, value)| (name.into(), value.into())).into();
+        Places { states: states.to_owned(), environment, ..Places::default() }
+    }
+
+    #[test]
+    fn the_environment_is_what_the_manifest_names_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let permissions = Permissions { env: vec!["PROXY".to_owned()], ..Permissions::default() };
+        let run = Run { command: vec!["sh".to_owned(), "-c".to_owned()], ..Run::default() };
+        let settings = serde_json::json!({"server": {"token": "t"}});
+        let found = found(run, permissions);
+        let launch = launch(&found, &Limits::default(), &settings, &places(folder.path()), None).unwrap();
+        let names: Vec<_> = launch.env.keys().filter_map(|name| name.to_str()).collect();
+        let wanted = [
+            "FOO_TOKEN",
+            "HOME",
+            "LANG",
+            "NIGHTBELL_CONTRACT",
+            "NIGHTBELL_PLUGIN",
+            "NIGHTBELL_STATE",
+            "PATH",
+            "PROXY",
+            "TMPDIR",
+        ];
+        assert_eq!(names, wanted);
+        assert!(launch.folder.starts_with(folder.path()) && launch.folder.is_dir());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run { command: vec!["no-such-program".to_owned()], ..Run::default() };
+        let found = found(run, Permissions::default());
+        let why = launch(&found, &Limits::default(), &Value::Null, &places(folder.path()), None);
+        assert!(why.unwrap_err().contains("no program \"no-such-program\""));
+    }
+}

@@ -1,0 +1,44 @@
+//! Plugins, presented to the flow as ordinary connectors. The contract that is spoken with them is in
+//! `plugin-protocol`, and
+//! told in `docs/plugins.md`.
+//!
+//! The cast, in the order in which they come on:
+//!
+//! * [`folder`] finds plugins and reads their manifests; [`schema`] reads schemas of settings.
+//! * [`launch`] says how one is started, [`sandbox`] what its process may do, [`python`] which Python it gets.
+//! * [`process`] is one process with its pipes, [`lines`] what is read from them, [`peer`] what was asked and not
+//!   answered.
+//! * [`spec`] is what a plugin is and is to be, [`greeting`] what it is told before its first work.
+//! * [`plugin`] is one plugin with all its lives, [`life`] decides when it is started again, [`journal`] has its last
+//!   words.
+//! * [`deliver`] hands deliveries over in batches; [`guest`] answers what plugins ask.
+//! * [`conformance`] looks whether a plugin keeps the contract.
+//! * [`kinds`] makes their kinds known to the registry, and [`host`] holds all of it together.
+//!
+//! *Architecture Invariant:* nothing that a plugin does or leaves undone makes anybody wait but those who wait for
+//! its own
+//! answers, and those no longer than their time.
+
+pub mod conformance;
+mod deliver;
+pub mod folder;
+mod greeting;
+pub mod guest;
+pub mod host;
+mod journal;
+mod kinds;
+mod launch;
+mod life;
+mod lines;
+mod peer;
+pub mod plugin;
+mod process;
+mod python;
+mod sandbox;
+mod schema;
+mod spec;
+
+pub use guest::Services;
+pub use host::{Host, Status, Wanted};
+pub use launch::Places;
+pub use plugin::State;

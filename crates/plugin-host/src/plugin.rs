@@ -1,0 +1,458 @@
+//! One plugin and its lives: started, greeted, configured, watched over, ended, and started again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::delivery::Outcome;
+use plugin_protocol::calls::{Drain, Health, HelloAnswer, Nothing, Shutdown};
+use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, STOP_TIME};
+use plugin_protocol::manifest::Limits;
+use plugin_protocol::provides::Route;
+use sdk::{Answer, Secret};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::deliver::{Job, MAX_JOBS, hand_over};
+use crate::folder::Found;
+use crate::greeting::{NotTaken, configure, greet};
+use crate::journal::Journal;
+use crate::launch::{Places, launch};
+use crate::life::{Life, Next};
+use crate::peer::{Peer, Unanswered};
+use crate::process::{Ear, End, Process};
+use crate::spec::Spec;
+
+/// How often progress is looked at while something is overdue.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// By how many times its limit a delivery may be late.
+const MOST_LATE: u32 = 3;
+
+/// How a plugin is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// It is being started.
+    Starting,
+    /// It takes work.
+    Ready,
+    /// It ended, and is started again.
+    Waiting {
+        /// Why it ended.
+        why: String,
+    },
+    /// Only a person can mend it.
+    Misconfigured {
+        /// What is wrong.
+        why: String,
+    },
+    /// It ends again and again.
+    Failed {
+        /// Why it ended last.
+        why: String,
+    },
+    /// It finishes what it has.
+    Draining,
+    /// It does not run, and is not to.
+    Stopped,
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Waiting { .. } => "waiting",
+            State::Misconfigured { .. } => "misconfigured",
+            State::Failed { .. } => "failed",
+            State::Draining => "draining",
+            State::Stopped => "stopped",
+        }
+    }
+
+    /// Why it is no better, if it is not well.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            State::Waiting { why } | State::Misconfigured { why } | State::Failed { why } => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// A process that took the greeting.
+pub struct Running {
+    /// Its wire.
+    pub peer: Arc<Peer>,
+    /// Its number.
+    pub pid: u32,
+    /// What it said of itself.
+    pub hello: HelloAnswer,
+    /// Where it answers over HTTP.
+    pub routes: Vec<Route>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// A plugin.
+pub struct Plugin {
+    /// What it is called.
+    pub id: String,
+    /// Its log.
+    pub journal: Arc<Journal>,
+    spec: Mutex<Arc<Spec>>,
+    state: watch::Sender<State>,
+    running: Mutex<Option<Arc<Running>>>,
+    starts: Mutex<u64>,
+    wishes: watch::Sender<Wishes>,
+    stop: CancellationToken,
+}
+
+/// What was wished of a plugin so far, counted. A life compares with what was wished when it began, so that no wish
+/// is heeded
+/// twice, and none is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wishes {
+    /// to be started anew
+    restarts: u64,
+    /// to have other settings
+    settings: u64,
+}
+
+/// How one life ended.
+enum Ended {
+    /// Nobody asked for it.
+    Badly(End),
+    /// It is to be started anew at once.
+    Replaced,
+    /// It is not to run any more.
+    Stopped,
+}
+
+/// Makes an ear for a process of a plugin.
+pub type Ears = Arc<dyn Fn(&Arc<Plugin>) -> Arc<dyn Ear> + Send + Sync>;
+
+/// What the lives of all plugins have around them.
+#[derive(Clone)]
+pub struct World {
+    /// Where things are.
+    pub places: Arc<Places>,
+    /// Where tasks run.
+    pub tasks: TaskTracker,
+    /// Who hears what plugins ask of the host.
+    pub ears: Ears,
+}
+
+impl Plugin {
+    /// A plugin that does not run yet.
+    pub fn new(spec: Spec) -> Self {
+        let journal = Journal::new(spec.found.id(), spec.limits.log_rate());
+        journal.hide(spec.secrets.clone());
+        Plugin {
+            id: spec.found.id().to_owned(),
+            journal: Arc::new(journal),
+            spec: Mutex::new(Arc::new(spec)),
+            state: watch::Sender::new(State::Starting),
+            running: Mutex::default(),
+            starts: Mutex::default(),
+            wishes: watch::Sender::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// What it is at this moment.
+    pub fn spec(&self) -> Arc<Spec> {
+        lock(&self.spec).clone()
+    }
+
+    /// How it is.
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// How it is, from now on.
+    pub fn states(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// The process that runs, if one does.
+    pub fn running(&self) -> Option<Arc<Running>> {
+        lock(&self.running).clone()
+    }
+
+    /// How often it was started.
+    pub fn starts(&self) -> u64 {
+        *lock(&self.starts)
+    }
+
+    /// It is not to run any more.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// It is to be started anew, in an orderly way.
+    pub fn restart(&self) {
+        self.wishes.send_modify(|wishes| wishes.restarts += 1);
+    }
+
+    /// Waits until it is ready, as long as it is being started, and no longer than `limit`.
+    ///
+    /// # Errors
+    /// Why it is not, in words.
+    pub async fn ready(&self, limit: Duration) -> Result<Arc<Running>, String> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Starting));
+        // when the time is over, the state says why
+        let _ = tokio::time::timeout(limit, settled).await;
+        match (self.running(), self.state()) {
+            (Some(running), State::Ready) => Ok(running),
+            (_, state) => match state.why() {
+                Some(why) => Err(format!("the plugin {} is {}: {why}", self.id, state.name())),
+                None => Err(format!("the plugin {} is {}", self.id, state.name())),
+            },
+        }
+    }
+
+    /// Hands a delivery over, and waits for what comes of it.
+    pub async fn deliver(&self, id: &str, json: Box<RawValue>, batch: usize, limit: Duration) -> Answer {
+        let told = async {
+            let running = match self.ready(limit).await {
+                Ok(running) => running,
+                Err(why) => return Answer::bare(Outcome::down(why)),
+            };
+            let (reply, answer) = oneshot::channel();
+            let job = Job { id: id.to_owned(), json, batch, limit, reply };
+            let gone = || Answer::bare(Outcome::down(format!("the plugin {} has just ended", self.id)));
+            if running.jobs.send(job).await.is_err() {
+                return gone();
+            }
+            answer.await.unwrap_or_else(|_| gone())
+        };
+        let waited = tokio::time::timeout(limit, told).await;
+        waited.unwrap_or_else(|_| {
+            let why = format!("the plugin {} did not answer within {limit:?}", self.id);
+            Answer::bare(Outcome::down(why))
+        })
+    }
+
+    /// Gives it other settings while it runs. One that refuses them keeps those that it has.
+    ///
+    /// # Errors
+    /// What it says is wrong with them.
+    pub async fn configure(&self, settings: Value, secrets: Vec<Secret>) -> Result<(), String> {
+        let old = self.spec();
+        if old.settings == settings {
+            return Ok(());
+        }
+        let spec = Spec { settings, secrets, generation: old.generation + 1, ..(*old).clone() };
+        let by_environment = !spec.found.manifest.env.is_empty();
+        if let (Some(running), false) = (self.running(), by_environment) {
+            configure(&running.peer, &spec).await.map_err(|why| format!("{}: {why}", self.id))?;
+        }
+        self.journal.hide(spec.secrets.clone());
+        *lock(&self.spec) = Arc::new(spec);
+        if by_environment {
+            self.restart();
+        }
+        // one that rests since its settings were wrong tries again
+        self.wishes.send_modify(|wishes| wishes.settings += 1);
+        Ok(())
+    }
+
+    /// Gives it other files, or other limits: it is started anew.
+    pub fn replace(&self, found: Found, limits: Limits) {
+        let old = self.spec();
+        if old.found == found && old.limits == limits {
+            return;
+        }
+        self.journal.set_rate(limits.log_rate());
+        *lock(&self.spec) = Arc::new(Spec { found, limits, ..(*old).clone() });
+        self.restart();
+    }
+
+    fn set(&self, state: State) {
+        if *self.state.borrow() != state {
+            let words = match state.why() {
+                Some(why) => format!("{}: {why}", state.name()),
+                None => state.name().to_owned(),
+            };
+            self.journal.note(&words);
+        }
+        self.state.send_replace(state);
+    }
+
+    /// All its lives, until it is told to stop.
+    pub async fn live(self: Arc<Self>, world: World) {
+        let began = Instant::now();
+        let mut life = Life::default();
+        while !self.stop.is_cancelled() {
+            let heeded = *self.wishes.borrow();
+            self.set(State::Starting);
+            *lock(&self.starts) += 1;
+            let ended = self.one_life(&world, &mut life, began, heeded).await;
+            *lock(&self.running) = None;
+            let end = match ended {
+                Ended::Stopped => break,
+                Ended::Replaced => continue,
+                Ended::Badly(end) => End { why: self.journal.hidden(end.why), ..end },
+            };
+            let rest = self.rest(end, &mut life, began);
+            tokio::select! {
+                () = rest => {}
+                () = self.wished(|wishes| wishes != heeded) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        self.set(State::Stopped);
+    }
+
+    /// How long it rests after a bad end.
+    async fn rest(&self, end: End, life: &mut Life, began: Instant) {
+        let why = end.why;
+        if end.misconfigured {
+            self.set(State::Misconfigured { why });
+            return std::future::pending().await;
+        }
+        let wait = match life.ended(began.elapsed(), rand::random()) {
+            Next::Again(wait) => {
+                self.set(State::Waiting { why });
+                wait
+            }
+            Next::Failed(wait) => {
+                self.set(State::Failed { why });
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+
+    /// Until something is wished.
+    async fn wished(&self, what: impl Fn(Wishes) -> bool) {
+        // it cannot fail: the sender is ours
+        let _ = self.wishes.subscribe().wait_for(|wishes| what(*wishes)).await;
+    }
+
+    async fn one_life(
+        self: &Arc<Self>,
+        world: &World,
+        life: &mut Life,
+        began: Instant,
+        heeded: Wishes,
+    ) -> Ended {
+        let spec = self.spec();
+        let process = match start(self, &spec, world).await {
+            Ok(process) => process,
+            Err(why) => return Ended::Badly(End { why, misconfigured: false }),
+        };
+        let greeted = tokio::select! {
+            greeted = greet(&process, &spec, &world.places) => greeted,
+            () = self.stop.cancelled() => {
+                process.end().await;
+                return Ended::Stopped;
+            }
+        };
+        let (hello, routes) = match greeted {
+            Ok(greeted) => greeted,
+            Err(bad) => {
+                // it may have ended by itself, and then that is why
+                let killed = process.kill().await;
+                let End { misconfigured, .. } = killed;
+                let misconfigured = misconfigured || bad.misconfigured;
+                return Ended::Badly(End { why: bad.why, misconfigured });
+            }
+        };
+        // settings may have changed while it was greeted
+        if self.spec().generation != spec.generation
+            && let Err(why) = configure(&process.peer, &self.spec()).await
+        {
+            process.end().await;
+            let misconfigured = matches!(why, NotTaken::Refused(_));
+            return Ended::Badly(End { why: why.to_string(), misconfigured });
+        }
+        let places = Arc::new(Semaphore::new(spec.limits.concurrency() as usize));
+        let (jobs, waiting) = mpsc::channel(MAX_JOBS);
+        let handing = CancellationToken::new();
+        let (peer, tasks, stopped) = (process.peer.clone(), world.tasks.clone(), handing.clone());
+        world.tasks.spawn(async move {
+            tokio::select! {
+                () = hand_over(peer, waiting, places, tasks) => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        let running = Running { peer: process.peer.clone(), pid: process.pid, hello, routes, jobs };
+        *lock(&self.running) = Some(Arc::new(running));
+        life.ready(began.elapsed());
+        self.set(State::Ready);
+        let ended = self.watch_over(&process, spec.limits.concurrency(), heeded).await;
+        handing.cancel();
+        ended
+    }
+
+    /// Until it ends, is sick, or is to end.
+    async fn watch_over(&self, process: &Process, concurrency: u32, heeded: Wishes) -> Ended {
+        let mut health = tokio::time::interval_at(Instant::now() + HEALTH_EVERY, HEALTH_EVERY);
+        health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look_again = false;
+        loop {
+            let looked = async {
+                if look_again {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                } else {
+                    process.peer.given_up.notified().await;
+                }
+            };
+            let sick = tokio::select! {
+                end = process.ended() => return Ended::Badly(end),
+                () = self.stop.cancelled() => {
+                    self.wind_down(process).await;
+                    return Ended::Stopped;
+                }
+                () = self.wished(|wishes| wishes.restarts != heeded.restarts) => {
+                    self.wind_down(process).await;
+                    return Ended::Replaced;
+                }
+                _ = health.tick() => match process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await {
+                    // one that does not know the question may be well all the same
+                    Ok(_) | Err(Unanswered::Fault(_)) => None,
+                    Err(why) => Some(format!("asked how it is, it gave {why}")),
+                },
+                () = looked => {
+                    let progress = process.peer.progress();
+                    look_again = progress.overdue > 0;
+                    let many = progress.overdue >= concurrency;
+                    (many || progress.late >= MOST_LATE).then(|| {
+                        format!("it makes no progress: {} deliveries are overdue", progress.overdue)
+                    })
+                }
+            };
+            if let Some(why) = sick {
+                let end = process.kill().await;
+                // it may have ended by itself a moment before
+                return Ended::Badly(End { why: format!("{why}; it was killed"), ..end });
+            }
+        }
+    }
+
+    /// An orderly end.
+    async fn wind_down(&self, process: &Process) {
+        self.set(State::Draining);
+        *lock(&self.running) = None;
+        // one that does not answer is ended all the same
+        let _ = process.peer.ask::<Drain>(&Nothing {}, STOP_TIME).await;
+        let _ = process.peer.ask::<Shutdown>(&Nothing {}, STOP_TIME).await;
+        process.end().await;
+    }
+}
+
+async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Process, String> {
+    let interpreter = spec.interpreter(&world.places).await?;
+    let launch = launch(&spec.found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
+    Process::start(&launch, plugin.journal.clone(), (world.ears)(plugin), &world.tasks)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,367 @@
+//! One process of a plugin: its pipes, its group, and its end.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use plugin_protocol::Frame;
+use plugin_protocol::limits::{EXIT_MISCONFIGURED, MAX_GARBAGE_LINES, MAX_LINE_BYTES, MAX_UNREAD, STOP_TIME};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::journal::{Journal, Level};
+use crate::lines::{self, Line};
+use crate::peer::Peer;
+use crate::sandbox::Sandbox;
+
+/// Bytes of one line of its standard error.
+const MAX_ERROR_LINE: usize = 8 * 1024;
+/// Bytes of waiting messages that are written at once.
+const WRITE_AT_ONCE: usize = 64 * 1024;
+/// How long the last words may take once a process has ended: what it left behind may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How long a process may live whose standard output is closed.
+const CLOSED: Duration = Duration::from_secs(1);
+
+/// What to start, and how.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder that it runs in.
+    pub folder: PathBuf,
+    /// What it is allowed.
+    pub sandbox: Sandbox,
+    /// Whether it is refused where the kernel cannot isolate it as it should be.
+    pub require_isolation: bool,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// In words.
+    pub why: String,
+    /// Whether only a person can mend it.
+    pub misconfigured: bool,
+}
+
+/// Who takes what a plugin asks of the host or tells it.
+pub trait Ear: Send + Sync + 'static {
+    /// A request or a notification has come. Must not wait.
+    fn hear(self: Arc<Self>, peer: &Arc<Peer>, frame: Frame);
+}
+
+/// A process that runs.
+pub struct Process {
+    /// Its wire.
+    pub peer: Arc<Peer>,
+    /// Its number, for people.
+    pub pid: u32,
+    group: Arc<Group>,
+    ended: watch::Receiver<Option<End>>,
+    close_input: tokio_util::sync::CancellationToken,
+}
+
+/// A process group that does not outlive this value.
+struct Group {
+    leader: Option<Pid>,
+    over: AtomicBool,
+}
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        // once its leader has been waited for, the number may be another's
+        if let Some(leader) = self.leader.filter(|_| !self.over.load(Ordering::Acquire)) {
+            // that there is nobody left is what we want
+            let _ = kill_process_group(leader, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+impl Process {
+    /// Starts it. Its tasks run on `tasks` until it has ended.
+    ///
+    /// # Errors
+    /// In words, when it cannot be started.
+    pub fn start(
+        launch: &Launch,
+        journal: Arc<Journal>,
+        ear: Arc<dyn Ear>,
+        tasks: &TaskTracker,
+    ) -> Result<Process, String> {
+        let mut child = spawn(launch, &journal)?;
+        let pid = child.id().unwrap_or_default();
+        let leader = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let group = Arc::new(Group { leader, over: AtomicBool::new(false) });
+        let (Some(input), Some(output), Some(errors)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err("its pipes could not be opened".to_owned());
+        };
+        let (peer, unwritten) = Peer::new();
+        let peer = Arc::new(peer);
+        let (end, ended) = watch::channel(None);
+        let close_input = tokio_util::sync::CancellationToken::new();
+        let broken = Arc::new(Broken { group: group.clone(), why: std::sync::Mutex::default() });
+        let closing = close_input.clone();
+        tasks.spawn(write(input, unwritten, broken.clone(), closing));
+        let reading = read(output, peer.clone(), journal.clone(), ear, broken.clone());
+        let listening = listen(errors, journal);
+        let waited = peer.clone();
+        let life = Lifetime { reading: Box::pin(reading), listening: Box::pin(listening), broken, waited };
+        tasks.spawn(async move {
+            // nobody may wait for it any more
+            let _ = end.send(Some(life.whole(child).await));
+        });
+        Ok(Process { peer, pid, group, ended, close_input })
+    }
+
+    /// Its end, when it comes.
+    pub async fn ended(&self) -> End {
+        let mut ended = self.ended.clone();
+        let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        end.unwrap_or(End { why: "nobody knows".to_owned(), misconfigured: false })
+    }
+
+    /// Ends it: its input is closed, it is asked to, and at last it is killed, with all that it started.
+    pub async fn end(&self) -> End {
+        self.close_input.cancel();
+        if let Ok(end) = tokio::time::timeout(STOP_TIME / 5, self.ended()).await {
+            return end;
+        }
+        self.group.signal(Signal::TERM);
+        if let Ok(end) = tokio::time::timeout(STOP_TIME, self.ended()).await {
+            return end;
+        }
+        self.kill().await
+    }
+
+    /// Kills it, with all that it started.
+    pub async fn kill(&self) -> End {
+        self.group.signal(Signal::KILL);
+        self.ended().await
+    }
+}
+
+/// Everything between the start of a process and its end.
+struct Lifetime {
+    reading: BoxFuture<'static, ()>,
+    listening: BoxFuture<'static, ()>,
+    broken: Arc<Broken>,
+    waited: Arc<Peer>,
+}
+
+impl Lifetime {
+    async fn whole(mut self, mut child: Child) -> End {
+        let (mut deaf, mut silent) = (false, false);
+        let mut until_killed = Box::pin(std::future::pending().boxed());
+        let status = loop {
+            tokio::select! {
+                status = wait(&mut child, &self.broken.group) => break status,
+                () = &mut self.reading, if !deaf => {
+                    deaf = true;
+                    until_killed = Box::pin(tokio::time::sleep(CLOSED).boxed());
+                }
+                () = &mut self.listening, if !silent => silent = true,
+                () = &mut until_killed, if deaf => {
+                    until_killed = Box::pin(std::future::pending().boxed());
+                    self.broken.because("it was killed, since it closed its standard output");
+                }
+            }
+        };
+        let why = self.broken.why().unwrap_or_else(|| words(&status));
+        self.waited.close(&why);
+        let last_words = async {
+            if !deaf {
+                self.reading.await;
+            }
+            if !silent {
+                self.listening.await;
+            }
+        };
+        // what it left behind may keep the pipes open
+        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+        let misconfigured = status.as_ref().is_ok_and(|it| it.code() == Some(EXIT_MISCONFIGURED));
+        End { why, misconfigured }
+    }
+}
+
+/// Waits for a process, and kills what it leaves behind before its number can be another's.
+async fn wait(child: &mut Child, group: &Group) -> std::io::Result<ExitStatus> {
+    // a zombie keeps the number of its group: so it is killed while the leader is one
+    let status = child.wait().await;
+    if let Some(leader) = group.leader {
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+    group.over.store(true, Ordering::Release);
+    status
+}
+
+/// Why a plugin was killed, when it was for what it did on the wire.
+struct Broken {
+    group: Arc<Group>,
+    why: std::sync::Mutex<Option<String>>,
+}
+
+impl Broken {
+    fn because(&self, why: &str) {
+        self.why.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(why.to_owned());
+        self.group.signal(Signal::KILL);
+    }
+
+    fn why(&self) -> Option<String> {
+        self.why.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+#[allow(unsafe_code, reason = "what is done between fork and exec is system calls only, see `sandbox`")]
+fn spawn(launch: &Launch, journal: &Journal) -> Result<Child, String> {
+    let ready = launch.sandbox.prepare();
+    if !ready.missing.is_empty() {
+        let missing = ready.missing.join("; ");
+        if launch.require_isolation {
+            return Err(format!("it is not started, since it cannot be isolated: {missing}"));
+        }
+        journal.note(&format!("not as isolated as it could be: {missing}"));
+    }
+    let mut command = Command::new(&launch.program);
+    command.args(&launch.args).env_clear().envs(&launch.env).current_dir(&launch.folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).kill_on_drop(true);
+    // SAFETY: `enter` makes system calls only, and neither locks nor asks for memory
+    unsafe { command.pre_exec(move || ready.enter()) };
+    command.spawn().map_err(|error| why_not(launch, &error))
+}
+
+/// Why a program did not start, in words that help.
+fn why_not(launch: &Launch, error: &std::io::Error) -> String {
+    let program = launch.program.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound if !launch.folder.is_dir() => {
+            format!("its folder {} is not there", launch.folder.display())
+        }
+        std::io::ErrorKind::NotFound if launch.program.exists() => {
+            format!("{program} is there, but the interpreter that its first line names is not")
+        }
+        std::io::ErrorKind::NotFound => format!("there is no program {program}"),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{program} may not be run: is it executable, and may this user reach it?")
+        }
+        _ if error.raw_os_error() == Some(8) => {
+            format!("{program} is no program for this machine: another architecture, or no first line `#!…`")
+        }
+        _ => format!("{program} does not start: {error}"),
+    }
+}
+
+fn words(status: &std::io::Result<ExitStatus>) -> String {
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => return format!("it cannot be waited for: {error}"),
+    };
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "it came to its end by itself".to_owned(),
+        (Some(EXIT_MISCONFIGURED), _) => format!("exit status {EXIT_MISCONFIGURED}: it is misconfigured"),
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(9)) => "killed by signal 9 (KILL): by somebody, or for want of memory".to_owned(),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "nobody knows why".to_owned(),
+    }
+}
+
+/// Writes what is to be said, as much at once as waits.
+async fn write(
+    mut input: ChildStdin,
+    mut unwritten: mpsc::Receiver<String>,
+    broken: Arc<Broken>,
+    closing: tokio_util::sync::CancellationToken,
+) {
+    let mut together = String::new();
+    loop {
+        let first = tokio::select! {
+            biased;
+            line = unwritten.recv() => line,
+            () = closing.cancelled() => None,
+        };
+        let Some(first) = first else { return };
+        together.clear();
+        together.push_str(&first);
+        while together.len() < WRITE_AT_ONCE
+            && let Ok(more) = unwritten.try_recv()
+        {
+            together.push_str(&more);
+        }
+        match tokio::time::timeout(MAX_UNREAD, input.write_all(together.as_bytes())).await {
+            Ok(Ok(())) => {}
+            // it has ended; whoever waits for that will tell
+            Ok(Err(_)) => return,
+            Err(_) => return broken.because("it was killed, since it did not read what it was sent"),
+        }
+    }
+}
+
+/// Reads what it says.
+async fn read(
+    output: ChildStdout,
+    peer: Arc<Peer>,
+    journal: Arc<Journal>,
+    ear: Arc<dyn Ear>,
+    broken: Arc<Broken>,
+) {
+    let mut pipe = BufReader::with_capacity(WRITE_AT_ONCE, output);
+    let (mut line, mut garbage) = (Vec::new(), 0);
+    loop {
+        match lines::next(&mut pipe, &mut line, MAX_LINE_BYTES).await {
+            Ok(Line::Whole) if line.iter().all(u8::is_ascii_whitespace) => continue,
+            Ok(Line::Whole) => {}
+            Ok(Line::TooLong) => {
+                let why = format!("it was killed, since it wrote a line of more than {MAX_LINE_BYTES} bytes");
+                return broken.because(&why);
+            }
+            Ok(Line::End) | Err(_) => return,
+        }
+        match Frame::read(&line) {
+            Ok(Frame::Answer { id, result }) => peer.answered(&id, result),
+            Ok(frame) => ear.clone().hear(&peer, frame),
+            Err(error) => {
+                garbage += 1;
+                let head = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
+                journal.write(Level::Warning, &format!("on standard output, {error}: {head}"));
+                if garbage >= MAX_GARBAGE_LINES {
+                    let why = "it was killed, since it wrote what is no message to standard output";
+                    return broken.because(why);
+                }
+            }
+        }
+    }
+}
+
+/// Its standard error is its log.
+async fn listen(errors: ChildStderr, journal: Arc<Journal>) {
+    let mut pipe = BufReader::new(errors);
+    let mut line = Vec::new();
+    while let Ok(Line::Whole | Line::TooLong) = lines::next(&mut pipe, &mut line, MAX_ERROR_LINE).await {
+        journal.write(Level::Info, &String::from_utf8_lossy(&line));
+    }
+}

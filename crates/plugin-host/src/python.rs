@@ -1,0 +1,37 @@
+//! The Python that runs plugins: which one it really is, and what it must be able to read.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::launch::{Interpreter, Places};
+
+/// How long it may take to say who it is.
+const ASK_TIME: Duration = Duration::from_secs(10);
+/// What it is asked: the program behind all wrappers, its own folder, and that of the Python that it was made from.
+const QUESTION: &str = "import sys; print(sys.executable); print(sys.prefix); print(sys.base_prefix)";
+
+/// Asks a Python who it is. What is on the PATH may be a script that chooses one.
+///
+/// # Errors
+/// When there is none, or it does not answer.
+pub async fn ask(python: &Path, places: &Places) -> Result<Interpreter, String> {
+    let mut command = Command::new(python);
+    command.args(["-I", "-S", "-c", QUESTION]).env_clear().envs(&places.environment);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let name = python.display();
+    let answered = tokio::time::timeout(ASK_TIME, command.output()).await;
+    let output = answered.map_err(|_| format!("{name} does not say who it is within {ASK_TIME:?}"))?;
+    let output = output.map_err(|error| format!("there is no Python {name}: {error}; set plugins.python"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = said.lines().map(PathBuf::from);
+    let program = lines.next().filter(|it| it.is_absolute());
+    let program = program.ok_or_else(|| format!("{name} does not say who it is: {}", output.status))?;
+    let mut needs: Vec<PathBuf> = lines.collect();
+    // an environment's program is a link to the one that it was made from
+    needs.extend(program.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
+    needs.extend(program.parent().and_then(Path::parent).map(Path::to_owned));
+    Ok(Interpreter { program, needs })
+}

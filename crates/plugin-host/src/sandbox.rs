@@ -1,0 +1,204 @@
+//! What keeps a plugin's process from doing harm: limits, privileges, files, ports and system calls.
+//!
+//! Everything that needs memory is made ready in the hub ([`Sandbox::prepare`]); between fork and exec only system
+//! calls are
+//! made ([`Ready::enter`]), since a fork of a program with threads may do no more.
+
+use std::io;
+use std::path::PathBuf;
+
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+
+/// Bytes that a file of a plugin may have.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What a plugin is allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Sandbox {
+    /// Bytes of address space; none: any.
+    pub memory: Option<u64>,
+    /// Open files.
+    pub files: u64,
+    /// Processes of its user; none: any.
+    pub processes: Option<u64>,
+    /// Files and folders that it may read and run.
+    pub read: Vec<PathBuf>,
+    /// Files and folders that it may change as well.
+    pub write: Vec<PathBuf>,
+    /// TCP ports that it may connect to; none: all.
+    pub ports: Option<Vec<u16>>,
+}
+
+/// What is to be done in the child.
+pub struct Ready {
+    limits: Vec<(Resource, u64)>,
+    #[cfg(target_os = "linux")]
+    linux: linux::Ready,
+    /// What the kernel does not offer, in words.
+    pub missing: Vec<String>,
+}
+
+impl Sandbox {
+    /// Makes everything ready that can fail or needs memory.
+    pub fn prepare(&self) -> Ready {
+        let mut limits =
+            vec![(Resource::Core, 0), (Resource::Fsize, MAX_FILE_BYTES), (Resource::Nofile, self.files)];
+        limits.extend(self.memory.map(|bytes| (Resource::As, bytes)));
+        limits.extend(self.processes.map(|number| (Resource::Nproc, number)));
+        #[cfg(target_os = "linux")]
+        {
+            let mut missing = Vec::new();
+            let linux = linux::Ready::prepare(self, &mut missing);
+            Ready { limits, linux, missing }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let missing = vec!["rules for files, ports and system calls need Linux".to_owned()];
+            Ready { limits, missing }
+        }
+    }
+}
+
+impl Ready {
+    /// Enters it: in the child, between fork and exec. Makes system calls and nothing else.
+    ///
+    /// # Errors
+    /// When one of them is refused; then the program is not started.
+    pub fn enter(&self) -> io::Result<()> {
+        for (resource, most) in &self.limits {
+            let have = rustix::process::getrlimit(*resource);
+            // nobody may be given more than the hub itself has
+            let most = have.maximum.map_or(*most, |maximum| maximum.min(*most));
+            setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+        }
+        #[cfg(target_os = "linux")]
+        self.linux.enter()?;
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::{AsRawFd as _, OwnedFd};
+
+    use landlock::{
+        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, PathBeneath, PathFd,
+        Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    };
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+    use super::{Sandbox, Signal};
+
+    /// The newest rules of Landlock that are asked for. Older kernels are asked for what they know.
+    const RULES: ABI = ABI::V5;
+
+    pub struct Ready {
+        rules: Option<OwnedFd>,
+        calls: Option<BpfProgram>,
+    }
+
+    impl Ready {
+        pub fn prepare(sandbox: &Sandbox, missing: &mut Vec<String>) -> Self {
+            let rules = match rules(sandbox) {
+                Ok(rules) => rules,
+                Err(error) => {
+                    missing.push(format!("no rules for files and ports: {error}"));
+                    None
+                }
+            };
+            if rules.is_none() && missing.is_empty() {
+                missing.push("no rules for files and ports: this kernel has no Landlock".to_owned());
+            }
+            let calls = filter();
+            if calls.is_none() {
+                missing.push("no rules for system calls on this machine".to_owned());
+            }
+            Ready { rules, calls }
+        }
+
+        pub fn enter(&self) -> io::Result<()> {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            rustix::thread::set_no_new_privs(true)?;
+            if let Some(rules) = &self.rules {
+                restrict_self(rules)?;
+            }
+            if let Some(calls) = &self.calls {
+                seccompiler::apply_filter(calls).map_err(|_| io::Error::last_os_error())?;
+            }
+            Ok(())
+        }
+    }
+
+    #[allow(
+        unsafe_code,
+        reason = "the crate's own way takes what is made ready by value, which needs memory in the child"
+    )]
+    fn restrict_self(rules: &OwnedFd) -> io::Result<()> {
+        // SAFETY: a system call with an open descriptor and no memory
+        let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn rules(sandbox: &Sandbox) -> Result<Option<OwnedFd>, RulesetError> {
+        let read = AccessFs::from_read(RULES);
+        let all = AccessFs::from_all(RULES);
+        let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
+        if sandbox.ports.is_some() {
+            ruleset = ruleset.handle_access(AccessNet::ConnectTcp | AccessNet::BindTcp)?;
+        }
+        let mut created = ruleset.create()?;
+        for (paths, access) in [(&sandbox.read, read), (&sandbox.write, all)] {
+            for path in paths {
+                // what is not there needs no rule
+                let Ok(opened) = PathFd::new(path) else { continue };
+                let access = if path.is_dir() { access } else { access & AccessFs::from_file(RULES) };
+                created = created.add_rule(PathBeneath::new(opened, access))?;
+            }
+        }
+        for port in sandbox.ports.iter().flatten() {
+            created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+        Ok(created.into())
+    }
+
+    /// System calls that no plugin needs, and that have been ways out of a sandbox before.
+    fn filter() -> Option<BpfProgram> {
+        let denied = [
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_readv,
+            libc::SYS_process_vm_writev,
+            libc::SYS_mount,
+            libc::SYS_umount2,
+            libc::SYS_pivot_root,
+            libc::SYS_chroot,
+            libc::SYS_setns,
+            libc::SYS_unshare,
+            libc::SYS_bpf,
+            libc::SYS_perf_event_open,
+            libc::SYS_init_module,
+            libc::SYS_finit_module,
+            libc::SYS_delete_module,
+            libc::SYS_kexec_load,
+            libc::SYS_reboot,
+            libc::SYS_swapon,
+            libc::SYS_swapoff,
+            libc::SYS_keyctl,
+            libc::SYS_add_key,
+            libc::SYS_request_key,
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+            libc::SYS_userfaultfd,
+            libc::SYS_acct,
+            libc::SYS_settimeofday,
+            libc::SYS_clock_settime,
+            libc::SYS_sethostname,
+        ];
+        let rules = denied.into_iter().map(|call| (call, Vec::new())).collect();
+        let refuse = SeccompAction::Errno(libc::EPERM as u32);
+        let arch = std::env::consts::ARCH.try_into().ok()?;
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).ok()?;
+        filter.try_into().ok()
+    }
+}

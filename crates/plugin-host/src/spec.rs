@@ -1,0 +1,35 @@
+//! What a plugin is and is to be, at one moment.
+
+use plugin_protocol::manifest::{Limits, Runtime};
+use sdk::Secret;
+use serde_json::Value;
+
+use crate::folder::Found;
+use crate::launch::{Interpreter, Places};
+use crate::python;
+
+/// What a plugin is and is to be, at one moment.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Where it was found, and what its manifest says.
+    pub found: Found,
+    /// What it may take, as far as whoever runs the hub lets it.
+    pub limits: Limits,
+    /// Its settings, with defaults and secrets in them.
+    pub settings: Value,
+    /// Those of them that nobody may see.
+    pub secrets: Vec<Secret>,
+    /// Which settings these are; grows.
+    pub generation: u64,
+}
+
+impl Spec {
+    /// The Python of a plugin that needs one, and what that must be able to read.
+    pub async fn interpreter(&self, places: &Places) -> Result<Option<Interpreter>, String> {
+        if self.found.manifest.run.runtime != Runtime::Python {
+            return Ok(None);
+        }
+        let python = places.python_of(self.found.id());
+        python::ask(&python, places).await.map(Some)
+    }
+}

@@ -1,0 +1,269 @@
+//! What a plugin may do wrong, and what becomes of it: its own deliveries wait, and that is all.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use model::delivery::{Fault, Outcome};
+use plugin_host::State;
+use serde_json::json;
+use support::{Stage, lives, manifest, put};
+
+fn retry_says(outcome: &Outcome, words: &str) -> bool {
+    matches!(outcome, Outcome::Retry { reason, .. } if reason.contains(words))
+}
+
+fn waits(words: &str) -> impl Fn(&State) -> bool + '_ {
+    move |state| matches!(state, State::Waiting { why } if why.contains(words))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_is_told_it_tells_and_outcomes_are_what_they_mean() {
+    let stage = Stage::with(&[]).await;
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    assert!(matches!(stage.tell("reject").await.outcome, Outcome::Rejected { .. }));
+    let after = Some(Duration::from_millis(1500));
+    let pace = stage.tell("pace").await.outcome;
+    assert!(matches!(pace, Outcome::Retry { after: it, fault: Fault::Pace, .. } if it == after));
+    assert!(retry_says(&stage.tell("silent").await.outcome, "says nothing of this delivery"));
+    let status = stage.host.list().remove(0);
+    assert_eq!((status.destinations.as_slice(), status.starts), (&["stress".to_owned()][..], 1));
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_killed_gives_its_deliveries_back_at_once_and_is_started_again() {
+    let stage = Stage::with(&[]).await;
+    stage.ready().await;
+    let (pid, place, context) = (stage.pid(), stage.place(), support::context(Duration::from_secs(60)));
+    let message = support::message("hang");
+    let (answer, took) = tokio::join!(place.send(&context, &message), async {
+        // it has the delivery when it answers another
+        assert_eq!(stage.receipt("hello").await, "ok hello");
+        let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        Instant::now()
+    });
+    assert!(took.elapsed() < Duration::from_secs(2), "{:?}", took.elapsed());
+    assert!(retry_says(&answer.outcome, "killed by signal 9"), "{answer:?}");
+    stage.until("waiting", waits("killed by signal 9")).await;
+    stage.ready().await;
+    assert_ne!(stage.pid(), pid);
+    assert_eq!(stage.receipt("again").await, "ok again");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_does_not_answer_in_time_is_given_up_and_one_that_is_stuck_is_started_anew() {
+    let stage = Stage::of(&manifest(&[], "[limits]\nconcurrency = 2\n")).await;
+    stage.ready().await;
+    let pid = stage.pid();
+    // a late answer is dropped, and is no harm
+    let late = stage.tell_within("slow 0.4", Duration::from_millis(200)).await;
+    assert!(retry_says(&late.outcome, "did not answer within"), "{late:?}");
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    assert_eq!(stage.pid(), pid);
+    let short = Duration::from_millis(100);
+    tokio::join!(stage.tell_within("block", short), stage.tell_within("hello", short));
+    stage.until("waiting", waits("makes no progress: 2 deliveries are overdue")).await;
+    stage.ready().await;
+    assert_eq!(stage.receipt("again").await, "ok again");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_message_is_noted_and_in_the_end_its_end() {
+    let stage = Stage::with(&[]).await;
+    assert_eq!(stage.receipt("garbage").await, "ok garbage");
+    assert!(stage.log().contains("hello, I am no message"), "{}", stage.log());
+    stage.tell("garbage").await;
+    stage.tell("garbage").await;
+    stage.until("waiting", waits("no message")).await;
+    for (title, words) in [
+        ("half", "exit status 3"),
+        ("endless", "a line of more than 1048576 bytes"),
+        ("close", "closed its standard output"),
+    ] {
+        // one that waits for its next start is brought back at once
+        stage.host.plugin("stress").unwrap().restart();
+        stage.ready().await;
+        let told = stage.tell(title).await.outcome;
+        assert!(retry_says(&told, words), "{title}: {told:?}");
+        stage.until(title, waits(words)).await;
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_asked_for_move_nobody() {
+    let stage = Stage::with(&[]).await;
+    // the first answer counts, and the second is nobody's
+    assert!(matches!(stage.tell("twice").await.outcome, Outcome::Rejected { .. }));
+    assert_eq!(stage.receipt("stranger").await, "ok stranger");
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_it_crashes_it_is_told_why_and_tried_again() {
+    for place in ["spawn", "hello", "configure", "start"] {
+        let stage = Stage::with(&[&format!("crash-at-{place}")]).await;
+        stage.until(place, waits("killed by signal 9")).await;
+        let words = format!("I crash at {place}");
+        assert!(stage.log().contains(&words), "{place}: {}", stage.log());
+        let told = stage.tell("hello").await.outcome;
+        assert!(matches!(told, Outcome::Retry { fault: Fault::Destination, .. }), "{told:?}");
+        stage.close().await;
+    }
+    for place in ["drain", "shutdown"] {
+        let stage = Stage::with(&[&format!("crash-at-{place}")]).await;
+        stage.ready().await;
+        stage.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_a_person_can_mend_rests_until_somebody_does() {
+    let misconfigured = |state: &State| matches!(state, State::Misconfigured { .. });
+    for wish in ["exit-78-at-spawn", "exit-78-at-start", "from-the-future", "two-minds"] {
+        let stage = Stage::with(&[wish]).await;
+        let state = stage.until(wish, misconfigured).await;
+        let words = match wish {
+            "from-the-future" => "it speaks contract 7",
+            "two-minds" => "say different things",
+            _ => "78",
+        };
+        assert!(state.why().unwrap().contains(words), "{state:?}");
+        stage.close().await;
+    }
+    let mut stage = Stage::with(&[]).await;
+    stage.ready().await;
+    stage.apply(json!({"url": "good", "token": "t"})).await.unwrap();
+    let pid = stage.pid();
+    // settings that it refuses are not taken, and it goes on with those that it has
+    let refused = stage.apply(json!({"url": "bad"})).await.unwrap_err();
+    assert!(refused.contains("url: there is nobody at that address"), "{refused}");
+    assert!(stage.receipt("settings").await.contains("good"));
+    let unknown = stage.apply(json!({"ulr": "x"})).await.unwrap_err();
+    assert!(unknown.contains("plugins.settings.stress") && unknown.contains("ulr"), "{unknown}");
+    assert_eq!(stage.pid(), pid);
+    stage.close().await;
+    // from the beginning with settings that it refuses
+    let mut stage = Stage::with(&["hang-at-never"]).await;
+    put(stage.folder.path(), &manifest(&["crash-at-hello"], ""));
+    stage.apply(json!({"url": "bad"})).await.unwrap_or_default();
+    put(stage.folder.path(), &manifest(&[], ""));
+    let _ = stage.apply(json!({"url": "good"})).await;
+    stage.ready().await;
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_it_started_outlives_it_whatever_it_ignores() {
+    let stage = Stage::with(&["ignore-signals"]).await;
+    let child: u32 = stage.receipt("fork").await.parse().unwrap();
+    let pid = stage.pid();
+    assert!(lives(child) && lives(pid));
+    stage.close().await;
+    assert!(!lives(pid), "the plugin is still there");
+    assert!(!lives(child), "what it started is still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_words_is_cut_and_delays_nobody() {
+    let stage = Stage::of(&manifest(&[], "[limits]\nlog_rate = 50\n")).await;
+    assert_eq!(stage.receipt("flood").await, "ok flood");
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    let lines = stage.log().lines().count();
+    assert!(lines <= 500, "{lines}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_beyond_its_limit_is_not_had() {
+    let stage = Stage::of(&manifest(&[], "[limits]\nmemory = '192MiB'\n")).await;
+    let told = stage.tell("leak").await.outcome;
+    // Python ends by an error; the hub lives on
+    assert!(retry_says(&told, "exit status 1"), "{told:?}");
+    assert!(stage.log().contains("MemoryError"), "{}", stage.log());
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stage = Stage::of(&manifest(&[], "[permissions]\nports = [1]\n")).await;
+    let secret = stage.folder.path().join("secret");
+    std::fs::write(&secret, "hush").unwrap();
+    let isolated = !stage.log().contains("not as isolated");
+    for title in [
+        format!("read {}", secret.display()),
+        format!("write {}", stage.folder.path().join("plugins/stress/stress.py").display()),
+        format!("write {}", secret.display()),
+        format!("connect {port}"),
+    ] {
+        let receipt = stage.receipt(&title).await;
+        // a kernel without the rules says so in the log
+        assert!(receipt.starts_with("refused") || !isolated, "{title}: {receipt}; {}", stage.log());
+    }
+    assert_eq!(stage.receipt("trace").await, "refused");
+    let own = stage.folder.path().join("state/stress/file");
+    assert!(stage.receipt(&format!("write {}", own.display())).await.starts_with("did it"));
+    let names = stage.receipt("env").await;
+    assert!(names.contains("NIGHTBELL_PLUGIN") && !names.contains("HUB_SECRET"), "{names}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_nowhere_in_what_it_says() {
+    let mut stage = Stage::with(&[]).await;
+    stage.ready().await;
+    stage.apply(json!({"token": "token-of-the-plugin"})).await.unwrap();
+    let answer = stage.tell("secret").await;
+    assert_eq!(answer.outcome, Outcome::Delivered { receipt: "ok secret".to_owned() });
+    assert_eq!(answer.text, "my token is <secret> and <secret>");
+    // what it writes to its log may come a moment later, and goes the same way
+    stage.receipt("hello").await;
+    assert!(!stage.log().contains("token-of-the-plugin"), "{}", stage.log());
+    assert!(!stage.place().describe().contains("key-of-the-place"));
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_asks_is_answered_as_far_as_its_manifest_permits() {
+    let stage = Stage::with(&[]).await;
+    let told = stage.receipt("ask emit {\"events\": []}").await;
+    assert!(told.contains("permissions.emit is not in the manifest"), "{told}");
+    let told = stage.receipt("ask fetch {\"url\": \"http://example.com\"}").await;
+    assert!(told.contains("permissions.hosts"), "{told}");
+    let told = stage.receipt("ask dance").await;
+    assert!(told.contains("-32601"), "{told}");
+    // without a hub behind it
+    let told = stage.receipt("ask kv.get {\"key\": \"a\"}").await;
+    assert!(told.contains("-32006"), "{told}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_is_not_there_or_not_right_is_told_of_before_anything_changes() {
+    let mut stage = Stage::with(&[]).await;
+    stage.ready().await;
+    let pid = stage.pid();
+    put(stage.folder.path(), &manifest(&[], "").replace("contract = 1", "contract = 9"));
+    let why = stage.apply(json!({})).await.unwrap_err();
+    assert!(why.contains("plugin.toml") && why.contains("9 is not spoken here"), "{why}");
+    stage.wanted.active.push("nobody".to_owned());
+    put(stage.folder.path(), &manifest(&[], ""));
+    let why = stage.apply(json!({})).await.unwrap_err();
+    assert!(why.contains("there is no plugin \"nobody\""), "{why}");
+    assert_eq!(stage.pid(), pid);
+    // one that is not wanted any more ends
+    stage.wanted.active.clear();
+    stage.apply(json!({})).await.unwrap();
+    assert!(stage.host.plugin("stress").is_none());
+    stage.close().await;
+    assert!(!lives(pid));
+}

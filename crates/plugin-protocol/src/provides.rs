@@ -1,0 +1,414 @@
+//! What a plugin says of itself: in its manifest, or in the answer to `hello`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::limits::{MAX_ABOUT_CHARS, MAX_BATCH, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROVIDED};
+
+/// Everything that a plugin provides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provides {
+    /// Kinds of destinations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<DestinationKind>,
+    /// What it wants to hear of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<Subscription>,
+    /// Where it answers over HTTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Kinds of checks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckKind>,
+    /// The schema of its own settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+    /// The schema of what each person may set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Value>,
+    /// The schema of what may be set for each project or service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<Value>,
+}
+
+/// A kind of destination.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DestinationKind {
+    /// The word for it in the configuration.
+    pub kind: String,
+    /// Its name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What it does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// Where the other side documents its interface.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub docs: String,
+    /// Who reads it.
+    #[serde(skip_serializing_if = "Readers::are_people")]
+    pub audience: Readers,
+    /// Whether the other side drops what it has seen under the same idempotency key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deduplicates: bool,
+    /// The schema of one receiver's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+    /// The schema of what a test may be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_options: Option<Value>,
+    /// Deliveries in one call at the most; none: one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    /// Alerts in one message at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_alerts: Option<u32>,
+}
+
+/// Who reads what a destination is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readers {
+    /// People, who get summaries in a storm.
+    #[default]
+    People,
+    /// Programs, which get everything.
+    Machines,
+}
+
+impl Readers {
+    fn are_people(&self) -> bool {
+        *self == Readers::People
+    }
+}
+
+/// What a plugin wants to hear of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Subscription {
+    /// What it is called.
+    pub name: String,
+    /// Which topics, such as `incident.opened` or `incident.*`.
+    pub topics: Vec<String>,
+    /// Events in one call at the most; none: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+}
+
+/// A place where a plugin answers over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Route {
+    /// The path under the plugin's own, with `<name>` for what varies.
+    pub path: String,
+    /// Which methods, in capitals; none: `GET`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Who may.
+    pub auth: Access,
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Who has a token of the API.
+    #[default]
+    Token,
+    /// Anybody.
+    None,
+}
+
+/// A kind of check.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckKind {
+    /// The word for it in the configuration.
+    pub kind: String,
+    /// Its name for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What it does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// The schema of one check's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+}
+
+/// What a plugin may hear of.
+pub const TOPICS: [&str; 7] = [
+    "event.accepted",
+    "incident.opened",
+    "incident.acknowledged",
+    "incident.resolved",
+    "incident.changed",
+    "delivery.finished",
+    "request.served",
+];
+
+/// Whether one of a subscription's topics, which may end in `*`, means this one.
+pub fn covers(pattern: &str, topic: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => topic.starts_with(start),
+        None => pattern == topic,
+    }
+}
+
+impl Provides {
+    /// What is wrong with it, with where: nothing when it can be used.
+    pub fn check(&self) -> Vec<String> {
+        let mut wrong = Wrong::default();
+        let lists = [
+            ("destinations", self.destinations.len()),
+            ("subscriptions", self.subscriptions.len()),
+            ("routes", self.routes.len()),
+            ("checks", self.checks.len()),
+        ];
+        for (name, length) in lists {
+            wrong.unless(length <= MAX_PROVIDED, || format!("{name}: {length} are more than {MAX_PROVIDED}"));
+        }
+        for (n, it) in self.destinations.iter().enumerate() {
+            it.check(&format!("destinations[{n}]"), &mut wrong);
+        }
+        for (n, it) in self.subscriptions.iter().enumerate() {
+            it.check(&format!("subscriptions[{n}]"), &mut wrong);
+        }
+        for (n, it) in self.routes.iter().enumerate() {
+            it.check(&format!("routes[{n}]"), &mut wrong);
+        }
+        for (n, it) in self.checks.iter().enumerate() {
+            wrong.word(&format!("checks[{n}].kind"), &it.kind);
+            wrong.schema(&format!("checks[{n}].settings"), it.settings.as_ref());
+        }
+        for (name, schema) in [("settings", &self.settings), ("user", &self.user), ("project", &self.project)]
+        {
+            wrong.schema(name, schema.as_ref());
+        }
+        wrong.twice("destinations", self.destinations.iter().map(|it| it.kind.as_str()));
+        wrong.twice("subscriptions", self.subscriptions.iter().map(|it| it.name.as_str()));
+        wrong.twice("checks", self.checks.iter().map(|it| it.kind.as_str()));
+        wrong.0
+    }
+
+    /// This and another together, such as a manifest and an answer to `hello`: each may say of a thing what the
+    /// other leaves
+    /// out.
+    ///
+    /// # Errors
+    /// What they say in different words.
+    pub fn and(&self, other: &Provides) -> Result<Provides, String> {
+        let as_json = |it: &Provides| serde_json::to_value(it).unwrap_or_default();
+        let (mut mine, theirs) = (as_json(self), as_json(other));
+        merge(&mut mine, theirs, "")?;
+        serde_json::from_value(mine).map_err(|error| error.to_string())
+    }
+}
+
+/// Tables of lists, things of lists by what they are called, and what is written of each.
+fn merge(mine: &mut Value, theirs: Value, at: &str) -> Result<(), String> {
+    let inside = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+    match (mine, theirs) {
+        (Value::Object(mine), Value::Object(theirs)) => {
+            for (name, value) in theirs {
+                match mine.get_mut(&name) {
+                    // schemas are told as a whole
+                    Some(have) if name == "settings" || name == "user" || name == "project" => {
+                        same(have, &value, &inside(&name))?;
+                    }
+                    Some(have) => merge(have, value, &inside(&name))?,
+                    None => drop(mine.insert(name, value)),
+                }
+            }
+            Ok(())
+        }
+        (Value::Array(mine), Value::Array(theirs))
+            if mine.iter().chain(&theirs).all(|it| name_of(it).is_some()) =>
+        {
+            for value in theirs {
+                let name = name_of(&value).unwrap_or_default().to_owned();
+                match mine.iter_mut().find(|have| name_of(have) == Some(&name)) {
+                    Some(have) => merge(have, value, &inside(&name))?,
+                    None => mine.push(value),
+                }
+            }
+            Ok(())
+        }
+        (mine, theirs) => same(mine, &theirs, at),
+    }
+}
+
+/// What a kind, a subscription or a route is called.
+fn name_of(thing: &Value) -> Option<&str> {
+    ["kind", "name", "path"].into_iter().find_map(|name| thing.get(name)?.as_str())
+}
+
+fn same(mine: &Value, theirs: &Value, at: &str) -> Result<(), String> {
+    if mine == theirs {
+        Ok(())
+    } else {
+        Err(format!("{at}: the manifest and the plugin itself say different things"))
+    }
+}
+
+impl DestinationKind {
+    fn check(&self, at: &str, wrong: &mut Wrong) {
+        wrong.word(&format!("{at}.kind"), &self.kind);
+        wrong.length(&format!("{at}.title"), &self.title, MAX_NAME_CHARS);
+        wrong.length(&format!("{at}.about"), &self.about, MAX_ABOUT_CHARS);
+        wrong.length(&format!("{at}.docs"), &self.docs, MAX_ABOUT_CHARS);
+        wrong.schema(&format!("{at}.settings"), self.settings.as_ref());
+        wrong.schema(&format!("{at}.test_options"), self.test_options.as_ref());
+        wrong.batch(&format!("{at}.batch"), self.batch);
+        wrong.unless(self.most_alerts != Some(0), || format!("{at}.most_alerts: must not be 0"));
+    }
+}
+
+impl Subscription {
+    fn check(&self, at: &str, wrong: &mut Wrong) {
+        wrong.word(&format!("{at}.name"), &self.name);
+        wrong.batch(&format!("{at}.batch"), self.batch);
+        wrong.unless(!self.topics.is_empty(), || format!("{at}.topics: names none"));
+        for topic in &self.topics {
+            let known = TOPICS.iter().any(|known| covers(topic, known));
+            wrong.unless(known, || {
+                format!("{at}.topics: there is no topic {topic:?}; known are {}", TOPICS.join(", "))
+            });
+        }
+    }
+}
+
+impl Route {
+    fn check(&self, at: &str, wrong: &mut Wrong) {
+        let path = &self.path;
+        let fine = path.starts_with('/')
+            && path.len() <= MAX_ABOUT_CHARS
+            && !path.split('/').any(|part| part == ".." || part == ".")
+            && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '\\' | '%'));
+        wrong.unless(fine, || {
+            format!(
+                "{at}.path: {path:?} is no path such as /item/<id>: a slash first, plain characters, no .."
+            )
+        });
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        for method in &self.methods {
+            wrong.unless(known.contains(&method.as_str()), || {
+                format!("{at}.methods: {method:?} is none of {}", known.join(", "))
+            });
+        }
+    }
+}
+
+/// What is wrong, in words that begin with where.
+#[derive(Default)]
+pub(crate) struct Wrong(pub(crate) Vec<String>);
+
+impl Wrong {
+    pub(crate) fn unless(&mut self, fine: bool, what: impl FnOnce() -> String) {
+        if !fine {
+            self.0.push(what());
+        }
+    }
+
+    /// An id or a kind.
+    pub(crate) fn word(&mut self, at: &str, word: &str) {
+        self.unless(is_word(word), || {
+            format!(
+                "{at}: {word:?} must be a small letter and then small letters, digits, - or _, \
+                 {MAX_ID_CHARS} characters at the most"
+            )
+        });
+    }
+
+    pub(crate) fn length(&mut self, at: &str, text: &str, most: usize) {
+        self.unless(text.chars().count() <= most, || format!("{at}: is longer than {most} characters"));
+    }
+
+    fn batch(&mut self, at: &str, batch: Option<u32>) {
+        let fine = batch.is_none_or(|batch| (1..=MAX_BATCH).contains(&batch));
+        self.unless(fine, || format!("{at}: must be within 1 to {MAX_BATCH}"));
+    }
+
+    /// The schema of settings, which are always a table.
+    fn schema(&mut self, at: &str, schema: Option<&Value>) {
+        let fine = schema.is_none_or(|schema| {
+            schema.is_object() && schema.get("type").is_none_or(|is| is.as_str() == Some("object"))
+        });
+        self.unless(fine, || format!("{at}: must be a JSON Schema of type object"));
+    }
+
+    fn twice<'a>(&mut self, at: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            self.unless(seen.insert(name), || format!("{at}: {name:?} is there twice"));
+        }
+    }
+}
+
+/// Whether this may be an id or a kind.
+pub fn is_word(word: &str) -> bool {
+    let mut characters = word.chars();
+    word.len() <= MAX_ID_CHARS
+        && characters.next().is_some_and(|c| c.is_ascii_lowercase())
+        && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn provides(json: Value) -> Provides {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_where_it_is() {
+        let bad = provides(json!({
+            "destinations": [{"kind": "Foo"}, {"kind": "a", "batch": 0}, {"kind": "a", "settings": {"type": "string"}}],
+            "subscriptions": [{"name": "s", "topics": ["incident.*", "weather"]}],
+            "routes": [{"path": "up/../down", "methods": ["get"]}],
+        }));
+        let told = bad.check().join("\n");
+        let wanted = [
+            "destinations[0].kind: \"Foo\" must be",
+            "destinations[1].batch: must be within",
+            "destinations[2].settings: must be a JSON Schema",
+            "there is no topic \"weather\"; known are event.accepted",
+            "routes[0].path: \"up/../down\"",
+            "routes[0].methods: \"get\" is none of",
+            "destinations: \"a\" is there twice",
+        ];
+        for words in wanted {
+            assert!(told.contains(words), "{words} not in\n{told}");
+        }
+    }
+
+    #[test]
+    fn manifest_and_plugin_may_complete_but_not_contradict_each_other() {
+        let schema = json!({"type": "object", "properties": {"room": {"type": "string"}}});
+        let manifest =
+            provides(json!({"destinations": [{"kind": "foo", "title": "Foo", "settings": schema}]}));
+        let told = provides(json!({"destinations": [{"kind": "foo", "batch": 8}, {"kind": "bar"}],
+            "routes": [{"path": "/x"}]}));
+        let both = manifest.and(&told).unwrap();
+        assert_eq!((both.routes.len(), both.destinations.len()), (1, 2));
+        let foo = &both.destinations[0];
+        assert_eq!((foo.title.as_str(), foo.batch, foo.settings.is_some()), ("Foo", Some(8), true));
+        for (other, place) in [
+            (json!({"kind": "foo", "title": "Bar"}), "destinations.foo.title"),
+            (json!({"kind": "foo", "settings": {"type": "object"}}), "destinations.foo.settings"),
+        ] {
+            let why = manifest.and(&provides(json!({"destinations": [other]}))).unwrap_err();
+            assert!(why.starts_with(place), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_topic_may_end_in_a_star() {
+        assert!(covers("incident.*", "incident.opened") && covers("*", "request.served"));
+        assert!(!covers("incident.*", "delivery.finished") && !covers("incident", "incident.opened"));
+    }
+}
