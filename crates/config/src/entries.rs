@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::limits::MAX_CONCURRENCY;
+use crate::plugins::Plugins;
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, Traces, some_time};
 use crate::storms::Storms;
 use crate::templates::Templates;
@@ -41,6 +42,8 @@ pub(crate) struct File {
     pub(crate) traces: Traces,
     /// Files of templates that settings may use by name.
     pub(crate) templates: Templates,
+    /// Plugins: which run, with which settings.
+    pub(crate) plugins: Plugins,
     /// What the hub writes about itself.
     pub(crate) log: Log,
     /// The routing tree: who is told what and when.

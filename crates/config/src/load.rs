@@ -15,6 +15,7 @@ use crate::limits::MAX_FILE_BYTES;
 use crate::node::Node;
 use crate::path::Path;
 use crate::places::{Integration, Places};
+use crate::plugins::Plugins;
 use crate::problem::{Level, Origin, Problem, Problems};
 use crate::read::read;
 use crate::rules::{self, Known, Tree};
@@ -42,6 +43,8 @@ pub struct Config {
     pub traces: Traces,
     /// What settings of destinations may refer to: templates by name.
     pub templates: sdk::Surroundings,
+    /// Plugins: which run, with which settings; `folder` with the configuration's folder before it.
+    pub plugins: Plugins,
     /// What the hub writes about itself.
     pub log: Log,
     /// Ways in, by name.
@@ -254,9 +257,9 @@ fn assemble(
     let outbound = sections.outbound();
     let limits = sections.read("limits");
     let incidents: Option<Incidents> = sections.read("incidents");
-    let self_watch = sections.read("self_watch");
-    let traces = sections.read("traces");
+    let (self_watch, traces) = (sections.read("self_watch"), sections.read("traces"));
     let storm: Option<Storms> = sections.read("storm");
+    let plugins = sections.plugins(&among.directory);
     let log = sections.read("log");
     let intervals = rules::intervals(&root, &local, problems);
     let inhibitions = rules::inhibitions(&root, problems);
@@ -292,6 +295,7 @@ fn assemble(
         self_watch,
         traces,
         templates,
+        plugins: plugins?,
         log,
         integrations,
         rules,
@@ -361,6 +365,12 @@ impl Sections<'_> {
         }
         database.data_dir = directory.join(&database.data_dir);
         Some(database)
+    }
+
+    fn plugins(&mut self, directory: &FilePath) -> Option<Plugins> {
+        let plugins: Plugins = self.read("plugins")?;
+        let folder = plugins.folder.map(|folder| directory.join(folder));
+        Some(Plugins { folder, ..plugins })
     }
 
     fn outbound(&mut self) -> Option<Guard> {

@@ -42,6 +42,15 @@ pub fn schema(registry: &Registry) -> Value {
         json!({ "type": "object", "properties": kinds, "additionalProperties": false });
     properties["integrations"]["additionalProperties"] = integration;
     properties["time_intervals"]["additionalProperties"] = time_intervals();
+    let settings = registry.plugins().map(|(id, settings)| {
+        let mut item = with_secret_references(settings);
+        describe(&mut item, id, &format!("Settings of the plugin {id}."));
+        (id.to_owned(), item)
+    });
+    let settings: Map<String, Value> = settings.collect();
+    let all = &mut properties["plugins"]["properties"]["settings"];
+    all["properties"] = settings.into();
+    all["additionalProperties"] = false.into();
     schema
 }
 

@@ -11,6 +11,7 @@ mod r#gen;
 mod import;
 mod incidents;
 mod kinds;
+mod plugin;
 mod receiver;
 mod replay;
 mod route;
@@ -64,6 +65,7 @@ enum Command {
     Deliveries(deliveries::Args),
     Token(token::Args),
     Kinds(kinds::Args),
+    Plugin(plugin::Args),
     Completions(completions::Args),
     #[command(subcommand, hide = true)]
     Gen(r#gen::Command),
@@ -204,6 +206,7 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Config(command) => command.run(output),
         Command::Import(command) => command.run(output),
         Command::Kinds(args) => args.run(output),
+        Command::Plugin(args) => wait(args.run(output)),
         Command::Completions(args) => args.run(output),
         Command::Gen(command) => command.run(),
         Command::BenchFill(args) => args.run(output),

@@ -4,6 +4,7 @@
 //!
 //! * [`cli`]: the command line; one file for each group of commands.
 //! * [`serve`]: the wiring of the server: configuration, database, flow, HTTP, signals.
+//! * [`plugins`]: which plugins there are, and what they provide.
 //! * [`settings`]: which files and variables the server's configuration is made of.
 //! * [`log`]: what the server says about itself.
 //! * [`client`]: how commands ask a running server.
@@ -15,6 +16,7 @@ mod client;
 mod files;
 mod log;
 mod output;
+mod plugins;
 mod serve;
 mod settings;
 mod words;

@@ -13,9 +13,10 @@ use std::time::Duration;
 use ::config::{Config, ConfigError, LogFormat};
 use anyhow::{Context, Result, anyhow};
 use flow::{Hub, SystemClock};
+use plugin_host::Host;
 use sdk::http::Http;
 use sdk::{Registry, Secret};
-use server::{App, Setup};
+use server::{App, GuestServices, Setup};
 use store::rules::Applied;
 use store::{Location, Store};
 use tokio::net::TcpListener;
@@ -27,6 +28,7 @@ pub use wire::{external_url, prefix};
 
 use crate::log::{self, Logging};
 use crate::output;
+use crate::plugins::{self, Known};
 use crate::settings::{Files, Settings};
 use reload::Reloader;
 
@@ -65,14 +67,17 @@ pub struct Links {
 
 /// Runs the server until it is told to stop.
 pub fn run(wishes: Wishes) -> Result<()> {
-    let kinds = Arc::new(connectors::registry());
-    let mut settings = wishes.files.load(&kinds).map_err(|error| unusable(&wishes.files, error))?;
-    wishes.overrule(&mut settings);
-    let logging = log::start(&settings.config.log)?;
     let threads = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from).max(MIN_THREADS);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(threads).enable_all().build().context("starting threads")?;
-    let result = runtime.block_on(whole_life(wishes, settings, kinds, logging));
+    let data = wishes.data.clone();
+    let host = plugins::host(&wishes.files, data.as_deref())?;
+    let known = runtime.block_on(plugins::learn(&host, wishes.files.plugins(), data.as_deref()));
+    let known = known.context("not started")?;
+    let mut settings = wishes.files.load(&known.kinds).map_err(|error| unusable(&wishes.files, error))?;
+    wishes.overrule(&mut settings);
+    let logging = log::start(&settings.config.log)?;
+    let result = runtime.block_on(whole_life(wishes, settings, host, known, logging));
     runtime.shutdown_timeout(LAST_WAIT);
     result
 }
@@ -122,9 +127,11 @@ impl Wishes {
 async fn whole_life(
     mut wishes: Wishes,
     mut settings: Settings,
-    kinds: Arc<Registry>,
+    host: Host,
+    known: Known,
     logging: Logging,
 ) -> Result<()> {
+    let Known { kinds, learned } = known;
     // from here on, a signal is not lost
     let signals = Signals::listen()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting with {}", settings.named);
@@ -141,10 +148,15 @@ async fn whole_life(
     }
     let config = &settings.config;
     let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
+    let guests = Arc::new(GuestServices::default());
+    host.serve(guests.clone(), Some(http.clone()));
+    // before the flow, so that what waits for plugins finds them
+    let applied = host.apply(learned, &config.plugins.settings).await;
+    applied.map_err(|why| anyhow!("not started: {why}"))?;
     let hub = start_flow(config, &settings, &kinds, store.clone(), http.clone()).await?;
     let traces = traces::start(&config.traces, &hub, http)?;
     let json = wishes.json;
-    let reloader = Reloader::new(wishes, kinds.clone(), hub.clone(), &settings, logging);
+    let reloader = Reloader::new(wishes, host.clone(), kinds.clone(), hub.clone(), &settings, logging);
     let app = App::new(Setup {
         hub: hub.clone(),
         kinds: kinds.clone(),
@@ -152,7 +164,9 @@ async fn whole_life(
         exposed: wire::exposed(&settings, &kinds)?,
         version: wire::version(),
         configuring: Arc::new(reloader.clone()),
+        plugins: host.clone(),
     });
+    guests.answer_by(&app);
     reloader.show_in(&app);
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(config, &store).await;
@@ -167,6 +181,9 @@ async fn whole_life(
     }
     if let Some(traces) = traces {
         traces.finish().await;
+    }
+    if !host.stop(limit).await {
+        tracing::warn!("not all plugins ended within {}: they are killed", model::time::span::format(limit));
     }
     drop(hub);
     store.close();

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use config::{Config, ConfigError, Format, Invalid, Level, Origin, Problem, ShowAs, Source, read_file};
+use config::{
+    Config, ConfigError, Format, Invalid, Level, Origin, PluginPlaces, Problem, ShowAs, Source, read_file,
+};
 use model::Rules;
 use sdk::{Registry, Surroundings};
 use serde_json::{Map, Value};
@@ -73,6 +75,17 @@ impl Files {
         Ok(Settings { rules: config.rules.clone(), config, routing: None, named: name })
     }
 
+    /// What they say of plugins, before it is known what these provide.
+    pub fn plugins(&self) -> PluginPlaces {
+        let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let path = ours.cloned().unwrap_or_default();
+        // what cannot be read is told of when it is read as a whole
+        let text = ours.and_then(|path| read_file(path).ok()).unwrap_or_default();
+        let (name, format) = (path.display().to_string(), Format::of(&path));
+        let source = Source { name: &name, text: &text, directory: folder(&path), format };
+        config::plugins_of(source, environment())
+    }
+
     /// Whether there is none.
     pub fn are_none(&self) -> bool {
         self.config.is_none() && self.alertmanager_config.is_none()
@@ -109,13 +122,13 @@ pub fn environment() -> Environment {
 }
 
 /// The rules of a text that may come from anybody; the error is all that is wrong, a line each.
-pub fn rules_of(text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
+pub fn rules_of(text: &str, format: ConfigFormat, kinds: &Registry) -> Result<Rules, Vec<String>> {
     let (name, format) = match format {
         ConfigFormat::Toml => ("nightbell.toml", Format::Toml),
         ConfigFormat::Alertmanager => ("alertmanager.yml", Format::Alertmanager),
     };
     let source = Source { name, text, directory: Path::new(""), format };
-    config::load_rules(source, &connectors::registry()).map_err(|error| match error {
+    config::load_rules(source, kinds).map_err(|error| match error {
         ConfigError::Invalid(Invalid(problems)) => {
             let errors = problems.iter().filter(|problem| problem.level == Level::Error);
             errors.map(ToString::to_string).collect()

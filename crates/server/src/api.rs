@@ -11,6 +11,7 @@ mod incidents;
 mod integrations;
 mod kinds;
 mod live;
+mod plugins;
 mod receivers;
 mod replay;
 mod routes;
@@ -56,6 +57,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(live::live))
         .routes(routes!(inbox::list_inbox))
         .routes(routes!(kinds::list_kinds))
+        .routes(routes!(plugins::list_plugins))
+        .routes(routes!(plugins::get_plugin))
+        .routes(routes!(plugins::restart_plugin))
         .routes(routes!(integrations::list_integrations))
         .routes(routes!(integrations::post_integration))
         .routes(routes!(heartbeats::list_heartbeats))

@@ -70,6 +70,8 @@ pub struct Setup {
     pub version: Version,
     /// What reads configurations and puts them in force.
     pub configuring: Arc<dyn Configuring>,
+    /// Plugins.
+    pub plugins: plugin_host::Host,
 }
 
 /// What the server goes by.
@@ -161,10 +163,10 @@ pub struct Version {
 pub struct App {
     /// The flow.
     pub hub: Hub,
-    /// The kinds that this program knows.
-    pub kinds: Arc<Registry>,
     /// What it goes by.
     pub options: Options,
+    /// Plugins.
+    pub plugins: plugin_host::Host,
     /// Which program this is.
     pub version: Version,
     /// When it began.
@@ -182,6 +184,7 @@ pub struct App {
     /// Ends what would never end by itself.
     pub(crate) stopping: CancellationToken,
     exposed: RwLock<Arc<Exposed>>,
+    kinds: RwLock<Arc<Registry>>,
     /// Whether the last reload worked, and when one last did.
     reloaded: Mutex<(bool, Time)>,
     /// Where it listens, once it does.
@@ -202,12 +205,13 @@ impl App {
 
     /// Ready to be served.
     pub fn new(setup: Setup) -> Shared {
-        let Setup { hub, kinds, options, exposed, version, configuring } = setup;
+        let Setup { hub, kinds, options, exposed, version, configuring, plugins } = setup;
         let now = hub.clock.now();
         Arc::new(App {
             started_at: now,
             hub,
-            kinds,
+            kinds: RwLock::new(kinds),
+            plugins,
             version,
             configuring,
             replaying: Arc::new(Semaphore::new(1)),
@@ -232,6 +236,16 @@ impl App {
     /// Replaces what of the configuration is shown and served: to be called after a reload.
     pub fn expose(&self, exposed: Exposed) {
         *self.exposed.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(exposed);
+    }
+
+    /// The kinds that are known now.
+    pub fn kinds(&self) -> Arc<Registry> {
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the kinds that are known: to be called after a reload, which may bring plugins.
+    pub fn know(&self, kinds: Arc<Registry>) {
+        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds;
     }
 
     /// The time now.

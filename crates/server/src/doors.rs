@@ -1,3 +1,4 @@
 //! Other systems' APIs: thin translators.
 
 pub mod alertmanager;
+pub mod plugins;

@@ -25,6 +25,7 @@ pub mod input;
 pub mod limits;
 pub mod metrics;
 pub mod openapi;
+pub mod plugins;
 pub mod query;
 mod refusals;
 pub mod router;
@@ -33,5 +34,6 @@ pub mod times;
 pub mod views;
 
 pub use app::{App, ConfigFormat, Configuring, Exposed, Integration, NotRolledBack, Options, Setup, Version};
+pub use plugins::GuestServices;
 pub use router::{openapi, openapi_json, router};
 pub use serve::serve;

@@ -40,5 +40,9 @@ pub const RETRY_AFTER_SECONDS: u32 = 1;
 pub const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 /// Characters of the reason that such a line shows: it repeats what the request said.
 pub const MAX_REFUSAL_CHARS: usize = 400;
+/// Bytes of a request that is handed to a plugin: it must fit into one line, in base64.
+pub const MAX_PLUGIN_BODY_BYTES: usize = 512 * 1024;
+/// Bytes of an answer of the API that a plugin gets.
+pub const MAX_PLUGIN_ANSWER_BYTES: usize = 512 * 1024;
 /// Configurations that the history lists.
 pub const MAX_HISTORY: i64 = 200;

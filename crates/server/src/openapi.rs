@@ -38,6 +38,7 @@ const ABOUT: &str = "An alert hub: it takes in that something happened from ever
         (name = "silences", description = "What need not be told for a while"),
         (name = "explain", description = "Why somebody was told, or was not"),
         (name = "sources", description = "Configured ways in"),
+        (name = "plugins", description = "Plugins"),
         (name = "tokens", description = "Who may use this API"),
         (name = "server", description = "The server itself"),
     )

@@ -40,7 +40,7 @@ pub fn router(app: Shared) -> Router {
     let (routes, openapi) = described();
     let prefix = app.options.prefix.clone();
     let guard = Front::new(app.clone(), needs(&openapi));
-    let routes = routes.method_not_allowed_fallback(not_allowed);
+    let routes = routes.merge(doors::plugins::routes()).method_not_allowed_fallback(not_allowed);
     let description = Extension(Description(openapi::json(&openapi).into()));
     let without_slash = routes.clone().fallback(unknown);
     let (guarded, app_below) = (middleware::from_fn_with_state(guard, front), app.clone());

@@ -16,6 +16,7 @@ pub mod ledger;
 mod migrate;
 #[cfg(test)]
 mod plans;
+pub mod plugins;
 pub mod requests;
 pub mod retention;
 pub mod rules;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Told;
 use crate::output::Output;
+use crate::plugins;
 use crate::settings::Files;
 
 /// Check a configuration and tell all that is wrong with it
@@ -20,7 +21,7 @@ impl Args {
         if self.files.are_none() {
             bail!("which file? give --config FILE, --alertmanager-config FILE or both");
         }
-        let problems = self.files.check(&connectors::registry())?;
+        let problems = self.files.check(&plugins::look(&self.files)?.kinds)?;
         let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
         let list: Vec<Value> = problems.iter().map(as_json).collect();
         let answer = json!({ "valid": errors == 0, "problems": list });

@@ -6,6 +6,7 @@ use similar::TextDiff;
 
 use super::{Hub, Server, ServerOrFiles, wait};
 use crate::output::{self, Output, Table, field, moment};
+use crate::plugins;
 use crate::serve;
 use crate::settings::Files;
 use crate::words;
@@ -62,7 +63,7 @@ impl Command {
                 .answer(&serde_json::json!({ "example": config::EXAMPLE }), || config::EXAMPLE.to_owned()),
             Command::Check(args) => args.run(output),
             Command::Show(files) => {
-                let mut settings = files.load(&connectors::registry())?;
+                let mut settings = files.load(&plugins::look(&files)?.kinds)?;
                 serve::show_derived_links(&mut settings);
                 output.answer(&settings.as_json(), || settings.as_toml())
             }

@@ -12,6 +12,7 @@ use server::views::explanation::ExplanationView;
 use super::Server;
 use super::explain::sentences;
 use crate::output::{Output, Table, field};
+use crate::plugins;
 use crate::settings::{Files, Settings};
 use crate::words;
 
@@ -80,7 +81,7 @@ impl Test {
         let files = Files { config: self.config, alertmanager_config: self.alertmanager_config };
         let answer = match files.are_none() {
             false => {
-                let settings = files.load(&connectors::registry())?;
+                let settings = files.load(&plugins::look(&files)?.kinds)?;
                 by_files(&settings, &labels, self.severity, self.at.unwrap_or_else(words::now))?
             }
             true => {

@@ -192,10 +192,12 @@ pub fn replay(tx: &mut Tx<'_>, body: &Value) -> Found {
 
 fn rules_of_both(old: &str, body: &Value) -> Result<(Rules, Rules), String> {
     let told = |lines: Vec<String>| lines.join("\n");
-    let old = settings::rules_of(old, ConfigFormat::Toml).map_err(told)?;
+    let kinds = connectors::registry();
+    let old = settings::rules_of(old, ConfigFormat::Toml, &kinds).map_err(told)?;
     let is_toml = body["format"] != "alertmanager";
     let format = if is_toml { ConfigFormat::Toml } else { ConfigFormat::Alertmanager };
-    let mut new = settings::rules_of(body["config"].as_str().unwrap_or_default(), format).map_err(told)?;
+    let mut new =
+        settings::rules_of(body["config"].as_str().unwrap_or_default(), format, &kinds).map_err(told)?;
     if !is_toml {
         new.complete_with(&old);
     }

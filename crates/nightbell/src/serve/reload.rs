@@ -1,18 +1,21 @@
 //! Reloading and rolling back: another configuration as a whole, or the old one and why.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use config::{Config, ConfigError};
+use config::{Config, ConfigError, Format, PluginPlaces, Source};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::Rules;
+use plugin_host::Host;
 use sdk::Registry;
 use server::{App, ConfigFormat, Configuring, NotRolledBack};
 use store::rules::Applied;
 
 use super::{Wishes, history, wire};
 use crate::log::Logging;
+use crate::plugins::{self, Known};
 use crate::settings::{self, Settings};
 
 /// Configurations that this process has put in force and remembers with their secrets, to come back to.
@@ -24,7 +27,9 @@ pub struct Reloader(Arc<Inner>);
 
 struct Inner {
     wishes: Wishes,
-    kinds: Arc<Registry>,
+    host: Host,
+    /// The kinds in force.
+    kinds: Mutex<Arc<Registry>>,
     hub: Hub,
     /// What the server was started with: some of it holds until the next start.
     started_with: Config,
@@ -40,6 +45,7 @@ impl Reloader {
     /// For a hub that was started with these wishes.
     pub fn new(
         wishes: Wishes,
+        host: Host,
         kinds: Arc<Registry>,
         hub: Hub,
         started_with: &Settings,
@@ -48,7 +54,8 @@ impl Reloader {
         let (app, busy) = (OnceLock::new(), tokio::sync::Mutex::default());
         let remembered = BTreeMap::from([(hub.core.live().version, started_with.clone())]);
         let (started_with, remembered) = (started_with.config.clone(), Mutex::new(remembered));
-        Reloader(Arc::new(Inner { wishes, kinds, hub, started_with, logging, app, remembered, busy }))
+        let kinds = Mutex::new(kinds);
+        Reloader(Arc::new(Inner { wishes, host, kinds, hub, started_with, logging, app, remembered, busy }))
     }
 
     /// Names the server that shows what is in force.
@@ -92,18 +99,20 @@ impl Configuring for Reloader {
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
-        settings::rules_of(text, format)
+        let kinds = self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        settings::rules_of(text, format, &kinds)
     }
 }
 
 impl Inner {
     async fn try_load(&self, by: String) -> Result<(), String> {
-        let (files, kinds) = (self.wishes.files.clone(), self.kinds.clone());
+        let known = self.learn(self.wishes.files.plugins()).await?;
+        let (files, kinds) = (self.wishes.files.clone(), known.kinds.clone());
         let loaded = tokio::task::spawn_blocking(move || files.load(&kinds)).await;
         let mut settings = loaded.map_err(|error| error.to_string())?.map_err(|error| in_words(&error))?;
         self.wishes.overrule(&mut settings);
         let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
-        self.put_in_force(settings, applied).await?;
+        self.put_in_force(settings, known, applied).await?;
         tracing::info!("the configuration was reloaded");
         Ok(())
     }
@@ -119,11 +128,13 @@ impl Inner {
         if text.is_empty() {
             return Err(unusable(format!("of configuration {version} only the routing was kept")));
         }
+        let source = Source { name: "history", text: &text, directory: Path::new(""), format: Format::Toml };
+        let known = self.learn(config::plugins_of(source, [])).await.map_err(unusable)?;
         let remembered = self.remembered().get(&version).cloned();
         let settings = match remembered {
             Some(settings) => settings,
             None => {
-                let (kinds, text) = (self.kinds.clone(), text.clone());
+                let (kinds, text) = (known.kinds.clone(), text.clone());
                 let read = tokio::task::spawn_blocking(move || Settings::kept(version, &text, &kinds)).await;
                 let read = read.map_err(|error| unusable(error.to_string()))?;
                 let mut settings = read.map_err(|error| unusable(in_words(&error)))?;
@@ -134,27 +145,41 @@ impl Inner {
         };
         let applied =
             Applied { config: text, by: by.clone(), rolled_back_to: Some(version), ..Applied::default() };
-        let new = self.put_in_force(settings, applied).await.map_err(unusable)?;
+        let new = self.put_in_force(settings, known, applied).await.map_err(unusable)?;
         let until = "what runs is not what the files say, until they are loaded again";
         tracing::warn!("{by} went back to configuration {version}, which is {new} now: {until}");
         Ok(new)
     }
 
+    async fn learn(&self, places: PluginPlaces) -> Result<Known, String> {
+        let data = self.wishes.data.as_deref();
+        plugins::learn(&self.host, places, data).await.map_err(|error| format!("{error:#}"))
+    }
+
     /// Replaces what is in force; gives the version that it has from then on.
-    async fn put_in_force(&self, settings: Settings, mut applied: Applied) -> Result<i64, String> {
+    async fn put_in_force(
+        &self,
+        settings: Settings,
+        known: Known,
+        mut applied: Applied,
+    ) -> Result<i64, String> {
+        let Known { kinds, learned } = known;
         applied.summary = history::summary(&self.hub.core.live().applied.config, &applied.config);
         // all that can fail comes before anything is replaced
-        let mut live = wire::live(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
-        let mut exposed = wire::exposed(&settings, &self.kinds).map_err(|error| format!("{error:#}"))?;
+        let mut live = wire::live(&settings, &kinds).map_err(|error| format!("{error:#}"))?;
+        let mut exposed = wire::exposed(&settings, &kinds).map_err(|error| format!("{error:#}"))?;
         if let Some(version) = applied.rolled_back_to {
             let note = "It is not what the configuration files say, until they are loaded again.";
             exposed.config = format!("# Configuration {version} of the history. {note}\n{}", exposed.config);
         }
         live.applied = applied;
+        self.host.apply(learned, &settings.config.plugins.settings).await?;
         self.hub.reload(live).await.map_err(|error| error.to_string())?;
         if let Some(app) = self.app.get().and_then(Weak::upgrade) {
             app.expose(exposed);
+            app.know(kinds.clone());
         }
+        *self.kinds.lock().unwrap_or_else(PoisonError::into_inner) = kinds;
         if let Err(error) = self.logging.set(&settings.config.log) {
             tracing::warn!("{error:#}");
         }

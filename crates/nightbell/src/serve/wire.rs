@@ -126,6 +126,8 @@ pub fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[outbound]", old.outbound != new.outbound),
         ("[limits]", old.limits != new.limits),
         ("[traces]", old.traces != new.traces),
+        ("plugins.require_isolation", old.plugins.require_isolation != new.plugins.require_isolation),
+        ("plugins.python", old.plugins.python != new.plugins.python),
         ("log.format", old.log.format != new.log.format),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

@@ -54,8 +54,9 @@ impl KindView {
     responses((status = 200, description = "Destinations, then sources, by name", body = Page<KindView>)),
 )]
 pub(super) async fn list_kinds(State(app): State<Shared>) -> Json<Page<KindView>> {
+    let kinds = app.kinds();
     let destinations =
-        app.kinds.destinations().map(|(facts, schema)| KindView::new("destination", facts, schema));
-    let sources = app.kinds.sources().map(|(facts, schema)| KindView::new("source", facts, schema));
+        kinds.destinations().map(|(facts, schema)| KindView::new("destination", facts, schema));
+    let sources = kinds.sources().map(|(facts, schema)| KindView::new("source", facts, schema));
     Json(Page::whole(destinations.chain(sources).collect()))
 }

@@ -142,7 +142,7 @@ pub(super) async fn list_receivers(State(app): State<Shared>) -> Answer<Json<Pag
         kind: place.kind.clone(),
         health: HealthView::new(healths.remove(&place.id).unwrap_or_default(), now),
         manners: (&place.manners).into(),
-        settings: without_secrets(&app.kinds, place),
+        settings: without_secrets(&app.kinds(), place),
     };
     let receivers = live.rules.receivers.values().map(|receiver| ReceiverView {
         name: receiver.name.clone(),

@@ -164,6 +164,7 @@ impl Stage {
             exposed: Exposed { integrations, config: "# none\n".into(), ..Exposed::default() },
             version: Version { version: "0.0.0".into(), revision: "abc".into(), build_date: "today".into() },
             configuring: Arc::new(Configurator(counted)),
+            plugins: plugin_host::Host::new(plugin_host::Places::default()),
         });
         Stage { router: router(app.clone()), app, hub, clock, told, reloads, folder }
     }

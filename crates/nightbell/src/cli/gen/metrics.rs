@@ -46,7 +46,7 @@ impl Configuring for Fixed {
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> std::result::Result<Rules, Vec<String>> {
-        settings::rules_of(text, format)
+        settings::rules_of(text, format, &connectors::registry())
     }
 }
 
@@ -75,6 +75,7 @@ async fn asked(folder: &Path) -> Result<String> {
         exposed: Default::default(),
         version: wire::version(),
         configuring: Arc::new(Fixed),
+        plugins: plugin_host::Host::new(plugin_host::Places::default()),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
     let client = Client::new(&listener.local_addr()?.to_string(), None)?;

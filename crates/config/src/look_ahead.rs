@@ -1,0 +1,60 @@
+//! What a file says of plugins, before it is read as a whole.
+//!
+//! What a plugin may be set to is known only when its manifest is read, and where manifests are is in the file. So
+//! `[plugins]` is read twice: at first without settings, here, and with everything else once their schemas are known.
+
+use std::path::PathBuf;
+
+use sdk::Registry;
+
+use crate::load::{Format, Source};
+use crate::path::Path;
+use crate::plugins::Plugins;
+use crate::problem::Problems;
+use crate::read::read;
+use crate::schema::{View, schema};
+use crate::sections::Database;
+use crate::{from_toml, overlay};
+
+/// Where a file says that plugins are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PluginPlaces {
+    /// The section, without settings.
+    pub plugins: Plugins,
+    /// The folder of the built-in database, where plugins keep what they keep.
+    pub data_dir: PathBuf,
+}
+
+/// What a file says of plugins before it is known what each may be set to. What is wrong with the file is told when
+/// it is
+/// read as a whole; until then it has no plugins.
+pub fn plugins_of(
+    source: Source<'_>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> PluginPlaces {
+    let directory = source.directory;
+    let none = || {
+        let data_dir = directory.join(Database::default().data_dir);
+        PluginPlaces { plugins: Plugins::default(), data_dir }
+    };
+    if source.format != Format::Toml {
+        return none();
+    }
+    let mut problems = Problems::default();
+    let Some(mut root) = from_toml::parse(source.name, source.text, &mut problems) else { return none() };
+    let schema = schema(&Registry::default());
+    let environment = environment.into_iter().collect();
+    overlay::lay_over(&mut root, &View::whole(&schema), &environment, &mut problems);
+    let mut places = none();
+    let data_dir = root.at(&Path::of(&["database", "data_dir"])).and_then(|node| node.as_text());
+    if let Some(data_dir) = data_dir {
+        places.data_dir = directory.join(data_dir);
+    }
+    root.remove(&Path::of(&["plugins", "settings"]));
+    let section = root.get("plugins").and_then(|node| read(node, &Path::of(&["plugins"]), &mut problems));
+    if let Some(plugins) = section {
+        places.plugins = plugins;
+        places.plugins.folder = places.plugins.folder.map(|folder| directory.join(folder));
+    }
+    places
+}

@@ -1,0 +1,261 @@
+//! `nightbell plugin check` and `test`: a plugin on the bench, without a server.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use model::incident::State;
+use model::notification::{Alert, Notification, Reason};
+use model::{Id, Labels, Severity, Time};
+use plugin_host::conformance::{self, Report};
+use plugin_host::folder::{self, Found};
+use plugin_host::{Host, Wanted};
+use sdk::http::{Guard, Http};
+use sdk::{Answer, Context, Inbox, Message, Registry};
+use serde_json::{Value, json};
+
+use crate::cli::Told;
+use crate::output::Output;
+use crate::{plugins, words};
+
+/// How long one message may take.
+const SEND_TIME: Duration = Duration::from_secs(15);
+/// How long everything may take to end.
+const END_TIME: Duration = Duration::from_secs(15);
+
+/// A plugin with a host of its own, and a folder for what it keeps that is gone afterwards.
+struct Bench {
+    host: Host,
+    found: Found,
+    registry: Registry,
+    data: tempfile::TempDir,
+}
+
+/// Looks whether a plugin keeps the contract.
+pub async fn check(folder: &Path, output: Output) -> Result<()> {
+    let data = tempfile::tempdir().context("making a folder")?;
+    let found = found_at(folder)?;
+    let host = plugins::bare_host(data.path(), &found)?;
+    let report = conformance::look(&host, &found).await;
+    host.stop(END_TIME).await;
+    let answer = json!({
+        "plugin": found.id(),
+        "good": report.is_good(),
+        "findings": report.findings,
+        "provides": report.provides,
+        "log": report.log,
+    });
+    output.answer(&answer, || as_text(&found, &report))?;
+    if report.is_good() { Ok(()) } else { Err(Told.into()) }
+}
+
+fn as_text(found: &Found, report: &Report) -> String {
+    let mut lines = vec![format!("{} {}", found.id(), found.manifest.plugin.version)];
+    for finding in &report.findings {
+        match &finding.wrong {
+            None => lines.push(format!("  ok    {}", finding.rule)),
+            Some(why) => lines.push(format!("  WRONG {}: {why}", finding.rule)),
+        }
+    }
+    for kind in &report.provides.destinations {
+        lines.push(format!("  provides the kind {:?}: {}", kind.kind, kind.title));
+    }
+    if !report.is_good() && !report.log.is_empty() {
+        lines.push("  the last that it said:".to_owned());
+        lines.extend(report.log.iter().map(|line| format!("    {line}")));
+    }
+    lines.push(match report.is_good() {
+        true => "the plugin keeps the contract".to_owned(),
+        false => "the plugin does not keep the contract".to_owned(),
+    });
+    lines.join("\n")
+}
+
+fn found_at(path: &Path) -> Result<Found> {
+    let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
+    if path.is_dir() {
+        return folder::read(&path).map_err(|bad| anyhow!("{bad}"));
+    }
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let discovery = folder::discover(parent);
+    let found = discovery.found.into_values().find(|found| found.place == path);
+    let bad = discovery.bad.into_iter().find(|bad| bad.place == path);
+    found.ok_or_else(|| match bad {
+        Some(bad) => anyhow!("{bad}"),
+        None => anyhow!("{}: is neither a folder with a plugin.toml nor a file of Python", path.display()),
+    })
+}
+
+/// Send each sort of message with a plugin, really, and tell what came of it
+#[derive(clap::Args)]
+pub struct Test {
+    /// Its folder, or its file
+    folder: PathBuf,
+    /// Which of its kinds; the first, if not given
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// A setting of the destination, such as room=alerts; JSON where it is no text
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, Value)>,
+    /// A setting of the plugin
+    #[arg(long = "plugin-set", value_name = "NAME=VALUE", value_parser = setting)]
+    plugin_set: Vec<(String, Value)>,
+}
+
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no ="))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((name.to_owned(), value))
+}
+
+fn table(settings: &[(String, Value)]) -> Value {
+    let mut table = json!({});
+    for (name, value) in settings {
+        let mut at = &mut table;
+        for part in name.split('.') {
+            at = &mut at[part];
+        }
+        *at = value.clone();
+    }
+    table
+}
+
+impl Test {
+    pub async fn run(self, output: Output) -> Result<()> {
+        let bench = Bench::of(&self.folder, &table(&self.plugin_set)).await?;
+        let result = bench.send_all(self.kind.as_deref(), table(&self.set)).await;
+        bench.host.stop(END_TIME).await;
+        let (told, log) = (result?, bench.host.log(bench.found.id()).unwrap_or_default());
+        let good = told
+            .iter()
+            .all(|(_, answer)| matches!(answer.outcome, model::delivery::Outcome::Delivered { .. }));
+        let items: Vec<Value> = told.iter().map(|(name, answer)| as_json(name, answer)).collect();
+        output.answer(&json!({ "items": items, "log": log }), || {
+            let mut lines: Vec<String> = told.iter().map(|(name, answer)| as_line(name, answer)).collect();
+            lines.extend(log.iter().map(|line| format!("  | {line}")));
+            lines.join("\n")
+        })?;
+        drop(bench.data);
+        if good { Ok(()) } else { Err(Told.into()) }
+    }
+}
+
+fn as_json(name: &str, answer: &Answer) -> Value {
+    json!({ "message": name, "outcome": answer.outcome, "status": answer.status, "text": answer.text })
+}
+
+fn as_line(name: &str, answer: &Answer) -> String {
+    use model::delivery::Outcome;
+    let what = match &answer.outcome {
+        Outcome::Delivered { receipt } if receipt.is_empty() => "delivered".to_owned(),
+        Outcome::Delivered { receipt } | Outcome::Accepted { receipt, .. } => format!("delivered: {receipt}"),
+        Outcome::Retry { reason, .. } => format!("TO BE TRIED AGAIN: {reason}"),
+        Outcome::Rejected { reason } => format!("REFUSED: {reason}"),
+    };
+    let text = if answer.text.is_empty() { String::new() } else { format!("\n  {}", answer.text) };
+    format!("{name:<14} {what}{text}")
+}
+
+impl Bench {
+    async fn of(folder: &Path, settings: &Value) -> Result<Self> {
+        let data = tempfile::tempdir().context("making a folder")?;
+        let found = found_at(folder)?;
+        let host = plugins::bare_host(data.path(), &found)?;
+        let lines = |bad: Vec<folder::BadPlugin>| {
+            anyhow!("{}", bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        };
+        let around = if found.place.is_file()
+            && found.folder == found.place.parent().unwrap_or(Path::new(""))
+            && found.manifest.run.file.is_some()
+        {
+            found.folder.clone()
+        } else {
+            found.folder.parent().unwrap_or(Path::new("/")).to_owned()
+        };
+        let wanted = Wanted { folder: around, active: vec![found.id().to_owned()], ..Wanted::default() };
+        let learned = host.learn(&wanted).await.map_err(lines)?;
+        let mut registry = Registry::default();
+        host.register(&learned, &mut registry).map_err(lines)?;
+        let all = BTreeMap::from([(found.id().to_owned(), settings.clone())]);
+        host.apply(learned, &all).await.map_err(|why| anyhow!("{why}"))?;
+        Ok(Bench { host, found, registry, data })
+    }
+
+    async fn send_all(&self, kind: Option<&str>, settings: Value) -> Result<Vec<(&'static str, Answer)>> {
+        let kinds: Vec<&str> = self.registry.destinations().map(|(facts, _)| facts.kind).collect();
+        let kind = match (kind, kinds.first()) {
+            (Some(kind), _) => kind,
+            (None, Some(first)) => first,
+            (None, None) => bail!("the plugin {} has no kind of destination", self.found.id()),
+        };
+        let place = self.registry.ready(kind, settings).map_err(|error| anyhow!("{kind}: {error}"))?;
+        let http = Http::new(Guard { allow_private: true, allow: Vec::new() });
+        let context = Context {
+            http: http.map_err(|error| anyhow!("setting up HTTP: {error}"))?,
+            inbox: Arc::new(NoInbox),
+            now: words::now(),
+            timeout: SEND_TIME,
+            destination: format!("bench/{kind}/0"),
+        };
+        let mut told = Vec::new();
+        for (name, reason, state) in [
+            ("firing", Reason::First, State::Open),
+            ("repeated", Reason::Repeat, State::Open),
+            ("acknowledged", Reason::Acknowledged, State::Acknowledged),
+            ("resolved", Reason::AllResolved, State::Resolved),
+            ("test", Reason::Test, State::Open),
+        ] {
+            let message = sample(name, reason, state, context.now);
+            told.push((name, place.send(&context, &message).await));
+        }
+        Ok(told)
+    }
+}
+
+/// A message about a full disk.
+fn sample(name: &str, reason: Reason, state: State, now: Time) -> Message {
+    let labels: Labels =
+        [("alertname", "DiskFull"), ("instance", "db1:9100"), ("severity", "critical")].into_iter().collect();
+    let annotations: Labels =
+        [("summary", "The disk of db1 is full"), ("description", "/var/lib/postgresql has 2 % left.")]
+            .into_iter()
+            .collect();
+    let alert = Alert {
+        incident: Id(1),
+        state,
+        severity: Severity::Critical,
+        title: "The disk of db1 is full".to_owned(),
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        started_at: now,
+        ends_at: (state == State::Resolved).then_some(now),
+        link: "https://prometheus.example/graph".to_owned(),
+        acknowledged_by: (state == State::Acknowledged).then(|| "ann".to_owned()),
+        flapping: None,
+    };
+    Message::render(Notification {
+        idempotency_key: format!("bench-{name}"),
+        reason,
+        receiver: "bench".to_owned(),
+        route: "root".to_owned(),
+        group_key: r#"{}:{alertname="DiskFull"}"#.to_owned(),
+        group_labels: [("alertname", "DiskFull")].into_iter().collect(),
+        common_labels: labels,
+        common_annotations: annotations,
+        external_url: "https://bell.example".to_owned(),
+        alerts: vec![alert],
+        truncated: 0,
+        storm: None,
+        at: now,
+    })
+}
+
+struct NoInbox;
+
+impl Inbox for NoInbox {
+    fn keep(&self, _: &str, _: &Message, _: Time) -> futures::future::BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err("there is no inbox on the bench".to_owned()) })
+    }
+}
