@@ -26,11 +26,18 @@ const TOOLS: &[Tool] = &[
     Tool { program: "python3", package: "python3" },
     Tool { program: "python3", package: "python3-venv" },
     Tool { program: "redis-server", package: "redis-server" },
+    Tool { program: "rabbitmq-server", package: "rabbitmq-server" },
 ];
 
 /// Services that the packages above start when they are installed.
-const SERVICES: &[&str] =
-    &["postgresql", "prometheus", "prometheus-node-exporter", "prometheus-alertmanager", "redis-server"];
+const SERVICES: &[&str] = &[
+    "postgresql",
+    "prometheus",
+    "prometheus-node-exporter",
+    "prometheus-alertmanager",
+    "redis-server",
+    "rabbitmq-server",
+];
 
 /// Makes sure that all is there.
 pub fn provide() -> Result<()> {
