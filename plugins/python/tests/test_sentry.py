@@ -10,6 +10,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
+from nightbell_plugin.compat.sentry.forms import default_of
 from nightbell_plugin.testing import Host, alert, message, runner
 
 from .documents import document, fenced
@@ -83,6 +84,21 @@ TICKETS = """
     class Jira(IssuePlugin):
         slug = 'jira'
 """
+
+
+class Defaults(unittest.TestCase):
+    def test_they_are_of_the_type_of_their_option(self):
+        for value, kind, expected in [
+            ("30", "number", 30),
+            (1.5, "number", 1.5),
+            ("many", "number", None),
+            (float("inf"), "number", None),
+            ("yes", "bool", True),
+            (0, "select", "0"),
+            (lambda: "made", "string", "made"),
+            (None, "string", None),
+        ]:
+            self.assertEqual(default_of(value, kind), expected, value)
 
 
 class Case(unittest.IsolatedAsyncioTestCase):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import unittest
 
 from nightbell_plugin import wire
@@ -141,6 +142,16 @@ class Ends(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(wrong["error"]["code"], wire.NOT_A_REQUEST)
                 self.assertEqual(answer["result"], {})
                 self.assertLess(len(self.peer._buffer), wire.MAX_LINE)
+
+    async def test_no_bytes_upset_it(self):
+        chance = random.Random(4711)
+        parts = [b"{", b"}", b'"id":', b"1", b"null", b",", b'"method":"echo"', b'"params":']
+        parts += [b"[", b"]", b"\n", b"\xff"]
+        parts += [b'{"method":"$/cancel","params":{"id":[]}}\n', b'{"id":{},"result":1}\n', b'"error":', b"\\ud800"]
+        for _ in range(3000):
+            self.peer.feed(b"".join(chance.choices(parts, k=chance.randrange(12))))
+        said = await self.ask('\n{"id":"last","method":"echo","params":{"a":"\\ud800"}}\n')
+        self.assertEqual([line["result"] for line in said if line["id"] == "last"], [{"a": "\ufffd"}])
 
     async def test_a_request_is_cancelled_and_its_id_is_free_again(self):
         self.assertEqual(await self.ask('{"id":1,"method":"hang"}\n'), [])

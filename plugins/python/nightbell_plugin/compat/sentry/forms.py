@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import types
 from collections import OrderedDict
@@ -270,6 +271,25 @@ def fields_of_form(form: Any) -> List[Dict[str, Any]]:
     return fields
 
 
+def default_of(value: Any, kind: str) -> Any:
+    """The default of an option, as its type has it; none if it is none."""
+    if callable(value):
+        value = value()
+    if value is None:
+        return None
+    if kind in ("bool", "boolean"):
+        return bool(value)
+    if kind != "number":
+        return str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
 def schema_of(fields: List[Dict[str, Any]]) -> Dict[str, Any]:
     """JSON Schema of a plugin's options."""
     schema: Dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -279,7 +299,7 @@ def schema_of(fields: List[Dict[str, Any]]) -> Dict[str, Any]:
         said = {
             "title": field.get("label"),
             "description": field.get("help"),
-            "default": field.get("default"),
+            "default": default_of(field.get("default"), kind),
             "examples": [str(field["placeholder"])] if field.get("placeholder") else None,
         }
         if kind in ("bool", "boolean"):
