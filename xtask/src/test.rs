@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must pass, on a fresh machine too.
 
+mod environments;
 mod python;
 mod tools;
 
@@ -54,7 +55,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let status = running.wait().context("waiting for cargo test")?;
     drop(postgres);
-    let python = shell::timed("the SDK in Python", || python::run(args.filter.as_deref()));
+    let python = environments::provide();
+    let python = shell::timed("the SDK in Python", || python::run(args.filter.as_deref(), &python));
     if let Ok(more) = &python {
         count.passed += more.passed;
         count.failed += more.failed;

@@ -1,6 +1,7 @@
 //! The tests of the Python SDK, run by Python's own `unittest`.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -11,10 +12,11 @@ use crate::shell;
 /// Where the SDK lies.
 const FOLDER: &str = "plugins/python";
 
-/// Runs them, or those with this in their name.
-pub fn run(filter: Option<&str>) -> Result<Count> {
+/// Runs them, or those with this in their name. The variables name environments for those that need one.
+pub fn run(filter: Option<&str>, environments: &[(&str, PathBuf)]) -> Result<Count> {
     let mut test = shell::command("python3", ["-m", "unittest"]);
     test.current_dir(shell::root().join(FOLDER)).env("NO_COLOR", "1");
+    test.envs(environments.iter().map(|(variable, python)| (variable, python)));
     if let Some(word) = filter {
         test.args(["-k", word]);
     }
