@@ -110,6 +110,7 @@ pub(crate) fn message(text: &str) -> Message {
         ends_at: None,
         link: text.to_owned(),
         acknowledged_by: None,
+        flapping: None,
     };
     Message::render(Notification {
         idempotency_key: "0000000000abc-first".to_owned(),
@@ -123,6 +124,7 @@ pub(crate) fn message(text: &str) -> Message {
         external_url: "https://bell.example".to_owned(),
         alerts: vec![alert],
         truncated: 0,
+        storm: None,
         at: NOW,
     })
 }

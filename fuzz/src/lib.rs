@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 mod configuration;
 mod connecting;
 mod modelling;
+mod plugging;
 mod templating;
 mod wire;
 
@@ -34,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     ("message_text", connecting::message_text),
     ("go_template", templating::go_template),
     ("go_template_file", templating::go_template_file),
+    ("plugin_line", plugging::plugin_line),
+    ("plugin_manifest", plugging::plugin_manifest),
 ];
 
 /// The target of this name.

@@ -42,7 +42,11 @@ fn run<L: Language>(source: &str) {
         Ok(template) => match template.render(&names) {
             Ok(text) => {
                 assert!(text.len() <= Limits::default().output_bytes);
-                assert_eq!(template.render(&names).as_ref(), Ok(&text), "rendered again, it is something else");
+                assert_eq!(
+                    template.render(&names).as_ref(),
+                    Ok(&text),
+                    "rendered again, it is something else"
+                );
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         },

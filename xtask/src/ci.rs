@@ -49,6 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("clippy", || fully(clippy())),
         ("deny", deny),
         ("test", || fully(test::run(&test::Args::default()))),
+        ("known inputs", || fully(fuzz::known_inputs())),
     ];
     if args.long {
         checks.push(("seeds", || fully(seeds::run(&seeds::Args { count: LONG_SEEDS, from: 0 }))));

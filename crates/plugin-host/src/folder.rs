@@ -88,14 +88,19 @@ pub fn read(folder: &Path) -> Result<Found, BadPlugin> {
     let place = folder.join(MANIFEST);
     let bad = |why: String| BadPlugin { place: place.clone(), why };
     let text = text_of(&place).map_err(bad)?;
-    let mut manifest: Manifest =
-        toml::from_str(&text).map_err(|error| bad(in_one_line(&error.to_string())))?;
+    let mut manifest: Manifest = manifest(&text).map_err(bad)?;
     put_in_files(&mut manifest, folder).map_err(bad)?;
-    let wrong = manifest.check();
-    if !wrong.is_empty() {
-        return Err(bad(wrong.join("; ")));
-    }
     Ok(Found { folder: folder.to_owned(), place, manifest })
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn manifest(text: &str) -> Result<Manifest, String> {
+    let manifest: Manifest = toml::from_str(text).map_err(|error| in_one_line(&error.to_string()))?;
+    let wrong = manifest.check();
+    if wrong.is_empty() { Ok(manifest) } else { Err(in_one_line(&wrong.join("; "))) }
 }
 
 /// A file of Python that nobody wrote a manifest for: LUNA's way.
