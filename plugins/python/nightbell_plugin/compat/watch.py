@@ -107,7 +107,7 @@ def watched(work: Callable[[], Any]) -> Outcome:
     except Outcome as outcome:
         return outcome
     except Exception as error:
-        logger.warning("%s", last_line(error))
+        logger.warning("%s", last_line(error), exc_info=not isinstance(error, OSError))
         return failure(error)
     finally:
         _noted.reset(token)
