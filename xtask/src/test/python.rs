@@ -61,6 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tests_are_found_by_their_name() {
+        if shell::find("python3", &[]).is_none() {
+            eprintln!("skipped: no python3 here");
+            return;
+        }
+        let one = run(Some("test_times")).unwrap();
+        assert_eq!((one.passed, one.failed), (1, 0));
+        assert_eq!(run(Some("no_such_test")).unwrap(), Count::default());
+    }
+
+    #[test]
     fn the_last_lines_are_counted() {
         for (lines, passed, failed, ignored) in [
             (["Ran 59 tests in 8.494s", "OK"], 59, 0, 0),
