@@ -17,7 +17,23 @@ MAX_THREADS = 96
 STACK = 2 << 20
 """Bytes of a thread's stack: the system's 8 MiB, times 64, would not fit into the memory of a plugin."""
 
+ARENAS = 2
+"""Heaps of the C library, which else keeps 64 MiB of addresses for each of a dozen threads: they count
+against a plugin's memory."""
+M_ARENA_MAX = -8
+"""The number of that option of glibc's `mallopt`."""
+
 _Job = Tuple["asyncio.Future[Any]", contextvars.Context, Callable[..., Any], Tuple[Any, ...]]
+
+
+def _few_arenas() -> None:
+    """Keeps the C library from taking a heap for each thread; other libraries than glibc do not."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    except (ImportError, OSError, AttributeError):
+        pass
 
 
 class Pool:
@@ -44,6 +60,8 @@ class Pool:
         return await done
 
     def _grow(self) -> None:
+        if self._threads == 0:
+            _few_arenas()
         before = threading.stack_size(STACK)
         try:
             threading.Thread(target=self._work, name="plugin", daemon=True).start()

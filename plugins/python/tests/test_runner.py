@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,23 @@ class Runner(unittest.IsolatedAsyncioTestCase):
                 self.assertIn(b"stopped", host.errors)
                 host.peer.close("over")
                 await asyncio.gather(*hanging, return_exceptions=True)
+
+    @unittest.skipUnless(shutil.which("prlimit"), "there is no prlimit")
+    async def test_as_many_threads_as_deliveries_fit_into_the_memory_of_a_plugin(self):
+        self.write(
+            """
+            import threading
+            from nightbell_plugin import *
+            plugin, barrier = Plugin(), threading.Barrier(64)
+            @plugin.destination("foo")
+            def deliver(delivery):
+                barrier.wait()
+            """
+        )
+        command = ["prlimit", f"--as={256 << 20}", *runner("--path", self.folder, "--module", "mine")]
+        async with Host(command=command) as host:
+            outcomes = await host.deliver_all([host.delivery("foo") for _ in range(64)])
+        self.assertEqual({outcome["outcome"] for outcome in outcomes}, {"delivered"})
 
     async def test_a_recorded_conversation_can_be_piped_in(self):
         self.write(PLUGIN)
