@@ -67,6 +67,9 @@ pub struct Status {
     pub pid: Option<u32>,
     /// How often it was started.
     pub starts: u64,
+    /// How many milliseconds its last start took until it was ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_after_ms: Option<u64>,
     /// What it is made with.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sdk: String,
@@ -321,6 +324,7 @@ impl Host {
                 state: plugin.state(),
                 pid: running.as_ref().map(|it| it.pid),
                 starts: plugin.starts(),
+                ready_after_ms: running.as_ref().map(|it| it.took.as_millis() as u64),
                 sdk: running.as_ref().map(|it| it.hello.sdk.clone()).unwrap_or_default(),
                 destinations: provides.destinations.iter().map(|it| it.kind.clone()).collect(),
                 routes: running.map(|it| it.routes.clone()).unwrap_or_default(),

@@ -94,6 +94,8 @@ pub struct Running {
     pub hello: HelloAnswer,
     /// Where it answers over HTTP.
     pub routes: Vec<Route>,
+    /// How long it took from its start until it was ready.
+    pub took: Duration,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -342,7 +344,7 @@ impl Plugin {
         began: Instant,
         heeded: Wishes,
     ) -> Ended {
-        let spec = self.spec();
+        let (spec, started) = (self.spec(), Instant::now());
         let process = match start(self, &spec, world).await {
             Ok(process) => process,
             Err(why) => return Ended::Badly(End { why, misconfigured: false }),
@@ -382,7 +384,8 @@ impl Plugin {
                 () = stopped.cancelled() => {}
             }
         });
-        let running = Running { peer: process.peer.clone(), pid: process.pid, hello, routes, jobs };
+        let took = started.elapsed();
+        let running = Running { peer: process.peer.clone(), pid: process.pid, hello, routes, took, jobs };
         *lock(&self.running) = Some(Arc::new(running));
         life.ready(began.elapsed());
         self.set(State::Ready);

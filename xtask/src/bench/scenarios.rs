@@ -3,6 +3,7 @@
 mod crash;
 mod errors;
 mod filled;
+mod plugins;
 mod scale;
 mod speed;
 
@@ -41,6 +42,10 @@ pub enum Scenario {
     TooMany,
     /// Many routes, many silences, a long file, a long message
     Scale,
+    /// The same as `deliver` and `latency` with all that a configuration may have in it
+    FullFile,
+    /// A plugin in Python
+    Plugins,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -57,7 +62,9 @@ impl Scenario {
 
     /// Whether it says something about this program.
     pub fn is_for(self, kind: Kind) -> bool {
-        !matches!(self, Scenario::Filled | Scenario::Scale) || kind == Kind::Nightbell
+        let ours =
+            matches!(self, Scenario::Filled | Scenario::Scale | Scenario::FullFile | Scenario::Plugins);
+        !ours || kind == Kind::Nightbell
     }
 
     /// Runs it once. (What `Filled` adds is only the reading: see [`fill`] for the rest.)
@@ -74,6 +81,8 @@ impl Scenario {
             Scenario::Failing => errors::failing(setting).await,
             Scenario::TooMany => errors::too_many(setting).await,
             Scenario::Scale => tokio::task::spawn_blocking(scale::measure).await?,
+            Scenario::FullFile => speed::full_file(setting).await,
+            Scenario::Plugins => plugins::measure(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

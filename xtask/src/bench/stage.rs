@@ -1,6 +1,6 @@
 //! Where a run of a scenario takes place: a folder, a receiver, and the program under test in between.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::load::{Alerts, Load, post_all};
 use super::sink::Sink;
-use super::target::{Kind, Routing, Target};
+use super::target::{Configuration, Kind, Routing, Target};
 
 /// What to run, and how large.
 #[derive(Clone, Debug)]
@@ -45,19 +45,41 @@ pub struct Stage {
     /// What is sent.
     pub alerts: Arc<Alerts>,
     data: PathBuf,
+    ours: Option<Ours>,
     _folder: TempDir,
 }
+
+/// Makes a `nightbell.toml` beside a data folder, where what is measured is ours alone.
+pub type Ours = Box<dyn Fn(&Path) -> Result<String> + Send + Sync>;
 
 impl Stage {
     /// Starts a receiver for so many alerts, and the program.
     pub async fn open(setting: &Setting, routing: Routing, alerts: usize) -> Result<Stage> {
+        Stage::open_with(setting, routing, alerts, None).await
+    }
+
+    /// The same with a configuration of our own in place of the routing.
+    pub async fn open_with(
+        setting: &Setting,
+        routing: Routing,
+        alerts: usize,
+        ours: Option<Ours>,
+    ) -> Result<Stage> {
         let folder = TempDir::new_in(&setting.room).context("making a folder")?;
         let data = setting.data.clone().unwrap_or_else(|| folder.path().join("data"));
         std::fs::create_dir_all(&data).context("making a folder")?;
         let sink = Sink::open(alerts).await?;
         let alerts = Arc::new(Alerts::new(&setting.name));
-        let mut stage =
-            Stage { setting: setting.clone(), routing, target: None, sink, alerts, data, _folder: folder };
+        let mut stage = Stage {
+            setting: setting.clone(),
+            routing,
+            target: None,
+            sink,
+            alerts,
+            data,
+            ours,
+            _folder: folder,
+        };
         stage.start().await?;
         Ok(stage)
     }
@@ -65,7 +87,12 @@ impl Stage {
     /// Starts the program on what its predecessor left.
     pub async fn start(&mut self) -> Result<()> {
         let Setting { kind, program, .. } = &self.setting;
-        let target = Target::start(*kind, program, &self.data, self.routing, self.sink.address).await?;
+        let ours = self.ours.as_ref().map(|make| make(&self.data)).transpose()?;
+        let text = match ours {
+            Some(text) => Configuration::Toml(text),
+            None => Configuration::Alertmanager(self.routing.file(self.sink.address)),
+        };
+        let target = Target::start(*kind, program, &self.data, &text).await?;
         self.target = Some(target);
         Ok(())
     }

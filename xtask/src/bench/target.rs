@@ -76,30 +76,94 @@ pub struct Routing {
     pub group_wait_seconds: u64,
     /// How long until a group is told of again when it has changed or failed.
     pub group_interval_seconds: u64,
+    /// Whether there is much else in the file.
+    pub is_full: bool,
+}
+
+/// A configuration file.
+pub enum Configuration {
+    /// In the format that both read.
+    Alertmanager(String),
+    /// In our own.
+    Toml(String),
 }
 
 impl Routing {
     /// Each alert is its own notification, at once.
     pub const EACH_AT_ONCE: Routing =
-        Routing { group_by: "...", group_wait_seconds: 0, group_interval_seconds: 300 };
+        Routing { group_by: "...", group_wait_seconds: 0, group_interval_seconds: 300, is_full: false };
     /// All alerts wait in one group, so that only the taking in is measured.
-    pub const ONE_GROUP_WAITS: Routing =
-        Routing { group_by: "alertname", group_wait_seconds: 3600, group_interval_seconds: 3600 };
+    pub const ONE_GROUP_WAITS: Routing = Routing {
+        group_by: "alertname",
+        group_wait_seconds: 3600,
+        group_interval_seconds: 3600,
+        is_full: false,
+    };
+    /// The first among everything that such a file may have.
+    pub const FULL: Routing = Routing { is_full: true, ..Routing::EACH_AT_ONCE };
 
     /// A configuration file with one receiver.
-    fn file(self, receiver: SocketAddr) -> String {
+    pub fn file(self, receiver: SocketAddr) -> String {
         let mut text = String::new();
-        let Routing { group_by, group_wait_seconds, group_interval_seconds } = self;
+        let Routing { group_by, group_wait_seconds, group_interval_seconds, is_full } = self;
+        let (around, routes) = if is_full { (full(), routes()) } else { Default::default() };
+        // a template in the URL, which is filled in for each message
+        let url = if is_full { "http://{receiver}/{{ .Status }}" } else { "http://{receiver}/hook" };
+        let url = url.replace("{receiver}", &receiver.to_string());
         // writing to a string cannot fail
         let _ = write!(
             text,
-            "route:\n  receiver: sink\n  group_by: ['{group_by}']\n  group_wait: {group_wait_seconds}s\n  \
-             group_interval: {group_interval_seconds}s\n  repeat_interval: 4h\n\
-             receivers:\n- name: sink\n  webhook_configs:\n  - url: http://{receiver}/hook\n    \
-             send_resolved: false\n"
+            "{around}route:\n  receiver: sink\n  group_by: ['{group_by}']\n  group_wait: {group_wait_seconds}s\n  \
+             group_interval: {group_interval_seconds}s\n  repeat_interval: 4h\n{routes}\
+             receivers:\n- name: sink\n  webhook_configs:\n  - url: {url}\n    send_resolved: false\n"
         );
+        if is_full {
+            text.push_str(OTHERS);
+        }
         text
     }
+}
+
+/// Routes and inhibitions in a full file.
+const MANY: usize = 200;
+
+/// Receivers that nothing is sent to here.
+const OTHERS: &str = "- name: others\n  slack_configs:\n  - api_url: https://hooks.slack.com/services/a/b/c\n    \
+    channel: '#ops'\n  pagerduty_configs:\n  - routing_key: 0123456789abcdef0123456789abcdef\n  \
+    opsgenie_configs:\n  - api_key: key\n  pushover_configs:\n  - user_key: u\n    token: t\n  \
+    telegram_configs:\n  - bot_token: 't:1'\n    chat_id: 1\n  discord_configs:\n  \
+    - webhook_url: https://discord.com/api/webhooks/1/a\n  webex_configs:\n  - room_id: r\n    \
+    http_config: {authorization: {credentials: c}}\n  msteams_configs:\n  \
+    - webhook_url: https://example.webhook.office.com/x\n";
+
+/// Time intervals and inhibitions of a full file.
+fn full() -> String {
+    let mut text = "global:\n  resolve_timeout: 1h\ntime_intervals:\n- name: nights\n  time_intervals:\n  \
+        - times: [{start_time: '22:00', end_time: '24:00'}]\n    location: Europe/Berlin\ninhibit_rules:\n"
+        .to_owned();
+    for n in 0..MANY {
+        // writing to a string cannot fail
+        let _ = write!(
+            text,
+            "- source_matchers: ['alertname=\"Down{n}\"']\n  \
+             target_matchers: ['team=\"t{n}\"', 'severity=~\"a|b\"']\n  equal: [instance]\n"
+        );
+    }
+    text
+}
+
+/// Routes of a full file, none of which any alert takes.
+fn routes() -> String {
+    let mut text = "  routes:\n".to_owned();
+    for n in 0..MANY {
+        // writing to a string cannot fail
+        let _ = write!(
+            text,
+            "  - receiver: others\n    matchers: ['team=\"t{n}\"', 'instance=~\"x.*\"']\n    \
+             mute_time_intervals: [nights]\n"
+        );
+    }
+    text
 }
 
 /// A running program; dropping it kills it.
@@ -122,16 +186,18 @@ pub struct Usage {
 }
 
 impl Target {
-    /// Starts a program that keeps its data in `data` and tells `receiver`, and waits until it answers.
+    /// Starts a program that keeps its data in `data`, and waits until it answers.
     pub async fn start(
         kind: Kind,
         program: &Path,
         data: &Path,
-        routing: Routing,
-        receiver: SocketAddr,
+        configuration: &Configuration,
     ) -> Result<Target> {
-        let config = data.with_extension("yml");
-        std::fs::write(&config, routing.file(receiver)).context("writing a configuration")?;
+        let (config, flag, text) = match configuration {
+            Configuration::Alertmanager(text) => (data.with_extension("yml"), "--alertmanager-config", text),
+            Configuration::Toml(text) => (data.with_extension("toml"), "--config", text),
+        };
+        std::fs::write(&config, text).context("writing a configuration")?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log"));
         let log = log.context("opening a log")?;
         let address = free_address()?;
@@ -145,7 +211,7 @@ impl Target {
                     }
                 }
                 command.envs(LOOPBACK);
-                command.arg("serve").arg("--alertmanager-config").arg(&config);
+                command.arg("serve").arg(flag).arg(&config);
                 command.args(["--listen", &address.to_string(), "--data"]).arg(data);
             }
             Kind::Alertmanager => {
@@ -219,6 +285,12 @@ impl Target {
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("killing a program")
     }
+}
+
+/// The memory that a process has in use, in KiB.
+pub fn memory_of(pid: u64) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    field(&status.context("reading a process's memory")?, "VmRSS:").context("reading a process's memory")
 }
 
 /// An address that the system says is free. Somebody might take it before the program does: then the

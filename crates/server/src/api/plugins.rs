@@ -32,6 +32,8 @@ pub(super) struct PluginView {
     pid: Option<u32>,
     /// How often it was started.
     starts: u64,
+    /// How many milliseconds its last start took until it was ready; null: it is not.
+    ready_after_ms: Option<u64>,
     /// What it is made with; may be empty.
     sdk: String,
     /// Its kinds of destinations.
@@ -72,6 +74,7 @@ impl PluginView {
             runtime: status.runtime,
             pid: status.pid,
             starts: status.starts,
+            ready_after_ms: status.ready_after_ms,
             sdk: status.sdk,
             destinations: status.destinations,
             log,

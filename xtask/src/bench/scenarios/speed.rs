@@ -49,8 +49,27 @@ pub async fn deliver(setting: &Setting) -> Result<Readings> {
     Ok(readings)
 }
 
-async fn delivered(setting: &Setting, load: Load, [rate, cpu]: [&'static str; 2]) -> Result<Readings> {
-    let stage = Stage::open(setting, Routing::EACH_AT_ONCE, load.alerts).await?;
+/// The same again, with all that a configuration may have around it.
+pub async fn full_file(setting: &Setting) -> Result<Readings> {
+    let load = Load { clients: 8, batch: 64, alerts: setting.size(20_480, 2_048) };
+    let mut readings = delivered_by(setting, Routing::FULL, load, ["full_rate", "full_cpu"]).await?;
+    let setting = Setting { name: format!("{}Paced", setting.name), ..setting.clone() };
+    let ids = ["full_50_p50", "full_50_p90", "full_50_p99", "full_50_max"];
+    readings.extend(paced_by(&setting, Routing::FULL, setting.size(600, 100), 50.0, ids).await?);
+    Ok(readings)
+}
+
+async fn delivered(setting: &Setting, load: Load, ids: [&'static str; 2]) -> Result<Readings> {
+    delivered_by(setting, Routing::EACH_AT_ONCE, load, ids).await
+}
+
+async fn delivered_by(
+    setting: &Setting,
+    routing: Routing,
+    load: Load,
+    [rate, cpu]: [&'static str; 2],
+) -> Result<Readings> {
+    let stage = Stage::open(setting, routing, load.alerts).await?;
     let target = stage.target()?;
     let before = target.settle().await?;
     let posted = post_all(target.address, &stage.alerts, load).await?;
@@ -78,7 +97,17 @@ async fn paced(
     per_second: f64,
     ids: [&'static str; 4],
 ) -> Result<Readings> {
-    let stage = Stage::open(setting, Routing::EACH_AT_ONCE, alerts).await?;
+    paced_by(setting, Routing::EACH_AT_ONCE, alerts, per_second, ids).await
+}
+
+async fn paced_by(
+    setting: &Setting,
+    routing: Routing,
+    alerts: usize,
+    per_second: f64,
+    ids: [&'static str; 4],
+) -> Result<Readings> {
+    let stage = Stage::open(setting, routing, alerts).await?;
     let target = stage.target()?;
     target.settle().await?;
     let sent = post_paced(target.address, &stage.alerts, alerts, per_second).await?;

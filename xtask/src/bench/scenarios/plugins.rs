@@ -1,0 +1,164 @@
+//! A plugin in Python: how much, how soon, and what it takes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::bench::figures::{Readings, milliseconds, quantile};
+use crate::bench::http::Client;
+use crate::bench::load::{Load, post_all, post_paced};
+use crate::bench::stage::{Setting, Stage};
+use crate::bench::target::{Routing, memory_of};
+
+/// How long deliveries may lag behind the last alert.
+const MAX_LAG: Duration = Duration::from_secs(120);
+/// How long a plugin may take until it is ready.
+const MAX_START: Duration = Duration::from_secs(20);
+
+/// Two kinds that take everything at once: one in batches, one by one in threads, as the plugins of other systems
+/// are run.
+const GUEST: &str = r#"
+from nightbell_plugin import Plugin
+
+plugin = Plugin()
+
+
+@plugin.destination("quick", batch=64)
+async def quick(deliveries):
+    return [None] * len(deliveries)
+
+
+@plugin.destination("threads")
+def threads(delivery):
+    return None
+"#;
+const MANIFEST: &str = "[plugin]\nid = \"guest\"\nversion = \"1\"\ncontract = 1\n[run]\nruntime = \"python\"\n\
+    module = \"guest\"\n[limits]\nconcurrency = 64\n";
+
+/// All of it, on a new folder for each.
+pub async fn measure(setting: &Setting) -> Result<Readings> {
+    let mut readings = Readings::new();
+    let load = Load { clients: 8, batch: 64, alerts: setting.size(20_480, 2_048) };
+    let (rate, cpu) = told(setting, "quick", load).await?;
+    readings.extend([("plugin_rate", rate), ("plugin_cpu", cpu)]);
+    let load = Load { alerts: setting.size(5_120, 1_024), ..load };
+    let (rate, _) = told(setting, "threads", load).await?;
+    readings.push(("plugin_threads", rate));
+    readings.extend(paced(setting, setting.size(300, 50)).await?);
+    Ok(readings)
+}
+
+/// How many a second a plugin takes, and how much processor time of the hub each takes.
+async fn told(setting: &Setting, kind: &str, load: Load) -> Result<(f64, f64)> {
+    let stage = stage(setting, kind, load.alerts).await?;
+    let target = stage.target()?;
+    let mut client = Client::connect(target.address).await?;
+    ready(&mut client).await?;
+    let before = target.settle().await?;
+    let posted = post_all(target.address, &stage.alerts, load).await?;
+    let end = delivered(&mut client, kind, load.alerts).await?;
+    let worked = target.settle().await?.cpu_microseconds - before.cpu_microseconds;
+    let seconds = end.duration_since(posted.begin).as_secs_f64();
+    stage.close(load).await?;
+    Ok((load.alerts as f64 / seconds, worked as f64 / load.alerts as f64))
+}
+
+/// One at a time: from the hub's hand to the plugin's answer; and what the plugin takes when it is idle.
+async fn paced(setting: &Setting, alerts: usize) -> Result<Readings> {
+    let stage = stage(setting, "quick", alerts).await?;
+    let target = stage.target()?;
+    let mut client = Client::connect(target.address).await?;
+    let plugin = ready(&mut client).await?;
+    post_paced(target.address, &stage.alerts, alerts, 50.0).await?;
+    delivered(&mut client, "quick", alerts).await?;
+    let mut times = latencies(&mut client, alerts).await?;
+    let pid = plugin["pid"].as_u64().context("the plugin has no process")?;
+    let memory = memory_of(pid)? as f64 / 1024.0;
+    let start = plugin["ready_after_ms"].as_f64().context("the plugin does not say when it was ready")?;
+    stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
+    Ok(vec![
+        ("plugin_p50", milliseconds(quantile(&mut times, 0.5)) * 1000.0),
+        ("plugin_p99", milliseconds(quantile(&mut times, 0.99)) * 1000.0),
+        ("plugin_start", start),
+        ("plugin_memory", memory),
+    ])
+}
+
+async fn stage(setting: &Setting, kind: &str, alerts: usize) -> Result<Stage> {
+    let setting = Setting { data: None, ..setting.clone() };
+    let kind = kind.to_owned();
+    let config = move |data: &Path| write(data, &kind);
+    Stage::open_with(&setting, Routing::EACH_AT_ONCE, alerts, Some(Box::new(config))).await
+}
+
+/// The plugin, and a configuration that tells each alert to it.
+fn write(data: &Path, kind: &str) -> Result<String> {
+    let folder = data.with_extension("plugins").join("guest");
+    std::fs::create_dir_all(&folder).context("making a folder")?;
+    std::fs::write(folder.join("plugin.toml"), MANIFEST).context("writing a plugin")?;
+    std::fs::write(folder.join("guest.py"), GUEST).context("writing a plugin")?;
+    let mut text = String::new();
+    // writing to a string cannot fail
+    let _ = write!(
+        text,
+        "[plugins]\nfolder = {:?}\nactive = [\"guest\"]\n[route]\nreceiver = \"guest\"\ngroup_by = \"all\"\n\
+         group_wait = \"0s\"\n[[receivers.guest.{kind}]]\nconcurrency = 64\n",
+        data.with_extension("plugins").display().to_string(),
+    );
+    Ok(text)
+}
+
+/// Asks until the plugin is ready; there is no event for that.
+async fn ready(client: &mut Client) -> Result<Value> {
+    let begin = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while begin.elapsed() < MAX_START {
+        ticks.tick().await;
+        let plugin = json(client, "/api/v1/plugins/guest").await?;
+        if plugin["state"] == "ready" {
+            return Ok(plugin);
+        }
+    }
+    bail!("the plugin was not ready after {MAX_START:?}")
+}
+
+/// Asks until so many answers are recorded.
+async fn delivered(client: &mut Client, kind: &str, alerts: usize) -> Result<Instant> {
+    let begin = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let line = format!("kind=\"{kind}\",outcome=\"delivered\"}}");
+    while begin.elapsed() < MAX_LAG {
+        ticks.tick().await;
+        let page = client.get("/metrics").await?;
+        let page = String::from_utf8_lossy(&page.body).into_owned();
+        let count = page.lines().filter(|it| it.contains(&line)).filter_map(|it| it.rsplit(' ').next());
+        let count: f64 = count.filter_map(|count| count.parse::<f64>().ok()).sum();
+        if count >= alerts as f64 {
+            return Ok(Instant::now());
+        }
+    }
+    bail!("not all of {alerts} deliveries were answered within {MAX_LAG:?}")
+}
+
+async fn latencies(client: &mut Client, alerts: usize) -> Result<Vec<Duration>> {
+    let list = json(client, &format!("/api/v1/deliveries?limit={}", alerts.min(500))).await?;
+    let mut times = Vec::new();
+    for item in list["items"].as_array().into_iter().flatten() {
+        let id = item["id"].as_str().unwrap_or_default();
+        let delivery = json(client, &format!("/api/v1/deliveries/{id}")).await?;
+        let micros = delivery["attempts"][0]["latency_micros"].as_u64();
+        times.push(Duration::from_micros(micros.context("a delivery without a try")?));
+    }
+    if times.is_empty() {
+        bail!("no delivery was listed");
+    }
+    Ok(times)
+}
+
+async fn json(client: &mut Client, path: &str) -> Result<Value> {
+    let answer = client.get(path).await?;
+    serde_json::from_slice(&answer.body).with_context(|| format!("reading {path}"))
+}
