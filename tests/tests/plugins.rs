@@ -212,3 +212,46 @@ fn a_new_plugin_is_a_minute_away() {
     let (again, said) = nightbell(&["plugin", "new", "chimes"]);
     assert!(!again && said.contains("is there already"), "{said}");
 }
+
+#[test]
+fn kapacitors_foo_is_two_files_and_a_reload() {
+    let Some(_) = tool::find_or_skip("python3") else { return };
+    let rooms = Receiver::open();
+    let hub = hub_with("");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples/foo");
+    let folder = hub.folder().join("plugins/foo");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["plugin.toml", "foo.py"] {
+        std::fs::copy(example.join(file), folder.join(file)).unwrap();
+    }
+    let foo = |settings: &str| {
+        let text = config("[[receivers.ops.foo]]\n[[receivers.ops.foo]]\nroom = \"oncall\"\n");
+        format!(
+            "{}\n[plugins.settings.foo]\n{settings}\n",
+            text.replace("[\"diary\"]", "[\"diary\", \"foo\"]")
+        )
+    };
+    let reload = |settings: &str| {
+        std::fs::write(hub.config_file(), foo(settings)).unwrap();
+        hub.ask("POST", "/-/reload", "")
+    };
+    // as Kapacitor says it: must specify the Foo server URL
+    let refused = reload("room = \"x\"");
+    assert!(refused.status == 500 && refused.body.contains("\"url\" is a required property"), "{refused:?}");
+    let told = |from: usize| -> Vec<Value> {
+        let heard = rooms.wait_count(from + 2, PATIENCE);
+        let mut said: Vec<Value> = heard[from..from + 2].iter().map(|it| it.body.clone()).collect();
+        said.sort_by_key(|it| it["room"].to_string());
+        said
+    };
+    assert_eq!(reload(&format!("url = \"{}\"", rooms.url("/foo"))).status, 200);
+    hub.alerts(&alerts(0, 1));
+    let wanted = |room: &str| json!({ "room": room, "message": "[FIRING:1] it hurts" });
+    assert_eq!(told(0), [wanted("alerts"), wanted("oncall")]);
+    // another room while it runs
+    let pid = hub.get("/api/v1/plugins/foo")["pid"].clone();
+    assert_eq!(reload(&format!("url = \"{}\"\nroom = \"cellar\"", rooms.url("/foo"))).status, 200);
+    hub.alerts(&alerts(1, 2));
+    assert_eq!(told(2), [wanted("cellar"), wanted("oncall")]);
+    assert_eq!(hub.get("/api/v1/plugins/foo")["pid"], pid);
+}
