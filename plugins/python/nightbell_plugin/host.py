@@ -72,9 +72,8 @@ class Incidents:
 class Host:
     """The hub that runs this plugin.
 
-    What asks is async; in a thread write `plugin.host.wait(plugin.host.kv.get("seen"))`. `log` and
-    `status` only tell, and
-    may be called anywhere. An error in answer is an `RpcError`.
+    What asks is async; in a thread write `plugin.host.wait(plugin.host.kv.get("seen"))`. `log` and `status`
+    only tell, and may be called anywhere. An error in answer is an `RpcError`.
     """
 
     def __init__(self) -> None:
@@ -123,8 +122,7 @@ class Host:
 
     async def emit(self, *events: Mapping[str, Any], idempotency_key: Optional[str] = None) -> List[str]:
         """Brings events into the hub, each like a body of `POST /api/v1/events`. Returns their ids when
-        they are on disk.
-        Needs the permission `emit`."""
+        they are on disk. Needs the permission `emit`."""
         params: Dict[str, Any] = {"events": [dict(event) for event in events]}
         if idempotency_key is not None:
             params["idempotency_key"] = idempotency_key
@@ -140,8 +138,8 @@ class Host:
         body: bytes = b"",
         timeout: Optional[float] = None,
     ) -> Answer:
-        """Asks another server through the hub's guarded client; only the hosts in the manifest. `timeout`
-        in seconds."""
+        """Asks another server through the hub's guarded client; only the hosts in the manifest.
+        `timeout` in seconds."""
         params: Dict[str, Any] = {"method": method, "url": url, "headers": dict(headers or {})}
         if timeout is not None:
             params["timeout_ms"] = round(timeout * 1000)
@@ -150,8 +148,8 @@ class Host:
         return Answer(await self.ask("fetch", **params))
 
     def log(self, level: str, message: str, **fields: Any) -> None:
-        """A line in the plugin's log: `debug`, `info`, `warning` or `error`. Belongs to the delivery under
-        way, if any."""
+        """A line in the plugin's log: `debug`, `info`, `warning` or `error`. Belongs to the delivery
+        under way, if any."""
         params: Dict[str, Any] = {"level": level, "message": str(message)[:MAX_LOG]}
         if fields:
             params["fields"] = fields

@@ -15,8 +15,8 @@ CHUNK = 256 * 1024
 
 
 def guard() -> Tuple[int, int]:
-    """Takes standard input and output away: what anybody reads from then on is empty, and what anybody prints, a
-    child too, goes to standard error. Returns the descriptors of the wire."""
+    """Takes standard input and output away: what anybody reads from then on is empty, and what anybody
+    prints, a child too, goes to standard error. Returns the descriptors of the wire."""
     wire_in, wire_out = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)

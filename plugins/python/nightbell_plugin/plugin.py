@@ -35,8 +35,7 @@ class Plugin:
     """A plugin. Functions that are not `async` run in threads.
 
     The three schemas are JSON Schema: of the plugin's own settings, of what each person may set, and of
-    what may be set for
-    each project or service.
+    what may be set for each project or service.
     """
 
     def __init__(
@@ -92,9 +91,8 @@ class Plugin:
         most_alerts: Optional[int] = None,
     ) -> Callable[[F], F]:
         """A kind of destination: the function is given a `Delivery`. It returns (or raises) an outcome;
-        `None` means delivered,
-        an exception means try again. With `batch` above 1 it is given a list and returns `None` or a list
-        of the same length."""
+        `None` means delivered, an exception means try again. With `batch` above 1 it is given a list and
+        returns `None` or a list of the same length."""
         facts = {
             "kind": kind,
             "title": title,
@@ -118,8 +116,8 @@ class Plugin:
 
     def route(self, path: str, *, methods: Sequence[str] = ("GET",), auth: str = "token") -> Callable[[F], F]:
         """Requests to `/plugins/ID` and this path, `/item/<id>`: the function is given a `Request`. It
-        returns a `Response`, a pair of
-        status and body, a body, or `None`. In `on_start` more may be added."""
+        returns a `Response`, a pair of status and body, a body, or `None`. In `on_start` more may be
+        added."""
         facts = {"path": path, "methods": [method.upper() for method in methods], "auth": auth}
 
         def add(function: F) -> F:
@@ -137,23 +135,20 @@ class Plugin:
         every: Optional[str] = None,
     ) -> Callable[[F], F]:
         """Something to look at now and then: the function is given the check's settings and returns a
-        `Check`, or `None` if all is well;
-        an exception means that it fails."""
+        `Check`, or `None` if all is well; an exception means that it fails."""
         return self._add(
             self.checks, kind, {"kind": kind, "title": title, "settings": settings, "every": every}
         )
 
     def validate(self, what: str, kind: str = "") -> Callable[[F], F]:
         """Looks at settings that their schema has let through. `what` is `settings` (of the plugin),
-        `destination` (of this kind), `user`
-        or `project`. The function is given them, raises `Invalid`, and returns them cleaned, or `None` for
-        as they are."""
+        `destination` (of this kind), `user` or `project`. The function is given them, raises `Invalid`,
+        and returns them cleaned, or `None` for as they are."""
         return self._add(self.validators, (what, kind), {})
 
     def test(self, kind: str) -> Callable[[F], F]:
-        """A test of a destination of this kind: the function is given its settings and the test's options,
-        and returns an outcome.
-        Without one, a test is a delivery of a message of kind `test`."""
+        """A test of a destination of this kind: the function is given its settings and the test's
+        options, and returns an outcome. Without one, a test is a delivery of a message of kind `test`."""
         return self._add(self.tests, kind, {})
 
     def background(self, function: F) -> F:

@@ -1,7 +1,8 @@
 """What the host sends, as objects: a delivery, its message, the notification in it, and the alerts.
 
-Each is a view of the JSON object that came, which stays in `raw` with all that this version does not know. A field is
-read when it is asked for, so that a delivery of ten thousand alerts costs nothing to a plugin that wants its title.
+Each is a view of the JSON object that came, which stays in `raw` with all that this version does not know.
+A field is read when it is asked for, so that a delivery of ten thousand alerts costs nothing to a plugin
+that wants its title.
 """
 
 from __future__ import annotations

@@ -80,11 +80,12 @@ def message(
 
 
 class Host:
-    """Runs one plugin through its life. `plugin` is a `Plugin`, `command` the words of a program; one of them is given.
+    """Runs one plugin through its life. `plugin` is a `Plugin`, `command` the words of a program; one of
+    them is given.
 
     Entering starts it up to `start`, with `settings`; with `begin=False` nothing is asked yet. What the
-    plugin says is in `logs`,
-    `statuses`, `emitted`, `acts` and `keys`; a function in `answers` replaces the answer to one of its questions.
+    plugin says is in `logs`, `statuses`, `emitted`, `acts` and `keys`; a function in `answers` replaces the
+    answer to one of its questions.
     """
 
     def __init__(

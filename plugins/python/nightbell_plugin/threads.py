@@ -1,7 +1,7 @@
 """A pool of threads for functions that are not async.
 
-Its threads are daemons: one that hangs for ever must not keep the program from ending. A call whose time is over is
-left alone in its thread, since threads cannot be stopped.
+Its threads are daemons: one that hangs for ever must not keep the program from ending. A call whose time is
+over is left alone in its thread, since threads cannot be stopped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON-RPC 2.0 with one message a line, in both directions over one pair of pipes.
 
-A `Peer` is one end: it answers what the other side asks and asks the other side. The plugin and the host
-of the test kit are both built on it.
+A `Peer` is one end: it answers what the other side asks and asks the other side. The plugin and the host of
+the test kit are both built on it.
 """
 
 from __future__ import annotations
@@ -151,8 +151,7 @@ class Peer:
     """One end of the wire.
 
     `write` takes the bytes of whole lines; `backlog` says how many of them wait for the other side.
-    `methods` and `notes`
-    are what the other side may ask and tell.
+    `methods` and `notes` are what the other side may ask and tell.
     """
 
     def __init__(
@@ -297,8 +296,8 @@ class Peer:
     async def request(
         self, method: str, params: Optional[Dict[str, Any]] = None, timeout: Optional[float] = None
     ) -> Any:
-        """Asks the other side. An error in answer, no answer in `timeout` seconds and the end of the other side are
-        an `RpcError`."""
+        """Asks the other side. An error in answer, no answer in `timeout` seconds and the end of the
+        other side are an `RpcError`."""
         async with self._credit:
             if self._closed is not None:
                 raise RpcError(FAILED, self._closed)

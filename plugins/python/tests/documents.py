@@ -1,11 +1,13 @@
 """Documents that describe how other systems are extended: their code blocks are cut out and run as they are.
 
-They lie in the folder that `NIGHTBELL_TEST_DOCUMENTS` names, or in `shared/seeds` beside the repository; without
-them, the tests that need them are skipped.
+They lie in the folder that `NIGHTBELL_TEST_DOCUMENTS` names, or in `shared/seeds` beside the repository;
+without them, the tests that need them are skipped.
 """
 
+import fcntl
 import os
 import re
+import socket
 import textwrap
 import unittest
 
@@ -20,6 +22,23 @@ def document(name):
         raise unittest.SkipTest(f"there is no document {name}; NIGHTBELL_TEST_DOCUMENTS names their folder")
     with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+def reserved(case, name, port):
+    """The port that a document names, taken for a test but not listened at yet. Two runs of the tests at
+    once take turns, by a lock on the document; the test is skipped if somebody else has the port."""
+    lock = open(os.path.join(FOLDER, name), encoding="utf-8")
+    case.addCleanup(lock.close)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    taken = socket.socket()
+    case.addCleanup(taken.close)
+    # connections of the test before are no hindrance
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", port))
+    except OSError as error:
+        case.skipTest(f"the document's port {port} is taken: {error}")
+    return taken
 
 
 def fenced(text, word):

@@ -15,8 +15,9 @@ import unittest
 from nightbell_plugin import RpcError
 from nightbell_plugin.testing import Host, runner
 
-from .documents import document, indented
+from .documents import document, indented, reserved
 
+DOCUMENT = "luna-handlers-plugins.md"
 HERE = os.path.dirname(os.path.abspath(__file__))
 EVENT = {
     "topic": "event.accepted",
@@ -173,19 +174,16 @@ class TheDocument(Case):
 
     def setUp(self):
         super().setUp()
-        text = document("luna-handlers-plugins.md")
+        text = document(DOCUMENT)
         code = indented(text, "from abc import abstractmethod", "logger.debug(await resp.text())")
         self.file = self.write("event_sending_plugin_example.py", code)
         double = [] if importlib.util.find_spec("aiohttp") else [os.path.join(HERE, "doubles")]
         root = os.path.dirname(HERE)
         self.env = {"PYTHONPATH": os.pathsep.join([root, *double])}
 
-    async def store(self):
+    async def store(self, port=None):
         store = Store()
-        try:
-            server = await asyncio.start_server(store.serve, "127.0.0.1", 5020)
-        except OSError as error:
-            self.skipTest(f"the document's port 5020 is taken: {error}")
+        server = await asyncio.start_server(store.serve, sock=port or reserved(self, DOCUMENT, 5020))
         self.addCleanup(server.close)
         return store
 
@@ -220,6 +218,7 @@ class TheDocument(Case):
         self.assertTrue(debug[-2].endswith(" 201") and debug[-1].endswith(" {}"), debug)
 
     async def test_by_the_list_of_active_plugins_and_with_the_store_down(self):
+        port = reserved(self, DOCUMENT, 5020)
         env = {**self.env, "LUNA_HANDLERS_ACTIVE_PLUGINS": "[event_sending_plugin_example]"}
         command = runner("--compat", "luna", "--path", self.folder)
         async with Host(command=command, env=env, begin=False) as host:
@@ -230,7 +229,7 @@ class TheDocument(Case):
             self.assertIn("ClientConnector", host.statuses[0]["detail"])
             with self.assertRaisesRegex(RpcError, "initialize of EventSendingPlugin failed"):
                 await host.events("sending_event", EVENT)
-            await self.store()
+            await self.store(port)
             self.assertEqual(await started, {})
             await host.events("sending_event", EVENT)
 

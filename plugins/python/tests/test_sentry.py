@@ -13,8 +13,9 @@ from threading import Thread
 from nightbell_plugin.compat.sentry.forms import default_of
 from nightbell_plugin.testing import Host, alert, message, runner
 
-from .documents import document, fenced
+from .documents import document, fenced, reserved
 
+DOCUMENT = "sentry-notification-plugin.md"
 ENTRY_POINTS = """\
 [sentry.apps]
 notify_dummy = sentry_notify_dummy
@@ -122,7 +123,7 @@ class TheDocument(Case):
 
     def setUp(self):
         super().setUp()
-        text = document("sentry-notification-plugin.md")
+        text = document(DOCUMENT)
         plugin = fenced(text, "class NotifyDummyPlugin") + "\n" + fenced(text, "def notify_users")
         self.write("sentry_notify_dummy/__init__.py", "")
         self.write("sentry_notify_dummy/plugin.py", plugin)
@@ -139,10 +140,7 @@ class TheDocument(Case):
             received.set_result(await reader.read())
             writer.close()
 
-        try:
-            server = await asyncio.start_server(taken, "127.0.0.1", 9999)
-        except OSError as error:
-            self.skipTest(f"the document's port 9999 is taken: {error}")
+        server = await asyncio.start_server(taken, sock=reserved(self, DOCUMENT, 9999))
         self.addCleanup(server.close)
         return received
 
@@ -164,6 +162,7 @@ class TheDocument(Case):
         )
 
     async def test_a_class_by_its_name_and_nobody_there(self):
+        reserved(self, DOCUMENT, 9999)
         async with self.host("--module", "sentry_notify_dummy.plugin:NotifyDummyPlugin") as host:
             outcome = await host.deliver("notify-dummy")
             self.assertEqual((outcome["outcome"], outcome["reason"][:22]), ("retry", "ConnectionRefusedError"))
@@ -302,8 +301,15 @@ class Generations(Case):
         self.write("two.egg-info/PKG-INFO", "Metadata-Version: 1.0\nName: two\nVersion: 0.1.0\n")
         points = "[sentry.plugins]\nbad = absent:Plugin\ngood = old:Ancient\n"
         self.write("two.egg-info/entry_points.txt", points)
-        async with self.host() as host:
-            self.assertIn("ancient-times", [kind["kind"] for kind in host.provides["destinations"]])
+        for options in ([], ["--module", "*"]):
+            async with self.host(*options) as host:
+                self.assertIn("ancient-times", [kind["kind"] for kind in host.provides["destinations"]])
+
+    async def test_several_modules_are_named_with_commas(self):
+        self.write("old.py", OLD)
+        self.write("late.py", LATE)
+        async with self.host("--module", "old:Ancient, late") as host:
+            self.assertEqual([kind["kind"] for kind in host.provides["destinations"]], ["ancient-times", "late"])
 
     async def test_the_stand_ins_live_in_that_process_only(self):
         self.assertNotIn("sentry", sys.modules)

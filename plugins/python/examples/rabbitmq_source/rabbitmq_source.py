@@ -1,8 +1,7 @@
 """A background plugin of LUNA's shape that takes events from a queue of RabbitMQ.
 
 A message is acknowledged when the hub has its event on disk, so that nothing is lost when either of the
-three dies. What the hub refuses is
-rejected: the queue's dead letter exchange gets it, if there is one.
+three dies. What the hub refuses is rejected: the queue's dead letter exchange gets it, if there is one.
 """
 
 import asyncio

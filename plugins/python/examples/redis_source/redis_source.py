@@ -2,9 +2,8 @@
 
     LPUSH nightbell '{"title": "Disk is full", "severity": "error"}'
 
-What is taken lies in a second list until the hub has it on its disk, so that nothing is lost when either
-of the three dies. What the hub
-refuses is moved to a third one.
+What is taken lies in a second list until the hub has it on its disk, so that nothing is lost when either of
+the three dies. What the hub refuses is moved to a third one.
 """
 
 import asyncio

@@ -15,9 +15,9 @@ MAX_CAUSES = 10
 
 
 def call(function: Callable[..., Any], /, *positional: Any, **named: Any) -> Any:
-    """Calls it with as much of what is there as its signature takes: named values where it knows the name
-    (all, if it takes
-    any), and the positional ones in the places that are left, as far as there are some."""
+    """Calls it with as much of what is there as its signature takes: named values where it knows the
+    name (all, if it takes any), and the positional ones in the places that are left, as far as there are
+    some."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # built in: no signature to look at

@@ -1,8 +1,7 @@
 """Modules that stand in for those of another system, in this process only.
 
 Nothing is installed: a finder serves them from a table, in which one module may have several names and
-keeps the identity of
-its classes under each.
+keeps the identity of its classes under each.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ import types
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 Contents = Union[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]]
-"""What is in a module: the name of a module of ours, names and values, or a function that gives them when the module
-is imported."""
+"""What is in a module: the name of a module of ours, names and values, or a function that gives them
+when the module is imported."""
 
 
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Serves the modules of a table, and the packages above them. What lies under one of the packages in
-    `closed` but is not in the
-    table is refused in words that name `system`."""
+    `closed` but is not in the table is refused in words that name `system`."""
 
     def __init__(self, system: str, table: Mapping[str, Contents], closed: Sequence[str] = ()) -> None:
         self.system = system

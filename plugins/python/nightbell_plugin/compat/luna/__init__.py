@@ -1,11 +1,9 @@
-"""Plugins of LUNA's services, as they are: `--compat luna`, with `--file plugin.py`, `--module name`, or the names in
-`LUNA_HANDLERS_ACTIVE_PLUGINS` looked for in `--path FOLDER`.
+"""Plugins of LUNA's services, as they are: `--compat luna`, with `--file plugin.py`, `--module name`, or
+the names in `LUNA_HANDLERS_ACTIVE_PLUGINS` looked for in `--path FOLDER`.
 
 All classes of a module live in one process and on one loop. `sending_event` is an event that the hub has
-taken in, `monitoring_event` a
-request that it has answered; any other `eventName` is a topic of the hub, such as `incident.opened`, and
-its plugin is called with
-`events` and `logger`.
+taken in, `monitoring_event` a request that it has answered; any other `eventName` is a topic of the hub,
+such as `incident.opened`, and its plugin is called with `events` and `logger`.
 """
 
 from __future__ import annotations
@@ -317,8 +315,8 @@ def _passes(error: Exception) -> bool:
 
 
 def calls(event: str, told: List[HubEvent]) -> List[Dict[str, Any]]:
-    """The arguments of `handleEvent` for a batch: one call for each source of events that came in, and one
-    for all else."""
+    """The arguments of `handleEvent` for a batch: one call for each source of events that came in, and
+    one for all else."""
     if not told:
         return []
     if event != "sending_event":

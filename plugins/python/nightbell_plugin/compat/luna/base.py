@@ -183,8 +183,7 @@ class LunaRequest:
 
 def said(returned: Any) -> Tuple[int, Headers, bytes]:
     """Status, headers and body of what a handler returned: an answer of ours or of Sanic, text, bytes,
-    values for JSON, or a pair of body
-    and status."""
+    values for JSON, or a pair of body and status."""
     status, headers, body, kind = 200, {}, returned, None
     if hasattr(returned, "status") and hasattr(returned, "body"):
         status, headers, body = returned.status, dict(returned.headers or {}), returned.body

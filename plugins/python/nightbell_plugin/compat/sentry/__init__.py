@@ -1,10 +1,8 @@
-"""Plugins of Sentry that notify, as they are: `--compat sentry`, with `--module package.plugin:Class`, or
-without, for all whose
-entry points are installed.
+"""Plugins of Sentry that notify, as they are: `--compat sentry`, with `--module package.plugin:Class`
+(several with commas), or `*` for all that are installed and have entry points.
 
 Each plugin is a kind of destination that is named after its slug; its options are the destination's
-settings. One alert is one
-event of one group, and a plugin is told of alerts that fire.
+settings. One alert is one event of one group, and a plugin is told of alerts that fire.
 """
 
 from __future__ import annotations
@@ -33,6 +31,8 @@ from .web import current_base
 logger = logging.getLogger("sentry.plugins")
 
 TICKETS = "it makes tickets, and only plugins that notify are run"
+EVERYTHING = "*"
+"""In place of a module: all that are installed."""
 SOCKET_SECONDS = 10.0
 """For sockets that a plugin gives no time of its own."""
 MAX_TOLD = 10_000
@@ -69,14 +69,15 @@ def load(arguments: Arguments) -> Plugin:
 
 
 def _import(module: str) -> List[str]:
-    """Imports a module, or all entry points; returns what went wrong."""
-    if module:
-        name, _, wanted = module.partition(":")
-        try:
-            there = importlib.import_module(name)
-        except SyntaxError as error:
-            raise Misconfigured(f"{name} is not written for Python 3: {last_line(error)}") from error
-        _register(there, wanted)
+    """Imports modules, or all entry points; returns what went wrong."""
+    if module not in ("", EVERYTHING):
+        for each in module.split(","):
+            name, _, wanted = each.strip().partition(":")
+            try:
+                there = importlib.import_module(name)
+            except SyntaxError as error:
+                raise Misconfigured(f"{name} is not written for Python 3: {last_line(error)}") from error
+            _register(there, wanted)
         return []
     wrong = []
     for group, take in (("sentry.apps", _ignore), ("sentry.plugins", plugins.register)):
@@ -93,8 +94,7 @@ def _import(module: str) -> List[str]:
 
 def _makes_tickets(name: str) -> bool:
     """Whether a module derives from the bases of ticket systems: seen in its source, since importing it
-    would need much that only
-    Sentry has."""
+    would need much that only Sentry has."""
     try:
         spec = importlib.util.find_spec(name)
         if spec is None or not spec.origin:
