@@ -1,6 +1,7 @@
 //! The command line. Every command has `--json`; every error is a line that says what is wrong, where, and
 //! what would be right.
 
+mod as_alertmanager;
 mod bench_fill;
 mod check;
 mod completions;
@@ -184,9 +185,27 @@ impl fmt::Display for Told {
 
 impl std::error::Error for Told {}
 
+/// What was asked for, in our own words or in those of the one that we take the place of.
+fn parse() -> Cli {
+    let words: Vec<_> = std::env::args_os().collect();
+    match as_alertmanager::translate(&words) {
+        None => Cli::parse(),
+        Some(Ok(translated)) => {
+            if !translated.idle.is_empty() {
+                eprintln!(
+                    "nightbell: these flags of Alertmanager have no meaning here: {}",
+                    translated.idle.join(", ")
+                );
+            }
+            Cli::parse_from(translated.words)
+        }
+        Some(Err(why)) => usage(&why),
+    }
+}
+
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     let output = Output { json: cli.json };
     match run(cli.command, output) {
         Ok(()) => ExitCode::SUCCESS,
