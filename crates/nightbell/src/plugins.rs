@@ -56,6 +56,16 @@ pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
     }))
 }
 
+/// The folder with the Python package, below that of the database; it is put there.
+///
+/// # Errors
+/// When that fails.
+pub fn sdk(data: &Path) -> Result<PathBuf> {
+    let folder = absolute(data)?.join("plugin-sdk");
+    unpack(&folder)?;
+    Ok(folder)
+}
+
 /// A host for one plugin on the bench, which keeps what it keeps in `data`.
 ///
 /// # Errors

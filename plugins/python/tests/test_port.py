@@ -49,6 +49,19 @@ class Port(unittest.TestCase):
         self.assertEqual(said.stdout, "Pl\xe4tze 1\n", said.stderr)
         self.assertEqual(port.port([old], self.fail), [])
 
+    def test_packages_are_found_by_their_names(self):
+        os.mkdir(os.path.join(self.folder, "old_plugin"))
+        old = self.write("old_plugin/__init__.py", b"print 1\n")
+        os.mkdir(os.path.join(self.folder, "other"))
+        self.write("other/__init__.py", b"print 1\n")
+        command = [sys.executable, "-m", "nightbell_plugin.compat.port", "--module", "old_plugin==1,json"]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", self.folder])}
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
+        self.assertEqual((done.returncode, done.stdout), (0, f"converted {old}\n"), done.stderr)
+        done = subprocess.run([*command[:-1], "not_there"], capture_output=True, text=True, env=env)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("there is no package not_there", done.stderr)
+
     def test_a_link_is_not_followed_and_a_long_file_is_refused(self):
         with tempfile.TemporaryDirectory() as elsewhere:
             there = os.path.join(elsewhere, "old.py")

@@ -1,12 +1,11 @@
 """Sources of Python 2, converted.
 
     python -m nightbell_plugin.compat.port FOLDER…
+    python -m nightbell_plugin.compat.port --module cabot_alert_twilio,cabot_alert_slack
 
-rewrites what lies there and cannot be read by this Python, and says what. What was not converted at that
-time is converted when
-it is imported, which takes a while at each start. The converter is Python's own `lib2to3`, which Python
-3.13 has no more: there
-the package `fissix` takes its place if it is installed.
+rewrites what lies there and cannot be read by this Python, and says what. What was not converted at that time
+is converted when it is imported, which takes a while at each start. The converter is Python's own `lib2to3`,
+which Python 3.13 has no more: there the package `fissix` takes its place if it is installed.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import logging
 import os
+import re
 import sys
 import tokenize
 import types
@@ -80,6 +80,34 @@ def convert(source: bytes, path: str) -> str:
     return converted
 
 
+def packages_of(module: str) -> List[str]:
+    """The packages in a list such as `cabot_alert_slack==0.6,cabot_alert_hipchat`."""
+    names = [re.split(r"[<>=!~\[]", part)[0].strip() for part in re.split(r"[,\s]+", module)]
+    names = [re.sub(r"\.(models|plugin)$", "", name.partition(":")[0]) for name in names if name]
+    if not names:
+        raise Misconfigured(
+            "run.module is a list of packages, as in CABOT_PLUGINS_ENABLED: cabot_alert_slack,…"
+        )
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise Misconfigured(f"run.module: {name!r} is not the name of a Python package")
+        places_of(name)
+    return list(dict.fromkeys(names))
+
+
+def places_of(name: str) -> List[str]:
+    """The folders of a package, or the file of a module."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None:
+        raise Misconfigured(
+            f"there is no package {name}: is it in run.requirements, or in the plugin's folder?"
+        )
+    return list(spec.submodule_search_locations or ([spec.origin] if spec.origin else []))
+
+
 class Loader(importlib.machinery.SourceFileLoader):
     """Loads a source file, converted if need be, with the built-in names of Python 2."""
 
@@ -139,9 +167,8 @@ def sources(places: Iterable[str]) -> Iterable[str]:
 
 
 def port(places: Iterable[str], tell: Callable[[str], Any]) -> List[str]:
-    """Rewrites what this Python cannot read and tells which files; returns what went wrong with others,
-    which are left as they
-    are. Symbolic links are not followed."""
+    """Rewrites what this Python cannot read and tells which files; returns what went wrong with others, which
+    are left as they are. Symbolic links are not followed."""
     wrong = []
     for path in sources(places):
         if os.path.islink(path):
@@ -169,6 +196,9 @@ def main(places: List[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
+        if places[0] == "--module":
+            names = (name for place in places[1:] for name in packages_of(place))
+            places = [place for name in names for place in places_of(name)]
         failed = port(places, lambda path: print(f"converted {path}"))
     except (OSError, Misconfigured) as error:
         failed = [str(error)]

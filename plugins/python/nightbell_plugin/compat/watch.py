@@ -1,9 +1,8 @@
 """What a plugin that looks at no answer was told: statuses of HTTP, and failures that it only logged.
 
-Plugins for systems that asked for no outcome send, log what fails, and return. While one of them works,
-the answers that its
-requests get and the exceptions that it logs are noted, and make the outcome: failed if nothing was taken
-and something failed.
+Plugins for systems that asked for no outcome send, log what fails, and return. While one of them works, the
+answers that its requests get and the exceptions that it logs are noted, and make the outcome: failed if nothing
+was taken and something failed.
 """
 
 from __future__ import annotations

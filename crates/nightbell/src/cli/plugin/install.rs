@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::output::Output;
+use crate::plugins;
 
 /// Distributions of the systems that a plugin was written for: we stand in for them, so they are never installed.
 const STAND_INS: [&str; 5] = ["sentry", "cabot", "argus-server", "argus_server", "nightbell-plugin"];
@@ -61,6 +62,9 @@ impl Install {
                 pip(&python, &[], &more).await?;
             }
         }
+        if let (Some(Compat::Cabot), Some(module)) = (run.compat, &run.module) {
+            port(&python, &found.folder, &plugins::sdk(&self.data)?, module).await?;
+        }
         let locked = ask(Command::new(&python).args(["-m", "pip", "freeze"])).await?;
         let lock = environment.join("requirements.lock");
         std::fs::write(&lock, &locked).with_context(|| format!("writing {}", lock.display()))?;
@@ -80,6 +84,15 @@ async fn pip(python: &Path, flags: &[&str], wanted: &[String]) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(flags).args(wanted);
     ask(&mut command).await.with_context(|| format!("installing {}", wanted.join(" ")))?;
+    Ok(())
+}
+
+/// Converts what of these packages is written for Python 2. What cannot be converted is told.
+async fn port(python: &Path, folder: &Path, sdk: &Path, module: &str) -> Result<()> {
+    let path = std::env::join_paths([sdk, folder]).context("a folder with a colon in its name")?;
+    let mut command = Command::new(python);
+    command.args(["-m", "nightbell_plugin.compat.port", "--module", module]).env("PYTHONPATH", path);
+    ask(&mut command).await.with_context(|| format!("converting {module} to Python 3"))?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 """Notification media of Argus, of all the generations of their contract, run as they are.
 
-`--module` is a list as in `MEDIA_PLUGINS`: `argus_notification_msteams.MSTeamsNotification,own.media.Pager`. Each
-becomes a kind of destination, `argus-` and its `MEDIA_SLUG`. A message becomes one event of one incident. Only what is
-publicly known of Argus is here: its shapes and its behaviour, none of its code.
+`--module` is a list as in `MEDIA_PLUGINS`: `argus_notification_msteams.MSTeamsNotification,own.media.Pager`.
+Each becomes a kind of destination, `argus-` and its `MEDIA_SLUG`. A message becomes one event of one incident.
+Only what is publicly known of Argus is here: its shapes and its behaviour, none of its code.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class CommonDestinationConfigForm(forms.Form):
 
 
 class NotificationMedium:
-    """The base of media. One has `MEDIA_SLUG`, `MEDIA_NAME`, `MEDIA_SETTINGS_KEY`, `MEDIA_JSON_SCHEMA`, a `Form`,
-    and `send`."""
+    """The base of media. One has `MEDIA_SLUG`, `MEDIA_NAME`, `MEDIA_SETTINGS_KEY`, `MEDIA_JSON_SCHEMA`, a
+    `Form`, and `send`."""
 
     class NotDeletableError(Exception):
         """A destination cannot be deleted."""

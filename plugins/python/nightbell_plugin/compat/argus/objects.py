@@ -122,8 +122,8 @@ def _fits(one: Any, path: str, value: Any) -> bool:
 class Address(str):
     """A text of a destination's settings that knows its destination.
 
-    `argus-notification-msteams` has a list of these texts where it means destinations, and asks them for `label`
-    and `settings`.
+    `argus-notification-msteams` has a list of these texts where it means destinations, and asks them for
+    `label` and `settings`.
     """
 
     destination: "Destination"

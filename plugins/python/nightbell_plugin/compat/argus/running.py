@@ -72,8 +72,8 @@ def _own(module: Any) -> List[Any]:
 
 
 def bound(medium: Any, name: str) -> Any:
-    """A method as it is to be called: a static one and one of the class on the class, another one on an object. A
-    function without `self` that is not marked as static is taken for one."""
+    """A method as it is to be called: a static one and one of the class on the class, another one on an object.
+    A function without `self` that is not marked as static is taken for one."""
     raw = inspect.getattr_static(medium, name)
     if isinstance(raw, (staticmethod, classmethod)):
         return getattr(medium, name)

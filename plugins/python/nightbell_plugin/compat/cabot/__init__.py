@@ -1,10 +1,8 @@
 """Alert and check plugins of Cabot, run as they are, with the real Django.
 
-`--module` is a list of packages as in `CABOT_PLUGINS_ENABLED`: `cabot_alert_slack,cabot_alert_twilio==1.3`. Each
-class of a plugin that sends alerts becomes a kind of destination, `cabot-` and its name; what it keeps of
-each user becomes
-what each person may
-set; its views become routes.
+`--module` is a list of packages as in `CABOT_PLUGINS_ENABLED`: `cabot_alert_slack,cabot_alert_twilio==1.3`.
+Each class of a plugin that sends alerts becomes a kind of destination, `cabot-` and its name; what it keeps of
+each user becomes what each person may set; its views become routes.
 """
 
 from __future__ import annotations
@@ -12,17 +10,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import re
 import shutil
 import socket
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
-from ...outcomes import Misconfigured
 from ...plugin import Plugin
 from .. import djangos, oldnames
-from ..port import Finder
+from ..port import Finder, packages_of
 from ..standins import StandIns
 from ..watch import begin as watch
 
@@ -46,28 +42,6 @@ NAMES: Dict[str, Any] = {
     "CABOT_FROM_EMAIL": {"type": "string"},
 }
 """Settings of Cabot that plugins read."""
-
-
-def packages_of(module: str) -> List[str]:
-    """The packages in a list such as `cabot_alert_slack==0.6,cabot_alert_hipchat`."""
-    names = [re.split(r"[<>=!~\[]", part)[0].strip() for part in re.split(r"[,\s]+", module)]
-    names = [re.sub(r"\.(models|plugin)$", "", name.partition(":")[0]) for name in names if name]
-    if not names:
-        raise Misconfigured(
-            "run.module is a list of packages, as in CABOT_PLUGINS_ENABLED: cabot_alert_slack,…"
-        )
-    for name in names:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise Misconfigured(f"run.module: {name!r} is not the name of a Python package")
-        try:
-            found = importlib.util.find_spec(name)
-        except ModuleNotFoundError:
-            found = None
-        if found is None:
-            raise Misconfigured(
-                f"there is no package {name}: is it in run.requirements, or in the plugin's folder?"
-            )
-    return list(dict.fromkeys(names))
 
 
 def load(arguments: "Arguments") -> Plugin:

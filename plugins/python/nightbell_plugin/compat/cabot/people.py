@@ -1,8 +1,7 @@
 """Users and duty officers: rows made of the people of a delivery.
 
-The number of a row is made of all that is in it. The same person with the same settings is one row, with
-others another, so
-that deliveries side by side never see each other's.
+The number of a row is made of all that is in it. The same person with the same settings is one row, with others
+another, so that deliveries side by side never see each other's.
 """
 
 from __future__ import annotations

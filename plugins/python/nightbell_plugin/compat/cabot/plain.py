@@ -1,5 +1,4 @@
-"""The plain base class of Cabot's later contract, `cabot.plugins.models`: settings of each user are a
-form."""
+"""The plain base class of Cabot's later contract, `cabot.plugins.models`: settings of each user are a form."""
 
 from __future__ import annotations
 

@@ -174,8 +174,8 @@ class Running:
             return _found(check, found)
 
     def add_route(self, route: str, plugin_id: str) -> None:
-        """A view of a plugin as a route. Cabot asks nobody for a password there, and neither do those who
-        call them."""
+        """A view of a plugin as a route. Cabot asks nobody for a password there, and neither do those who call
+        them."""
 
         @self.plugin.route(route, methods=web.METHODS, auth="none")
         def ask(request: Request) -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -18,6 +19,8 @@ MAX_ROWS = 500
 """Checks of one service that are written to the database; a plugin is given all of them."""
 MAX_SERVICES = 20_000
 """Services that are kept, for requests that come later; the ones that were told of longest ago go."""
+SWEEP_EVERY = 1_000
+"""Writings of services between two looks for what is to go."""
 SEVERITIES = {"critical": CheckGroup.CRITICAL_STATUS, "error": CheckGroup.ERROR_STATUS}
 """Statuses of severities; all others are warnings."""
 ORDER = (
@@ -35,31 +38,40 @@ def status_of(severity: str) -> str:
     return SEVERITIES.get(severity, CheckGroup.WARNING_STATUS)
 
 
+class Told(NamedTuple):
+    """How a service was told of last."""
+
+    overall_status: str
+    old_overall_status: str
+    nightbell_key: str
+    nightbell_link: str
+    mark: str = ""
+    """Of all that was written to the database; empty for what an earlier process wrote."""
+    checks: Tuple[int, ...] = ()
+
+
 class Services:
     """The services that were told of, in the database and, as they were last, in memory."""
 
     def __init__(self) -> None:
-        self._links: "OrderedDict[int, str]" = OrderedDict()
-        self._saved: Dict[int, str] = {}
+        self._told: "OrderedDict[int, Told]" = OrderedDict()
+        self._written = 0
 
     def link(self, pk: int) -> Optional[str]:
         """Where people reach it: a path below that of Nightbell."""
-        if pk not in self._links:
-            row = Service.objects.filter(pk=pk).values_list("nightbell_link", flat=True).first()
-            if row is None:
-                return None
-            self._remember(pk, row)
-        return self._links[pk]
+        told = self._last(pk)
+        return told.nightbell_link if told else None
 
-    def _remember(self, pk: int, link: str) -> None:
-        self._links[pk] = link
-        self._links.move_to_end(pk)
-        while len(self._links) > MAX_SERVICES:
-            self._saved.pop(self._links.popitem(last=False)[0], None)
+    def _last(self, pk: int) -> Optional[Told]:
+        told = self._told.get(pk)
+        if told is None:
+            row = Service.objects.filter(pk=pk).values_list(*Told._fields[:4]).first()
+            if row is not None:
+                told = self._told[pk] = Told(*row)
+        return told
 
     def of(self, delivery: Delivery, users: List[User]) -> Service:
-        """The service that a delivery is about. It has one number for each destination and group, for
-        ever."""
+        """The service that a delivery is about. It has one number for each destination and group, for ever."""
         notification = delivery.message.notification
         pk = number("service", delivery.destination, notification.group_key or delivery.message.title)
         checks = [_check(alert) for alert in notification.alerts] or _the_message(delivery)
@@ -70,10 +82,12 @@ class Services:
         service.nightbell_key = delivery.key
         service.overall_status = _overall(delivery, checks)
         with lock:
-            before = Service.objects.filter(pk=pk).first()
-            service.old_overall_status = _before(delivery, service, before)
-            self._remember(pk, service.nightbell_link)
-            self._save(service, checks)
+            last = self._last(pk)
+            service.old_overall_status = _before(delivery, service, last)
+            self._told[pk] = self._save(service, checks, last)
+            self._told.move_to_end(pk)
+            while len(self._told) > MAX_SERVICES:
+                self._told.popitem(last=False)
         service._prefetched_objects_cache = {
             "status_checks": filled(StatusCheck, checks),
             "users_to_notify": filled(User, users),
@@ -81,26 +95,36 @@ class Services:
         service.acknowledgement = _acknowledgement(service, notification.alerts, users)
         return service
 
-    def _save(self, service: Service, checks: List[StatusCheck]) -> None:
+    def _save(self, service: Service, checks: List[StatusCheck], last: Optional[Told]) -> Told:
         kept = checks[:MAX_ROWS]
         fields = [field for field in Service._meta.concrete_fields if not field.primary_key]
         said = [[getattr(service, field.attname) for field in fields]]
         said += [[check.pk, check.name, check.calculated_status, check.importance] for check in kept]
-        mark = json.dumps(said, default=str)
-        if self._saved.get(service.pk) == mark:
-            return
+        mark = hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+        if last is not None and last.mark == mark:
+            return last
+        told = Told(
+            *(getattr(service, name) for name in Told._fields[:4]), mark, tuple(one.pk for one in kept)
+        )
         service.last_alert_sent = timezone.now()
         with transaction.atomic():
-            names = [field.name for field in fields]
-            _upsert(Service, [service], names)
+            _upsert(Service, [service], [field.name for field in fields])
             _upsert(StatusCheck, kept, ["name", "calculated_status", "importance"])
-            service.status_checks.set(kept)
-            if service.pk not in self._saved and Service.objects.count() > MAX_SERVICES:
-                oldest = Service.objects.order_by("last_alert_sent").values_list("pk", flat=True)[
-                    : MAX_SERVICES // 10
-                ]
-                Service.objects.filter(pk__in=list(oldest)).delete()
-        self._saved[service.pk] = mark
+            if last is None or last.checks != told.checks:
+                service.status_checks.set(kept)
+            if self._written % SWEEP_EVERY == 0:
+                sweep()
+        self._written += 1
+        return told
+
+
+def sweep() -> None:
+    """Takes out what was told of longest ago, and checks that belong to no service any more."""
+    extra = Service.objects.count() - MAX_SERVICES
+    if extra > 0:
+        oldest = Service.objects.order_by("last_alert_sent").values_list("pk", flat=True)[:extra]
+        Service.objects.filter(pk__in=list(oldest)).delete()
+    StatusCheck.objects.filter(service=None, instance=None).delete()
 
 
 def _upsert(model: Any, rows: List[Any], fields: List[str]) -> None:
@@ -158,16 +182,15 @@ def _overall(delivery: Delivery, checks: List[StatusCheck]) -> str:
     )
 
 
-def _before(delivery: Delivery, service: Service, before: Optional[Service]) -> str:
-    """Its status before: as it was told last. A delivery that is tried again sees what it saw the first
-    time."""
+def _before(delivery: Delivery, service: Service, before: Optional[Told]) -> str:
+    """Its status before: as it was told last. A delivery that is tried again sees what it saw the first time."""
     kind = delivery.message.kind
     if before is not None and before.nightbell_key == delivery.key:
-        return str(before.old_overall_status)
+        return before.old_overall_status
     if before is not None and not (kind == "resolved" and before.overall_status == CheckGroup.PASSING_STATUS):
-        return str(before.overall_status)
+        return before.overall_status
     if kind in ("repeated", "acknowledged"):
-        return service.overall_status
+        return str(service.overall_status)
     if kind == "resolved":
         alerts = delivery.message.notification.alerts
         return _worst([_check(alert) for alert in alerts]) if alerts else status_of(delivery.message.severity)

@@ -28,8 +28,8 @@ MAX_BODY = 512 * 1024
 
 
 def root(link: Callable[[int], Optional[str]]) -> types.ModuleType:
-    """The root of URLs. `service` leads to where Nightbell shows it; other pages have none of their own,
-    and keep their paths."""
+    """The root of URLs. `service` leads to where Nightbell shows it; other pages have none of their own, and
+    keep their paths."""
 
     class Link:
         regex = ".+"
