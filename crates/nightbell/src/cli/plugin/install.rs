@@ -12,7 +12,9 @@ use crate::output::Output;
 use crate::plugins;
 
 /// Distributions of the systems that a plugin was written for: we stand in for them, so they are never installed.
-const STAND_INS: [&str; 5] = ["sentry", "cabot", "argus-server", "argus_server", "nightbell-plugin"];
+/// `BeautifulSoup` is one of Python 2 that plugins of Sentry name.
+const STAND_INS: [&str; 6] =
+    ["sentry", "cabot", "argus-server", "argus_server", "nightbell-plugin", "BeautifulSoup"];
 /// What plugins of Cabot and Argus need beside what they say.
 const DJANGO: &str = "django>=4.2,<6";
 
