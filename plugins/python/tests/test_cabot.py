@@ -347,7 +347,9 @@ class Mine(AlertPlugin):
                 deliveries.append(host.delivery("cabot-mine", settings, title=f"t{number}"))
             outcomes = await asyncio.gather(*(host.deliver_all([one]) for one in deliveries))
             self.assertEqual({one["outcome"] for many in outcomes for one in many}, {"delivered"}, outcomes)
+            await host.deliver("cabot-mine", {"service": "nobody"})
         seen = {each["service"]: each["rooms"] for each in self.told()}
+        self.assertEqual(seen.pop("nobody"), [])
         self.assertEqual(seen, {f"service {number}": [f"room {number % 12}"] for number in range(60)})
 
     async def test_python_2_cabot3_and_old_names(self):

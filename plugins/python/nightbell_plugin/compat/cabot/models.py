@@ -29,7 +29,9 @@ def when_acknowledged(function: Callable[["Service", Any], None]) -> None:
 
 def filled(model: Any, rows: List[Any]) -> Any:
     """A queryset of rows that are here already: reading it asks no database, narrowing it does."""
-    queryset = model.objects.filter(pk__in=[row.pk for row in rows])
+    queryset = model.objects.all()
+    # the condition is put into words only if it is narrowed, which is rare
+    queryset._deferred_filter = (False, (), {"pk__in": [row.pk for row in rows]})
     queryset._result_cache = rows
     queryset._prefetch_done = True
     return queryset
