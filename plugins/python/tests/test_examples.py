@@ -104,8 +104,7 @@ class RedisSource(unittest.IsolatedAsyncioTestCase):
             await self.redis.ask("LPUSH", "nightbell", "no JSON", '{"title": "third"}')
             await host.until(lambda: len(host.emitted) == 3)
             self.assertEqual([event["title"] for event in host.emitted], ["first", "second", "third"])
-            answer = await host.request("/counts")
-            self.assertEqual(json.loads(answer["body"]), {"taken": 3, "refused": 1})
+            await self.counted(host, {"taken": 3, "refused": 1})
 
             def wrong(params):
                 raise RpcError(-32602, "title must be given")
@@ -122,7 +121,21 @@ class RedisSource(unittest.IsolatedAsyncioTestCase):
             await host.until(lambda: len(host.emitted) == 4)
             details = [status["detail"] for status in host.statuses]
             self.assertEqual(details, ["Redis: the hub: the disk is full", ""])
-        self.assertEqual(await self.lengths(), [0, 0, 2])
+            await self.redis.ask("LPUSH", "nightbell", "no JSON either")
+            await host.until(lambda: sum("not an event" in line["message"] for line in host.logs) == 3)
+        # only the very last may still be among those that are taken, if the end came in between
+        new, taken, refused = await self.lengths()
+        self.assertEqual(new, 0)
+        self.assertIn((taken, refused), ((0, 3), (1, 3), (1, 2)))
+
+    async def counted(self, host, expected):
+        """Waits for the plugin's counts, which follow the hub's answers."""
+        for _ in range(1000):
+            counts = json.loads((await host.request("/counts"))["body"])
+            if counts == expected:
+                return
+            await asyncio.sleep(0.01)
+        self.assertEqual(counts, expected)
 
     async def test_a_server_that_is_away_is_waited_for(self):
         async with self.host() as host:
@@ -220,7 +233,10 @@ class RabbitMQSource(unittest.IsolatedAsyncioTestCase):
             details = [status["detail"] for status in host.statuses]
             self.assertEqual(details, ["RabbitMQ: the hub: the disk is full", ""])
             self.assertTrue(any("not an event" in line["message"] for line in host.logs))
-        self.assertEqual(await self.left(), 0)
+            await self.queue.publish("nightbell", b'{"title": "last"}')
+            await host.until(lambda: len(host.emitted) == 4)
+        # only the very last may come again, if the end came before its acknowledgement
+        self.assertLessEqual(await self.left(), 1)
 
 
 if __name__ == "__main__":

@@ -382,6 +382,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
 
     async def test_from_start_to_stop(self):
         plugin, story = Plugin(), []
+        begun, ended = threading.Event(), threading.Event()
 
         @plugin.on_start
         async def start():
@@ -397,8 +398,9 @@ class Life(unittest.IsolatedAsyncioTestCase):
 
         @plugin.background
         def thread():
-            plugin.stopping.wait(10)
-            story.append("thread ends")
+            begun.set()
+            plugin.stopping.wait(30)
+            ended.set()
 
         plugin.on_stop(lambda: story.append("last"))
 
@@ -416,7 +418,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         logging.disable(logging.CRITICAL)
         self.addCleanup(logging.disable, logging.NOTSET)
         async with Host(plugin) as host:
-            await host.until(lambda: "work" in story)
+            await host.until(lambda: "work" in story and begun.is_set())
             delivered = asyncio.ensure_future(host.deliver("foo"))
             await asyncio.sleep(0)
             drained = asyncio.ensure_future(host.ask("drain"))
@@ -427,8 +429,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
             gate.set()
             self.assertEqual((await delivered)["outcome"], "delivered")
             self.assertEqual(await drained, {})
-        await host.until(lambda: "thread ends" in story)
-        story.remove("thread ends")
+        await host.until(ended.is_set)
         self.assertEqual(story, ["start", "work", "work ends", "first", "last"])
 
     async def test_background_work_that_fails_begins_anew(self):
