@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import re
-import unittest
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from nightbell_plugin.testing import alert, message
@@ -442,6 +441,21 @@ class Mine(AlertPlugin):
             await host.deliver_all([{**delivery, "key": "another"}])
         self.assertEqual([each["old"] for each in self.told()], ["PASSING", "ERROR"])
 
+    async def test_where_it_fails_is_told_once(self):
+        self.package("""
+class Mine(AlertPlugin):
+    name = "Mine"
+    def send_alert(self, service, users, duty_officers):
+        return service.nothing_of_this_name
+""")
+        async with self.host("mine") as host:
+            for _ in range(3):
+                outcome = await host.deliver("cabot-mine", {})
+                self.assertEqual(outcome["outcome"], "retry")
+                self.assertIn("nothing_of_this_name", outcome["reason"])
+        texts = [log["message"] for log in host.logs]
+        self.assertEqual([("in send_alert" in text) for text in texts], [True, False, False], texts)
+
     async def test_a_check_plugin(self):
         self.package("""
 from cabot.cabotapp.models import StatusCheckResult
@@ -479,7 +493,3 @@ class PortCheck(StatusCheck):
             async with host:
                 self.assertEqual(await host.ended(), 78, module)
             self.assertIn(words, host.errors.decode())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -97,6 +97,17 @@ def mailed() -> None:
         noted.taken += 1
 
 
+_told: List[str] = []
+"""What failed last, in words."""
+
+
+def _tell(error: Exception) -> None:
+    """Writes where it failed to the log, but not again and again while the same is tried again."""
+    words = last_line(error)
+    logger.warning("%s", words, exc_info=words not in _told)
+    _told[:] = [words]
+
+
 def watched(work: Callable[[], Any]) -> Outcome:
     """Does it and says what came of it; what it returns is not looked at."""
     noted = Noted()
@@ -106,7 +117,7 @@ def watched(work: Callable[[], Any]) -> Outcome:
     except Outcome as outcome:
         return outcome
     except Exception as error:
-        logger.warning("%s", last_line(error), exc_info=not isinstance(error, OSError))
+        _tell(error)
         return failure(error)
     finally:
         _noted.reset(token)
