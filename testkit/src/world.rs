@@ -273,7 +273,8 @@ impl World {
     /// What a node has heard is recorded.
     pub fn record(&mut self, node: usize) {
         let records = std::mem::take(&mut self.nodes[node].unrecorded);
-        self.store.write_blocking(move |tx| recorder::write(tx, &records)).unwrap();
+        let core = self.nodes[node].stage.core.clone();
+        self.store.write_blocking(move |tx| recorder::write(&core, tx, &records)).unwrap();
     }
 
     /// Everything that can happen at this moment happens, on all nodes.

@@ -10,6 +10,7 @@ use model::{Id, Time};
 use store::{Result, Tx};
 
 use crate::counters::Counters;
+use crate::couriers::Couriers;
 use crate::live::Live;
 use crate::rooms::Rooms;
 use crate::trace::Traces;
@@ -28,6 +29,8 @@ pub struct Core {
     rang_at: AtomicI64,
     /// Which desks of this node have room.
     pub rooms: Rooms,
+    /// Who tells subscribers, and what waits for them in memory.
+    pub couriers: Couriers,
     /// What has been done.
     pub counters: Counters,
     /// The same as spans, for those who want to see it.
@@ -46,8 +49,16 @@ impl Core {
             node,
             rang_at: AtomicI64::new(0),
             rooms: Rooms::default(),
+            couriers: Couriers::default(),
             counters: Counters::default(),
             traces: Traces::default(),
+        }
+    }
+
+    /// Rings couriers, if there are any: rows may have been written for them.
+    pub(crate) fn ring_couriers(&self) {
+        if !self.live().subscribers.is_empty() {
+            self.couriers.ring();
         }
     }
 

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use model::incident::Input;
 use model::{Id, Incident, NewEvent, Time};
 use sdk::{Inbox, Message, http::Http};
 use store::retention::Keep;
@@ -23,12 +22,17 @@ use crate::deliver::recorder::{self, MAX_UNRECORDED};
 use crate::deliver::service::Service;
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
+use crate::notices;
 use crate::verbs::{self, NewSilence, NotSilenced};
 
+mod act;
 mod bells;
+mod couriers;
 mod intake;
 mod once;
 
+pub use act::Act;
+pub use couriers::{MAX_WAITING, Subscribed};
 pub use once::{Once, Taken};
 
 /// How often the steps run, whether rung or not.
@@ -146,6 +150,8 @@ impl Hub {
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
         tracker.spawn(hub.clone().watch_self(http));
+        tracker.spawn(hub.clone().tends_subscribers());
+        hub.attend();
         if hub.store.engine() == store::Engine::Postgres {
             tracker.spawn(hub.clone().listens());
         }
@@ -255,8 +261,16 @@ impl Hub {
     /// # Errors
     /// When the database is gone or full.
     pub async fn bury_delivery(&self, id: Id, note: &str) -> Result<bool> {
-        let (note, now) = (note.to_owned(), self.clock.now());
-        self.store.write(Durability::Disk, move |tx| store::deliveries::bury(tx, id, &note, now)).await
+        let (core, note, now) = (self.core.clone(), note.to_owned(), self.clock.now());
+        let buried = self.store.write(Durability::Disk, move |tx| {
+            let pending = notices::pending(&core, tx, std::iter::once(id))?;
+            let buried = store::deliveries::bury(tx, id, &note, now)?;
+            notices::of_finished(&core, tx, &pending)?;
+            Ok(buried)
+        });
+        let buried = buried.await;
+        self.core.ring_couriers();
+        buried
     }
 
     /// What moves from now on.
@@ -287,6 +301,7 @@ impl Hub {
     }
 
     pub(crate) fn follow(&self, done: Done) {
+        self.core.ring_couriers();
         // the service may have stopped: the rows stay, and their leases end
         if !done.handed.is_empty() {
             let _ = self.notes.send(Note::Handed(done.handed));
@@ -404,61 +419,6 @@ impl Hub {
 const RESTS: u32 = 4;
 /// What a step counts for at the most.
 const LONGEST_STEP: Duration = Duration::from_secs(1);
-
-/// Something that a person does to an incident, with everything it needs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Act {
-    /// Takes it.
-    Acknowledge {
-        /// Who.
-        by: String,
-        /// Until when; `None`: until it is over.
-        until: Option<Time>,
-        /// Why.
-        note: String,
-    },
-    /// Gives it back.
-    Unacknowledge {
-        /// Who.
-        by: String,
-    },
-    /// Says that it is over.
-    Resolve {
-        /// Who.
-        by: String,
-        /// Why.
-        note: String,
-    },
-    /// Puts it off.
-    Snooze {
-        /// Who.
-        by: String,
-        /// Until when.
-        until: Time,
-        /// Why.
-        note: String,
-    },
-    /// Says something about it.
-    Note {
-        /// Who.
-        by: String,
-        /// What.
-        text: String,
-    },
-}
-
-impl Act {
-    /// As the state machine takes it.
-    pub fn input(&self) -> Input<'_> {
-        match self {
-            Act::Acknowledge { by, until, note } => Input::Acknowledge { by, until: *until, note },
-            Act::Unacknowledge { by } => Input::Unacknowledge { by },
-            Act::Resolve { by, note } => Input::Resolve { by, note },
-            Act::Snooze { by, until, note } => Input::Snooze { by, until: *until, note },
-            Act::Note { by, text } => Input::Note { by, text },
-        }
-    }
-}
 
 fn sweep_step(tx: &mut store::Tx<'_>, keep: &Keep) -> Result<u64> {
     Ok(store::retention::sweep(tx, keep, SWEEP_STEP)? + store::retention::shrink(tx)?)

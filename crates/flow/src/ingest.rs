@@ -1,16 +1,13 @@
 //! The accept path: events become rows, and as much of the flow as is not waiting for anything rides in
 //! the same transaction, so that one sync of the disk is all that stands between a POST and its webhook.
 
-use std::sync::Arc;
-
 use model::event::{Action, Event, NewEvent};
 use model::{Delivery, Id, Notification, Time};
-use store::events::{Judged, Texts};
 use store::{Engine, Result, Tx};
 
 use crate::core::Core;
-use crate::incident::{Arriving, Moved, apply_events, arriving};
-use crate::{detect, route, set_back, tell};
+use crate::incident::{Arrived, Arriving, Moved, apply_events, arriving};
+use crate::{detect, notices, route, set_back, tell};
 
 /// What became of an accepted event, for the answer to its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +90,13 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
     let back = beats_among(core, tx, &arrivals, now)?;
     let (judged, moved) = apply_events(core, tx, arrivals.0, now)?;
     store::events::insert(tx, &judged)?;
+    notices::of_events(core, tx, &judged, now)?;
     let mut begun = Vec::new();
     place(core, tx, moved, Some(&mut begun), &mut done, now)?;
     if !back.is_empty() {
         let (judged, moved) = apply_events(core, tx, back, now)?;
         store::events::insert(tx, &judged)?;
+        notices::of_events(core, tx, &judged, now)?;
         place(core, tx, moved, None, &mut done, now)?;
     }
     done.told(tell::tell_begun(core, tx, begun, now)?);
@@ -141,16 +140,22 @@ pub fn beat(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done>
     })
 }
 
+/// How events are written with their verdicts: those that were there already, or new ones.
+type Keep = fn(&mut Tx<'_>, &[Arrived]) -> Result<()>;
+
 fn take(
     core: &Core,
     tx: &mut Tx<'_>,
-    events: Vec<Arriving>,
+    events: Vec<Event>,
+    keep: Keep,
     done: &mut Done,
     now: Time,
-) -> Result<Vec<(Judged, Arc<Texts>)>> {
+) -> Result<()> {
+    let events = events.into_iter().map(arriving).collect();
     let (judged, moved) = apply_events(core, tx, events, now)?;
-    place(core, tx, moved, None, done, now)?;
-    Ok(judged)
+    keep(tx, &judged)?;
+    notices::of_events(core, tx, &judged, now)?;
+    place(core, tx, moved, None, done, now)
 }
 
 /// Puts what has moved into its groups, and notes when the steps have to look again for its sake.
@@ -162,6 +167,7 @@ pub(crate) fn place(
     done: &mut Done,
     now: Time,
 ) -> Result<()> {
+    notices::of_moved(core, tx, &moved, now)?;
     done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
     done.moved.extend(moved);
@@ -188,11 +194,9 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
         done.due = Some(now);
     }
     place(core, tx, passed, None, &mut done, now)?;
-    let judged = take(core, tx, waiting.into_iter().map(arriving).collect(), &mut done, now)?;
-    store::events::judge(tx, &judged)?;
+    take(core, tx, waiting, store::events::judge, &mut done, now)?;
     let missed = detect::missed_heartbeats(core, tx, now)?;
-    let judged = take(core, tx, missed.into_iter().map(arriving).collect(), &mut done, now)?;
-    store::events::insert(tx, &judged)?;
+    take(core, tx, missed, store::events::insert, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
     Ok(done)

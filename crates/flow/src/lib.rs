@@ -11,6 +11,7 @@
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
+//! * [`notices`] are what those who subscribe to the hub are told, and [`couriers`] tell them.
 //! * [`trace`] is what the flow did as spans, for those who look at many programs at once.
 //! * [`stage`] is a node whose clock somebody else holds, and [`replay`] tells on two of them what other rules
 //!   would have told.
@@ -22,6 +23,7 @@
 pub mod clock;
 pub mod core;
 pub mod counters;
+pub mod couriers;
 pub mod deliver;
 pub mod detect;
 pub mod driver;
@@ -29,6 +31,7 @@ pub mod explain;
 pub mod incident;
 pub mod ingest;
 pub mod live;
+pub mod notices;
 pub mod reload;
 pub mod replay;
 pub mod rooms;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use model::matcher::Matchers;
 use model::receiver::Place;
 use model::rules::BadRules;
-use model::{Labels, Rules, Severity, Time};
+use model::{Labels, Rules, Severity, Time, Topic};
 use sdk::registry::{BadSettings, Ready, Registry};
-use sdk::{Secret, Surroundings};
+use sdk::{Secret, Subscriber, Surroundings};
 use store::Tx;
 use store::rules::Applied;
 
@@ -79,6 +79,8 @@ pub struct Live {
     pub heartbeats: Vec<Expected>,
     /// How it is watched, and watches itself.
     pub self_watch: SelfWatch,
+    /// Who is told what happens in the hub itself.
+    pub subscribers: Arc<[Subscriber]>,
     /// The configuration that all this is of, and how it came into force.
     pub applied: Applied,
 }
@@ -139,8 +141,24 @@ impl Live {
             places: HashMap::new(),
             heartbeats: Vec::new(),
             self_watch: SelfWatch::default(),
+            subscribers: Arc::default(),
             applied: Applied::default(),
         }
+    }
+
+    /// Whether anybody wants to hear of a topic.
+    pub fn is_heard(&self, topic: Topic) -> bool {
+        self.subscribers.iter().any(|it| it.topics.contains(&topic))
+    }
+
+    /// The subscriber of this name.
+    pub fn subscriber(&self, name: &str) -> Option<&Subscriber> {
+        self.subscribers.iter().find(|it| it.name == name)
+    }
+
+    /// What subscribers are called.
+    pub(crate) fn subscriber_names(&self) -> Vec<&str> {
+        self.subscribers.iter().map(|it| it.name.as_str()).collect()
     }
 
     /// Keeps the rules, and knows their version from then on.

@@ -35,6 +35,7 @@ impl Hub {
             places: live.places.clone(),
             heartbeats: live.heartbeats.clone(),
             self_watch: live.self_watch.clone(),
+            subscribers: live.subscribers.clone(),
             applied: live.applied.clone(),
         });
     }
@@ -55,6 +56,7 @@ impl Hub {
         let intervals = live.rules.root.nodes();
         let longest = intervals.iter().map(|route| route.timing.group_interval).max().unwrap_or_default();
         self.core.set_live(live);
+        self.attend();
         self.reroute_if_needed(version).await?;
         // as with Alertmanager, the groups' clocks start anew; what waited for a tick is told at once
         let restart = move |tx: &mut Tx<'_>| {
@@ -98,6 +100,7 @@ pub fn take_over(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
     if tx.engine() == Engine::Sqlite {
         // one process at a time: whatever is leased was leased by one that is gone
         store::deliveries::end_leases(tx, now)?;
+        store::notices::end_leases(tx)?;
         set_back::catch_up(core, tx, now)?;
     }
     let grace = core.live().rules.restart_grace;
@@ -117,6 +120,7 @@ pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     tx.lock_flow()?;
     let version = live.keep(tx, now)?;
     detect::expect_heartbeats(tx, live, now)?;
+    store::notices::see(tx, &live.subscriber_names(), now)?;
     store::deliveries::forget_healths(tx, |destination| live.places.contains_key(destination))?;
     Ok(version)
 }

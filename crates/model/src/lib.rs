@@ -9,6 +9,7 @@
 //! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
 //! * [`silence`], [`inhibition`], [`time_interval`]: reasons not to tell.
 //! * [`receiver`]: who can be told; [`notification`]: what they are told, before it is rendered.
+//! * [`notice`]: what somebody who listens to the hub itself is told of.
 //! * [`storm`]: when a receiver is sent more than its people could read.
 //! * [`rules`]: all of that as one value, as configured.
 //! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
@@ -28,6 +29,7 @@ pub mod inhibition;
 pub mod labels;
 pub mod limits;
 pub mod matcher;
+pub mod notice;
 pub mod notification;
 pub mod order;
 pub mod receiver;
@@ -46,6 +48,7 @@ pub use id::Id;
 pub use incident::{Change, Incident};
 pub use labels::Labels;
 pub use matcher::Matcher;
+pub use notice::{Notice, Topic};
 pub use notification::Notification;
 pub use route::Route;
 pub use rules::Rules;

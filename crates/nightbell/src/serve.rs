@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use ::config::{Config, ConfigError, LogFormat};
 use anyhow::{Context, Result, anyhow};
-use flow::{Hub, SystemClock};
+use flow::{Hub, Live, SystemClock};
 use plugin_host::Host;
+use sdk::Secret;
 use sdk::http::Http;
-use sdk::{Registry, Secret};
 use server::{App, GuestServices, Setup};
 use store::rules::Applied;
 use store::{Location, Store};
@@ -150,10 +150,12 @@ async fn whole_life(
     let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
     let guests = Arc::new(GuestServices::default());
     host.serve(guests.clone(), Some(http.clone()));
+    let subscribers = host.subscribers(&learned);
     // before the flow, so that what waits for plugins finds them
     let applied = host.apply(learned, &config.plugins.settings).await;
     applied.map_err(|why| anyhow!("not started: {why}"))?;
-    let hub = start_flow(config, &settings, &kinds, store.clone(), http.clone()).await?;
+    let live = Live { subscribers, ..wire::live(&settings, &kinds)? };
+    let hub = start_flow(live, &settings, store.clone(), http.clone()).await?;
     let traces = traces::start(&config.traces, &hub, http)?;
     let json = wishes.json;
     let reloader = Reloader::new(wishes, host.clone(), kinds.clone(), hub.clone(), &settings, logging);
@@ -228,14 +230,7 @@ async fn open(config: &Config) -> Result<Store> {
     })
 }
 
-async fn start_flow(
-    config: &Config,
-    settings: &Settings,
-    kinds: &Registry,
-    store: Store,
-    http: Http,
-) -> Result<Hub> {
-    let mut live = wire::live(settings, kinds)?;
+async fn start_flow(mut live: Live, settings: &Settings, store: Store, http: Http) -> Result<Hub> {
     let config_text = settings.as_kept();
     let before = store.read(|tx| {
         let newest = store::rules::newest(tx)?;
@@ -244,7 +239,7 @@ async fn start_flow(
     let before = before.await.context("reading the history")?.map(|kept| kept.applied.config);
     let summary = history::summary(&before.unwrap_or_default(), &config_text);
     live.applied = Applied { config: config_text, by: "start".to_owned(), summary, rolled_back_to: None };
-    let retention = wire::retention(&config.database.retention);
+    let retention = wire::retention(&settings.config.database.retention);
     Hub::start(store, live, http, Arc::new(SystemClock), retention).await.context("starting the flow")
 }
 

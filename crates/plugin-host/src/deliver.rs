@@ -98,7 +98,7 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
     let limit = batch.iter().map(|job| job.limit).max().unwrap_or_default();
     let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
     let params = Params { deliveries: batch.iter().map(|job| &*job.json).collect() };
-    let terms = Terms { limit, permit: Some(permit), deliveries };
+    let terms = Terms { limit, permit: Some(permit), deliveries, ..Terms::default() };
     let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
     let answer = answer.and_then(|raw| {
         serde_json::from_str::<DeliverAnswer>(raw.get())

@@ -9,8 +9,8 @@ use plugin_protocol::Provides;
 use plugin_protocol::manifest::Limits;
 use plugin_protocol::provides::Route;
 use sdk::http::Http;
-use sdk::{Registry, secret};
-use serde::{Deserialize, Serialize};
+use sdk::{Registry, Subscriber, secret};
+use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -19,13 +19,13 @@ use crate::greeting;
 use crate::guest::{GuestEar, NoServices, Services};
 use crate::kinds;
 use crate::launch::{Places, launch, make_private};
+use crate::memory;
 use crate::plugin::{Plugin, Running, State, World};
 use crate::process::{Ear, Process};
 use crate::schema::Schema;
 use crate::spec::Spec;
+use crate::subscribers::subscriber;
 
-/// Bytes of what is remembered of one plugin.
-const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
 /// Lines of log in a status.
 const STATUS_LINES: usize = 50;
 
@@ -173,7 +173,7 @@ impl Host {
         let limits = found.manifest.limits.narrowed(&narrower);
         let declared = found.manifest.provides();
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
-        let provides = match self.remembered(&found) {
+        let provides = match memory::read(&self.0.places, &found) {
             Some(said) => said,
             None if is_enough => declared,
             None => {
@@ -204,7 +204,7 @@ impl Host {
         process.end().await;
         match said {
             Ok(hello) => {
-                self.remember(found, &hello.provides);
+                memory::write(&self.0.places, found, &hello.provides);
                 Ok(hello.provides)
             }
             Err(bad) => {
@@ -220,9 +220,7 @@ impl Host {
     /// # Errors
     /// Everything that cannot be used: two kinds of one name, schemas that are none.
     pub fn register(&self, learned: &Learned, registry: &mut Registry) -> Result<(), Vec<BadPlugin>> {
-        let mut bad = Vec::new();
-        let inner = Arc::downgrade(&self.0);
-        let find: kinds::Find = Arc::new(move |id| inner.upgrade()?.plugin(id));
+        let (mut bad, find) = (Vec::new(), self.find());
         for (id, known) in &learned.0 {
             let mut wrong = |why: String| bad.push(BadPlugin { place: known.found.place.clone(), why });
             match Schema::new(known.provides.settings.as_ref()) {
@@ -238,6 +236,21 @@ impl Host {
             }
         }
         if bad.is_empty() { Ok(()) } else { Err(bad) }
+    }
+
+    /// Who of these plugins wants to hear what happens in the hub.
+    pub fn subscribers(&self, learned: &Learned) -> Arc<[Subscriber]> {
+        let find = self.find();
+        let of = |(id, known): (&String, &Known)| {
+            let said = known.provides.subscriptions.iter();
+            said.map(|said| subscriber(id, said, &find)).collect::<Vec<_>>()
+        };
+        learned.0.iter().flat_map(of).collect()
+    }
+
+    fn find(&self) -> kinds::Find {
+        let inner = Arc::downgrade(&self.0);
+        Arc::new(move |id| inner.upgrade()?.plugin(id))
     }
 
     /// Puts plugins and their settings in force: starts what is new, changes what runs, stops what is not wanted any
@@ -337,67 +350,6 @@ impl Host {
     pub fn log(&self, id: &str) -> Option<Vec<String>> {
         Some(self.plugin(id)?.journal.last(STATUS_LINES))
     }
-
-    /// What a plugin said when it was last asked, if it is still the same.
-    fn remembered(&self, found: &Found) -> Option<Provides> {
-        let file = std::fs::File::open(self.memory_of(found.id())).ok()?;
-        let limited = std::io::Read::take(file, MAX_REMEMBERED_BYTES as u64);
-        let memory: Memory = serde_json::from_reader(limited).ok()?;
-        (memory.of == identity(found)).then_some(memory.provides)
-    }
-
-    fn remember(&self, found: &Found, provides: &Provides) {
-        let memory = Memory { of: identity(found), provides: provides.clone() };
-        let path = self.memory_of(found.id());
-        // without it, the plugin is asked again the next time
-        if let Ok(text) = serde_json::to_string(&memory)
-            && let Err(error) = std::fs::write(&path, text)
-        {
-            tracing::warn!("{}: {error}", path.display());
-        }
-    }
-
-    /// Beside its state folder, where it cannot write itself.
-    fn memory_of(&self, id: &str) -> PathBuf {
-        self.0.places.states.join(format!("{id}.json"))
-    }
-}
-
-/// What a plugin said, and of which files.
-#[derive(Serialize, Deserialize)]
-struct Memory {
-    of: String,
-    provides: Provides,
-}
-
-/// Changes when the plugin's own files do: names, sizes and times of what is in its folder.
-fn identity(found: &Found) -> String {
-    const MAX_FILES: usize = 5_000;
-    let mut files = Vec::new();
-    let is_one_file = found.manifest.run.file.is_some();
-    let mut open = vec![if is_one_file { found.place.clone() } else { found.folder.clone() }];
-    while let Some(path) = open.pop() {
-        if files.len() > MAX_FILES {
-            break;
-        }
-        let Ok(facts) = std::fs::symlink_metadata(&path) else { continue };
-        if facts.is_dir() {
-            let inside = std::fs::read_dir(&path).into_iter().flatten();
-            open.extend(inside.filter_map(|it| Some(it.ok()?.path())));
-            continue;
-        }
-        let changed = facts.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        files.push(format!("{} {} {:?}", path.display(), facts.len(), changed));
-    }
-    files.sort();
-    format!("{} files, {:016x}", files.len(), fnv(files.join("\n").as_bytes()))
-}
-
-/// A hash that is the same in every build (Fowler, Noll, Vo); nobody gains by two that are alike.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 fn missing(id: &str, folder: &Path, discovery: &Discovery) -> BadPlugin {

@@ -12,7 +12,9 @@
 //! * [`plugin`] is one plugin with all its lives, [`life`] decides when it is started again, [`journal`] has its last
 //!   words.
 //! * [`deliver`] hands deliveries over in batches; [`guest`] answers what plugins ask.
+//! * [`subscribers`] tells plugins what happens in the hub, for those that subscribe to it.
 //! * [`conformance`] looks whether a plugin keeps the contract.
+//! * [`memory`] is what plugins said that they provide.
 //! * [`kinds`] makes their kinds known to the registry, and [`host`] holds all of it together.
 //!
 //! *Architecture Invariant:* nothing that a plugin does or leaves undone makes anybody wait but those who wait for
@@ -30,6 +32,7 @@ mod kinds;
 mod launch;
 mod life;
 mod lines;
+mod memory;
 mod peer;
 pub mod plugin;
 mod process;
@@ -37,6 +40,7 @@ mod python;
 mod sandbox;
 mod schema;
 mod spec;
+mod subscribers;
 
 pub use guest::Services;
 pub use host::{Host, Status, Wanted};

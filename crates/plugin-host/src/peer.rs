@@ -47,6 +47,8 @@ struct Pending {
     limit: Duration,
     /// how many deliveries it is about
     deliveries: u32,
+    /// whether it is work, by which progress is seen
+    is_work: bool,
     abandoned: bool,
 }
 
@@ -62,7 +64,7 @@ struct Table {
 pub struct Progress {
     /// Deliveries that it was asked for and that nobody waits for any more.
     pub overdue: u32,
-    /// By how many times its limit the oldest of these is late.
+    /// By how many times its limit the oldest of these, or of other work, is late.
     pub late: u32,
 }
 
@@ -86,6 +88,8 @@ pub struct Terms {
     pub permit: Option<OwnedSemaphorePermit>,
     /// How many deliveries it is about.
     pub deliveries: u32,
+    /// Whether it is work of another sort, that must make progress as deliveries must.
+    pub is_work: bool,
 }
 
 impl Terms {
@@ -156,9 +160,11 @@ impl Peer {
         if let Some(why) = &table.closed {
             return Err(Unanswered::Gone(why.clone()));
         }
-        let Terms { limit, permit, deliveries } = terms;
+        let Terms { limit, permit, deliveries, is_work } = terms;
+        let is_work = is_work || deliveries > 0;
         let asked_at = Instant::now();
-        let pending = Pending { waiter, _permit: permit, asked_at, limit, deliveries, abandoned: false };
+        let pending =
+            Pending { waiter, _permit: permit, asked_at, limit, deliveries, is_work, abandoned: false };
         table.pending.insert(id, pending);
         Ok(())
     }
@@ -199,7 +205,7 @@ impl Peer {
         let table = self.lock();
         let now = Instant::now();
         let mut progress = Progress::default();
-        for pending in table.pending.values().filter(|pending| pending.abandoned && pending.deliveries > 0) {
+        for pending in table.pending.values().filter(|pending| pending.abandoned && pending.is_work) {
             progress.overdue += pending.deliveries;
             let limit = pending.limit.as_millis().max(1);
             let times = now.duration_since(pending.asked_at).as_millis() / limit;
@@ -277,7 +283,7 @@ mod tests {
         let (peer, mut lines) = Peer::new();
         let places = Arc::new(Semaphore::new(1));
         let permit = places.clone().try_acquire_owned().ok();
-        let terms = Terms { limit: Duration::from_secs(1), permit, deliveries: 1 };
+        let terms = Terms { limit: Duration::from_secs(1), permit, deliveries: 1, is_work: false };
         let answer = peer.ask_raw("deliver", &Nothing {}, terms).await;
         assert_eq!(answer.err(), Some(Unanswered::TimedOut(Duration::from_secs(1))));
         assert!(lines.recv().await.is_some_and(|line| line.contains("deliver")));

@@ -1,5 +1,6 @@
 //! One plugin and its lives: started, greeted, configured, watched over, ended, and started again.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
 use crate::launch::{Places, launch};
 use crate::life::{Life, Next};
+use crate::memory;
 use crate::peer::{Peer, Unanswered};
 use crate::process::{Ear, End, Process};
 use crate::spec::Spec;
@@ -97,6 +99,16 @@ pub struct Running {
     /// How long it took from its start until it was ready.
     pub took: Duration,
     jobs: mpsc::Sender<Job>,
+    hearing: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Running {
+    /// The place of a subscription: one batch of it is told at a time.
+    pub fn hearing(&self, subscription: &str) -> Arc<Semaphore> {
+        let mut hearing = lock(&self.hearing);
+        let place = hearing.entry(subscription.to_owned());
+        place.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+    }
 }
 
 /// A plugin.
@@ -374,6 +386,7 @@ impl Plugin {
             let misconfigured = matches!(why, NotTaken::Refused(_));
             return Ended::Badly(End { why: why.to_string(), misconfigured });
         }
+        self.learn(&spec, &hello, &world.places);
         let places = Arc::new(Semaphore::new(spec.limits.concurrency() as usize));
         let (jobs, waiting) = mpsc::channel(MAX_JOBS);
         let handing = CancellationToken::new();
@@ -384,14 +397,27 @@ impl Plugin {
                 () = stopped.cancelled() => {}
             }
         });
-        let took = started.elapsed();
-        let running = Running { peer: process.peer.clone(), pid: process.pid, hello, routes, took, jobs };
+        let (peer, took, hearing) = (process.peer.clone(), started.elapsed(), Mutex::default());
+        let running = Running { peer, pid: process.pid, hello, routes, took, jobs, hearing };
         *lock(&self.running) = Some(Arc::new(running));
         life.ready(began.elapsed());
         self.set(State::Ready);
         let ended = self.watch_over(&process, spec.limits.concurrency(), heeded).await;
         handing.cancel();
         ended
+    }
+
+    /// What it said goes for the next time that it is asked for.
+    fn learn(&self, spec: &Spec, hello: &HelloAnswer, places: &Places) {
+        let known = memory::read(places, &spec.found);
+        if known.as_ref() == Some(&hello.provides) {
+            return;
+        }
+        memory::write(places, &spec.found, &hello.provides);
+        let known = known.unwrap_or_else(|| spec.found.manifest.provides());
+        if known.subscriptions != hello.provides.subscriptions {
+            self.journal.note("it subscribes to more than its manifest says: heard from the next reload on");
+        }
     }
 
     /// Until it ends, is sick, or is to end.
@@ -424,10 +450,13 @@ impl Plugin {
                 },
                 () = looked => {
                     let progress = process.peer.progress();
-                    look_again = progress.overdue > 0;
+                    look_again = progress.overdue > 0 || progress.late > 0;
                     let many = progress.overdue >= concurrency;
                     (many || progress.late >= MOST_LATE).then(|| {
-                        format!("it makes no progress: {} deliveries are overdue", progress.overdue)
+                        match progress.overdue {
+                            0 => "it makes no progress: a batch of events is overdue".to_owned(),
+                            many => format!("it makes no progress: {many} deliveries are overdue"),
+                        }
                     })
                 }
             };

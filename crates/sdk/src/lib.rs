@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod destination;
 pub mod http;
+pub mod listener;
 pub mod message;
 pub mod recent;
 pub mod reference;
@@ -18,6 +19,7 @@ pub mod surroundings;
 
 pub use answer::Answer;
 pub use destination::{Context, Destination, Facts, Inbox};
+pub use listener::{Listener, Subscriber};
 pub use message::{Message, MessageKind};
 pub use recent::Recent;
 pub use reference::reference_markdown;

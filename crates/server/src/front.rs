@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use model::Topic;
+use serde_json::json;
 
 use crate::admission;
 use crate::app::Shared;
@@ -89,7 +91,12 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     }
-    app.http.count(name, method, response.status().as_u16(), app.now().since(began));
+    let (status, now) = (response.status().as_u16(), app.now());
+    app.http.count(name, method, status, now.since(began));
+    app.hub.in_passing(Topic::RequestServed, now, || {
+        let duration_ms = now.since(began).as_secs_f64() * 1000.0;
+        json!({ "route": &**name, "method": method, "status": status, "duration_ms": duration_ms })
+    });
     response
 }
 

@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod incidents;
 pub mod ledger;
 mod migrate;
+pub mod notices;
 #[cfg(test)]
 mod plans;
 pub mod plugins;

@@ -22,7 +22,7 @@ pub(crate) fn note(sql: &str) {
 }
 
 /// Tables that have a row a thing of the configuration, or a few.
-const SMALL: [&str; 6] = ["health", "heartbeats", "tokens", "versions", "rules", "nodes"];
+const SMALL: [&str; 7] = ["health", "heartbeats", "tokens", "versions", "rules", "nodes", "subscribers"];
 
 /// The statements that a function runs, with the steps of their plans.
 fn plans<T>(tx: &mut Tx<'_>, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Vec<(String, String)> {
@@ -141,6 +141,8 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         let mut all = slow_steps(tx, sweep);
         all.extend(slow_steps(tx, |tx| crate::deliveries::claim(tx, "x", Time(1), Time(2), 10)));
         all.extend(slow_steps(tx, |tx| crate::deliveries::end_leases(tx, Time(1))));
+        all.extend(slow_steps(tx, |tx| crate::notices::trim(tx, "x", 10)));
+        all.extend(slow_steps(tx, |tx| crate::notices::sweep(tx, Time(9), 10)));
         Ok(all)
     });
     let mut slow = all.unwrap();
@@ -159,6 +161,8 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, |tx| crate::deliveries::lanes_busy(tx, &[1])));
         all.extend(slow_steps(tx, crate::deliveries::destinations_waiting));
         all.extend(slow_steps(tx, crate::deliveries::last_id));
+        all.extend(slow_steps(tx, |tx| crate::notices::is_waiting(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::notices::backlog(tx, "x")));
         all.extend(slow_steps(tx, |tx| crate::incidents::due(tx, Time(1), 50)));
         all.extend(slow_steps(tx, crate::incidents::next_due));
         all.extend(slow_steps(tx, |tx| crate::incidents::live_by_keys(tx, &["x"])));
@@ -195,7 +199,8 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       ALTER TABLE incidents DROP COLUMN flapping; \
                       DROP INDEX deliveries_tests; \
                       CREATE INDEX deliveries_tests ON deliveries (id) WHERE group_id IS NULL; \
-                      DROP TABLE storms; DROP TABLE storm_incidents; \
+                      DROP TABLE storms; DROP TABLE storm_incidents; DROP TABLE plugin_values; \
+                      DROP TABLE notices; DROP TABLE subscribers; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

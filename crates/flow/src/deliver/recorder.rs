@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::delivery::{Delivery, Health, Outcome};
+use model::delivery::{Delivery, DeliveryState, Health, Outcome};
 use store::deliveries::Tried;
 use store::{Durability, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::note::Note;
 use crate::core::Core;
+use crate::notices;
 
 /// Answers that wait to be recorded at the most; beyond that nothing is sent.
 pub const MAX_UNRECORDED: usize = 1024;
@@ -54,6 +55,7 @@ pub(crate) async fn run(
         }
         crowd = batch.len();
         keep(&core, &store, &batch).await;
+        core.ring_couriers();
         let mut destinations: Vec<String> =
             batch.iter().map(|record| record.destination().to_owned()).collect();
         let count = batch.len();
@@ -68,13 +70,13 @@ pub(crate) async fn run(
 }
 
 /// Writes records, however long the database is away. When it refuses one of them, each is written by itself.
-async fn keep(core: &Core, store: &Store, batch: &[Record]) {
+async fn keep(core: &Arc<Core>, store: &Store, batch: &[Record]) {
     let mut one_by_one = false;
     loop {
-        let kept = batch.to_vec();
+        let (by, kept) = (core.clone(), batch.to_vec());
         let written = store.write(Durability::Disk, move |tx| match one_by_one {
-            false => write(tx, &kept).map(|()| 0),
-            true => kept.iter().map(|record| write_alone(tx, record)).sum(),
+            false => write(&by, tx, &kept).map(|()| 0),
+            true => kept.iter().map(|record| write_alone(&by, tx, record)).sum(),
         });
         match written.await {
             Ok(refused) => {
@@ -92,8 +94,8 @@ async fn keep(core: &Core, store: &Store, batch: &[Record]) {
 
 /// Writes one record, without what was answered when the database does not take that; returns how many it
 /// refused.
-fn write_alone(tx: &mut store::Tx<'_>, record: &Record) -> store::Result<u64> {
-    let Err(error) = tx.part(|tx| write(tx, std::slice::from_ref(record)))? else { return Ok(0) };
+fn write_alone(core: &Core, tx: &mut store::Tx<'_>, record: &Record) -> store::Result<u64> {
+    let Err(error) = tx.part(|tx| write(core, tx, std::slice::from_ref(record)))? else { return Ok(0) };
     tracing::error!(%error, destination = record.destination(), "an answer cannot be recorded");
     let mut plain = record.clone();
     if let Record::Try(it) = &mut plain {
@@ -105,7 +107,7 @@ fn write_alone(tx: &mut store::Tx<'_>, record: &Record) -> store::Result<u64> {
         }
         it.delivery.note = note;
     }
-    if let Err(error) = tx.part(|tx| write(tx, std::slice::from_ref(&plain)))? {
+    if let Err(error) = tx.part(|tx| write(core, tx, std::slice::from_ref(&plain)))? {
         // a try goes out again when its lease ends, until it is too old
         tracing::error!(%error, destination = record.destination(), "nor without what was answered");
     }
@@ -113,6 +115,16 @@ fn write_alone(tx: &mut store::Tx<'_>, record: &Record) -> store::Result<u64> {
 }
 
 impl Record {
+    /// The delivery that it is about, if that may be over with it.
+    fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Record::Try(it) => Some(&it.delivery),
+            Record::Settled(delivery) => Some(&**delivery),
+            Record::Health(..) => None,
+        }
+        .filter(|it| it.state != DeliveryState::Pending)
+    }
+
     fn destination(&self) -> &str {
         match self {
             Record::Try(it) => &it.delivery.destination,
@@ -126,7 +138,8 @@ impl Record {
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn write(tx: &mut store::Tx<'_>, records: &[Record]) -> store::Result<()> {
+pub fn write(core: &Core, tx: &mut store::Tx<'_>, records: &[Record]) -> store::Result<()> {
+    let pending = notices::pending(core, tx, records.iter().filter_map(|it| Some(it.delivery()?.id)))?;
     let (mut tries, mut settled) = (Vec::new(), Vec::new());
     for record in records {
         match record {
@@ -136,5 +149,6 @@ pub fn write(tx: &mut store::Tx<'_>, records: &[Record]) -> store::Result<()> {
         }
     }
     store::deliveries::record(tx, &tries)?;
-    store::deliveries::settle(tx, &settled)
+    store::deliveries::settle(tx, &settled)?;
+    notices::of_finished(core, tx, &pending)
 }

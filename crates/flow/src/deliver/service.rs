@@ -19,6 +19,7 @@ use super::recorder::{MAX_UNRECORDED, Record};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::live::LivePlace;
+use crate::notices;
 
 /// How often all destinations are looked at, whether rung or not: a lost ring costs this much at the most.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -332,9 +333,9 @@ impl Service {
         if !gone.is_empty() && !state.settling {
             state.settling = true;
             let (store, notes, now) = (self.store.clone(), self.notes.clone(), self.clock.now());
-            let version = live.version;
+            let (core, version) = (self.core.clone(), live.version);
             self.tracker.spawn(async move {
-                settle_orphans(&store, version, gone, now).await;
+                settle_orphans(&core, &store, version, gone, now).await;
                 let _ = notes.send(Note::Settled);
             });
         }
@@ -355,16 +356,17 @@ impl Service {
 }
 
 /// Deliveries to destinations that are gone become dead letters, some of each at a time.
-async fn settle_orphans(store: &Store, version: i64, names: Vec<String>, now: Time) {
+async fn settle_orphans(core: &Arc<Core>, store: &Store, version: i64, names: Vec<String>, now: Time) {
     for name in names {
-        let settled = store.write(Durability::Disk, move |tx| orphans(tx, version, &name, now));
+        let by = core.clone();
+        let settled = store.write(Durability::Disk, move |tx| orphans(&by, tx, version, &name, now));
         let _ = settled.await.inspect_err(|error| tracing::warn!(%error, "orphaned deliveries remain"));
     }
 }
 
 /// Settles what is addressed to a destination that the rules of this version do not know; says how many that
 /// were. Another node may go by newer rules, which do, or may not have gone back with this one yet.
-fn orphans(tx: &mut Tx<'_>, version: i64, name: &str, now: Time) -> store::Result<usize> {
+fn orphans(core: &Core, tx: &mut Tx<'_>, version: i64, name: &str, now: Time) -> store::Result<usize> {
     if store::rules::newest(tx)? > version {
         return Ok(0);
     }
@@ -378,7 +380,9 @@ fn orphans(tx: &mut Tx<'_>, version: i64, name: &str, now: Time) -> store::Resul
             ..delivery
         })
         .collect();
+    let pending = notices::pending(core, tx, dead.iter().map(|it| it.id))?;
     store::deliveries::settle(tx, &dead)?;
+    notices::of_finished(core, tx, &pending)?;
     Ok(dead.len())
 }
 
@@ -417,8 +421,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open_folder(folder.path(), false).expect("a store");
         let now = Time::from_seconds(1_790_000_000);
+        let ops = model::receiver::Receiver { name: "ops".into(), destinations: Vec::new() };
+        let rules = model::Rules::simple(ops);
+        let core = Arc::new(Core::new(1, crate::Live::bare(rules)));
         let settle = |version: i64, at: Time| {
-            store.write_blocking(move |tx| orphans(tx, version, "new/slow/0", at)).expect("a database")
+            let core = core.clone();
+            let settling = move |tx: &mut Tx<'_>| orphans(&core, tx, version, "new/slow/0", at);
+            store.write_blocking(settling).expect("a database")
         };
         let begun = store.write_blocking(move |tx| {
             store::deliveries::insert(tx, &[delivery(now)])?;

@@ -111,6 +111,13 @@ fn page(it: &Value) -> String {
     for route in it["routes"].as_array().into_iter().flatten() {
         lines.push(format!("route    /plugins/{}{}", field(it, "id"), field(route, "path")));
     }
+    for hears in it["subscriptions"].as_array().into_iter().flatten() {
+        let topics = hears["topics"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let topics = topics.collect::<Vec<_>>().join(", ");
+        let (name, waiting, dropped) =
+            (field(hears, "name"), field(hears, "waiting"), field(hears, "dropped"));
+        lines.push(format!("hears    {name}: {topics}; {waiting} waiting, {dropped} dropped"));
+    }
     lines.push(String::new());
     lines.push(log(it));
     lines.join("\n")

@@ -173,6 +173,7 @@ impl Inner {
             exposed.config = format!("# Configuration {version} of the history. {note}\n{}", exposed.config);
         }
         live.applied = applied;
+        live.subscribers = self.host.subscribers(&learned);
         self.host.apply(learned, &settings.config.plugins.settings).await?;
         self.hub.reload(live).await.map_err(|error| error.to_string())?;
         if let Some(app) = self.app.get().and_then(Weak::upgrade) {

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use flow::driver::Subscribed;
+use model::Topic;
 use plugin_host::Status;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,6 +42,9 @@ pub(super) struct PluginView {
     destinations: Vec<String>,
     /// Where it answers over HTTP, below `/plugins/ID`.
     routes: Vec<RouteView>,
+    /// What it hears of; only when one plugin is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscriptions: Option<Vec<SubscriptionView>>,
     /// The last lines of its log, oldest first; only when one plugin is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Vec<String>>,
@@ -57,8 +62,30 @@ struct RouteView {
     token: bool,
 }
 
+/// What a plugin hears of.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginSubscription)]
+struct SubscriptionView {
+    /// What it is called.
+    name: String,
+    /// The topics.
+    topics: Vec<&'static str>,
+    /// Events that wait for it.
+    waiting: u64,
+    /// Events that were dropped, since too many waited.
+    dropped: u64,
+}
+
+impl SubscriptionView {
+    fn new(it: Subscribed) -> Self {
+        let topics = it.topics.into_iter().map(Topic::name).collect();
+        let name = it.name.split_once('/').map_or(it.name.as_str(), |(_, name)| name).to_owned();
+        SubscriptionView { name, topics, waiting: it.waiting, dropped: it.dropped }
+    }
+}
+
 impl PluginView {
-    fn new(status: Status, log: Option<Vec<String>>) -> Self {
+    fn new(status: Status) -> Self {
         let routes = status.routes.into_iter().map(|route| RouteView {
             token: route.auth == plugin_protocol::provides::Access::Token,
             methods: if route.methods.is_empty() { vec!["GET".to_owned()] } else { route.methods },
@@ -77,7 +104,8 @@ impl PluginView {
             ready_after_ms: status.ready_after_ms,
             sdk: status.sdk,
             destinations: status.destinations,
-            log,
+            subscriptions: None,
+            log: None,
         }
     }
 }
@@ -92,7 +120,7 @@ impl PluginView {
     responses((status = 200, description = "All plugins, by id", body = Page<PluginView>)),
 )]
 pub(super) async fn list_plugins(State(app): State<Shared>) -> Json<Page<PluginView>> {
-    Json(Page::whole(app.plugins.list().into_iter().map(|status| PluginView::new(status, None)).collect()))
+    Json(Page::whole(app.plugins.list().into_iter().map(PluginView::new).collect()))
 }
 
 /// Shows a plugin.
@@ -111,7 +139,9 @@ pub(super) async fn list_plugins(State(app): State<Shared>) -> Json<Page<PluginV
 pub(super) async fn get_plugin(State(app): State<Shared>, Name(id): Name) -> Answer<Json<PluginView>> {
     let found = app.plugins.list().into_iter().find(|status| status.id == id);
     let found = found.ok_or_else(|| Problem::not_found("plugin", &id))?;
-    Ok(Json(PluginView::new(found, app.plugins.log(&id))))
+    let subscribed = app.hub.subscribed(&format!("{id}/")).await?;
+    let subscriptions = Some(subscribed.into_iter().map(SubscriptionView::new).collect());
+    Ok(Json(PluginView { subscriptions, log: app.plugins.log(&id), ..PluginView::new(found) }))
 }
 
 /// Starts a plugin anew.

@@ -1,0 +1,75 @@
+//! What plugins said that they provide, remembered beside their state folders: so that one that does not start still
+//! has its kinds.
+
+use std::path::PathBuf;
+
+use plugin_protocol::Provides;
+use serde::{Deserialize, Serialize};
+
+use crate::folder::Found;
+use crate::launch::Places;
+
+/// Bytes of what is remembered of one plugin.
+const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a plugin said, and of which files.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    of: String,
+    provides: Provides,
+}
+
+/// What a plugin said when it was last asked, if it is still the same.
+pub fn read(places: &Places, found: &Found) -> Option<Provides> {
+    let file = std::fs::File::open(path(places, found.id())).ok()?;
+    let limited = std::io::Read::take(file, MAX_REMEMBERED_BYTES as u64);
+    let memory: Memory = serde_json::from_reader(limited).ok()?;
+    (memory.of == identity(found)).then_some(memory.provides)
+}
+
+/// Remembers what it said.
+pub fn write(places: &Places, found: &Found, provides: &Provides) {
+    let memory = Memory { of: identity(found), provides: provides.clone() };
+    let path = path(places, found.id());
+    // without it, the plugin is asked again the next time
+    if let Ok(text) = serde_json::to_string(&memory)
+        && let Err(error) = std::fs::write(&path, text)
+    {
+        tracing::warn!("{}: {error}", path.display());
+    }
+}
+
+/// Beside its state folder, where it cannot write itself.
+fn path(places: &Places, id: &str) -> PathBuf {
+    places.states.join(format!("{id}.json"))
+}
+
+/// Changes when the plugin's own files do: names, sizes and times of what is in its folder.
+fn identity(found: &Found) -> String {
+    const MAX_FILES: usize = 5_000;
+    let mut files = Vec::new();
+    let is_one_file = found.manifest.run.file.is_some();
+    let mut open = vec![if is_one_file { found.place.clone() } else { found.folder.clone() }];
+    while let Some(path) = open.pop() {
+        if files.len() > MAX_FILES {
+            break;
+        }
+        let Ok(facts) = std::fs::symlink_metadata(&path) else { continue };
+        if facts.is_dir() {
+            let inside = std::fs::read_dir(&path).into_iter().flatten();
+            open.extend(inside.filter_map(|it| Some(it.ok()?.path())));
+            continue;
+        }
+        let changed = facts.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        files.push(format!("{} {} {:?}", path.display(), facts.len(), changed));
+    }
+    files.sort();
+    format!("{} files, {:016x}", files.len(), fnv(files.join("\n").as_bytes()))
+}
+
+/// A hash that is the same in every build (Fowler, Noll, Vo); nobody gains by two that are alike.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

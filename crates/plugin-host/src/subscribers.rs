@@ -1,0 +1,122 @@
+//! Plugins' subscriptions: what they want to hear of, and how they are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use model::{Notice, Topic};
+use plugin_protocol::calls::{Call as _, Events};
+use plugin_protocol::limits::{EVENTS_TIME, MAX_LINE_BYTES};
+use plugin_protocol::provides::{Subscription, covers};
+use sdk::{Listener, Subscriber};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::kinds::Find;
+use crate::peer::Terms;
+
+/// Events in one call, unless the plugin says otherwise.
+const BATCH: u32 = 64;
+/// What is around the events of a call, at the most.
+const AROUND: usize = 4096;
+/// How long a batch waits for a plugin that is being started.
+const STARTING: Duration = Duration::from_secs(5);
+
+/// A subscription of a plugin, for the flow.
+pub fn subscriber(plugin: &str, said: &Subscription, find: &Find) -> Subscriber {
+    let wanted = |topic: &Topic| said.topics.iter().any(|pattern| covers(pattern, topic.name()));
+    Subscriber {
+        name: format!("{plugin}/{}", said.name),
+        topics: Topic::ALL.into_iter().filter(wanted).collect(),
+        batch: said.batch.unwrap_or(BATCH) as usize,
+        batch_bytes: MAX_LINE_BYTES - AROUND,
+        listener: Arc::new(PluginEar {
+            plugin: plugin.to_owned(),
+            subscription: said.name.clone(),
+            find: find.clone(),
+        }),
+    }
+}
+
+/// A plugin that listens.
+struct PluginEar {
+    plugin: String,
+    subscription: String,
+    find: Find,
+}
+
+#[derive(Serialize)]
+struct Params<'a> {
+    subscription: &'a str,
+    events: Vec<Happening<'a>>,
+}
+
+#[derive(Serialize)]
+struct Happening<'a> {
+    topic: &'static str,
+    id: model::Id,
+    at: model::Time,
+    data: &'a RawValue,
+}
+
+impl Listener for PluginEar {
+    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(self.tell(notices))
+    }
+
+    fn lost(&self, count: u64) {
+        if let Some(plugin) = (self.find)(&self.plugin) {
+            let subscription = &self.subscription;
+            plugin.journal.note(&format!(
+                "{count} events for the subscription {subscription} were dropped, the oldest: too many waited"
+            ));
+        }
+    }
+}
+
+impl PluginEar {
+    async fn tell(&self, notices: &[Notice]) -> Result<(), String> {
+        let gone = || format!("the plugin {} does not run here", self.plugin);
+        let plugin = (self.find)(&self.plugin).ok_or_else(gone)?;
+        let running = plugin.ready(STARTING).await?;
+        // its place is held until it has answered, however late
+        let place = running.hearing(&self.subscription).try_acquire_owned();
+        let place = place.map_err(|_| "the plugin has not answered the last batch yet".to_owned())?;
+        let events = notices.iter().map(|it| {
+            let data = serde_json::from_str::<&RawValue>(&it.data).map_err(|error| error.to_string())?;
+            Ok(Happening { topic: it.topic.name(), id: it.id, at: it.at, data })
+        });
+        let events = events.collect::<Result<Vec<_>, String>>()?;
+        let params = Params { subscription: &self.subscription, events };
+        let terms = Terms { permit: Some(place), is_work: true, ..Terms::within(EVENTS_TIME) };
+        let answer = running.peer.ask_raw(Events::METHOD, &params, terms).await;
+        answer.map(drop).map_err(|why| {
+            let (count, subscription) = (notices.len(), &self.subscription);
+            let why = plugin.journal.hidden(why.to_string());
+            plugin.journal.note(&format!(
+                "{count} events for the subscription {subscription} come again, since they were not taken: {why}"
+            ));
+            why
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_names_topics_or_all_that_begin_so() {
+        let find: Find = Arc::new(|_| None);
+        let topics = vec!["incident.*".to_owned(), "request.served".to_owned()];
+        let said = Subscription { name: "archive".to_owned(), topics, batch: Some(3) };
+        let it = subscriber("foo", &said, &find);
+        assert_eq!((it.name.as_str(), it.batch), ("foo/archive", 3));
+        let names: Vec<_> = it.topics.iter().map(|topic| topic.name()).collect();
+        let incidents = ["incident.opened", "incident.acknowledged", "incident.resolved", "incident.changed"];
+        assert_eq!(names[..4], incidents);
+        assert_eq!(names[4..], ["request.served"]);
+        let known = Topic::ALL.map(Topic::name);
+        assert_eq!(known, plugin_protocol::provides::TOPICS, "the contract and the flow have the same words");
+    }
+}
