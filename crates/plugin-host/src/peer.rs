@@ -297,6 +297,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn work_that_is_no_delivery_is_late_too_and_a_question_for_health_is_not() {
+        let (peer, _lines) = Peer::new();
+        for is_work in [false, true] {
+            assert_eq!(peer.progress(), Progress::default());
+            let terms = Terms { is_work, ..Terms::within(Duration::from_secs(1)) };
+            assert!(peer.ask_raw("events", &Nothing {}, terms).await.is_err());
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(peer.progress(), Progress { overdue: 0, late: 3 });
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn at_the_end_everybody_is_told_at_once() {
         let (peer, _lines) = Peer::new();
         let asked = peer.ask::<Health>(&Nothing {}, Duration::from_secs(60));

@@ -149,15 +149,29 @@ pub fn give_back(tx: &mut Tx<'_>, subscriber: &str, node: i64) -> Result<()> {
     Ok(())
 }
 
-/// Drops the oldest notices of a subscriber beyond `most`, and counts them; says how many that were.
+/// The last notice of a subscriber that is too much, when the newest of it may be so many and have so many bytes; none
+/// when nothing is.
+///
+/// # Errors
+/// When the database is gone.
+pub fn excess(tx: &mut Tx<'_>, subscriber: &str, most: i64, most_bytes: i64) -> Result<Option<Id>> {
+    let sql = "SELECT id, bytes FROM notices WHERE subscriber = $1 ORDER BY id DESC LIMIT $2";
+    let limit = most.saturating_add(1);
+    let newest = tx.query(sql, &[subscriber.into(), limit.into()], |row| Ok((row.id(0)?, row.int(1)?)))?;
+    let (mut count, mut bytes) = (0, 0);
+    let last = newest.into_iter().find(|(_, more)| {
+        count += 1;
+        bytes += more;
+        count > most || bytes > most_bytes
+    });
+    Ok(last.map(|(id, _)| id))
+}
+
+/// Drops the notices of a subscriber up to one of them, and counts them; says how many that were.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn trim(tx: &mut Tx<'_>, subscriber: &str, most: i64) -> Result<u64> {
-    let sql = "SELECT id FROM notices WHERE subscriber = $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
-    let Some(last) = tx.query_one(sql, &[subscriber.into(), most.into()], |row| row.id(0))? else {
-        return Ok(0);
-    };
+pub fn drop_until(tx: &mut Tx<'_>, subscriber: &str, last: Id) -> Result<u64> {
     let sql = "DELETE FROM notices WHERE subscriber = $1 AND id <= $2";
     let dropped = tx.execute(sql, &[subscriber.into(), last.into()])?;
     let sql = "UPDATE subscribers SET dropped = dropped + $1 WHERE name = $2";

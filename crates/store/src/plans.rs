@@ -141,7 +141,7 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         let mut all = slow_steps(tx, sweep);
         all.extend(slow_steps(tx, |tx| crate::deliveries::claim(tx, "x", Time(1), Time(2), 10)));
         all.extend(slow_steps(tx, |tx| crate::deliveries::end_leases(tx, Time(1))));
-        all.extend(slow_steps(tx, |tx| crate::notices::trim(tx, "x", 10)));
+        all.extend(slow_steps(tx, |tx| crate::notices::drop_until(tx, "x", Id(1))));
         all.extend(slow_steps(tx, |tx| crate::notices::sweep(tx, Time(9), 10)));
         Ok(all)
     });
@@ -163,6 +163,7 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, crate::deliveries::last_id));
         all.extend(slow_steps(tx, |tx| crate::notices::is_waiting(tx, "x")));
         all.extend(slow_steps(tx, |tx| crate::notices::backlog(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::notices::excess(tx, "x", 10, 10)));
         all.extend(slow_steps(tx, |tx| crate::incidents::due(tx, Time(1), 50)));
         all.extend(slow_steps(tx, crate::incidents::next_due));
         all.extend(slow_steps(tx, |tx| crate::incidents::live_by_keys(tx, &["x"])));

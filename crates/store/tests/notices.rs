@@ -91,8 +91,13 @@ fn beyond_the_limit_the_oldest_go_counted_and_those_who_are_gone_are_forgotten()
             notices::see(tx, &["a/x", "b/x"], NOW)?;
             write(tx, "a/x", &[1, 2, 3, 4, 5], "{}")?;
             write(tx, "b/x", &[1, 2, 3], "{}")?;
+            let mut trim = |of: &str, most: i64, bytes: i64| match notices::excess(tx, of, most, bytes)? {
+                Some(last) => notices::drop_until(tx, of, last),
+                None => Ok(0),
+            };
+            let much = 100_000;
             let dropped =
-                [notices::trim(tx, "a/x", 3)?, notices::trim(tx, "a/x", 3)?, notices::trim(tx, "b/x", 3)?];
+                [trim("a/x", 4, much)?, trim("a/x", 4, much)?, trim("b/x", 3, much)?, trim("a/x", 9, 800)?];
             let backlog = notices::backlog(tx, "a/x")?;
             let left = take(tx, "a/x", 1, NOW, 9, 9000)?;
             notices::see(tx, &["b/x"], LATER)?;
@@ -104,7 +109,7 @@ fn beyond_the_limit_the_oldest_go_counted_and_those_who_are_gone_are_forgotten()
             Ok((dropped, backlog, left, swept, waiting))
         });
         let (dropped, backlog, left, swept, waiting) = done.await.unwrap();
-        assert_eq!(dropped, [2, 0, 0]);
+        assert_eq!(dropped, [1, 0, 0, 1], "four have more than 800 bytes");
         assert_eq!(backlog, (3, 2));
         assert_eq!(left, [3, 4, 5]);
         assert_eq!(swept, [2, 2, 0, 0], "three notices and their subscriber");

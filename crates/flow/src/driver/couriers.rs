@@ -6,12 +6,14 @@ use model::{Id, Notice, Time, Topic};
 use sdk::Subscriber;
 use serde_json::Value;
 use store::notices::Taking;
-use store::{Durability, Result, StoreError};
+use store::{Durability, Result, StoreError, Tx};
 
 use super::Hub;
 
 /// Notices of one subscriber that wait, at the most: beyond, the oldest go, and are counted.
 pub const MAX_WAITING: i64 = 100_000;
+/// Bytes of them, at the most: 256 MiB.
+const MAX_WAITING_BYTES: i64 = 256 * 1024 * 1024;
 /// How often a courier looks for rows, whether rung or not.
 const LOOK: Duration = Duration::from_secs(3);
 /// How soon a batch that was not heard is told again; doubled each time.
@@ -157,13 +159,7 @@ impl Hub {
         let now = self.clock.now();
         if trimmed.is_none_or(|at| now < at || now.since(at) >= TRIM) {
             *trimmed = Some(now);
-            let name = subscriber.name.clone();
-            let trim =
-                self.store.write(Durability::Lazy, move |tx| store::notices::trim(tx, &name, MAX_WAITING));
-            let lost = trim.await?;
-            if lost > 0 {
-                subscriber.listener.lost(lost);
-            }
+            self.trim(subscriber).await?;
         }
         let (it, node) = (subscriber.clone(), self.store.node());
         let take = self.store.write(Durability::Lazy, move |tx| {
@@ -184,6 +180,20 @@ impl Hub {
         let give = self.store.write(Durability::Lazy, move |tx| store::notices::give_back(tx, &name, node));
         give.await?;
         Ok(Brought::NotHeard)
+    }
+
+    /// Drops what is too much.
+    async fn trim(&self, subscriber: &Subscriber) -> Result<()> {
+        let name = subscriber.name.clone();
+        let excess = move |tx: &mut Tx<'_>| store::notices::excess(tx, &name, MAX_WAITING, MAX_WAITING_BYTES);
+        let Some(last) = self.store.read(excess).await? else { return Ok(()) };
+        let name = subscriber.name.clone();
+        let drop = move |tx: &mut Tx<'_>| store::notices::drop_until(tx, &name, last);
+        let lost = self.store.write(Durability::Lazy, drop).await?;
+        if lost > 0 {
+            subscriber.listener.lost(lost);
+        }
+        Ok(())
     }
 
     /// What was heard must not come again, however long the database is away.
