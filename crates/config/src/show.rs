@@ -76,6 +76,13 @@ impl Shown {
             }
             root.set("database", database);
         }
+        if let Some(mut plugins) = root.take("plugins") {
+            if let Some(folder) = plugins.get("folder").and_then(Node::as_text) {
+                let whole = self.directory.join(folder).display().to_string();
+                plugins.set("folder", Node::text(&Origin::Default, whole));
+            }
+            root.set("plugins", plugins);
+        }
         let mut text = String::new();
         table(&root, &Path::default(), false, &mut text);
         text

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::config::{Config, ConfigError, LogFormat};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use flow::{Hub, Live, SystemClock};
 use plugin_host::Host;
+use plugin_host::host::Learned;
 use sdk::Secret;
 use sdk::http::Http;
 use server::{App, GuestServices, Setup};
@@ -138,6 +139,7 @@ async fn whole_life(
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
+    warn_if_open_to_plugins(&settings.config, &learned)?;
     let store = open(&settings.config).await?;
     let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(settings.config.server.listen));
     let listener = listen.bind().await?;
@@ -263,6 +265,26 @@ async fn warn_if_closed(config: &Config, store: &Store) {
                    server.allow_anonymous_loopback for requests from this machine";
         tracing::warn!("there are no tokens yet, so nobody is let in: {how}");
     }
+}
+
+/// A plugin that makes connections of its own may ask this very server, and needs no token where nobody does.
+fn warn_if_open_to_plugins(config: &Config, learned: &Learned) -> Result<()> {
+    let open: Vec<&str> = learned.with_connections().collect();
+    if open.is_empty() || !config.server.allow_anonymous_loopback {
+        return Ok(());
+    }
+    let open = open.join(", ");
+    if config.plugins.require_isolation {
+        let how = "unset server.allow_anonymous_loopback, or give them network = \"fetch\"";
+        bail!(
+            "not started: the plugins {open} could ask this server without a token, as anybody here may: {how}"
+        );
+    }
+    let how = "unset server.allow_anonymous_loopback if they are not to be trusted with that";
+    tracing::warn!(
+        "plugins can ask this server without a token, as anybody on this machine may ({open}): {how}"
+    );
+    Ok(())
 }
 
 /// What the system asks of us.

@@ -65,6 +65,7 @@ pub async fn look(host: &Host, found: &Found) -> Report {
         limits: found.manifest.limits.clone(),
         settings: Value::Null,
         secrets: Vec::new(),
+        identity: String::new(),
         generation: 1,
     };
     let plugin = Arc::new(Plugin::new(spec.clone()));

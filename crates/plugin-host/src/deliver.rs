@@ -1,15 +1,18 @@
 //! Deliveries: gathered into batches for one running plugin, and what it answers turned into what the flow knows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::delivery::{Fault as Whose, Outcome, answer_head};
-use plugin_protocol::calls::{self, Call as _, DeliverAnswer};
+use plugin_protocol::calls::{self, Call as _};
 use plugin_protocol::limits::MAX_LINE_BYTES;
 use sdk::Answer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::peer::{Peer, Terms, Unanswered};
@@ -19,6 +22,16 @@ pub const MAX_JOBS: usize = 256;
 /// Bytes of deliveries in one call; a little is left for what is around them.
 const MAX_BATCH_BYTES: usize = MAX_LINE_BYTES - 4096;
 
+/// Less time than this is none to begin with.
+const SHORTEST_TIME: Duration = Duration::from_millis(5);
+
+/// An answer to `deliver`, whose parts are read one by one.
+#[derive(Deserialize)]
+struct Answered {
+    #[serde(default)]
+    outcomes: Vec<Box<RawValue>>,
+}
+
 /// One delivery on its way to a plugin.
 pub struct Job {
     /// Which it is.
@@ -27,10 +40,19 @@ pub struct Job {
     pub json: Box<RawValue>,
     /// With how many others of its kind it may go, at the most.
     pub batch: usize,
-    /// How long it may take.
-    pub limit: Duration,
+    /// When nobody waits for it any more.
+    pub deadline: Instant,
     /// Where its answer goes.
     pub reply: oneshot::Sender<Answer>,
+    /// Whether it was handed over: until then, it was surely not sent.
+    pub asked: Arc<AtomicBool>,
+}
+
+impl Job {
+    /// Whether it is too late to begin with it.
+    fn is_late(&self) -> bool {
+        self.reply.is_closed() || self.deadline <= Instant::now() + SHORTEST_TIME
+    }
 }
 
 #[derive(Serialize)]
@@ -54,7 +76,7 @@ pub async fn hand_over(
         let Some(first) = next else { return };
         let Ok(permit) = places.clone().acquire_owned().await else { return };
         // whoever brought it may have gone while there was no place
-        if first.reply.is_closed() {
+        if first.is_late() {
             continue;
         }
         let (batch, permit) = gather(first, permit, &mut jobs, &mut held, &places);
@@ -75,7 +97,7 @@ fn gather(
     let mut batch = vec![first];
     while batch.len() < most {
         let Ok(job) = jobs.try_recv() else { break };
-        if job.reply.is_closed() {
+        if job.is_late() {
             continue;
         }
         let together = bytes + job.json.get().len() + 1;
@@ -95,17 +117,19 @@ fn gather(
 }
 
 async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
-    let limit = batch.iter().map(|job| job.limit).max().unwrap_or_default();
+    let last = batch.iter().map(|job| job.deadline).max().unwrap_or_else(Instant::now);
+    let limit = last.duration_since(Instant::now());
+    batch.iter().for_each(|job| job.asked.store(true, Ordering::Release));
     let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
     let params = Params { deliveries: batch.iter().map(|job| &*job.json).collect() };
     let terms = Terms { limit, permit: Some(permit), deliveries, ..Terms::default() };
     let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
     let answer = answer.and_then(|raw| {
-        serde_json::from_str::<DeliverAnswer>(raw.get())
-            .map_err(|error| Unanswered::Unreadable(error.to_string()))
+        serde_json::from_str::<Answered>(raw.get()).map_err(|error| Unanswered::Unreadable(error.to_string()))
     });
     match answer {
-        Ok(DeliverAnswer { mut outcomes }) => {
+        Ok(Answered { outcomes }) => {
+            let mut outcomes: Vec<calls::Outcome> = outcomes.iter().filter_map(|raw| outcome(raw)).collect();
             for job in batch {
                 let found = outcomes.iter().position(|outcome| outcome.id == job.id);
                 let answer = match found {
@@ -123,6 +147,17 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
             }
         }
     }
+}
+
+/// One outcome, with what of it can be read: that it is delivered counts for more than a number of the wrong sort.
+fn outcome(raw: &RawValue) -> Option<calls::Outcome> {
+    if let Ok(whole) = serde_json::from_str(raw.get()) {
+        return Some(whole);
+    }
+    let fields: Value = serde_json::from_str(raw.get()).ok()?;
+    let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+    let (id, outcome, reason) = (text("id"), text("outcome"), text("reason"));
+    Some(calls::Outcome { id, outcome, reason, receipt: text("receipt"), ..calls::Outcome::default() })
 }
 
 fn not_answered(why: &Unanswered) -> Outcome {
@@ -158,12 +193,13 @@ pub fn answer_of(said: calls::Outcome) -> Answer {
 mod tests {
     use super::*;
     use plugin_protocol::RpcId;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn job(id: &str, batch: usize) -> (Job, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
         let json = RawValue::from_string(format!("{{\"id\":\"{id}\"}}")).unwrap();
-        (Job { id: id.to_owned(), json, batch, limit: Duration::from_secs(1), reply }, answer)
+        let (deadline, asked) = (Instant::now() + Duration::from_secs(1), Arc::default());
+        (Job { id: id.to_owned(), json, batch, deadline, reply, asked }, answer)
     }
 
     fn asked(line: &str) -> (i64, Vec<String>) {
@@ -222,5 +258,7 @@ mod tests {
         let receipt = answer(json!({"outcome": "delivered", "receipt": 17}));
         assert_eq!(receipt.outcome, Outcome::Delivered { receipt: "17".to_owned() });
         assert!(matches!(answer(json!({})).outcome, Outcome::Retry { .. }));
+        let odd = RawValue::from_string(r#"{"id": "a", "outcome": "delivered", "status": "200"}"#.to_owned());
+        assert_eq!(outcome(&odd.unwrap()).map(|it| it.outcome).as_deref(), Some("delivered"));
     }
 }

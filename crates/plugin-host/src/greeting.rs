@@ -87,10 +87,9 @@ impl std::fmt::Display for NotTaken {
     }
 }
 
-/// Gives it its settings.
-pub async fn configure(peer: &Peer, spec: &Spec) -> Result<(), NotTaken> {
-    let params =
-        ConfigureParams { settings: spec.settings.clone(), generation: spec.generation, dry_run: false };
+/// Gives it its settings, or only asks whether it would take them.
+pub async fn configure(peer: &Peer, spec: &Spec, dry_run: bool) -> Result<(), NotTaken> {
+    let params = ConfigureParams { settings: spec.settings.clone(), generation: spec.generation, dry_run };
     match peer.ask::<Configure>(&params, CONFIGURE_TIME).await {
         Ok(answer) if answer.errors.is_empty() => Ok(()),
         Ok(answer) => {
@@ -110,7 +109,7 @@ pub async fn greet(
     places: &Places,
 ) -> Result<(HelloAnswer, Vec<Route>), Bad> {
     let hello = hello(process, spec, places).await?;
-    match configure(&process.peer, spec).await {
+    match configure(&process.peer, spec, false).await {
         Ok(()) => {}
         Err(NotTaken::Refused(why)) => return Err(Bad { why, misconfigured: true }),
         Err(NotTaken::Unanswered(why)) => return Err(Bad::of(process, TAKING_SETTINGS, why).await),

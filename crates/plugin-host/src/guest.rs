@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::BoxFuture;
 use plugin_protocol::calls::{LogParams, guest};
 use plugin_protocol::limits::{MAX_GUEST_CALLS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
-use plugin_protocol::manifest::Permissions;
+use plugin_protocol::manifest::{Network, Permissions};
 use plugin_protocol::wire::{self, INTERNAL_ERROR, INVALID_PARAMS, NO_SUCH_METHOD, NOT_PERMITTED, TOO_MUCH};
 use plugin_protocol::{Fault, Frame, RpcId};
 use sdk::http::{Http, HttpSettings, Outgoing};
@@ -85,10 +85,8 @@ impl Ear for GuestEar {
         };
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             let fault = Fault::new(TOO_MUCH, format!("more than {MAX_GUEST_CALLS} requests at once"));
-            let peer = peer.clone();
-            let line = wire::answer::<()>(&id, Err(&fault));
-            // the answers wait for room together, and there is no more of them than lines were read
-            self.tasks.spawn(async move { peer.say(line).await });
+            // one that does not read its answers gets none: they must not pile up here
+            peer.try_say(wire::answer::<()>(&id, Err(&fault)));
             return;
         };
         let peer = peer.clone();
@@ -215,6 +213,7 @@ fn permitted(may: &Permissions, method: &str) -> Result<(), Fault> {
     let needs = match method {
         guest::EMIT => (may.emit, "emit"),
         guest::INCIDENT_ACT => (may.act, "act"),
+        guest::FETCH if may.network == Network::None => (false, "network"),
         guest::FETCH => (!may.hosts.is_empty(), "hosts"),
         _ => return Ok(()),
     };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plugin_protocol::Provides;
-use plugin_protocol::manifest::Limits;
+use plugin_protocol::manifest::{Limits, Network};
 use plugin_protocol::provides::Route;
 use sdk::http::Http;
 use sdk::{Registry, Subscriber, secret};
@@ -45,6 +45,7 @@ pub struct Wanted {
 struct Known {
     found: Found,
     limits: Limits,
+    identity: String,
     provides: Provides,
 }
 
@@ -84,6 +85,12 @@ pub struct Status {
 pub struct Learned(BTreeMap<String, Known>);
 
 impl Learned {
+    /// Those that may make connections of their own, wherever to.
+    pub fn with_connections(&self) -> impl Iterator<Item = &str> {
+        let direct = |known: &&Known| known.found.manifest.permissions.network == Network::Direct;
+        self.0.values().filter(direct).map(|known| known.found.id())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -169,20 +176,36 @@ impl Host {
         // a file is named as it is written, and LUNA's names may have capitals
         let found = discovery.found.get(id).or_else(|| discovery.found.get(&id.to_ascii_lowercase()));
         let Some(found) = found.cloned() else { return Err(missing(id, &wanted.folder, discovery)) };
+        let twice = format!("the plugin {:?} is in ", found.id());
+        if let Some(other) = discovery.bad.iter().find(|bad| bad.why.starts_with(&twice)) {
+            return Err(other.clone());
+        }
         let narrower = wanted.limits.get(found.id()).cloned().unwrap_or_default();
         let limits = found.manifest.limits.narrowed(&narrower);
         let declared = found.manifest.provides();
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
-        let provides = match memory::read(&self.0.places, &found) {
+        let identity = memory::identity(&found);
+        let memory = memory::read(&self.0.places, &found).filter(|memory| memory.of == identity);
+        let provides = match memory.map(|memory| memory.provides) {
             Some(said) => said,
             None if is_enough => declared,
             None => {
-                let place = found.place.clone();
-                let asked = self.ask_what_it_provides(&found, &limits).await;
-                asked.map_err(|why| BadPlugin { place, why })?
+                match (self.ask_what_it_provides(&found, &limits).await, memory::read(&self.0.places, &found))
+                {
+                    (Ok(said), _) => said,
+                    // one that cannot say it now may still be waited for: what is for it waits
+                    (Err(why), Some(memory)) => {
+                        tracing::warn!(
+                            "{}: {why}; it is taken for what it was before",
+                            found.place.display()
+                        );
+                        memory.provides
+                    }
+                    (Err(why), None) => return Err(BadPlugin { place: found.place.clone(), why }),
+                }
             }
         };
-        Ok(Known { found, limits, provides })
+        Ok(Known { found, limits, identity, provides })
     }
 
     /// Starts a plugin for as long as it takes to say hello.
@@ -192,6 +215,7 @@ impl Host {
             limits: limits.clone(),
             settings: Value::Null,
             secrets: Vec::new(),
+            identity: String::new(),
             generation: 0,
         };
         let world = self.0.world();
@@ -269,16 +293,19 @@ impl Host {
                 let all: Vec<String> = all.iter().map(ToString::to_string).collect();
                 format!("plugins.settings.{id}: {}", all.join("; "))
             })?;
-            let (found, limits) = (it.found.clone(), it.limits.clone());
-            specs.push(Spec { found, limits, settings: fit, secrets, generation: 1 });
+            let (found, limits, identity) = (it.found.clone(), it.limits.clone(), it.identity.clone());
+            specs.push(Spec { found, limits, settings: fit, secrets, identity, generation: 1 });
+        }
+        // everybody is asked before anybody is changed
+        for spec in &specs {
+            if let Some(plugin) = self.0.plugin(spec.found.id()) {
+                plugin.would_take(spec).await?;
+            }
         }
         for spec in specs {
             let id = spec.found.id().to_owned();
             match self.0.plugin(&id) {
-                Some(plugin) => {
-                    plugin.configure(spec.settings, spec.secrets).await?;
-                    plugin.replace(spec.found, spec.limits);
-                }
+                Some(plugin) => plugin.take(spec).await,
                 None => {
                     let plugin = Arc::new(Plugin::new(spec));
                     lock(&self.0.plugins).insert(id, plugin.clone());

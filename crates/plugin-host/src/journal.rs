@@ -13,6 +13,11 @@ const MAX_LINES: usize = 500;
 /// Bytes of one line; what is longer is cut.
 const MAX_LINE: usize = 4096;
 
+/// Secrets that are looked for.
+const MAX_SECRETS: usize = 2_000;
+/// Shorter lines of a secret are left alone: they would be found everywhere.
+const SHORTEST_LINE: usize = 8;
+
 /// Its log.
 #[derive(Debug)]
 pub struct Journal {
@@ -62,9 +67,24 @@ impl Journal {
         Journal { plugin: plugin.to_owned(), inner: Mutex::new(inner) }
     }
 
-    /// What must not be seen in it from here on.
-    pub fn hide(&self, secrets: Vec<Secret>) {
-        self.lock().secrets = secrets;
+    /// What must not be seen in it from here on, beside what must not be already. Of a text of several lines, each
+    /// line counts: a log has lines.
+    pub fn hide(&self, secrets: &[Secret]) {
+        let mut inner = self.lock();
+        for secret in secrets {
+            let lines = secret.expose().lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
+            let lines: Vec<Secret> = lines.filter(|line| *line != secret.expose()).map(Secret::new).collect();
+            for it in std::iter::once(secret.clone()).chain(lines) {
+                if !inner.secrets.contains(&it) {
+                    // the longest first, so that no part is replaced inside of a whole
+                    let longer = |other: &Secret| other.expose().len() > it.expose().len();
+                    let at = inner.secrets.partition_point(longer);
+                    inner.secrets.insert(at, it);
+                }
+            }
+        }
+        let most = inner.secrets.len().min(MAX_SECRETS);
+        inner.secrets.truncate(most);
     }
 
     /// How many lines a second it takes from here on.
@@ -150,7 +170,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_cut_and_counted_and_secrets_are_hidden() {
         let journal = Journal::new("foo", 3);
-        journal.hide(vec![Secret::new("hush-hush")]);
+        journal.hide(&[Secret::new("hush-hush")]);
         for n in 0..10 {
             journal.write(Level::Info, &format!("{n} hush-hush\u{7}"));
         }

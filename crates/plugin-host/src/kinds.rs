@@ -103,8 +103,10 @@ impl PluginPlace {
             let why = format!("the plugin {} does not run here", self.plugin);
             return Answer::bare(Outcome::down(why));
         };
+        // before it hears them
+        plugin.journal.hide(&self.secrets);
         let id = message.idempotency_key.clone();
-        let delivery = Delivery {
+        let mut delivery = Delivery {
             id: id.clone(),
             key: id.clone(),
             deadline_ms: u64::try_from(context.timeout.as_millis()).unwrap_or(u64::MAX),
@@ -115,20 +117,37 @@ impl PluginPlace {
             recipients: Vec::new(),
             on_duty: Vec::new(),
         };
-        let json = match to_raw_value(&delivery) {
-            Ok(json) if json.get().len() + AROUND <= MAX_LINE_BYTES => json,
-            Ok(json) => {
-                let length = json.get().len();
-                let why = format!("{length} bytes are more than a plugin can be told at once");
-                return Answer::bare(Outcome::rejected(why));
+        let json = loop {
+            match to_raw_value(&delivery) {
+                Ok(json) if json.get().len() + AROUND <= MAX_LINE_BYTES => break json,
+                Ok(_) if shorten(&mut delivery.message) => {}
+                Ok(json) => {
+                    let length = json.get().len();
+                    let why = format!("{length} bytes are more than a plugin can be told at once");
+                    return Answer::bare(Outcome::rejected(why));
+                }
+                Err(error) => return Answer::bare(Outcome::rejected(error.to_string())),
             }
-            Err(error) => return Answer::bare(Outcome::rejected(error.to_string())),
         };
         let answer = plugin.deliver(&id, json, self.batch, context.timeout).await;
         // the plugin knows more secrets than these settings have
         let hidden = |text: String| plugin.journal.hidden(text);
         Answer { text: hidden(answer.text), outcome: with_words(answer.outcome, hidden), ..answer }
     }
+}
+
+/// Leaves out half of the alerts, and counts them; `false`: there is one, or none.
+fn shorten(message: &mut Value) -> bool {
+    let notification = &mut message["notification"];
+    let truncated = notification["truncated"].as_u64().unwrap_or_default();
+    let Some(alerts) = notification["alerts"].as_array_mut().filter(|alerts| alerts.len() > 1) else {
+        return false;
+    };
+    let kept = alerts.len() / 2;
+    let left_out = alerts.len() - kept;
+    alerts.truncate(kept);
+    notification["truncated"] = (truncated + left_out as u64).into();
+    true
 }
 
 fn with_words(outcome: Outcome, hidden: impl Fn(String) -> String) -> Outcome {

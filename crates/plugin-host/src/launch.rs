@@ -15,14 +15,13 @@ use crate::sandbox::Sandbox;
 /// Variables of the hub that every plugin gets.
 const HANDED_ON: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE"];
 /// What programs need of a system to run at all, and to look up names and certificates; all of it may be read.
-const SYSTEM: [&str; 33] = [
+const SYSTEM: [&str; 32] = [
     "/bin",
     "/sbin",
     "/lib",
     "/lib32",
     "/lib64",
     "/usr",
-    "/opt",
     "/nix/store",
     "/proc",
     "/sys/fs/cgroup",
@@ -51,7 +50,7 @@ const SYSTEM: [&str; 33] = [
     "/etc/timezone",
 ];
 /// Devices that programs use without thinking.
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Where things are on this machine.
 #[derive(Clone, Debug, Default)]
@@ -135,6 +134,7 @@ pub fn launch(
         read,
         write,
         ports,
+        sockets: permissions.network == Network::Direct,
     };
     let mut env = environment(manifest, settings, places, &folder);
     if manifest.run.runtime == Runtime::Python {
@@ -179,8 +179,7 @@ fn python(found: &Found, places: &Places, interpreter: Option<&Interpreter>) -> 
     match (&run.module, &run.file) {
         (Some(module), _) => args.extend(["--module".into(), module.into()]),
         (None, Some(file)) => {
-            let path = if file.starts_with('/') { PathBuf::from(file) } else { inside(&found.folder, file)? };
-            args.extend(["--file".into(), path.into()]);
+            args.extend(["--file".into(), inside(&found.folder, file)?.into()]);
         }
         (None, None) => {}
     }

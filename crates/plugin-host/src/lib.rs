@@ -45,4 +45,5 @@ mod subscribers;
 pub use guest::Services;
 pub use host::{Host, Status, Wanted};
 pub use launch::Places;
+pub use peer::Terms;
 pub use plugin::State;

@@ -14,17 +14,18 @@ const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a plugin said, and of which files.
 #[derive(Serialize, Deserialize)]
-struct Memory {
-    of: String,
-    provides: Provides,
+pub struct Memory {
+    /// The files that it was of.
+    pub of: String,
+    /// What it said.
+    pub provides: Provides,
 }
 
-/// What a plugin said when it was last asked, if it is still the same.
-pub fn read(places: &Places, found: &Found) -> Option<Provides> {
+/// What a plugin said when it was last asked.
+pub fn read(places: &Places, found: &Found) -> Option<Memory> {
     let file = std::fs::File::open(path(places, found.id())).ok()?;
     let limited = std::io::Read::take(file, MAX_REMEMBERED_BYTES as u64);
-    let memory: Memory = serde_json::from_reader(limited).ok()?;
-    (memory.of == identity(found)).then_some(memory.provides)
+    serde_json::from_reader(limited).ok()
 }
 
 /// Remembers what it said.
@@ -44,8 +45,8 @@ fn path(places: &Places, id: &str) -> PathBuf {
     places.states.join(format!("{id}.json"))
 }
 
-/// Changes when the plugin's own files do: names, sizes and times of what is in its folder.
-fn identity(found: &Found) -> String {
+/// Changes when the plugin's own files do, or this program: names, sizes and times of what is in its folder.
+pub fn identity(found: &Found) -> String {
     const MAX_FILES: usize = 5_000;
     let mut files = Vec::new();
     let is_one_file = found.manifest.run.file.is_some();
@@ -64,7 +65,8 @@ fn identity(found: &Found) -> String {
         files.push(format!("{} {} {:?}", path.display(), facts.len(), changed));
     }
     files.sort();
-    format!("{} files, {:016x}", files.len(), fnv(files.join("\n").as_bytes()))
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{} files, {:016x}, {version}", files.len(), fnv(files.join("\n").as_bytes()))
 }
 
 /// A hash that is the same in every build (Fowler, Noll, Vo); nobody gains by two that are alike.

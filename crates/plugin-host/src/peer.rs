@@ -118,8 +118,21 @@ impl Peer {
     /// # Errors
     /// When there is no answer, or one that is an error.
     pub async fn ask<C: Call>(&self, params: &C::Params, limit: Duration) -> Result<C::Answer, Unanswered> {
-        let answer = self.ask_raw(C::METHOD, params, Terms::within(limit)).await?;
+        self.ask_on::<C>(params, Terms::within(limit)).await
+    }
+
+    /// The same on other terms than a limit.
+    ///
+    /// # Errors
+    /// As [`Peer::ask`].
+    pub async fn ask_on<C: Call>(&self, params: &C::Params, terms: Terms) -> Result<C::Answer, Unanswered> {
+        let answer = self.ask_raw(C::METHOD, params, terms).await?;
         serde_json::from_str(answer.get()).map_err(|error| Unanswered::Unreadable(error.to_string()))
+    }
+
+    /// Whether it has something to do that somebody waits for.
+    pub fn is_busy(&self) -> bool {
+        self.lock().pending.values().any(|pending| pending.is_work && !pending.abandoned)
     }
 
     /// The same for what has no type.
@@ -138,17 +151,18 @@ impl Peer {
         let (waiter, mut answer) = oneshot::channel();
         self.enter(id, waiter, terms)?;
         // also when whoever waits is dropped
-        let mut giving_up = GivingUp { peer: self, id, is_over: false };
+        let mut giving_up = GivingUp { peer: self, id, now: Step::Unsaid };
         let waiting = async {
             if self.unwritten.send(line).await.is_err() {
                 self.close("its input is closed");
             }
+            giving_up.now = Step::Said;
             (&mut answer).await
         };
         let waited = tokio::time::timeout(limit, waiting).await;
         match waited {
             Ok(answered) => {
-                giving_up.is_over = true;
+                giving_up.now = Step::Over;
                 answered.unwrap_or_else(|_| Err(Unanswered::Gone("the wire is closed".to_owned())))
             }
             Err(_) => Err(Unanswered::TimedOut(limit)),
@@ -186,6 +200,12 @@ impl Peer {
     pub async fn say(&self, line: String) {
         // when the wire is closed, nobody is left to hear it
         let _ = self.unwritten.send(line).await;
+    }
+
+    /// Says a line if there is room for it now.
+    pub fn try_say(&self, line: String) {
+        // one that does not read does not hear
+        let _ = self.unwritten.try_send(line);
     }
 
     /// Nothing will be answered any more: everybody who waits is told why.
@@ -235,13 +255,26 @@ impl Peer {
 struct GivingUp<'a> {
     peer: &'a Peer,
     id: i64,
-    is_over: bool,
+    now: Step,
+}
+
+/// How far a question has come.
+enum Step {
+    /// There was no room for it yet.
+    Unsaid,
+    /// It is asked.
+    Said,
+    /// It is answered, or never will be.
+    Over,
 }
 
 impl Drop for GivingUp<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.peer.give_up(self.id);
+        match self.now {
+            // what nobody heard nobody will answer
+            Step::Unsaid => drop(self.peer.lock().pending.remove(&self.id)),
+            Step::Said => self.peer.give_up(self.id),
+            Step::Over => {}
         }
     }
 }

@@ -1,17 +1,18 @@
 //! One plugin and its lives: started, greeted, configured, watched over, ended, and started again.
 
+mod change;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::delivery::Outcome;
+use model::delivery::{Fault, Outcome};
 use plugin_protocol::calls::{Drain, Health, HelloAnswer, Nothing, Shutdown};
-use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, STOP_TIME};
-use plugin_protocol::manifest::Limits;
+use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, MAX_HOST_CALLS, STOP_TIME};
 use plugin_protocol::provides::Route;
-use sdk::{Answer, Secret};
+use sdk::Answer;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -19,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::deliver::{Job, MAX_JOBS, hand_over};
-use crate::folder::Found;
 use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
 use crate::launch::{Places, launch};
@@ -98,6 +98,8 @@ pub struct Running {
     pub routes: Vec<Route>,
     /// How long it took from its start until it was ready.
     pub took: Duration,
+    /// Places for what is asked of it beside deliveries.
+    pub calls: Arc<Semaphore>,
     jobs: mpsc::Sender<Job>,
     hearing: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
@@ -164,7 +166,7 @@ impl Plugin {
     /// A plugin that does not run yet.
     pub fn new(spec: Spec) -> Self {
         let journal = Journal::new(spec.found.id(), spec.limits.log_rate());
-        journal.hide(spec.secrets.clone());
+        journal.hide(&spec.secrets);
         Plugin {
             id: spec.found.id().to_owned(),
             journal: Arc::new(journal),
@@ -218,7 +220,11 @@ impl Plugin {
     /// Why it is not, in words.
     pub async fn ready(&self, limit: Duration) -> Result<Arc<Running>, String> {
         let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, State::Starting));
+        let stops = self.stop.is_cancelled();
+        // one that is started anew is about to be ready
+        let settled = state.wait_for(|state| {
+            !matches!(state, State::Starting) && (stops || !matches!(state, State::Draining))
+        });
         // when the time is over, the state says why
         let _ = tokio::time::timeout(limit, settled).await;
         match (self.running(), self.state()) {
@@ -230,61 +236,32 @@ impl Plugin {
         }
     }
 
-    /// Hands a delivery over, and waits for what comes of it.
+    /// Hands a delivery over, and waits for what comes of it. One that it was never asked for, for want of a place or
+    /// of time, is no fault of what it was for.
     pub async fn deliver(&self, id: &str, json: Box<RawValue>, batch: usize, limit: Duration) -> Answer {
+        let deadline = Instant::now() + limit;
+        let asked = Arc::new(AtomicBool::new(false));
         let told = async {
             let running = match self.ready(limit).await {
                 Ok(running) => running,
                 Err(why) => return Answer::bare(Outcome::down(why)),
             };
             let (reply, answer) = oneshot::channel();
-            let job = Job { id: id.to_owned(), json, batch, limit, reply };
-            let gone = || Answer::bare(Outcome::down(format!("the plugin {} has just ended", self.id)));
+            let job = Job { id: id.to_owned(), json, batch, deadline, reply, asked: asked.clone() };
+            let gone = || not_asked(format!("the plugin {} has just ended", self.id));
             if running.jobs.send(job).await.is_err() {
                 return gone();
             }
             answer.await.unwrap_or_else(|_| gone())
         };
-        let waited = tokio::time::timeout(limit, told).await;
-        waited.unwrap_or_else(|_| {
-            let why = format!("the plugin {} did not answer within {limit:?}", self.id);
-            Answer::bare(Outcome::down(why))
+        let waited = tokio::time::timeout_at(deadline, told).await;
+        waited.unwrap_or_else(|_| match asked.load(Ordering::Acquire) {
+            true => Answer::bare(Outcome::down(format!(
+                "the plugin {} did not answer within {limit:?}; it may send this yet",
+                self.id
+            ))),
+            false => not_asked(format!("the plugin {} had no place for it within {limit:?}", self.id)),
         })
-    }
-
-    /// Gives it other settings while it runs. One that refuses them keeps those that it has.
-    ///
-    /// # Errors
-    /// What it says is wrong with them.
-    pub async fn configure(&self, settings: Value, secrets: Vec<Secret>) -> Result<(), String> {
-        let old = self.spec();
-        if old.settings == settings {
-            return Ok(());
-        }
-        let spec = Spec { settings, secrets, generation: old.generation + 1, ..(*old).clone() };
-        let by_environment = !spec.found.manifest.env.is_empty();
-        if let (Some(running), false) = (self.running(), by_environment) {
-            configure(&running.peer, &spec).await.map_err(|why| format!("{}: {why}", self.id))?;
-        }
-        self.journal.hide(spec.secrets.clone());
-        *lock(&self.spec) = Arc::new(spec);
-        if by_environment {
-            self.restart();
-        }
-        // one that rests since its settings were wrong tries again
-        self.wishes.send_modify(|wishes| wishes.settings += 1);
-        Ok(())
-    }
-
-    /// Gives it other files, or other limits: it is started anew.
-    pub fn replace(&self, found: Found, limits: Limits) {
-        let old = self.spec();
-        if old.found == found && old.limits == limits {
-            return;
-        }
-        self.journal.set_rate(limits.log_rate());
-        *lock(&self.spec) = Arc::new(Spec { found, limits, ..(*old).clone() });
-        self.restart();
     }
 
     fn set(&self, state: State) {
@@ -313,34 +290,41 @@ impl Plugin {
                 Ended::Replaced => continue,
                 Ended::Badly(end) => End { why: self.journal.hidden(end.why), ..end },
             };
+            // settings that it took while it ran are no reason to try again
+            let settings = self.wishes.borrow().settings;
             let rest = self.rest(end, &mut life, began);
             tokio::select! {
                 () = rest => {}
-                () = self.wished(|wishes| wishes != heeded) => {}
+                () = self.wished(|it| it.restarts != heeded.restarts || it.settings != settings) => {}
                 () = self.stop.cancelled() => {}
             }
         }
         self.set(State::Stopped);
     }
 
-    /// How long it rests after a bad end.
-    async fn rest(&self, end: End, life: &mut Life, began: Instant) {
+    /// Notes a bad end, and rests as long as one is to rest after it.
+    fn rest(&self, end: End, life: &mut Life, began: Instant) -> impl Future<Output = ()> + use<> {
         let why = end.why;
-        if end.misconfigured {
-            self.set(State::Misconfigured { why });
-            return std::future::pending().await;
-        }
-        let wait = match life.ended(began.elapsed(), rand::random()) {
-            Next::Again(wait) => {
-                self.set(State::Waiting { why });
-                wait
+        let wait = match (end.misconfigured, life.ended(began.elapsed(), rand::random())) {
+            (true, _) => {
+                self.set(State::Misconfigured { why });
+                None
             }
-            Next::Failed(wait) => {
+            (false, Next::Again(wait)) => {
+                self.set(State::Waiting { why });
+                Some(wait)
+            }
+            (false, Next::Failed(wait)) => {
                 self.set(State::Failed { why });
-                wait
+                Some(wait)
             }
         };
-        tokio::time::sleep(wait).await;
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Until something is wished.
@@ -378,14 +362,6 @@ impl Plugin {
                 return Ended::Badly(End { why: bad.why, misconfigured });
             }
         };
-        // settings may have changed while it was greeted
-        if self.spec().generation != spec.generation
-            && let Err(why) = configure(&process.peer, &self.spec()).await
-        {
-            process.end().await;
-            let misconfigured = matches!(why, NotTaken::Refused(_));
-            return Ended::Badly(End { why: why.to_string(), misconfigured });
-        }
         self.learn(&spec, &hello, &world.places);
         let places = Arc::new(Semaphore::new(spec.limits.concurrency() as usize));
         let (jobs, waiting) = mpsc::channel(MAX_JOBS);
@@ -398,18 +374,30 @@ impl Plugin {
             }
         });
         let (peer, took, hearing) = (process.peer.clone(), started.elapsed(), Mutex::default());
-        let running = Running { peer, pid: process.pid, hello, routes, took, jobs, hearing };
+        let calls = Arc::new(Semaphore::new(MAX_HOST_CALLS));
+        let running = Running { peer, pid: process.pid, hello, routes, took, calls, jobs, hearing };
         *lock(&self.running) = Some(Arc::new(running));
+        // settings may have changed while it was greeted; from here on, who changes them sees it
+        let now = self.spec();
+        if now.generation != spec.generation
+            && let Err(why) = configure(&process.peer, &now, false).await
+        {
+            handing.cancel();
+            process.end().await;
+            let misconfigured = matches!(why, NotTaken::Refused(_));
+            return Ended::Badly(End { why: why.to_string(), misconfigured });
+        }
         life.ready(began.elapsed());
         self.set(State::Ready);
-        let ended = self.watch_over(&process, spec.limits.concurrency(), heeded).await;
+        let ended = self.watch_over(&process, spec.limits.concurrency(), heeded, &handing).await;
         handing.cancel();
         ended
     }
 
     /// What it said goes for the next time that it is asked for.
     fn learn(&self, spec: &Spec, hello: &HelloAnswer, places: &Places) {
-        let known = memory::read(places, &spec.found);
+        let memory = memory::read(places, &spec.found).filter(|memory| memory.of == spec.identity);
+        let known = memory.map(|memory| memory.provides);
         if known.as_ref() == Some(&hello.provides) {
             return;
         }
@@ -421,7 +409,13 @@ impl Plugin {
     }
 
     /// Until it ends, is sick, or is to end.
-    async fn watch_over(&self, process: &Process, concurrency: u32, heeded: Wishes) -> Ended {
+    async fn watch_over(
+        &self,
+        process: &Process,
+        concurrency: u32,
+        heeded: Wishes,
+        handing: &CancellationToken,
+    ) -> Ended {
         let mut health = tokio::time::interval_at(Instant::now() + HEALTH_EVERY, HEALTH_EVERY);
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut look_again = false;
@@ -436,16 +430,18 @@ impl Plugin {
             let sick = tokio::select! {
                 end = process.ended() => return Ended::Badly(end),
                 () = self.stop.cancelled() => {
-                    self.wind_down(process).await;
+                    self.wind_down(process, handing).await;
                     return Ended::Stopped;
                 }
                 () = self.wished(|wishes| wishes.restarts != heeded.restarts) => {
-                    self.wind_down(process).await;
+                    self.wind_down(process, handing).await;
                     return Ended::Replaced;
                 }
                 _ = health.tick() => match process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await {
                     // one that does not know the question may be well all the same
                     Ok(_) | Err(Unanswered::Fault(_)) => None,
+                    // one that does one thing at a time answers when it is done; its progress is looked at apart
+                    Err(Unanswered::TimedOut(_)) if process.peer.is_busy() => None,
                     Err(why) => Some(format!("asked how it is, it gave {why}")),
                 },
                 () = looked => {
@@ -469,8 +465,9 @@ impl Plugin {
     }
 
     /// An orderly end.
-    async fn wind_down(&self, process: &Process) {
+    async fn wind_down(&self, process: &Process, handing: &CancellationToken) {
         self.set(State::Draining);
+        handing.cancel();
         *lock(&self.running) = None;
         // one that does not answer is ended all the same
         let _ = process.peer.ask::<Drain>(&Nothing {}, STOP_TIME).await;
@@ -483,6 +480,11 @@ async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Proce
     let interpreter = spec.interpreter(&world.places).await?;
     let launch = launch(&spec.found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
     Process::start(&launch, plugin.journal.clone(), (world.ears)(plugin), &world.tasks)
+}
+
+/// What says so is told again soon, and counts against nobody.
+fn not_asked(reason: String) -> Answer {
+    Answer::bare(Outcome::Retry { after: None, reason, fault: Fault::Pace })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -237,7 +237,7 @@ impl Broken {
 
 #[allow(unsafe_code, reason = "what is done between fork and exec is system calls only, see `sandbox`")]
 fn spawn(launch: &Launch, journal: &Journal) -> Result<Child, String> {
-    let ready = launch.sandbox.prepare();
+    let ready = launch.sandbox.prepare()?;
     if !ready.missing.is_empty() {
         let missing = ready.missing.join("; ");
         if launch.require_isolation {

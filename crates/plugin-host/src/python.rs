@@ -32,6 +32,7 @@ pub async fn ask(python: &Path, places: &Places) -> Result<Interpreter, String> 
     let mut needs: Vec<PathBuf> = lines.collect();
     // an environment's program is a link to the one that it was made from
     needs.extend(program.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
-    needs.extend(program.parent().and_then(Path::parent).map(Path::to_owned));
+    // where that leads to everything, the system's own folders are enough
+    needs.retain(|path| path.parent().is_some());
     Ok(Interpreter { program, needs })
 }

@@ -27,6 +27,8 @@ pub struct Sandbox {
     pub write: Vec<PathBuf>,
     /// TCP ports that it may connect to; none: all.
     pub ports: Option<Vec<u16>>,
+    /// Whether it may have sockets that it has not been given.
+    pub sockets: bool,
 }
 
 /// What is to be done in the child.
@@ -40,7 +42,10 @@ pub struct Ready {
 
 impl Sandbox {
     /// Makes everything ready that can fail or needs memory.
-    pub fn prepare(&self) -> Ready {
+    ///
+    /// # Errors
+    /// When a rule cannot be made that the kernel has: then nothing is started, rather than something without rules.
+    pub fn prepare(&self) -> Result<Ready, String> {
         let mut limits =
             vec![(Resource::Core, 0), (Resource::Fsize, MAX_FILE_BYTES), (Resource::Nofile, self.files)];
         limits.extend(self.memory.map(|bytes| (Resource::As, bytes)));
@@ -48,13 +53,13 @@ impl Sandbox {
         #[cfg(target_os = "linux")]
         {
             let mut missing = Vec::new();
-            let linux = linux::Ready::prepare(self, &mut missing);
-            Ready { limits, linux, missing }
+            let linux = linux::Ready::prepare(self, &mut missing)?;
+            Ok(Ready { limits, linux, missing })
         }
         #[cfg(not(target_os = "linux"))]
         {
             let missing = vec!["rules for files, ports and system calls need Linux".to_owned()];
-            Ready { limits, missing }
+            Ok(Ready { limits, missing })
         }
     }
 }
@@ -79,19 +84,26 @@ impl Ready {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::collections::BTreeMap;
     use std::io;
     use std::os::fd::{AsRawFd as _, OwnedFd};
 
     use landlock::{
         ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, NetPort, PathBeneath, PathFd,
-        Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+        Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, Scope,
     };
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
 
     use super::{Sandbox, Signal};
 
     /// The newest rules of Landlock that are asked for. Older kernels are asked for what they know.
-    const RULES: ABI = ABI::V5;
+    const RULES: ABI = ABI::V6;
+
+    /// Pastes into a console; libc has no name for it.
+    const TIOCLINUX: u64 = 0x541c;
 
     pub struct Ready {
         rules: Option<OwnedFd>,
@@ -99,22 +111,24 @@ mod linux {
     }
 
     impl Ready {
-        pub fn prepare(sandbox: &Sandbox, missing: &mut Vec<String>) -> Self {
-            let rules = match rules(sandbox) {
-                Ok(rules) => rules,
-                Err(error) => {
-                    missing.push(format!("no rules for files and ports: {error}"));
-                    None
-                }
+        pub fn prepare(sandbox: &Sandbox, missing: &mut Vec<String>) -> Result<Self, String> {
+            let version = version();
+            let lacks = [
+                (version < 1, "no rules for files (Landlock, Linux 5.13)"),
+                (version < 4 && sandbox.ports.is_some(), "no rules for ports (Landlock 4, Linux 6.7)"),
+                (version < 6, "no rules for signals to others (Landlock 6, Linux 6.12)"),
+            ];
+            let lacks = lacks.into_iter().filter(|(lacks, _)| *lacks).map(|(_, what)| what.to_owned());
+            missing.extend(lacks);
+            let rules = match version {
+                ..1 => None,
+                _ => rules(sandbox).map_err(|error| format!("its rules for files and ports: {error}"))?,
             };
-            if rules.is_none() && missing.is_empty() {
-                missing.push("no rules for files and ports: this kernel has no Landlock".to_owned());
-            }
-            let calls = filter();
+            let calls = filter(sandbox);
             if calls.is_none() {
                 missing.push("no rules for system calls on this machine".to_owned());
             }
-            Ready { rules, calls }
+            Ok(Ready { rules, calls })
         }
 
         pub fn enter(&self) -> io::Result<()> {
@@ -140,10 +154,21 @@ mod linux {
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Which version of Landlock the kernel has; 0 or less: none.
+    #[allow(unsafe_code, reason = "the crate keeps what it finds out to itself")]
+    fn version() -> i64 {
+        const ASK_VERSION: u32 = 1;
+        // SAFETY: a system call that takes no memory
+        unsafe {
+            libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, ASK_VERSION)
+        }
+    }
+
     fn rules(sandbox: &Sandbox) -> Result<Option<OwnedFd>, RulesetError> {
         let read = AccessFs::from_read(RULES);
         let all = AccessFs::from_all(RULES);
-        let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
+        let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(all)?;
+        let mut ruleset = ruleset.scope(Scope::Signal | Scope::AbstractUnixSocket)?;
         if sandbox.ports.is_some() {
             ruleset = ruleset.handle_access(AccessNet::ConnectTcp | AccessNet::BindTcp)?;
         }
@@ -163,9 +188,12 @@ mod linux {
     }
 
     /// System calls that no plugin needs, and that have been ways out of a sandbox before.
-    fn filter() -> Option<BpfProgram> {
+    fn filter(sandbox: &Sandbox) -> Option<BpfProgram> {
         let denied = [
             libc::SYS_ptrace,
+            // out of the process group, to outlive it
+            libc::SYS_setsid,
+            libc::SYS_setpgid,
             libc::SYS_process_vm_readv,
             libc::SYS_process_vm_writev,
             libc::SYS_mount,
@@ -195,7 +223,17 @@ mod linux {
             libc::SYS_clock_settime,
             libc::SYS_sethostname,
         ];
-        let rules = denied.into_iter().map(|call| (call, Vec::new())).collect();
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+            denied.into_iter().map(|call| (call, Vec::new())).collect();
+        if !sandbox.sockets {
+            rules.insert(libc::SYS_socket, Vec::new());
+        }
+        // typing into the terminal of whoever started us
+        let types = |request: u64| {
+            let is_it = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request).ok()?;
+            SeccompRule::new(vec![is_it]).ok()
+        };
+        rules.insert(libc::SYS_ioctl, vec![types(libc::TIOCSTI)?, types(TIOCLINUX)?]);
         let refuse = SeccompAction::Errno(libc::EPERM as u32);
         let arch = std::env::consts::ARCH.try_into().ok()?;
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).ok()?;

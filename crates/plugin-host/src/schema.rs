@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 const MAX_COMPLAINTS: usize = 20;
 /// References that are followed into each other.
 const MAX_DEPTH: usize = 16;
-/// Bytes of a schema with its references put in.
-const MAX_SCHEMA_BYTES: usize = 1024 * 1024;
+/// Parts of a schema with its references put in.
+const MAX_NODES: usize = 20_000;
 
 /// A schema, ready to be asked.
 #[derive(Debug)]
@@ -29,10 +29,7 @@ impl Schema {
     pub fn new(raw: Option<&Value>) -> Result<Self, String> {
         let nothing = json!({ "type": "object" });
         let raw = raw.unwrap_or(&nothing);
-        let mut json = without_references(raw, raw, MAX_DEPTH)?;
-        if json.to_string().len() > MAX_SCHEMA_BYTES {
-            return Err("with its references put in, it is too long".to_owned());
-        }
+        let mut json = References { root: raw, room: MAX_NODES }.put_in(raw, MAX_DEPTH)?;
         mark(&mut json);
         close(&mut json);
         let options = jsonschema::draft202012::options().should_validate_formats(false);
@@ -65,38 +62,50 @@ fn complaint(error: &jsonschema::ValidationError<'_>) -> Complaint {
     Complaint { path, message }
 }
 
-/// The same with `$ref`s into itself put in.
-fn without_references(schema: &Value, root: &Value, depth: usize) -> Result<Value, String> {
-    let fields = match schema {
-        Value::Object(fields) => fields,
-        Value::Array(items) => {
-            let items = items.iter().map(|item| without_references(item, root, depth));
-            return items.collect::<Result<_, _>>().map(Value::Array);
+/// Puts what `$ref`s refer to in their place.
+struct References<'a> {
+    root: &'a Value,
+    /// how much more may be written
+    room: usize,
+}
+
+impl References<'_> {
+    fn put_in(&mut self, schema: &Value, depth: usize) -> Result<Value, String> {
+        let Some(room) = self.room.checked_sub(1) else {
+            return Err(format!("with its references put in, it has more than {MAX_NODES} parts"));
+        };
+        self.room = room;
+        let fields = match schema {
+            Value::Object(fields) => fields,
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.put_in(item, depth));
+                return items.collect::<Result<_, _>>().map(Value::Array);
+            }
+            other => return Ok(other.clone()),
+        };
+        let mut made = Map::new();
+        if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            let target = target.ok_or_else(|| format!("$ref: {reference:?} is not in this schema"))?;
+            if depth == 0 {
+                return Err(format!("$ref: {reference:?} leads more than {MAX_DEPTH} references deep"));
+            }
+            match self.put_in(target, depth - 1)? {
+                Value::Object(fields) => made = fields,
+                other => return Ok(other),
+            }
         }
-        other => return Ok(other.clone()),
-    };
-    let mut made = Map::new();
-    if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
-        let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        let target = target.ok_or_else(|| format!("$ref: {reference:?} is not in this schema"))?;
-        if depth == 0 {
-            return Err(format!("$ref: {reference:?} leads more than {MAX_DEPTH} references deep"));
+        for (name, value) in fields {
+            if matches!(name.as_str(), "$ref" | "$defs" | "definitions" | "$schema" | "$id") {
+                continue;
+            }
+            // what is data, and what only looks like a schema
+            let as_it_is = matches!(name.as_str(), "default" | "const" | "enum" | "examples" | "required");
+            let value = if as_it_is { value.clone() } else { self.put_in(value, depth)? };
+            made.insert(name.clone(), value);
         }
-        match without_references(target, root, depth - 1)? {
-            Value::Object(fields) => made = fields,
-            other => return Ok(other),
-        }
+        Ok(Value::Object(made))
     }
-    for (name, value) in fields {
-        if name == "$ref" || name == "$defs" || name == "definitions" || name == "$schema" || name == "$id" {
-            continue;
-        }
-        // what is data, and what only looks like a schema
-        let as_it_is = matches!(name.as_str(), "default" | "const" | "enum" | "examples" | "required");
-        let value = if as_it_is { value.clone() } else { without_references(value, root, depth)? };
-        made.insert(name.clone(), value);
-    }
-    Ok(Value::Object(made))
 }
 
 /// Whatever marks a secret elsewhere is marked as one here.
@@ -184,6 +193,18 @@ mod tests {
         assert!(Schema::new(Some(&circle)).unwrap_err().contains("references deep"));
         let far = json!({"properties": {"a": {"$ref": "http://schemas.example/x"}}});
         assert!(Schema::new(Some(&far)).unwrap_err().contains("not in this schema"));
+    }
+
+    #[test]
+    fn references_that_multiply_are_refused_in_time() {
+        let mut all = Map::new();
+        for n in 0..8 {
+            let next: Vec<Value> = (0..10).map(|_| json!({"$ref": format!("#/$defs/d{}", n + 1)})).collect();
+            all.insert(format!("d{n}"), json!({"allOf": next}));
+        }
+        all.insert("d8".to_owned(), json!({"type": "string"}));
+        let bomb = json!({"$defs": all, "properties": {"a": {"$ref": "#/$defs/d0"}}});
+        assert!(Schema::new(Some(&bomb)).unwrap_err().contains("more than 20000 parts"));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Spec {
     pub settings: Value,
     /// Those of them that nobody may see.
     pub secrets: Vec<Secret>,
+    /// What changes when its files do.
+    pub identity: String,
     /// Which settings these are; grows.
     pub generation: u64,
 }

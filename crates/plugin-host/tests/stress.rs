@@ -198,7 +198,7 @@ async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
     let stage = Stage::of(&manifest(&[], "[permissions]\nports = [1]\n")).await;
     let secret = stage.folder.path().join("secret");
     std::fs::write(&secret, "hush").unwrap();
-    let isolated = !stage.log().contains("not as isolated");
+    let isolated = !stage.log().contains("no rules for");
     for title in [
         format!("read {}", secret.display()),
         format!("write {}", stage.folder.path().join("plugins/stress/stress.py").display()),
@@ -210,10 +210,42 @@ async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
         assert!(receipt.starts_with("refused") || !isolated, "{title}: {receipt}; {}", stage.log());
     }
     assert_eq!(stage.receipt("trace").await, "refused");
+    assert!(stage.receipt("session").await.starts_with("refused"));
+    let signal = stage.receipt("signal").await;
+    assert!(signal.starts_with("refused") || !isolated, "the hub can be signalled: {signal}");
     let own = stage.folder.path().join("state/stress/file");
     assert!(stage.receipt(&format!("write {}", own.display())).await.starts_with("did it"));
     let names = stage.receipt("env").await;
     assert!(names.contains("NIGHTBELL_PLUGIN") && !names.contains("HUB_SECRET"), "{names}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_network_there_are_no_sockets_and_rules_that_cannot_be_made_keep_it_from_starting() {
+    for network in ["none", "fetch"] {
+        let stage = Stage::of(&manifest(&[], &format!("[permissions]\nnetwork = '{network}'\n"))).await;
+        assert!(stage.receipt("socket").await.starts_with("refused"));
+        stage.close().await;
+    }
+    let odd = manifest(&[], "").replace("read = [", "read = [\"/proc/self/ns/net\", ");
+    let stage = Stage::of(&odd).await;
+    let state = stage.until("an end", |state| state.why().is_some() || *state == State::Ready).await;
+    // a kernel without such rules starts it and says so
+    let without = stage.log().contains("no rules for files");
+    assert!(
+        without || state.why().is_some_and(|why| why.contains("its rules for files and ports")),
+        "{state:?}"
+    );
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_requests_than_there_may_be_are_refused_and_hurt_nobody() {
+    let stage = Stage::with(&[]).await;
+    assert_eq!(stage.receipt("requests 5000").await, "ok requests 5000");
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    // what can be understood of an answer counts
+    assert_eq!(stage.receipt("odd").await, "ok odd");
     stage.close().await;
 }
 
@@ -228,6 +260,7 @@ async fn secrets_are_nowhere_in_what_it_says() {
     // what it writes to its log may come a moment later, and goes the same way
     stage.receipt("hello").await;
     assert!(!stage.log().contains("token-of-the-plugin"), "{}", stage.log());
+    assert!(!stage.log().contains("key-of-the-place"), "{}", stage.log());
     assert!(!stage.place().describe().contains("key-of-the-place"));
     stage.close().await;
 }

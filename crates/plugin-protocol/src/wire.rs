@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::limits::MAX_LINE_BYTES;
+use crate::limits::{MAX_LINE_BYTES, MAX_RPC_ID_BYTES};
 
 /// Not JSON.
 pub const PARSE_ERROR: i64 = -32700;
@@ -127,6 +127,13 @@ impl Frame {
     pub fn read(line: &[u8]) -> Result<Frame, NotAMessage> {
         let read: Result<Incoming, _> = serde_json::from_slice(line);
         let frame = read.map_err(|error| NotAMessage(format!("not a message: {error}")))?;
+        if let Some(RpcId::Text(text)) = &frame.id
+            && text.len() > MAX_RPC_ID_BYTES
+        {
+            return Err(NotAMessage(format!(
+                "not a message: its id is longer than {MAX_RPC_ID_BYTES} bytes"
+            )));
+        }
         match (frame.id, frame.method) {
             (Some(id), Some(method)) => Ok(Frame::Request { id, method, params: frame.params }),
             (None, Some(method)) => Ok(Frame::Notification { method, params: frame.params }),

@@ -66,9 +66,9 @@ mod tests {
             eprintln!("skipped: no python3 here");
             return;
         }
-        let one = run(Some("test_times")).unwrap();
+        let one = run(Some("test_times"), &[]).unwrap();
         assert_eq!((one.passed, one.failed), (1, 0));
-        assert_eq!(run(Some("no_such_test")).unwrap(), Count::default());
+        assert_eq!(run(Some("no_such_test"), &[]).unwrap(), Count::default());
     }
 
     #[test]

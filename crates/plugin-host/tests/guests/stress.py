@@ -111,13 +111,26 @@ def deliver(id, delivery):
         import ctypes
         libc = ctypes.CDLL(None, use_errno=True)
         mine["receipt"] = "refused" if libc.ptrace(0, 0, 0, 0) < 0 and ctypes.get_errno() == 1 else "did it"
+    if word == "signal":
+        mine["receipt"] = attempt(lambda: os.kill(os.getppid(), 0))
+    if word == "session":
+        mine["receipt"] = attempt(os.setsid)
+    if word == "socket":
+        mine["receipt"] = attempt(lambda: socket.socket(socket.AF_UNIX).close())
     if word == "env":
         mine["receipt"] = repr(sorted(os.environ))
     if word == "secret":
         mine["text"] = "my token is " + str(settings.get("token")) + " and " + str(delivery["settings"].get("key"))
         print("token=" + str(settings.get("token")), file=sys.stderr, flush=True)
+        print("key=" + str(delivery["settings"].get("key")), file=sys.stderr, flush=True)
     if word == "settings":
         mine["receipt"] = json.dumps(settings, sort_keys=True)
+    if word == "odd":
+        mine["status"] = "200"
+    if word == "requests":
+        for n in range(int(rest)):
+            request = {"jsonrpc": "2.0", "id": "x" * 100 + str(n), "method": "incident.get", "params": {}}
+            write(json.dumps(request) + "\n")
     if word == "pace":
         mine.update(outcome="retry", fault="pace", after_ms=1500, reason="less, please")
     if word == "reject":

@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use plugin_host::Terms;
 use plugin_protocol::calls::{self, HttpAnswer, HttpRequest, Principal};
-use plugin_protocol::limits::CALL_TIME;
 use plugin_protocol::provides::{Access, Route};
 
 use crate::admission;
@@ -44,12 +44,9 @@ async fn ask(
     request: Request,
 ) -> Answer<Response> {
     let unknown = || Problem::not_found("route of a plugin", format_args!("/plugins/{id}/{path}"));
-    let running = app.plugins.running(&id);
-    let running = match (running, app.plugins.plugin(&id)) {
-        (Some(running), _) => running,
-        (None, Some(_)) => return Err(Problem::unavailable(format!("the plugin {id} is not ready"))),
-        (None, None) => return Err(unknown()),
-    };
+    let plugin = app.plugins.plugin(&id).ok_or_else(unknown)?;
+    let not_ready = || Problem::unavailable(format!("the plugin {id} is not ready"));
+    let running = plugin.running().ok_or_else(not_ready)?;
     let path = format!("/{path}");
     let (method, headers, uri) = (request.method().clone(), request.headers().clone(), request.uri().clone());
     let on_path: Vec<_> =
@@ -75,8 +72,13 @@ async fn ask(
     let limit = MAX_PLUGIN_BODY_BYTES.min(app.options.max_body_bytes);
     let bytes = body::read(request.into_body(), limit, app.options.body_timeout).await?;
     let asked = with_body(asked, &bytes);
-    let answered = running.peer.ask::<calls::Request>(&asked, CALL_TIME).await;
-    let answered = answered.map_err(|why| Problem::unavailable(format!("the plugin {id}: {why}")))?;
+    // a place is held until it answers, however late: one that is stuck is asked no more
+    let busy = || Problem::unavailable(format!("the plugin {id} has more to do than it may at once"));
+    let permit = running.calls.clone().try_acquire_owned().map_err(|_| busy())?;
+    let terms = Terms { limit: plugin.spec().limits.call(), permit: Some(permit), ..Terms::default() };
+    let answered = running.peer.ask_on::<calls::Request>(&asked, terms).await;
+    let answered = answered
+        .map_err(|why| Problem::unavailable(plugin.journal.hidden(format!("the plugin {id}: {why}"))))?;
     answer(answered, &uri).map_err(|why| Problem::internal(format!("the plugin {id}: {why}")))
 }
 
@@ -91,8 +93,10 @@ async fn admitted(
         return Ok(None);
     }
     let caller = admission::who(app, headers, method, peer.copied()).await?;
-    if !caller.may(Scope::Read) && !caller.may(Scope::Ingest) {
-        return Err(Problem::forbidden("this token may neither read nor ingest".to_owned()));
+    let only_looks = matches!(*method, Method::GET | Method::HEAD);
+    if !(caller.may(Scope::Respond) || caller.may(Scope::Ingest) || (only_looks && caller.may(Scope::Read))) {
+        let needs = if only_looks { "read, respond or ingest" } else { "respond or ingest" };
+        return Err(Problem::forbidden(format!("this needs a token with the scope {needs}")));
     }
     Ok(Some(Principal { name: caller.signed("") }))
 }

@@ -1,0 +1,63 @@
+//! What becomes of a plugin that is to be different: other settings as it runs, or else a new process.
+
+use std::sync::Arc;
+
+use super::{Plugin, lock};
+use crate::greeting::{NotTaken, configure};
+use crate::spec::Spec;
+
+impl Plugin {
+    /// Whether it would take these settings. One that does not run, or is to be started anew for them, is not asked.
+    ///
+    /// # Errors
+    /// What it says is wrong with them.
+    pub async fn would_take(&self, new: &Spec) -> Result<(), String> {
+        let old = self.spec();
+        let Some(running) =
+            self.running().filter(|_| old.settings != new.settings && !starts_anew(&old, new))
+        else {
+            return Ok(());
+        };
+        self.journal.hide(&new.secrets);
+        match configure(&running.peer, new, true).await {
+            // one that does not say is no reason to refuse everybody's settings
+            Ok(()) | Err(NotTaken::Unanswered(_)) => Ok(()),
+            Err(NotTaken::Refused(why)) => Err(self.journal.hidden(format!("{}: {why}", self.id))),
+        }
+    }
+
+    /// It is to be like this from here on: with other settings as it runs, or else started anew.
+    pub async fn take(&self, new: Spec) {
+        let old = self.spec();
+        let new = Spec { generation: old.generation + 1, ..new };
+        let (anew, same) = (starts_anew(&old, &new), old.settings == new.settings);
+        if !anew && same {
+            return;
+        }
+        self.journal.hide(&new.secrets);
+        self.journal.set_rate(new.limits.log_rate());
+        let new = Arc::new(new);
+        *lock(&self.spec) = new.clone();
+        // whoever brings it up looks at the settings again once it can be seen here
+        if let (Some(running), false) = (self.running(), anew) {
+            match configure(&running.peer, &new, false).await {
+                Ok(()) => self.journal.note("has other settings"),
+                Err(why) => {
+                    self.journal.note(&format!("{why}; it is started anew"));
+                    return self.restart();
+                }
+            }
+        }
+        if anew {
+            self.restart();
+        }
+        // one that rests since its settings were wrong tries again
+        self.wishes.send_modify(|wishes| wishes.settings += 1);
+    }
+}
+
+/// Whether what is different can only be had by a new process.
+fn starts_anew(old: &Spec, new: &Spec) -> bool {
+    let by_environment = !new.found.manifest.env.is_empty() && old.settings != new.settings;
+    old.found != new.found || old.identity != new.identity || old.limits != new.limits || by_environment
+}
