@@ -208,3 +208,20 @@ fn a_plugin_of_luna_is_named_told_of_events_and_not_told_of_them_twice() {
     hub.alerts(&[alert(&[("alertname", "Disk"), ("n", "2")])]);
     assert_eq!(wait(2), ["1", "2"]);
 }
+
+#[test]
+fn what_only_the_plugin_itself_subscribes_to_is_heard_from_the_next_reload_on() {
+    let Some(_) = tool::find_or_skip("python3") else { return };
+    // its manifest says enough for it not to be asked before its first start
+    let manifest = format!("{MANIFEST}[[destinations]]\nkind = 'shelf'\n");
+    let hub = hub_with("archive", &[("archive/plugin.toml", &manifest), ("archive/archive.py", ARCHIVE)]);
+    wait_for("a plugin that is ready", PATIENCE, || (plugin(&hub)["state"] == "ready").then_some(()));
+    let shown = plugin(&hub);
+    assert_eq!(shown["subscriptions"], json!([]));
+    assert!(shown["log"].to_string().contains("heard from the next reload on"), "{shown}");
+    assert_eq!(hub.ask("POST", "/-/reload", "").status, 200);
+    hub.alerts(&[alert(&[("alertname", "Disk")])]);
+    wait_for("the incident", PATIENCE, || {
+        heard(&hub, "archive").iter().any(|(topic, ..)| topic == "incident.opened").then_some(())
+    });
+}

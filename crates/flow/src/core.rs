@@ -67,10 +67,13 @@ impl Core {
         self.ids.next(now)
     }
 
-    /// Makes ids from now on greater than all of events and deliveries, which are read in their order.
+    /// Makes ids from now on greater than all of events, deliveries and notices, which are read in their order.
     pub(crate) fn observe_ids(&self, tx: &mut Tx<'_>) -> Result<()> {
         for id in [store::events::last_id(tx)?, store::deliveries::last_id(tx)?].into_iter().flatten() {
             self.ids.observe(id);
+        }
+        for name in self.live().subscriber_names() {
+            store::notices::last_id(tx, name)?.into_iter().for_each(|id| self.ids.observe(id));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use flow::driver::{Act, Retention};
 use flow::{Hub, Live, SystemClock};
 use futures::future::BoxFuture;
 use model::receiver::{Manners, Place, Receiver};
-use model::{NewEvent, Notice, Rules, Topic};
+use model::{NewEvent, Notice, Rules, Time, Topic};
 use sdk::destination::{Context, Destination, Facts};
 use sdk::http::{Guard, Http};
 use sdk::{Answer, Listener, Message, Registry, Subscriber};
@@ -181,6 +181,43 @@ fn what_is_said_in_passing_is_bounded_and_the_oldest_goes() {
         assert_eq!(next(&mut heard).await.1, 10);
         assert!(hub.stop(DEADLINE).await);
     });
+}
+
+#[test]
+fn a_clock_that_is_set_back_over_a_restart_does_not_change_the_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let (ear, _heard) = ear(0);
+    let topics = [Topic::IncidentOpened, Topic::IncidentChanged];
+    let stage = |node: i64, at: Time| {
+        let stage = flow::stage::Stage::open(store.clone(), node, live(Some(&ear), &topics), at).unwrap();
+        let core = stage.core.clone();
+        store.write_blocking(move |tx| flow::reload::take_over(&core, tx, at)).unwrap();
+        stage
+    };
+    let later = Time::from_seconds(1_790_003_600);
+    let first = stage(1, later);
+    let id = first.accept(vec![alert(1)], later).unwrap().0[0].incident.unwrap();
+    // long after the last event and delivery
+    let then = later + Duration::from_secs(60);
+    first.act(id, Act::Note { by: "ann".into(), text: "one".into() }, then).unwrap();
+    let earlier = later - Duration::from_secs(3600);
+    stage(2, earlier).act(id, Act::Note { by: "ann".into(), text: "two".into() }, earlier).unwrap();
+    let told = store.write_blocking(move |tx| {
+        store::notices::see(tx, &["test/all"], later)?;
+        let taking = store::notices::Taking {
+            subscriber: "test/all",
+            node: 2,
+            at: later,
+            lease_until: later,
+            batch: 9,
+            bytes: 100_000,
+        };
+        store::notices::take(tx, &taking)
+    });
+    let told = told.unwrap().into_iter().map(|it| serde_json::from_str::<Value>(&it.data).unwrap());
+    let details: Vec<_> = told.map(|it| it["change"]["detail"].clone()).collect();
+    assert_eq!(details[1..], ["one", "two"]);
 }
 
 #[test]

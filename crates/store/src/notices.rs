@@ -68,6 +68,15 @@ pub fn is_waiting(tx: &mut Tx<'_>, subscriber: &str) -> Result<bool> {
     Ok(tx.query_one(sql, &[subscriber.into()], |row| row.id(0))?.is_some())
 }
 
+/// The greatest id of a subscriber's notices; none when there are none.
+///
+/// # Errors
+/// When the database is gone.
+pub fn last_id(tx: &mut Tx<'_>, subscriber: &str) -> Result<Option<Id>> {
+    let sql = "SELECT id FROM notices WHERE subscriber = $1 ORDER BY id DESC LIMIT 1";
+    tx.query_one(sql, &[subscriber.into()], |row| row.id(0))
+}
+
 /// Who takes notices, and how many.
 #[derive(Clone, Debug)]
 pub struct Taking<'a> {

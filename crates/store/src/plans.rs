@@ -163,6 +163,7 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, crate::deliveries::last_id));
         all.extend(slow_steps(tx, |tx| crate::notices::is_waiting(tx, "x")));
         all.extend(slow_steps(tx, |tx| crate::notices::backlog(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::notices::last_id(tx, "x")));
         all.extend(slow_steps(tx, |tx| crate::notices::excess(tx, "x", 10, 10)));
         all.extend(slow_steps(tx, |tx| crate::incidents::due(tx, Time(1), 50)));
         all.extend(slow_steps(tx, crate::incidents::next_due));

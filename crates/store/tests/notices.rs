@@ -106,6 +106,7 @@ fn beyond_the_limit_the_oldest_go_counted_and_those_who_are_gone_are_forgotten()
                 swept.push(notices::sweep(tx, LATER, 2)?);
             }
             let waiting = [notices::is_waiting(tx, "a/x")?, notices::is_waiting(tx, "b/x")?];
+            assert_eq!([notices::last_id(tx, "a/x")?, notices::last_id(tx, "b/x")?], [None, Some(Id(3))]);
             Ok((dropped, backlog, left, swept, waiting))
         });
         let (dropped, backlog, left, swept, waiting) = done.await.unwrap();
