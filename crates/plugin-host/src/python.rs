@@ -32,7 +32,36 @@ pub async fn ask(python: &Path, places: &Places) -> Result<Interpreter, String> 
     let mut needs: Vec<PathBuf> = lines.collect();
     // an environment's program is a link to the one that it was made from
     needs.extend(program.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned())));
+    // without its site, Python does not say that it is in an environment
+    let above = program.parent().and_then(Path::parent);
+    needs.extend(above.filter(|it| it.join("pyvenv.cfg").is_file()).map(Path::to_owned));
     // where that leads to everything, the system's own folders are enough
     needs.retain(|path| path.parent().is_some());
     Ok(Interpreter { program, needs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_environment_may_be_read_as_a_whole() {
+        let places = Places { environment: std::env::vars_os().collect(), ..Places::default() };
+        // what is on the PATH may be a script
+        let Ok(real) = ask(Path::new("python3"), &places).await else {
+            eprintln!("SKIPPED: there is no python3");
+            return;
+        };
+        let real = real.program.canonicalize().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("bin")).unwrap();
+        let home = real.parent().unwrap().display().to_string();
+        std::fs::write(root.join("pyvenv.cfg"), format!("home = {home}\n")).unwrap();
+        let python = root.join("bin/python");
+        std::os::unix::fs::symlink(&real, &python).unwrap();
+        let asked = ask(&python, &places).await.unwrap();
+        assert_eq!(asked.program, python);
+        assert!(asked.needs.contains(&root), "{asked:?}");
+    }
 }
