@@ -92,6 +92,10 @@ pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Re
     let PluginPlaces { plugins, data_dir } = places;
     let Plugins { folder, active, limits, .. } = plugins;
     let mut kinds = connectors::registry();
+    let is_active = |id: &String| active.iter().any(|name| name.eq_ignore_ascii_case(id));
+    if let Some(stranger) = limits.keys().find(|id| !is_active(id)) {
+        bail!("plugins.limits.{stranger}: there is no {stranger:?} in plugins.active");
+    }
     if active.is_empty() {
         return Ok(Known { kinds: Arc::new(kinds), learned: Learned::default() });
     }

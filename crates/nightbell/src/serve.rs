@@ -17,7 +17,7 @@ use plugin_host::Host;
 use plugin_host::host::Learned;
 use sdk::Secret;
 use sdk::http::Http;
-use server::{App, GuestServices, Setup};
+use server::{App, Configuring as _, GuestServices, Setup};
 use store::rules::Applied;
 use store::{Location, Store};
 use tokio::net::TcpListener;
@@ -308,8 +308,8 @@ impl Signals {
                 Some(()) = terminate.recv() => {}
                 Some(()) = interrupt.recv() => {}
                 Some(()) = reload.recv() => {
-                    // what came of it is in the log
-                    let _ = reloader.load_files("SIGHUP".to_owned()).await;
+                    // what came of it is in the log; meanwhile another signal may come
+                    drop(reloader.reload("SIGHUP"));
                     continue;
                 }
             }

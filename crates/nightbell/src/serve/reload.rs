@@ -12,6 +12,7 @@ use plugin_host::Host;
 use sdk::Registry;
 use server::{App, ConfigFormat, Configuring, NotRolledBack};
 use store::rules::Applied;
+use tokio_util::task::TaskTracker;
 
 use super::{Wishes, history, wire};
 use crate::log::Logging;
@@ -39,6 +40,8 @@ struct Inner {
     remembered: Mutex<BTreeMap<i64, Settings>>,
     /// One at a time.
     busy: tokio::sync::Mutex<()>,
+    /// Where it is done: to the end, also when whoever asked for it has gone.
+    tasks: TaskTracker,
 }
 
 impl Reloader {
@@ -54,8 +57,19 @@ impl Reloader {
         let (app, busy) = (OnceLock::new(), tokio::sync::Mutex::default());
         let remembered = BTreeMap::from([(hub.core.live().version, started_with.clone())]);
         let (started_with, remembered) = (started_with.config.clone(), Mutex::new(remembered));
-        let kinds = Mutex::new(kinds);
-        Reloader(Arc::new(Inner { wishes, host, kinds, hub, started_with, logging, app, remembered, busy }))
+        let (kinds, tasks) = (Mutex::new(kinds), TaskTracker::new());
+        Reloader(Arc::new(Inner {
+            wishes,
+            host,
+            kinds,
+            hub,
+            started_with,
+            logging,
+            app,
+            remembered,
+            busy,
+            tasks,
+        }))
     }
 
     /// Names the server that shows what is in force.
@@ -90,12 +104,16 @@ impl Reloader {
 impl Configuring for Reloader {
     fn reload(&self, by: &str) -> BoxFuture<'static, Result<(), String>> {
         let (reloader, by) = (self.clone(), by.to_owned());
-        Box::pin(async move { reloader.load_files(by).await })
+        let loading = self.0.tasks.spawn(async move { reloader.load_files(by).await });
+        Box::pin(async move { loading.await.unwrap_or_else(|error| Err(error.to_string())) })
     }
 
     fn roll_back(&self, version: i64, by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>> {
         let (reloader, by) = (self.clone(), by.to_owned());
-        Box::pin(async move { reloader.go_back(version, by).await })
+        let going = self.0.tasks.spawn(async move { reloader.go_back(version, by).await });
+        Box::pin(async move {
+            going.await.unwrap_or_else(|error| Err(NotRolledBack::Unusable(error.to_string())))
+        })
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
