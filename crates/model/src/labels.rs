@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::fnv::Fnv;
+
 /// Names and values that describe what happened where; also used for annotations.
 ///
 /// Kept as a sorted vector: a set has a dozen entries, is read far more often than changed, and must have
@@ -87,18 +89,12 @@ impl Labels {
     /// Prometheus' fingerprint: FNV-1a over `name 0xff value 0xff` in order of names
     /// (`model.LabelSet.Fingerprint` of prometheus/common), which Alertmanager's clients know alerts by.
     pub fn fingerprint(&self) -> u64 {
-        const PRIME: u64 = 1_099_511_628_211;
-        let mut sum: u64 = 14_695_981_039_346_656_037;
-        let mut add = |bytes: &[u8]| {
-            for byte in bytes.iter().chain(&[0xff]) {
-                sum = (sum ^ u64::from(*byte)).wrapping_mul(PRIME);
-            }
-        };
-        for (name, value) in self.0.iter() {
-            add(name.as_bytes());
-            add(value.as_bytes());
+        let mut sum = Fnv::default();
+        for text in self.0.iter().flat_map(|(name, value)| [name, value]) {
+            sum.add(text.as_bytes());
+            sum.add(&[0xff]);
         }
-        sum
+        sum.sum()
     }
 
     /// The set as a JSON object, for a text column.

@@ -22,6 +22,7 @@ pub mod condition;
 pub mod delivery;
 pub mod event;
 pub mod flap;
+pub mod fnv;
 pub mod group;
 pub mod id;
 pub mod incident;

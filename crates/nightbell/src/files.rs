@@ -30,7 +30,7 @@ impl Files {
             );
         }
         if make {
-            crate::serve::wire::make_private(folder).with_context(|| format!("making {shown}"))?;
+            sdk::make_private(folder).with_context(|| format!("making {shown}"))?;
         }
         match Store::open(&Location::Folder(folder.to_owned())).await {
             Ok(store) => Ok(Files { store }),

@@ -220,7 +220,7 @@ async fn until_stopped(
 async fn open(config: &Config) -> Result<Store> {
     let location = wire::location(config);
     if let Location::Folder(folder) = &location {
-        wire::make_private(folder).with_context(|| format!("making {}", folder.display()))?;
+        sdk::make_private(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     let opened = Store::open(&location).await;
     opened.map_err(|error| {

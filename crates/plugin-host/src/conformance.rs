@@ -11,14 +11,13 @@ use plugin_protocol::calls::{Call as _, Configure, ConfigureParams, Drain, Healt
 use plugin_protocol::limits::{CONFIGURE_TIME, HEALTH_TIME, STOP_TIME};
 use plugin_protocol::wire::{self, NO_SUCH_METHOD};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::folder::Found;
 use crate::greeting;
 use crate::host::Host;
-use crate::launch::launch;
 use crate::peer::{Terms, Unanswered};
-use crate::plugin::Plugin;
+use crate::plugin::{self, Plugin};
 use crate::process::Process;
 use crate::schema::Schema;
 use crate::spec::Spec;
@@ -57,25 +56,13 @@ impl Report {
     }
 }
 
-/// Looks at one plugin, which is started twice for it.
+/// Looks at one plugin, which is started for it.
 pub async fn look(host: &Host, found: &Found) -> Report {
     let mut report = Report::default();
-    let spec = Spec {
-        found: found.clone(),
-        limits: found.manifest.limits.clone(),
-        settings: Value::Null,
-        secrets: Vec::new(),
-        identity: String::new(),
-        generation: 1,
-    };
+    let spec = Spec::bare(found.clone(), found.manifest.limits.clone(), String::new());
     let plugin = Arc::new(Plugin::new(spec.clone()));
     let world = host.world();
-    let starting = async {
-        let interpreter = spec.interpreter(&world.places).await?;
-        let launch = launch(found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
-        Process::start(&launch, plugin.journal.clone(), (world.ears)(&plugin), &world.tasks)
-    };
-    match starting.await {
+    match plugin::start(&plugin, &spec, &world).await {
         Ok(process) => {
             report.note("it starts", Ok(()));
             talk(&process, &spec, &world.places, &mut report).await;

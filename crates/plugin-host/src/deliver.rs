@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::delivery::{Fault as Whose, Outcome, answer_head};
 use plugin_protocol::calls::{self, Call as _};
-use plugin_protocol::limits::MAX_LINE_BYTES;
+use plugin_protocol::limits::MAX_PAYLOAD_BYTES;
 use sdk::Answer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,8 +19,6 @@ use crate::peer::{Peer, Terms, Unanswered};
 
 /// Deliveries that may wait to be handed to one plugin. Beyond, whoever brings one waits.
 pub const MAX_JOBS: usize = 256;
-/// Bytes of deliveries in one call; a little is left for what is around them.
-const MAX_BATCH_BYTES: usize = MAX_LINE_BYTES - 4096;
 
 /// Less time than this is none to begin with.
 const SHORTEST_TIME: Duration = Duration::from_millis(5);
@@ -103,7 +101,8 @@ fn gather(
         let together = bytes + job.json.get().len() + 1;
         let twice = batch.iter().any(|other| other.id == job.id);
         let place = places.clone().try_acquire_owned();
-        let (true, false, Ok(place)) = (job.batch > batch.len() && together <= MAX_BATCH_BYTES, twice, place)
+        let (true, false, Ok(place)) =
+            (job.batch > batch.len() && together <= MAX_PAYLOAD_BYTES, twice, place)
         else {
             *held = Some(job);
             break;

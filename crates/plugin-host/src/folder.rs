@@ -50,6 +50,8 @@ pub struct Discovery {
     pub found: BTreeMap<String, Found>,
     /// In the order of their names.
     pub bad: Vec<BadPlugin>,
+    /// Ids that more than one of them has, with the others: which of them is meant, nobody knows.
+    pub twice: BTreeMap<String, BadPlugin>,
 }
 
 /// Looks through a folder. One that is not there has nothing in it.
@@ -70,7 +72,9 @@ pub fn discover(folder: &Path) -> Discovery {
             Ok(found) => match discovery.found.get(found.id()) {
                 Some(other) => {
                     let why = format!("the plugin {:?} is in {} already", found.id(), other.place.display());
-                    discovery.bad.push(BadPlugin { place: found.place, why });
+                    let bad = BadPlugin { place: found.place.clone(), why };
+                    discovery.twice.insert(found.id().to_owned(), bad.clone());
+                    discovery.bad.push(bad);
                 }
                 None => drop(discovery.found.insert(found.id().to_owned(), found)),
             },

@@ -18,10 +18,10 @@ use crate::folder::{BadPlugin, Discovery, Found, discover};
 use crate::greeting;
 use crate::guest::{GuestEar, NoServices, Services};
 use crate::kinds;
-use crate::launch::{Places, launch, make_private};
+use crate::launch::Places;
 use crate::memory;
-use crate::plugin::{Plugin, Running, State, World};
-use crate::process::{Ear, Process};
+use crate::plugin::{self, Plugin, Running, State, World};
+use crate::process::Ear;
 use crate::schema::Schema;
 use crate::spec::Spec;
 use crate::subscribers::subscriber;
@@ -151,14 +151,13 @@ impl Host {
     }
 
     /// Finds what is wanted and learns what each provides: from its manifest, from what it said when it was last
-    /// asked, or
-    /// by asking it. Nothing else changes yet.
+    /// asked, or by asking it. Nothing else changes yet.
     ///
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub async fn learn(&self, wanted: &Wanted) -> Result<Learned, Vec<BadPlugin>> {
         let states = &self.0.places.states;
-        if let (false, Err(error)) = (wanted.active.is_empty(), make_private(states)) {
+        if let (false, Err(error)) = (wanted.active.is_empty(), sdk::make_private(states)) {
             return Err(vec![BadPlugin { place: states.clone(), why: format!("cannot be made: {error}") }]);
         }
         let discovery = discover(&wanted.folder);
@@ -176,8 +175,7 @@ impl Host {
         // a file is named as it is written, and LUNA's names may have capitals
         let found = discovery.found.get(id).or_else(|| discovery.found.get(&id.to_ascii_lowercase()));
         let Some(found) = found.cloned() else { return Err(missing(id, &wanted.folder, discovery)) };
-        let twice = format!("the plugin {:?} is in ", found.id());
-        if let Some(other) = discovery.bad.iter().find(|bad| bad.why.starts_with(&twice)) {
+        if let Some(other) = discovery.twice.get(found.id()) {
             return Err(other.clone());
         }
         let narrower = wanted.limits.get(found.id()).cloned().unwrap_or_default();
@@ -185,50 +183,38 @@ impl Host {
         let declared = found.manifest.provides();
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
         let identity = memory::identity(&found);
-        let memory = memory::read(&self.0.places, &found).filter(|memory| memory.of == identity);
-        let provides = match memory.map(|memory| memory.provides) {
-            Some(said) => said,
-            None if is_enough => declared,
-            None => {
-                match (self.ask_what_it_provides(&found, &limits).await, memory::read(&self.0.places, &found))
-                {
-                    (Ok(said), _) => said,
-                    // one that cannot say it now may still be waited for: what is for it waits
-                    (Err(why), Some(memory)) => {
-                        tracing::warn!(
-                            "{}: {why}; it is taken for what it was before",
-                            found.place.display()
-                        );
-                        memory.provides
-                    }
-                    (Err(why), None) => return Err(BadPlugin { place: found.place.clone(), why }),
+        let provides = match memory::read(&self.0.places, found.id()) {
+            Some(memory) if memory.of == identity => memory.provides,
+            _ if is_enough => declared,
+            memory => match (self.ask_what_it_provides(&found, &limits, &identity).await, memory) {
+                (Ok(said), _) => said,
+                // one that cannot say it now may still be waited for: what is for it waits
+                (Err(why), Some(memory)) => {
+                    tracing::warn!("{}: {why}; it is taken for what it was before", found.place.display());
+                    memory.provides
                 }
-            }
+                (Err(why), None) => return Err(BadPlugin { place: found.place, why }),
+            },
         };
         Ok(Known { found, limits, identity, provides })
     }
 
     /// Starts a plugin for as long as it takes to say hello.
-    async fn ask_what_it_provides(&self, found: &Found, limits: &Limits) -> Result<Provides, String> {
-        let spec = Spec {
-            found: found.clone(),
-            limits: limits.clone(),
-            settings: Value::Null,
-            secrets: Vec::new(),
-            identity: String::new(),
-            generation: 0,
-        };
+    async fn ask_what_it_provides(
+        &self,
+        found: &Found,
+        limits: &Limits,
+        identity: &str,
+    ) -> Result<Provides, String> {
+        let spec = Spec::bare(found.clone(), limits.clone(), identity.to_owned());
         let world = self.0.world();
         let plugin = Arc::new(Plugin::new(spec.clone()));
-        let interpreter = spec.interpreter(&world.places).await?;
-        let launch = launch(found, limits, &Value::Null, &world.places, interpreter.as_ref())?;
-        let ear = (world.ears)(&plugin);
-        let process = Process::start(&launch, plugin.journal.clone(), ear, &world.tasks)?;
+        let process = plugin::start(&plugin, &spec, &world).await?;
         let said = greeting::hello(&process, &spec, &world.places).await;
         process.end().await;
         match said {
             Ok(hello) => {
-                memory::write(&self.0.places, found, &hello.provides);
+                memory::write(&self.0.places, &spec, &hello.provides);
                 Ok(hello.provides)
             }
             Err(bad) => {
@@ -325,8 +311,7 @@ impl Host {
     }
 
     /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered
-    /// with
-    /// `-32006`.
+    /// with `-32006`.
     pub fn serve(&self, services: Arc<dyn Services>, http: Option<Http>) {
         *lock(&self.0.behind) = Behind { services, http };
     }

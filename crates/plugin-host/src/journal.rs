@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sdk::Secret;
 use sdk::secret::hide;
+use sdk::{Answer, Secret};
 use tokio::time::Instant;
 
 /// Lines that are kept.
@@ -134,6 +134,11 @@ impl Journal {
         let inner = self.lock();
         let skip = inner.lines.len().saturating_sub(lines);
         inner.lines.iter().skip(skip).cloned().collect()
+    }
+
+    /// An answer without what must not be seen.
+    pub fn hiding(&self, answer: Answer) -> Answer {
+        answer.hiding(&self.lock().secrets)
     }
 
     /// A text without what must not be seen.

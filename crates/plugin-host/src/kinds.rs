@@ -7,7 +7,7 @@ use model::delivery::Outcome;
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::receiver::Audience;
 use plugin_protocol::calls::{Complaint, Delivery};
-use plugin_protocol::limits::MAX_LINE_BYTES;
+use plugin_protocol::limits::MAX_PAYLOAD_BYTES;
 use plugin_protocol::provides::{DestinationKind, Readers};
 use sdk::destination::lasting;
 use sdk::registry::{LateKind, Ready};
@@ -17,9 +17,6 @@ use serde_json::value::to_raw_value;
 
 use crate::plugin::Plugin;
 use crate::schema::Schema;
-
-/// What is around a delivery on its way, at the most.
-const AROUND: usize = 4096;
 
 /// Finds a plugin that is to run.
 pub type Find = Arc<dyn Fn(&str) -> Option<Arc<Plugin>> + Send + Sync>;
@@ -119,7 +116,7 @@ impl PluginPlace {
         };
         let json = loop {
             match to_raw_value(&delivery) {
-                Ok(json) if json.get().len() + AROUND <= MAX_LINE_BYTES => break json,
+                Ok(json) if json.get().len() <= MAX_PAYLOAD_BYTES => break json,
                 Ok(_) if shorten(&mut delivery.message) => {}
                 Ok(json) => {
                     let length = json.get().len();
@@ -131,8 +128,7 @@ impl PluginPlace {
         };
         let answer = plugin.deliver(&id, json, self.batch, context.timeout).await;
         // the plugin knows more secrets than these settings have
-        let hidden = |text: String| plugin.journal.hidden(text);
-        Answer { text: hidden(answer.text), outcome: with_words(answer.outcome, hidden), ..answer }
+        plugin.journal.hiding(answer)
     }
 }
 
@@ -148,13 +144,4 @@ fn shorten(message: &mut Value) -> bool {
     alerts.truncate(kept);
     notification["truncated"] = (truncated + left_out as u64).into();
     true
-}
-
-fn with_words(outcome: Outcome, hidden: impl Fn(String) -> String) -> Outcome {
-    match outcome {
-        Outcome::Delivered { receipt } => Outcome::Delivered { receipt: hidden(receipt) },
-        Outcome::Accepted { receipt, ask_after } => Outcome::Accepted { receipt: hidden(receipt), ask_after },
-        Outcome::Retry { after, reason, fault } => Outcome::Retry { after, reason: hidden(reason), fault },
-        Outcome::Rejected { reason } => Outcome::Rejected { reason: hidden(reason) },
-    }
 }

@@ -115,7 +115,7 @@ pub fn launch(
         Runtime::Wasm => return Err("the runtime `wasm` is not built into this program".to_owned()),
     };
     let folder = places.state(found.id());
-    make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
+    sdk::make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
     let permissions = &manifest.permissions;
     read.extend(SYSTEM.iter().map(PathBuf::from));
     read.push(found.folder.clone());
@@ -227,12 +227,6 @@ fn environment(
     env.insert("NIGHTBELL_CONTRACT".into(), CONTRACT.to_string().into());
     env.insert("NIGHTBELL_STATE".into(), state.into());
     env
-}
-
-/// Makes a folder that only its owner may enter.
-pub fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 
+use model::fnv::Fnv;
 use plugin_protocol::Provides;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::Found;
 use crate::launch::Places;
+use crate::spec::Spec;
 
 /// Bytes of what is remembered of one plugin.
 const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
@@ -22,16 +24,16 @@ pub struct Memory {
 }
 
 /// What a plugin said when it was last asked.
-pub fn read(places: &Places, found: &Found) -> Option<Memory> {
-    let file = std::fs::File::open(path(places, found.id())).ok()?;
+pub fn read(places: &Places, id: &str) -> Option<Memory> {
+    let file = std::fs::File::open(path(places, id)).ok()?;
     let limited = std::io::Read::take(file, MAX_REMEMBERED_BYTES as u64);
     serde_json::from_reader(limited).ok()
 }
 
 /// Remembers what it said.
-pub fn write(places: &Places, found: &Found, provides: &Provides) {
-    let memory = Memory { of: identity(found), provides: provides.clone() };
-    let path = path(places, found.id());
+pub fn write(places: &Places, spec: &Spec, provides: &Provides) {
+    let memory = Memory { of: spec.identity.clone(), provides: provides.clone() };
+    let path = path(places, spec.found.id());
     // without it, the plugin is asked again the next time
     if let Ok(text) = serde_json::to_string(&memory)
         && let Err(error) = std::fs::write(&path, text)
@@ -66,12 +68,7 @@ pub fn identity(found: &Found) -> String {
     }
     files.sort();
     let version = env!("CARGO_PKG_VERSION");
-    format!("{} files, {:016x}, {version}", files.len(), fnv(files.join("\n").as_bytes()))
-}
-
-/// A hash that is the same in every build (Fowler, Noll, Vo); nobody gains by two that are alike.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    let mut sum = Fnv::default();
+    sum.add(files.join("\n").as_bytes());
+    format!("{} files, {:016x}, {version}", files.len(), sum.sum())
 }

@@ -396,12 +396,12 @@ impl Plugin {
 
     /// What it said goes for the next time that it is asked for.
     fn learn(&self, spec: &Spec, hello: &HelloAnswer, places: &Places) {
-        let memory = memory::read(places, &spec.found).filter(|memory| memory.of == spec.identity);
+        let memory = memory::read(places, spec.found.id()).filter(|memory| memory.of == spec.identity);
         let known = memory.map(|memory| memory.provides);
         if known.as_ref() == Some(&hello.provides) {
             return;
         }
-        memory::write(places, &spec.found, &hello.provides);
+        memory::write(places, spec, &hello.provides);
         let known = known.unwrap_or_else(|| spec.found.manifest.provides());
         if known.subscriptions != hello.provides.subscriptions {
             self.journal.note("it subscribes to more than its manifest says: heard from the next reload on");
@@ -476,7 +476,11 @@ impl Plugin {
     }
 }
 
-async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Process, String> {
+/// Starts a process of it.
+///
+/// # Errors
+/// In words, when it cannot be started.
+pub async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Process, String> {
     let interpreter = spec.interpreter(&world.places).await?;
     let launch = launch(&spec.found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
     Process::start(&launch, plugin.journal.clone(), (world.ears)(plugin), &world.tasks)

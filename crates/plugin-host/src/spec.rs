@@ -26,6 +26,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// One that was found, before anybody has set anything.
+    pub fn bare(found: Found, limits: Limits, identity: String) -> Self {
+        Spec { found, limits, settings: Value::Null, secrets: Vec::new(), identity, generation: 0 }
+    }
+
     /// The Python of a plugin that needs one, and what that must be able to read.
     pub async fn interpreter(&self, places: &Places) -> Result<Option<Interpreter>, String> {
         if self.found.manifest.run.runtime != Runtime::Python {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use model::{Notice, Topic};
 use plugin_protocol::calls::{Call as _, Events};
-use plugin_protocol::limits::{EVENTS_TIME, MAX_LINE_BYTES};
+use plugin_protocol::limits::{EVENTS_TIME, MAX_PAYLOAD_BYTES};
 use plugin_protocol::provides::{Subscription, covers};
 use sdk::{Listener, Subscriber};
 use serde::Serialize;
@@ -17,8 +17,6 @@ use crate::peer::Terms;
 
 /// Events in one call, unless the plugin says otherwise.
 const BATCH: u32 = 64;
-/// What is around the events of a call, at the most.
-const AROUND: usize = 4096;
 /// How long a batch waits for a plugin that is being started.
 const STARTING: Duration = Duration::from_secs(5);
 
@@ -29,7 +27,7 @@ pub fn subscriber(plugin: &str, said: &Subscription, find: &Find) -> Subscriber 
         name: format!("{plugin}/{}", said.name),
         topics: Topic::ALL.into_iter().filter(wanted).collect(),
         batch: said.batch.unwrap_or(BATCH) as usize,
-        batch_bytes: MAX_LINE_BYTES - AROUND,
+        batch_bytes: MAX_PAYLOAD_BYTES,
         listener: Arc::new(PluginEar {
             plugin: plugin.to_owned(),
             subscription: said.name.clone(),

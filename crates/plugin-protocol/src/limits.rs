@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of one message with the end of its line.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
+/// Bytes of what one message is about: what is around it takes the rest.
+pub const MAX_PAYLOAD_BYTES: usize = MAX_LINE_BYTES - 4096;
 /// Bytes of an id of a request that is a text.
 pub const MAX_RPC_ID_BYTES: usize = 128;
 /// Lines that are no messages, after which a plugin is taken for broken.

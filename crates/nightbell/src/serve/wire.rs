@@ -1,8 +1,6 @@
 //! From the configuration's words to those of the parts that it is for.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -102,11 +100,6 @@ pub fn location(config: &Config) -> Location {
         Some(url) => Location::Url(url.expose().to_owned()),
         None => Location::Folder(config.database.data_dir.clone()),
     }
-}
-
-/// Makes a folder, if it is not there, that only its owner may enter: what is in it is not for everybody.
-pub fn make_private(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A text without the database's URL and password.

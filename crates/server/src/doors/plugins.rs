@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use base64::Engine as _;
@@ -79,7 +79,7 @@ async fn ask(
     let answered = running.peer.ask_on::<calls::Request>(&asked, terms).await;
     let answered = answered
         .map_err(|why| Problem::unavailable(plugin.journal.hidden(format!("the plugin {id}: {why}"))))?;
-    answer(answered, &uri).map_err(|why| Problem::internal(format!("the plugin {id}: {why}")))
+    answer(answered).map_err(|why| Problem::internal(format!("the plugin {id}: {why}")))
 }
 
 async fn admitted(
@@ -148,7 +148,7 @@ fn with_body(mut asked: HttpRequest, bytes: &[u8]) -> HttpRequest {
     asked
 }
 
-fn answer(answered: HttpAnswer, _: &Uri) -> Result<Response, String> {
+fn answer(answered: HttpAnswer) -> Result<Response, String> {
     let status = StatusCode::from_u16(answered.status).ok().filter(|status| !status.is_informational());
     let status = status.ok_or_else(|| format!("status {} is none", answered.status))?;
     let body = match (answered.body, answered.body_base64) {
