@@ -13,12 +13,12 @@ use plugin_protocol::wire::{self, NO_SUCH_METHOD};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::body::Body;
 use crate::folder::Found;
 use crate::greeting;
 use crate::host::Host;
 use crate::peer::{Terms, Unanswered};
 use crate::plugin::{self, Plugin};
-use crate::process::Process;
 use crate::schema::Schema;
 use crate::spec::Spec;
 
@@ -59,7 +59,7 @@ impl Report {
 /// Looks at one plugin, which is started for it.
 pub async fn look(host: &Host, found: &Found) -> Report {
     let mut report = Report::default();
-    let spec = Spec::bare(found.clone(), found.manifest.limits.clone(), String::new());
+    let spec = Spec::bare(found.clone(), found.manifest.limits(), String::new());
     let plugin = Arc::new(Plugin::new(spec.clone()));
     let world = host.world();
     match plugin::start(&plugin, &spec, &world).await {
@@ -87,7 +87,7 @@ pub async fn look(host: &Host, found: &Found) -> Report {
     report
 }
 
-async fn talk(process: &Process, spec: &Spec, places: &crate::Places, report: &mut Report) {
+async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut Report) {
     match greeting::hello(process, spec, places).await {
         Ok(hello) => {
             report.note("it says hello", Ok(()));

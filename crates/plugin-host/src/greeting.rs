@@ -7,9 +7,9 @@ use plugin_protocol::limits::{BEGIN_TIME, CONFIGURE_TIME};
 use plugin_protocol::provides::Route;
 use plugin_protocol::{CONTRACT, OLDEST_CONTRACT, Provides};
 
+use crate::body::{Body, End};
 use crate::launch::Places;
 use crate::peer::{Peer, Unanswered};
-use crate::process::{End, Process};
 use crate::spec::Spec;
 
 /// What a plugin does when it is configured, for people.
@@ -26,7 +26,7 @@ pub struct Bad {
 }
 
 impl Bad {
-    async fn of(process: &Process, when: &str, why: Unanswered) -> Bad {
+    async fn of(process: &Body, when: &str, why: Unanswered) -> Bad {
         if let Unanswered::Gone(_) = why {
             let End { why, misconfigured } = process.ended().await;
             return Bad { why: format!("{when}: {why}"), misconfigured };
@@ -36,7 +36,7 @@ impl Bad {
 }
 
 /// Says hello. What the answer says that the plugin provides is what it and its manifest say together.
-pub async fn hello(process: &Process, spec: &Spec, places: &Places) -> Result<HelloAnswer, Bad> {
+pub async fn hello(process: &Body, spec: &Spec, places: &Places) -> Result<HelloAnswer, Bad> {
     let id = spec.found.id();
     let params = HelloParams {
         protocol: Versions { min: OLDEST_CONTRACT, max: CONTRACT },
@@ -103,11 +103,7 @@ pub async fn configure(peer: &Peer, spec: &Spec, dry_run: bool) -> Result<(), No
 }
 
 /// All of it.
-pub async fn greet(
-    process: &Process,
-    spec: &Spec,
-    places: &Places,
-) -> Result<(HelloAnswer, Vec<Route>), Bad> {
+pub async fn greet(process: &Body, spec: &Spec, places: &Places) -> Result<(HelloAnswer, Vec<Route>), Bad> {
     let hello = hello(process, spec, places).await?;
     match configure(&process.peer, spec, false).await {
         Ok(()) => {}

@@ -15,13 +15,13 @@ use sdk::http::{Http, HttpSettings, Outgoing};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::body::Ear;
 use crate::journal::Level;
 use crate::peer::Peer;
 use crate::plugin::Plugin;
-use crate::process::Ear;
 
 /// How long `fetch` may take.
 const MAX_FETCH_TIME: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ impl Services for NoServices {
     }
 }
 
-/// The ear of one process of a plugin.
+/// The ear of a plugin, for one life.
 pub struct GuestEar {
     /// Whose.
     pub plugin: Weak<Plugin>,
@@ -83,11 +83,10 @@ impl Ear for GuestEar {
             Frame::Request { id, method, params } => (id, method, params),
             Frame::Answer { .. } => return,
         };
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            let fault = Fault::new(TOO_MUCH, format!("more than {MAX_GUEST_CALLS} requests at once"));
+        let place = match self.place() {
+            Ok(place) => place,
             // one that does not read its answers gets none: they must not pile up here
-            peer.try_say(wire::answer::<()>(&id, Err(&fault)));
-            return;
+            Err(fault) => return peer.try_say(wire::answer::<()>(&id, Err(&fault))),
         };
         let peer = peer.clone();
         let tasks = self.tasks.clone();
@@ -96,6 +95,19 @@ impl Ear for GuestEar {
             peer.say(line_of(&id, answer)).await;
             drop(place);
         });
+    }
+
+    fn ask(
+        self: Arc<Self>,
+        method: String,
+        params: Option<Box<RawValue>>,
+    ) -> BoxFuture<'static, Result<Value, Fault>> {
+        Box::pin(async move {
+            let gone = || Fault::new(wire::NOT_NOW, "the plugin does not run any more");
+            let plugin = self.plugin.upgrade().ok_or_else(gone)?;
+            let _place = self.place()?;
+            self.answer(&plugin, &method, params).await
+        })
     }
 }
 
@@ -131,6 +143,11 @@ fn told(plugin: &Plugin, method: &str, params: Option<&RawValue>) {
 }
 
 impl GuestEar {
+    fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let too_much = |_| Fault::new(TOO_MUCH, format!("more than {MAX_GUEST_CALLS} requests at once"));
+        self.places.clone().try_acquire_owned().map_err(too_much)
+    }
+
     async fn answer(
         &self,
         plugin: &Plugin,

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
+use crate::body::{Ear, Engine};
 use crate::folder::{BadPlugin, Discovery, Found, discover};
 use crate::greeting;
 use crate::guest::{GuestEar, NoServices, Services};
@@ -21,7 +22,6 @@ use crate::kinds;
 use crate::launch::Places;
 use crate::memory;
 use crate::plugin::{self, Plugin, Running, State, World};
-use crate::process::Ear;
 use crate::schema::Schema;
 use crate::spec::Spec;
 use crate::subscribers::subscriber;
@@ -63,7 +63,7 @@ pub struct Status {
     /// How it is.
     #[serde(flatten)]
     pub state: State,
-    /// The number of its process.
+    /// The number of its process, if it has one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// How often it was started.
@@ -103,6 +103,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     places: Arc<Places>,
+    engine: Option<Arc<dyn Engine>>,
     tasks: TaskTracker,
     known: Mutex<BTreeMap<String, Known>>,
     plugins: Mutex<BTreeMap<String, Arc<Plugin>>>,
@@ -130,15 +131,26 @@ impl Inner {
                 inner.upgrade().map_or_else(none, |inner| lock(&inner.behind).clone());
             Arc::new(GuestEar::new(plugin, services, http, tasks.clone())) as Arc<dyn Ear>
         };
-        World { places: self.places.clone(), tasks: self.tasks.clone(), ears: Arc::new(ears) }
+        World {
+            places: self.places.clone(),
+            engine: self.engine.clone(),
+            tasks: self.tasks.clone(),
+            ears: Arc::new(ears),
+        }
     }
 }
 
 impl Host {
     /// A host without plugins, and with no hub behind it.
     pub fn new(places: Places) -> Self {
+        Self::with_engine(places, None)
+    }
+
+    /// The same with what runs components; without, there are processes only.
+    pub fn with_engine(places: Places, engine: Option<Arc<dyn Engine>>) -> Self {
         Host(Arc::new(Inner {
             places: Arc::new(places),
+            engine,
             tasks: TaskTracker::new(),
             known: Mutex::default(),
             plugins: Mutex::default(),
@@ -179,7 +191,7 @@ impl Host {
             return Err(other.clone());
         }
         let narrower = wanted.limits.get(found.id()).cloned().unwrap_or_default();
-        let limits = found.manifest.limits.narrowed(&narrower);
+        let limits = found.manifest.limits().narrowed(&narrower);
         let declared = found.manifest.provides();
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
         let identity = memory::identity(&found);
@@ -329,7 +341,7 @@ impl Host {
         self.0.plugin(id)
     }
 
-    /// The process of a plugin, if it takes work.
+    /// What runs of a plugin, if it takes work.
     pub fn running(&self, id: &str) -> Option<Arc<Running>> {
         self.plugin(id)?.running()
     }
@@ -347,7 +359,7 @@ impl Host {
                 place: spec.found.place.display().to_string(),
                 runtime: spec.found.manifest.run.runtime,
                 state: plugin.state(),
-                pid: running.as_ref().map(|it| it.pid),
+                pid: running.as_ref().and_then(|it| it.pid),
                 starts: plugin.starts(),
                 ready_after_ms: running.as_ref().map(|it| it.took.as_millis() as u64),
                 sdk: running.as_ref().map(|it| it.hello.sdk.clone()).unwrap_or_default(),

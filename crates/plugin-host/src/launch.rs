@@ -112,7 +112,7 @@ pub fn launch(
     let (program, args, mut read) = match manifest.run.runtime {
         Runtime::Process => process(found, places)?,
         Runtime::Python => python(found, places, interpreter)?,
-        Runtime::Wasm => return Err("the runtime `wasm` is not built into this program".to_owned()),
+        Runtime::Wasm => return Err("a component is no process".to_owned()),
     };
     let folder = places.state(found.id());
     sdk::make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;

@@ -6,6 +6,7 @@
 //!
 //! * [`folder`] finds plugins and reads their manifests; [`schema`] reads schemas of settings.
 //! * [`launch`] says how one is started, [`sandbox`] what its process may do, [`python`] which Python it gets.
+//! * [`body`] is what runs a plugin for one life: a process, or a component in an engine that is handed in.
 //! * [`process`] is one process with its pipes, [`lines`] what is read from them, [`peer`] what was asked and not
 //!   answered.
 //! * [`spec`] is what a plugin is and is to be, [`greeting`] what it is told before its first work.
@@ -21,6 +22,7 @@
 //! its own
 //! answers, and those no longer than their time.
 
+pub mod body;
 pub mod conformance;
 mod deliver;
 pub mod folder;
@@ -44,6 +46,7 @@ mod subscribers;
 
 pub use guest::Services;
 pub use host::{Host, Status, Wanted};
+pub use journal::{Journal, Level};
 pub use launch::Places;
-pub use peer::Terms;
+pub use peer::{Peer, Terms};
 pub use plugin::State;

@@ -19,14 +19,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::body::{Around, Body, Component, Ear, End, Engine};
 use crate::deliver::{Job, MAX_JOBS, hand_over};
+use crate::folder::inside;
 use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
 use crate::launch::{Places, launch};
 use crate::life::{Life, Next};
 use crate::memory;
 use crate::peer::{Peer, Unanswered};
-use crate::process::{Ear, End, Process};
+use crate::process::Process;
 use crate::spec::Spec;
 
 /// How often progress is looked at while something is overdue.
@@ -86,12 +88,12 @@ impl State {
     }
 }
 
-/// A process that took the greeting.
+/// A body that took the greeting.
 pub struct Running {
     /// Its wire.
     pub peer: Arc<Peer>,
-    /// Its number.
-    pub pid: u32,
+    /// The number of its process, if it has one.
+    pub pid: Option<u32>,
     /// What it said of itself.
     pub hello: HelloAnswer,
     /// Where it answers over HTTP.
@@ -148,7 +150,7 @@ enum Ended {
     Stopped,
 }
 
-/// Makes an ear for a process of a plugin.
+/// Makes an ear for a life of a plugin.
 pub type Ears = Arc<dyn Fn(&Arc<Plugin>) -> Arc<dyn Ear> + Send + Sync>;
 
 /// What the lives of all plugins have around them.
@@ -156,6 +158,8 @@ pub type Ears = Arc<dyn Fn(&Arc<Plugin>) -> Arc<dyn Ear> + Send + Sync>;
 pub struct World {
     /// Where things are.
     pub places: Arc<Places>,
+    /// What runs components.
+    pub engine: Option<Arc<dyn Engine>>,
     /// Where tasks run.
     pub tasks: TaskTracker,
     /// Who hears what plugins ask of the host.
@@ -194,7 +198,7 @@ impl Plugin {
         self.state.subscribe()
     }
 
-    /// The process that runs, if one does.
+    /// What runs, if something does.
     pub fn running(&self) -> Option<Arc<Running>> {
         lock(&self.running).clone()
     }
@@ -411,7 +415,7 @@ impl Plugin {
     /// Until it ends, is sick, or is to end.
     async fn watch_over(
         &self,
-        process: &Process,
+        process: &Body,
         concurrency: u32,
         heeded: Wishes,
         handing: &CancellationToken,
@@ -465,7 +469,7 @@ impl Plugin {
     }
 
     /// An orderly end.
-    async fn wind_down(&self, process: &Process, handing: &CancellationToken) {
+    async fn wind_down(&self, process: &Body, handing: &CancellationToken) {
         self.set(State::Draining);
         handing.cancel();
         *lock(&self.running) = None;
@@ -476,14 +480,22 @@ impl Plugin {
     }
 }
 
-/// Starts a process of it.
+/// Gives it a body.
 ///
 /// # Errors
 /// In words, when it cannot be started.
-pub async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Process, String> {
+pub async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Body, String> {
+    let (journal, tasks) = (plugin.journal.clone(), world.tasks.clone());
+    let around = Around { journal, ear: (world.ears)(plugin), tasks };
+    if let Some(name) = spec.found.manifest.run.component.as_deref() {
+        let none = "the runtime `wasm` is not built into this program";
+        let engine = world.engine.as_ref().ok_or(none)?;
+        let file = inside(&spec.found.folder, name).map_err(|why| format!("run.component: {why}"))?;
+        return engine.start(Component { file, limits: spec.limits.clone() }, around).await;
+    }
     let interpreter = spec.interpreter(&world.places).await?;
     let launch = launch(&spec.found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
-    Process::start(&launch, plugin.journal.clone(), (world.ears)(plugin), &world.tasks)
+    Process::start(&launch, around)
 }
 
 /// What says so is told again soon, and counts against nobody.

@@ -17,8 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
-use tokio_util::task::TaskTracker;
 
+use crate::body::{Around, Body, Ear, End, Mortal};
 use crate::journal::{Journal, Level};
 use crate::lines::{self, Line};
 use crate::peer::Peer;
@@ -51,27 +51,8 @@ pub struct Launch {
     pub require_isolation: bool,
 }
 
-/// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// In words.
-    pub why: String,
-    /// Whether only a person can mend it.
-    pub misconfigured: bool,
-}
-
-/// Who takes what a plugin asks of the host or tells it.
-pub trait Ear: Send + Sync + 'static {
-    /// A request or a notification has come. Must not wait.
-    fn hear(self: Arc<Self>, peer: &Arc<Peer>, frame: Frame);
-}
-
 /// A process that runs.
 pub struct Process {
-    /// Its wire.
-    pub peer: Arc<Peer>,
-    /// Its number, for people.
-    pub pid: u32,
     group: Arc<Group>,
     ended: watch::Receiver<Option<End>>,
     close_input: tokio_util::sync::CancellationToken,
@@ -104,15 +85,11 @@ impl Process {
     ///
     /// # Errors
     /// In words, when it cannot be started.
-    pub fn start(
-        launch: &Launch,
-        journal: Arc<Journal>,
-        ear: Arc<dyn Ear>,
-        tasks: &TaskTracker,
-    ) -> Result<Process, String> {
+    pub fn start(launch: &Launch, around: Around) -> Result<Body, String> {
+        let Around { journal, ear, tasks } = around;
         let mut child = spawn(launch, &journal)?;
-        let pid = child.id().unwrap_or_default();
-        let leader = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = child.id();
+        let leader = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let group = Arc::new(Group { leader, over: AtomicBool::new(false) });
         let (Some(input), Some(output), Some(errors)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -134,33 +111,41 @@ impl Process {
             // nobody may wait for it any more
             let _ = end.send(Some(life.whole(child).await));
         });
-        Ok(Process { peer, pid, group, ended, close_input })
+        Ok(Body::new(peer, pid, Process { group, ended, close_input }))
     }
 
-    /// Its end, when it comes.
-    pub async fn ended(&self) -> End {
+    async fn has_ended(&self) -> End {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
         end.unwrap_or(End { why: "nobody knows".to_owned(), misconfigured: false })
     }
+}
 
-    /// Ends it: its input is closed, it is asked to, and at last it is killed, with all that it started.
-    pub async fn end(&self) -> End {
-        self.close_input.cancel();
-        if let Ok(end) = tokio::time::timeout(STOP_TIME / 5, self.ended()).await {
-            return end;
-        }
-        self.group.signal(Signal::TERM);
-        if let Ok(end) = tokio::time::timeout(STOP_TIME, self.ended()).await {
-            return end;
-        }
-        self.kill().await
+impl Mortal for Process {
+    fn ended(&self) -> BoxFuture<'_, End> {
+        self.has_ended().boxed()
     }
 
-    /// Kills it, with all that it started.
-    pub async fn kill(&self) -> End {
+    /// Its input is closed, it is asked to end, and at last it is killed, with all that it started.
+    fn end(&self) -> BoxFuture<'_, End> {
+        let ending = async {
+            self.close_input.cancel();
+            if let Ok(end) = tokio::time::timeout(STOP_TIME / 5, self.ended()).await {
+                return end;
+            }
+            self.group.signal(Signal::TERM);
+            if let Ok(end) = tokio::time::timeout(STOP_TIME, self.ended()).await {
+                return end;
+            }
+            self.kill().await
+        };
+        ending.boxed()
+    }
+
+    /// With all that it started.
+    fn kill(&self) -> BoxFuture<'_, End> {
         self.group.signal(Signal::KILL);
-        self.ended().await
+        self.ended()
     }
 }
 

@@ -58,6 +58,8 @@ pub const MAX_PROVIDED: usize = 256;
 pub const LOG_RATE: u32 = 200;
 /// Bytes of memory, unless the plugin says otherwise.
 pub const MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes of memory of each instance of a component, unless the plugin says otherwise.
+pub const COMPONENT_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 /// Open files, unless the plugin says otherwise.
 pub const OPEN_FILES: u64 = 256;
 /// Bytes of a value that a plugin keeps.

@@ -276,6 +276,12 @@ impl Manifest {
         }
     }
 
+    /// What it may take. A component needs far less memory than a process, so less is given when nothing is said.
+    pub fn limits(&self) -> Limits {
+        let usual = (self.run.runtime == Runtime::Wasm).then_some(limits::COMPONENT_MEMORY_BYTES);
+        Limits { memory: self.limits.memory.or(usual), ..self.limits.clone() }
+    }
+
     /// What is wrong with it, with where: nothing when it can be used.
     pub fn check(&self) -> Vec<String> {
         let mut wrong = Wrong::default();

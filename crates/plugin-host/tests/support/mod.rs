@@ -134,7 +134,7 @@ impl Stage {
     }
 
     pub fn pid(&self) -> u32 {
-        self.host.running("stress").unwrap().pid
+        self.host.running("stress").unwrap().pid.unwrap()
     }
 
     pub fn log(&self) -> String {
