@@ -6,7 +6,8 @@
 //!
 //! * [`folder`] finds plugins and reads their manifests; [`schema`] reads schemas of settings.
 //! * [`launch`] says how one is started, [`sandbox`] what its process may do, [`python`] which Python it gets.
-//! * [`body`] is what runs a plugin for one life: a process, or a component in an engine that is handed in.
+//! * [`body`] is what runs a plugin for one life: a process, or a component in an engine that is handed in;
+//!   [`start`] gives one.
 //! * [`process`] is one process with its pipes, [`lines`] what is read from them, [`peer`] what was asked and not
 //!   answered.
 //! * [`spec`] is what a plugin is and is to be, [`greeting`] what it is told before its first work.
@@ -42,6 +43,7 @@ mod python;
 mod sandbox;
 mod schema;
 mod spec;
+mod start;
 mod subscribers;
 
 pub use guest::Services;

@@ -19,17 +19,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::body::{Around, Body, Component, Ear, End, Engine};
+use crate::body::{Around, Body, Ear, End, Engine};
 use crate::deliver::{Job, MAX_JOBS, hand_over};
-use crate::folder::inside;
 use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
-use crate::launch::{Places, launch};
+use crate::launch::Places;
 use crate::life::{Life, Next};
 use crate::memory;
 use crate::peer::{Peer, Unanswered};
-use crate::process::Process;
 use crate::spec::Spec;
+use crate::start;
 
 /// How often progress is looked at while something is overdue.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -487,15 +486,7 @@ impl Plugin {
 pub async fn start(plugin: &Arc<Plugin>, spec: &Spec, world: &World) -> Result<Body, String> {
     let (journal, tasks) = (plugin.journal.clone(), world.tasks.clone());
     let around = Around { journal, ear: (world.ears)(plugin), tasks };
-    if let Some(name) = spec.found.manifest.run.component.as_deref() {
-        let none = "the runtime `wasm` is not built into this program";
-        let engine = world.engine.as_ref().ok_or(none)?;
-        let file = inside(&spec.found.folder, name).map_err(|why| format!("run.component: {why}"))?;
-        return engine.start(Component { file, limits: spec.limits.clone() }, around).await;
-    }
-    let interpreter = spec.interpreter(&world.places).await?;
-    let launch = launch(&spec.found, &spec.limits, &spec.settings, &world.places, interpreter.as_ref())?;
-    Process::start(&launch, around)
+    start::start(spec, &world.places, world.engine.as_ref(), around).await
 }
 
 /// What says so is told again soon, and counts against nobody.
