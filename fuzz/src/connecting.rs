@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use connectors::destinations::webhook::alertmanager_json;
 use connectors::shape;
-use connectors::template::{Html, Language, Mapping, Plain, Slack, Template, names_of};
+use connectors::template::{Html, Language, Mapping, Plain, Slack, Names, Template};
 use model::incident::State;
 use model::limits::MAX_LABEL_VALUE_BYTES;
 use model::notification::{Alert, Notification, Reason};
@@ -151,7 +151,7 @@ pub fn body_template(data: &[u8]) {
 
 /// Renders a template, if it is one.
 fn render<L: Language>(source: &str) -> bool {
-    let names = names_of(&message("<b>&\"quoted\"</b>"));
+    let names = Names::of(&message("<b>&\"quoted\"</b>"));
     let template = match Template::<L>::new(source) {
         Ok(template) => template,
         Err(bad) => {
@@ -177,7 +177,7 @@ fn render<L: Language>(source: &str) -> bool {
 /// Renders a fixed template.
 fn fixed<L: Language>(source: &str, message: &Message) -> String {
     let template = Template::<L>::new(source).expect("the template is good");
-    template.render(&names_of(message)).expect("there is room for the message")
+    template.render(&Names::of(message)).expect("there is room for the message")
 }
 
 /// A text that a sender chose, in messages of every shape.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use connectors::template::{Html, Language, Plain, Template, built_in, names_of};
+use connectors::template::{Html, Language, Plain, Names, Template, built_in};
 use gotemplate::Limits;
 use sdk::{Message, Surroundings};
 
@@ -37,7 +37,7 @@ pub fn go_template_file(data: &[u8]) {
 }
 
 fn run<L: Language>(source: &str) {
-    let names = names_of(&MESSAGE);
+    let names = Names::of(&MESSAGE);
     match Template::<L>::go(source) {
         Ok(template) => match template.render(&names) {
             Ok(text) => {

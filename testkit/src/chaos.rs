@@ -101,12 +101,13 @@ fn rules(seed: u64) -> Rules {
     });
     if seed.is_multiple_of(2) {
         let one = |value: &str| [model::Matcher::equal("alertname", value)].into_iter().collect();
-        rules.inhibitions.push(model::inhibition::Inhibition {
+        rules.inhibitions = vec![model::inhibition::Inhibition {
             name: "a over b".to_owned(),
             source: one("a"),
             target: one("b"),
             equal: vec!["host".to_owned()],
-        });
+        }]
+        .into();
     }
     rules
 }

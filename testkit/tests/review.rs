@@ -214,12 +214,13 @@ fn an_acknowledgement_that_nobody_hears_of_does_not_put_off_a_repeat() {
 fn a_source_is_found_among_many_that_do_not_count() {
     let mut rules = simple_rules();
     rules.root.timing.group_wait = seconds(10);
-    rules.inhibitions.push(model::inhibition::Inhibition {
+    rules.inhibitions = vec![model::inhibition::Inhibition {
         name: "worse".to_owned(),
         source: matchers(r#"severity=~"warning|critical""#),
         target: matchers(r#"severity="warning""#),
         equal: vec!["cluster".to_owned()],
-    });
+    }]
+    .into();
     let mut world = World::new(rules);
     for n in 0..120 {
         world.fires(&[("severity", "warning"), ("cluster", "a"), ("n", &n.to_string())]);
@@ -451,12 +452,13 @@ fn a_silence_made_between_two_messages_keeps_the_end_quiet_and_says_so() {
 fn an_acknowledged_source_still_inhibits_and_a_resolved_one_does_not() {
     let mut rules = grouped();
     rules.root.group_by = GroupBy::All;
-    rules.inhibitions.push(model::inhibition::Inhibition {
+    rules.inhibitions = vec![model::inhibition::Inhibition {
         name: String::new(),
         source: matchers(r#"alertname="Power""#),
         target: matchers(r#"alertname="Host""#),
         equal: Vec::new(),
-    });
+    }]
+    .into();
     let mut world = World::new(rules);
     let source = world.fires(&[("alertname", "Power")]);
     world.acknowledges(source, "ann");

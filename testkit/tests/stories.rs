@@ -199,12 +199,13 @@ fn of_two_nodes_one_sends() {
 fn inhibition_keeps_the_lesser_trouble_quiet_until_the_greater_is_over() {
     let mut rules = grouped();
     let one = |name: &str| [model::Matcher::equal("alertname", name)].into_iter().collect();
-    rules.inhibitions.push(model::inhibition::Inhibition {
+    rules.inhibitions = vec![model::inhibition::Inhibition {
         name: "power".to_owned(),
         source: one("PowerOut"),
         target: one("HostDown"),
         equal: vec!["site".to_owned()],
-    });
+    }]
+    .into();
     let mut world = World::new(rules);
     world.fires(&[("alertname", "PowerOut"), ("site", "a")]);
     let quiet = world.fires(&[("alertname", "HostDown"), ("site", "a")]);

@@ -262,7 +262,7 @@ fn assemble(
     let plugins = sections.plugins(&among.directory);
     let log = sections.read("log");
     let intervals = rules::intervals(&root, &local, problems);
-    let inhibitions = rules::inhibitions(&root, problems);
+    let inhibitions = rules::inhibitions(&root, problems).into();
     let route = route(Known::of(&root), problems);
     let urgent = incidents.as_ref().map(|it| rules::urgent(&root, &it.urgent, problems));
     let (server, incidents, storm) = (server?, incidents?, storm?);

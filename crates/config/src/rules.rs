@@ -98,6 +98,7 @@ impl<'a> Tree<'a> {
             on_flapping: entry.on_flapping.or(above.on_flapping),
             r#continue: entry.r#continue,
             children: Vec::new(),
+            index: matcher::LazyIndex::default(),
             matchers,
             condition,
         };

@@ -26,6 +26,7 @@
 
 mod go;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -40,7 +41,7 @@ use sdk::Message;
 use serde::{Deserialize, Deserializer};
 
 pub use go::built_in;
-use go::{Alertmanager, Go, Written};
+use go::{Go, Sample, Written};
 
 /// Bytes of a template as written.
 const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
@@ -194,14 +195,14 @@ impl<L: Language> Template<L> {
     ///
     /// # Errors
     /// When it runs out of fuel or room, or asks for what is missing.
-    pub fn render(&self, names: &Value) -> Result<String, BadTemplate> {
+    pub fn render(&self, names: &Names<'_>) -> Result<String, BadTemplate> {
         let environment = match &self.engine {
             Engine::Jinja(environment) => environment,
-            Engine::Go(go) => return go.render(names),
+            Engine::Go(go) => return go.render(names.sample()?),
         };
         let mut output = Bounded { bytes: Vec::new(), room: L::MAX_OUTPUT_BYTES };
         let template = environment.get_template(NAME)?;
-        match template.render_captured_to(names.clone(), &mut output) {
+        match template.render_captured_to(names.value().clone(), &mut output) {
             Ok(_) => Ok(String::from_utf8_lossy(&output.bytes).into_owned()),
             Err(error) if error.kind() == ErrorKind::WriteFailure => {
                 Err(BadTemplate::Engine(format!("it writes more than {} bytes", L::MAX_OUTPUT_BYTES)))
@@ -323,8 +324,43 @@ fn is_about_messages<L: Language>() -> bool {
     L::NAMES == MESSAGE_NAMES
 }
 
-/// The names that templates of messages know.
-pub fn names_of(message: &Message) -> Value {
+/// What a template may ask for, made ready for each engine when one of its templates first asks.
+pub struct Names<'a> {
+    message: Option<&'a Message>,
+    jinja: OnceCell<Value>,
+    go: OnceCell<Result<Sample, BadTemplate>>,
+}
+
+impl<'a> Names<'a> {
+    /// The names that templates of messages know.
+    pub fn of(message: &'a Message) -> Self {
+        Names { message: Some(message), jinja: OnceCell::new(), go: OnceCell::new() }
+    }
+
+    /// As Jinja has them.
+    pub fn value(&self) -> &Value {
+        self.jinja.get_or_init(|| self.message.map(values_of).unwrap_or_default())
+    }
+
+    /// As Go has them.
+    fn sample(&self) -> Result<&Sample, BadTemplate> {
+        let make = || {
+            let message =
+                self.message.ok_or_else(|| BadTemplate::Engine("it is about no message".to_owned()))?;
+            Sample::new(&message.notification).map_err(BadTemplate::Engine)
+        };
+        self.go.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Names that are about no message.
+impl From<Value> for Names<'_> {
+    fn from(names: Value) -> Self {
+        Names { message: None, jinja: OnceCell::from(names), go: OnceCell::new() }
+    }
+}
+
+fn values_of(message: &Message) -> Value {
     let notification = &message.notification;
     let more = context! {
         status => notification.status(),
@@ -334,11 +370,7 @@ pub fn names_of(message: &Message) -> Value {
         annotations => Value::from(Serde(&notification.common_annotations)),
         alerts => Value::from(Serde(&notification.alerts)),
     };
-    let all = Value::from(Serde(message));
-    let notification = all.get_attr("notification").unwrap_or_default();
-    // a name that no Jinja template may ask for
-    let hidden = context! { __alertmanager => Value::from_object(Alertmanager::of(notification)) };
-    context! { ..more, ..all, ..hidden }
+    context! { ..more, ..Value::from(Serde(message)) }
 }
 
 /// Reads a template or an expression where it is no danger.

@@ -1,13 +1,10 @@
 //! The words of a message for a channel: its own, or those that templates of the settings put in their
 //! place; and what markup makes of them.
 
-use std::cell::OnceCell;
-
-use minijinja::value::Value;
 use sdk::Message;
 use sdk::http::parse_url;
 
-use crate::template::{Language, Template, cut, names_of};
+use crate::template::{Language, Names, Template, cut};
 
 /// Characters of a link: longer ones are refused or cut by most services.
 const MAX_URL_CHARS: usize = 3000;
@@ -19,14 +16,13 @@ pub const STANDS_IN: &str = "sent as if it were not set";
 
 /// A message and the templates that speak of it.
 pub struct Words<'a> {
-    message: &'a Message,
-    names: OnceCell<Value>,
+    names: Names<'a>,
 }
 
 impl<'a> Words<'a> {
     /// Nothing is worked out before a template asks for it.
     pub fn of(message: &'a Message) -> Self {
-        Words { message, names: OnceCell::new() }
+        Words { names: Names::of(message) }
     }
 
     /// What a template says; nothing where there is none, nor where it fails on this message: no message is lost
@@ -48,8 +44,7 @@ impl<'a> Words<'a> {
         template: Option<&Template<L>>,
     ) -> Result<Option<String>, String> {
         let Some(template) = template else { return Ok(None) };
-        let names = self.names.get_or_init(|| names_of(self.message));
-        template.render(names).map(Some).map_err(|error| format!("{field}: {error}"))
+        template.render(&self.names).map(Some).map_err(|error| format!("{field}: {error}"))
     }
 
     /// What a template says, or our own words where there is none: at most so many characters.

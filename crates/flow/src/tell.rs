@@ -188,9 +188,7 @@ impl Holds {
 /// Which of these incidents others inhibit, under any rule.
 pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -> Result<Vec<(Id, Hold)>> {
     let mut found = Vec::new();
-    for inhibition in &live.rules.inhibitions {
-        let targets: Vec<&Incident> =
-            incidents.iter().copied().filter(|it| inhibition.is_target(&it.labels)).collect();
+    for (inhibition, targets) in live.rules.inhibitions.targets(incidents) {
         let candidates = store::rules::inhibitors(tx, inhibition, &targets)?;
         let mut sources: Vec<Id> = candidates.iter().map(|(_, id)| *id).collect();
         sources.sort_unstable();

@@ -1,9 +1,13 @@
 //! Inhibition: while one thing is wrong, another need not be told.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
+use crate::incident::Incident;
 use crate::labels::Labels;
-use crate::matcher::Matchers;
+use crate::matcher::{Index, LazyIndex, Matchers};
 
 /// A rule: while an active incident matches `source`, those that match `target` and have the same values
 /// in all labels of `equal` are not told. A label that both lack counts as equal, as in Alertmanager.
@@ -57,6 +61,62 @@ impl Inhibition {
         let parts =
             [("s", self.source.to_string()), ("t", self.target.to_string()), ("e", self.equal.join("\n"))];
         parts.into_iter().collect::<Labels>().fingerprint().cast_signed()
+    }
+}
+
+/// All rules there are. They are many in a large configuration, and most concern few incidents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Inhibitions {
+    rules: Vec<Inhibition>,
+    #[serde(skip)]
+    sources: LazyIndex,
+    #[serde(skip)]
+    targets: LazyIndex,
+}
+
+impl Inhibitions {
+    /// Those of some incidents that can inhibit others, under each rule that concerns any.
+    pub fn sources<'a>(&self, incidents: &[&'a Incident]) -> Vec<(&Inhibition, Vec<&'a Incident>)> {
+        let index = self.sources.of(self.rules.iter().map(|rule| &rule.source));
+        self.concerned(index, Inhibition::is_source, incidents)
+    }
+
+    /// Those of some incidents that others can inhibit, under each rule that concerns any.
+    pub fn targets<'a>(&self, incidents: &[&'a Incident]) -> Vec<(&Inhibition, Vec<&'a Incident>)> {
+        let index = self.targets.of(self.rules.iter().map(|rule| &rule.target));
+        self.concerned(index, Inhibition::is_target, incidents)
+    }
+
+    fn concerned<'a>(
+        &self,
+        index: &Index,
+        is_concerned: impl Fn(&Inhibition, &Labels) -> bool,
+        incidents: &[&'a Incident],
+    ) -> Vec<(&Inhibition, Vec<&'a Incident>)> {
+        let mut found: BTreeMap<usize, Vec<&Incident>> = BTreeMap::new();
+        for incident in incidents {
+            for place in index.candidates(&incident.labels) {
+                if is_concerned(&self.rules[place], &incident.labels) {
+                    found.entry(place).or_default().push(incident);
+                }
+            }
+        }
+        found.into_iter().map(|(place, incidents)| (&self.rules[place], incidents)).collect()
+    }
+}
+
+impl From<Vec<Inhibition>> for Inhibitions {
+    fn from(rules: Vec<Inhibition>) -> Self {
+        Inhibitions { rules, ..Inhibitions::default() }
+    }
+}
+
+impl Deref for Inhibitions {
+    type Target = [Inhibition];
+
+    fn deref(&self) -> &[Inhibition] {
+        &self.rules
     }
 }
 

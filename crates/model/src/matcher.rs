@@ -14,11 +14,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::labels::Labels;
 use crate::limits;
 
+mod index;
 mod parse;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
+pub use index::{Index, LazyIndex};
 pub use parse::{parse, parse_classic, parse_list};
 use pattern::Pattern;
 pub use pattern::from_go as regex_from_go;

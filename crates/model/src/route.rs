@@ -11,7 +11,7 @@ use crate::condition::Condition;
 use crate::flap::OnFlapping;
 use crate::labels::Labels;
 use crate::limits::MAX_ROUTE_DEPTH;
-use crate::matcher::Matchers;
+use crate::matcher::{LazyIndex, Matchers};
 use crate::severity::Severity;
 
 /// A node of the routing tree, with all that it inherits filled in.
@@ -43,9 +43,12 @@ pub struct Route {
     /// Whether siblings after a match are asked, too.
     #[serde(default)]
     pub r#continue: bool,
-    /// More particular routes, asked in their order.
+    /// More particular routes, asked in their order. They stay as they are once the tree was walked.
     #[serde(default)]
     pub children: Vec<Route>,
+    /// Finds those of the children that can match.
+    #[serde(skip)]
+    pub index: LazyIndex,
 }
 
 /// What makes a group.
@@ -125,6 +128,7 @@ impl Route {
             on_flapping: None,
             r#continue: false,
             children: Vec::new(),
+            index: LazyIndex::default(),
         }
     }
 
@@ -154,7 +158,8 @@ impl Route {
             return false;
         }
         let before = found.len();
-        for child in &self.children {
+        let index = self.index.of(self.children.iter().map(|child| &child.matchers));
+        for child in index.candidates(labels).into_iter().map(|place| &self.children[place]) {
             if child.walk(labels, severity, depth + 1, found) && !child.r#continue {
                 break;
             }

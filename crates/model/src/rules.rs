@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::flap::{Flapping, OnFlapping};
 use crate::group::Hold;
 use crate::incident::Policy;
-use crate::inhibition::Inhibition;
+use crate::inhibition::Inhibitions;
 use crate::labels::Labels;
 use crate::matcher::Matchers;
 use crate::receiver::{Place, Receiver};
@@ -25,7 +25,7 @@ pub struct Rules {
     /// Everybody who can be told, by name.
     pub receivers: BTreeMap<String, Receiver>,
     /// What inhibits what.
-    pub inhibitions: Vec<Inhibition>,
+    pub inhibitions: Inhibitions,
     /// Named times, for routes to be muted or active in.
     pub intervals: BTreeMap<String, TimeInterval>,
     /// How long an alert of Alertmanager's door lives without an end of its own.
@@ -79,7 +79,7 @@ impl Rules {
         Rules {
             root: Route::root(&receiver.name),
             receivers: BTreeMap::from([(receiver.name.clone(), receiver)]),
-            inhibitions: Vec::new(),
+            inhibitions: Inhibitions::default(),
             intervals: BTreeMap::new(),
             resolve_timeout: Duration::from_secs(300),
             reopen_within: Duration::ZERO,

@@ -1,6 +1,6 @@
 //! Rules as they were, versions of things, and the inhibitors that the rules make.
 
-use model::inhibition::Inhibition;
+use model::inhibition::{Inhibition, Inhibitions};
 use model::{Id, Incident, Time};
 
 use crate::db::{Row, Tx, Value};
@@ -144,14 +144,13 @@ fn listed_under(inhibition: &Inhibition, source_is_target: bool) -> i64 {
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn list_inhibitors(tx: &mut Tx<'_>, inhibitions: &[Inhibition], incidents: &[&Incident]) -> Result<()> {
-    for inhibition in inhibitions {
-        let sources = incidents.iter().filter(|it| inhibition.is_source(&it.labels));
+pub fn list_inhibitors(tx: &mut Tx<'_>, inhibitions: &Inhibitions, incidents: &[&Incident]) -> Result<()> {
+    for (inhibition, sources) in inhibitions.sources(incidents) {
         let entry = |it: &&Incident| {
             let rule = listed_under(inhibition, inhibition.is_target(&it.labels));
             (rule, inhibition.equal_hash(&it.labels), it.id)
         };
-        let (on, off): (Vec<_>, Vec<_>) = sources.partition(|it| it.is_active());
+        let (on, off): (Vec<_>, Vec<_>) = sources.into_iter().partition(|it| it.is_active());
         let sql = "INSERT INTO inhibitors (rule, equal_hash, incident_id) VALUES ($1, $2, $3) \
                    ON CONFLICT (rule, equal_hash, incident_id) DO NOTHING";
         let on: Vec<_> = on.iter().map(&entry).collect();

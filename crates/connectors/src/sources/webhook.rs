@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use sdk::{Facts, Refusal, Request, Source};
 use serde::Deserialize;
 
-use crate::template::{BadTemplate, Expression, Mapping, Template, cut};
+use crate::template::{BadTemplate, Expression, Mapping, Names, Template, cut};
 
 /// Events out of one request.
 const MAX_ITEMS: usize = 1000;
@@ -94,7 +94,8 @@ impl Source for WebhookSource {
         let mut events = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let names = context! { body => body.clone(), item, index };
-            let mut reader = Reader { names, budget, place: settings.items.is_some().then_some(index) };
+            let mut reader =
+                Reader { names: names.into(), budget, place: settings.items.is_some().then_some(index) };
             let event = reader.event(settings, request)?;
             budget = reader.budget;
             let place = reader.place();
@@ -127,7 +128,7 @@ fn items(settings: &Settings, body: &Value) -> Result<Vec<Value>, Refusal> {
 
 /// Reads one event out of one item.
 struct Reader {
-    names: Value,
+    names: Names<'static>,
     /// Bytes that may still be written.
     budget: usize,
     /// The item's number, where there are several.

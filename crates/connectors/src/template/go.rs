@@ -4,11 +4,10 @@
 //! files are read over a copy of [`built_in`]'s set.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use gotemplate::alertmanager::{self, Alert, Data, kv};
 use gotemplate::{Error, Functions, Limits, Mode, Moment, Set, Stage, Text};
-use minijinja::value::{Object, Value};
 use model::incident::State;
 use model::notification::{self, Notification, Reason};
 use model::{Id, Labels, Severity, Time};
@@ -17,9 +16,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{BadTemplate, Escape, Language, is_about_messages};
-
-/// The hidden name under which the names of messages hold [`Alertmanager`]'s data.
-const DATA: &str = "__alertmanager";
 
 /// What there is without any configuration.
 static BUILT_IN: LazyLock<Surroundings> = LazyLock::new(|| {
@@ -71,13 +67,9 @@ impl Go {
         Ok(go)
     }
 
-    /// Renders it over a message's names.
-    pub(super) fn render(&self, names: &Value) -> Result<String, BadTemplate> {
-        let held = names.get_attr(DATA)?;
-        let held = held.downcast_object_ref::<Alertmanager>();
-        let held = held.ok_or_else(|| BadTemplate::Engine("it is about no message".to_owned()))?;
-        let sample = held.sample.get_or_init(|| Sample::of(&held.notification)).as_ref();
-        self.run(sample.map_err(|what| BadTemplate::Engine(what.clone()))?).map_err(plain)
+    /// Renders it over a message's data.
+    pub(super) fn render(&self, sample: &Sample) -> Result<String, BadTemplate> {
+        self.run(sample).map_err(plain)
     }
 
     fn run(&self, sample: &Sample) -> Result<String, Error> {
@@ -99,35 +91,9 @@ pub(super) struct Sample {
     at: jiff::Timestamp,
 }
 
-/// What a message's names hold for Go templates: the notification, from which the data are made when the first
-/// template asks for them.
-pub(super) struct Alertmanager {
-    notification: Value,
-    sample: OnceLock<Result<Sample, String>>,
-}
-
-impl Alertmanager {
-    /// Of a notification as it stands among a message's names.
-    pub(super) fn of(notification: Value) -> Self {
-        Alertmanager { notification, sample: OnceLock::new() }
-    }
-}
-
-impl fmt::Debug for Alertmanager {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alertmanager's data")
-    }
-}
-
-impl Object for Alertmanager {}
-
 impl Sample {
-    fn of(notification: &Value) -> Result<Self, String> {
-        let read = Notification::deserialize(notification.clone());
-        Sample::new(&read.map_err(|error| format!("the notification cannot be read: {error}"))?)
-    }
-
-    fn new(notification: &Notification) -> Result<Self, String> {
+    /// Of a message, or of what is tried before there is one.
+    pub(super) fn new(notification: &Notification) -> Result<Self, String> {
         let data = Data {
             status: notification.status(),
             alerts: notification.alerts.iter().map(alert).collect(),

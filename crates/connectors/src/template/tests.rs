@@ -6,11 +6,11 @@ fn mapped(source: &str) -> Result<String, String> {
     let template = Template::<Mapping>::new(source).map_err(|error| format!("bad: {error}"))?;
     let item: Value =
         serde_json::from_str(r#"{"a":{"b":1},"n":null,"t":true,"l":[1,"x"],"s":"<&>"}"#).unwrap();
-    template.render(&context! { item, index => 0 }).map_err(|error| error.to_string())
+    template.render(&context! { item, index => 0 }.into()).map_err(|error| error.to_string())
 }
 
 fn rendered<L: Language>(source: &str) -> String {
-    Template::<L>::new(source).unwrap().render(&names_of(&messages::firing())).unwrap()
+    Template::<L>::new(source).unwrap().render(&Names::of(&messages::firing())).unwrap()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_template_as_long_as_may_be_is_read_or_refused() {
     ] {
         let levels = (MAX_TEMPLATE_BYTES - start.len() - end.len()) / again.len();
         let source = format!("{start}{}{end}", again.repeat(levels));
-        let _ = Template::<Plain>::new(&source).map(|it| it.render(&names_of(&messages::firing())));
+        let _ = Template::<Plain>::new(&source).map(|it| it.render(&Names::of(&messages::firing())));
     }
     let source = format!("body{}", "[0]".repeat(MAX_TEMPLATE_BYTES / 3 - 2));
     assert!(Expression::<Mapping>::new(&source).is_ok());
@@ -91,9 +91,10 @@ fn values_cannot_break_out_of_their_language() {
 
 #[test]
 fn every_name_of_the_language_is_there() {
-    let names = names_of(&messages::firing());
+    let message = messages::firing();
+    let names = Names::of(&message);
     for name in MESSAGE_NAMES {
-        assert!(!names.get_attr(name).unwrap().is_undefined(), "{name}");
+        assert!(!names.value().get_attr(name).unwrap().is_undefined(), "{name}");
     }
 }
 
@@ -103,7 +104,7 @@ proptest! {
         source in ".{0,60}|(\\{\\{[a-z|.\"() ]{0,20}\\}\\}){0,3}",
     ) {
         if let Ok(template) = Template::<Plain>::new(&source) {
-            let _ = template.render(&names_of(&messages::firing()));
+            let _ = template.render(&Names::of(&messages::firing()));
         }
     }
 

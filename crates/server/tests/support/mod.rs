@@ -268,7 +268,8 @@ fn rules(channel: &str) -> Rules {
         source: matchers(r#"severity="critical""#),
         target: matchers(r#"severity="warning""#),
         equal: vec!["alertname".into()],
-    }];
+    }]
+    .into();
     rules
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::server::Addresses;
 use super::{Settings, Threads};
-use crate::template::{BadTemplate, Html, Template, cut, names_of};
+use crate::template::{BadTemplate, Html, Names, Template, cut};
 use crate::words::{Words, one_line};
 
 /// Characters of a subject, and of a header of one's own.
@@ -38,7 +38,7 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
         None => HTML
             .as_ref()
             .map_err(Clone::clone)
-            .and_then(|html| html.render(&names_of(message)))
+            .and_then(|html| html.render(&Names::of(message)))
             .map_err(|error: BadTemplate| format!("html: {error}"))?,
     };
     let from = &sender(settings, &words)?;
@@ -308,7 +308,7 @@ mod tests {
     fn addresses_that_could_be_scripts_do_not_become_links() {
         let mut message = messages::firing();
         message.actions[0].url = "javascript:alert(1)".to_owned();
-        let html = HTML.as_ref().unwrap().render(&names_of(&message)).unwrap();
+        let html = HTML.as_ref().unwrap().render(&Names::of(&message)).unwrap();
         assert!(!html.contains("javascript") && html.contains("wiki.example"), "{html}");
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::messages;
-use crate::template::{Html, Mapping, Plain, Template, names_of};
+use crate::template::{Html, Mapping, Names, Plain, Template};
 
 fn within<T>(files: &[(&str, &str)], run: impl FnOnce() -> T) -> T {
     let mut set = (*built_in().templates).clone();
@@ -12,7 +12,7 @@ fn within<T>(files: &[(&str, &str)], run: impl FnOnce() -> T) -> T {
 
 fn rendered(source: &str) -> String {
     let template = within(&[], || Template::<Plain>::go(source)).unwrap();
-    template.render(&names_of(&messages::firing())).unwrap()
+    template.render(&Names::of(&messages::firing())).unwrap()
 }
 
 fn refused<L: Language>(source: &str) -> String {
@@ -37,7 +37,8 @@ fn messages_are_alertmanagers_data() {
 #[test]
 fn values_are_escaped_in_html_only() {
     let template = within(&[], || Template::<Html>::go("<i>{{ .CommonLabels.note }}</i>")).unwrap();
-    let names = names_of(&messages::firing());
+    let message = messages::firing();
+    let names = Names::of(&message);
     assert_eq!(template.render(&names).unwrap(), "<i>&lt;b&gt;&amp;&#34;quoted&#34;&lt;/b&gt;</i>");
     assert_eq!(rendered("<i>{{ .CommonLabels.note }}"), r#"<i><b>&"quoted"</b>"#);
 }
@@ -50,7 +51,7 @@ fn files_are_read_over_what_is_built_in() {
     ];
     let template =
         within(&files, || Template::<Plain>::go(r#"{{ template "slack.default.title" . }}"#)).unwrap();
-    assert_eq!(template.render(&names_of(&messages::firing())).unwrap(), "mine firing");
+    assert_eq!(template.render(&Names::of(&messages::firing())).unwrap(), "mine firing");
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn fallbacks_say_what_the_titles_of_a_team_say() {
     )];
     let said = |name: &str| {
         let template = within(&files, || Template::<Plain>::go(&format!("{{{{ template {name:?} . }}}}")));
-        template.unwrap().render(&names_of(&messages::firing())).unwrap()
+        template.unwrap().render(&Names::of(&messages::firing())).unwrap()
     };
     assert_eq!(said("slack.default.fallback"), "S | L");
     assert!(said("mattermost.default.fallback").starts_with("M | http"));
@@ -127,7 +128,7 @@ fn settings_name_the_field_that_holds_a_bad_one() {
 fn the_built_in_mail_shows_what_fires() {
     let template = within(&[], || Template::<Html>::go(r#"{{ template "email.default.html" . }}"#)).unwrap();
     for (name, message) in messages::all() {
-        let html = template.render(&names_of(&message)).unwrap();
+        let html = template.render(&Names::of(&message)).unwrap();
         insta::assert_snapshot!(format!("mail_{name}"), html);
     }
 }
@@ -227,7 +228,7 @@ fn a_slack_message_about_a_hundred_alerts_is_written_in_a_millisecond() {
     let every = within(&[], || Template::<Plain>::go(every)).unwrap();
     let write = || {
         let begin = std::time::Instant::now();
-        let names = names_of(&message);
+        let names = Names::of(&message);
         let written: usize = templates.iter().map(|it| it.render(&names).unwrap().len()).sum();
         let all = every.render(&names).unwrap().len();
         assert!(written > 100 && all > 2000);
