@@ -8,7 +8,8 @@ use model::inhibition::Inhibition;
 use model::limits::{MAX_MATCHERS, MAX_ROUTE_DEPTH};
 use model::matcher::{self, Matchers};
 use model::route::{GroupBy, Route, Timing};
-use model::time_interval::{LOCAL, TimeInterval};
+use model::time_interval::TimeInterval;
+use model::zone::LOCAL;
 
 use crate::entries::{Grouping, InhibitEntry, RouteEntry};
 use crate::nearest::hint;

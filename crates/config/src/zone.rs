@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use jiff::tz::TimeZone;
-use model::time_interval::LOCAL;
+use model::zone::LOCAL;
 
 use crate::limits::MAX_ZONE_BYTES;
 

@@ -13,6 +13,10 @@
 //! * [`storm`]: when a receiver is sent more than its people could read.
 //! * [`rules`]: all of that as one value, as configured.
 //! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
+//! * [`zone`], [`weekly`], [`period`]: clocks on walls, hours of the week, and times from one moment until another.
+//! * [`schedule`]: who is on call when, and why.
+//! * [`profile`]: what people want to hear of, when, and where.
+//! * [`refusal`]: what is wrong with something that a person wrote, and where.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
 //!
 //! *Architecture Invariant:* nothing here reads a clock, a file, a socket or a random source; what
@@ -33,15 +37,21 @@ pub mod matcher;
 pub mod notice;
 pub mod notification;
 pub mod order;
+pub mod period;
+pub mod profile;
 pub mod receiver;
+pub mod refusal;
 pub mod route;
 pub mod rules;
+pub mod schedule;
 pub mod severity;
 pub mod silence;
 pub mod stack;
 pub mod storm;
 pub mod time;
 pub mod time_interval;
+pub mod weekly;
+pub mod zone;
 
 pub use delivery::{Delivery, Outcome};
 pub use event::{Action, Event, NewEvent};

@@ -67,6 +67,30 @@ impl std::fmt::Display for Severity {
     }
 }
 
+/// For `#[serde(with = "model::severity::level")]`: a severity that is written as Argus' level, 1 to 5.
+pub mod level {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Severity;
+
+    /// Writes nothing or the level.
+    pub fn serialize<S: Serializer>(severity: &Option<Severity>, serializer: S) -> Result<S::Ok, S::Error> {
+        severity.map(Severity::level).serialize(serializer)
+    }
+
+    /// Reads nothing or a level.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severity>, D::Error> {
+        let read = |level| {
+            Severity::from_level(level).ok_or_else(|| {
+                serde::de::Error::custom(format!(
+                    "{level} is no level; write 1 (critical) to 5 (information)"
+                ))
+            })
+        };
+        Option::<i64>::deserialize(deserializer)?.map(read).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,15 +17,14 @@
 //! Everything goes by the clock on the wall of the location. A time that the clock shows twice when it is put
 //! back is within the interval twice, and one that it skips is never within it.
 
-use std::fmt;
-
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::time::Time;
+use crate::zone::Zone;
 
 mod range;
 #[cfg(test)]
@@ -37,8 +36,6 @@ use range::{DayOfMonth, Hours, Month, Range, Weekday, Year};
 pub const MAX_SPELLS: usize = 512;
 /// Ranges in one list of a spell. There are only 31 days and 24 hours to name.
 pub const MAX_RANGES: usize = 64;
-/// What the time zone of a machine is called, whichever that is.
-pub const LOCAL: &str = "Local";
 /// How far [`TimeInterval::next_change`] looks ahead: two years, with a day to spare in leap years.
 const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 732);
 
@@ -110,18 +107,19 @@ pub struct Spell {
     months: Vec<Range<Month>>,
     #[serde(default, deserialize_with = "read_list", skip_serializing_if = "Vec::is_empty")]
     years: Vec<Range<Year>>,
-    #[serde(default, skip_serializing_if = "Location::is_utc")]
-    location: Location,
+    #[serde(default, deserialize_with = "read_location", skip_serializing_if = "is_utc")]
+    location: Zone,
 }
 
 impl Spell {
-    /// Puts it into a time zone, whether that has a name or not. One without is written as [`LOCAL`].
+    /// Puts it into a time zone, whether that has a name or not. One without is written as
+    /// [`LOCAL`](crate::zone::LOCAL).
     pub fn set_zone(&mut self, zone: TimeZone) {
-        self.location = Location(zone);
+        self.location = zone.into();
     }
 
     fn contains(&self, at: Timestamp) -> bool {
-        self.holds(self.location.0.to_offset(at).to_datetime(at))
+        self.holds(self.location.tz().to_offset(at).to_datetime(at))
     }
 
     /// Whether it holds while the clock on the wall shows this.
@@ -170,7 +168,7 @@ impl Spell {
     /// The first instant after `from` and before `until` at which it might begin or cease to hold: when the
     /// clock on the wall comes to an edge of a range, or is put forward or back.
     fn next_edge(&self, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
-        let zone = &self.location.0;
+        let zone = self.location.tz();
         let offset = zone.to_offset(from);
         let shift = zone.following(from).next().map(|shift| shift.timestamp()).filter(|at| *at < until);
         // as long as the offset is the same, the wall's order of things is the true one
@@ -215,46 +213,13 @@ impl Spell {
     }
 }
 
-/// A time zone of the IANA database.
-#[derive(Clone, PartialEq, Eq)]
-struct Location(TimeZone);
-
-impl Location {
-    fn is_utc(&self) -> bool {
-        self.0 == TimeZone::UTC
-    }
+fn is_utc(zone: &Zone) -> bool {
+    *zone == Zone::UTC
 }
 
-impl Default for Location {
-    fn default() -> Self {
-        Location(TimeZone::UTC)
-    }
-}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or(LOCAL))
-    }
-}
-
-impl Serialize for Location {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // every zone of the database has its name; a copy of one of its files has none, nor has a rule
-        serializer.serialize_str(self.0.iana_name().unwrap_or(LOCAL))
-    }
-}
-
-impl<'de> Deserialize<'de> for Location {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        // not `jiff::tz::db()`, which reads the files of the machine
-        TimeZoneDatabase::bundled().get(&name).map(Location).map_err(|_| {
-            let local = if name == LOCAL { ", which may differ from node to node" } else { "" };
-            D::Error::custom(format!(
-                "location {name:?}{local} is no IANA time zone; write a name such as Europe/Berlin or UTC"
-            ))
-        })
-    }
+fn read_location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zone, D::Error> {
+    let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    Zone::named(&name).map_err(|bad| D::Error::custom(format!("location {bad}")))
 }
 
 fn read_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

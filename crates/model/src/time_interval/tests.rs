@@ -1,8 +1,10 @@
 use jiff::ToSpan;
+use jiff::tz::TimeZoneDatabase;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::zone::LOCAL;
 
 /// An interval of these spells.
 fn interval(spells: Value) -> TimeInterval {
