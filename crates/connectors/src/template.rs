@@ -25,23 +25,23 @@
 //! the named templates that Alertmanager has built in and those of the configuration's own files.
 
 mod go;
+mod names;
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
-use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::value::{Kwargs, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context};
 use model::Time;
 use model::limits::{MAX_LABEL_VALUE_BYTES, TEMPLATE_FUEL};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use sdk::Message;
 use serde::{Deserialize, Deserializer};
 
 pub use go::built_in;
-use go::{Go, Sample, Written};
+use go::{Go, Written};
+pub use names::Names;
 
 /// Bytes of a template as written.
 const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
@@ -322,55 +322,6 @@ impl<L: Language> JsonSchema for Expression<L> {
 /// Whether its templates are about messages, and not about what comes in.
 fn is_about_messages<L: Language>() -> bool {
     L::NAMES == MESSAGE_NAMES
-}
-
-/// What a template may ask for, made ready for each engine when one of its templates first asks.
-pub struct Names<'a> {
-    message: Option<&'a Message>,
-    jinja: OnceCell<Value>,
-    go: OnceCell<Result<Sample, BadTemplate>>,
-}
-
-impl<'a> Names<'a> {
-    /// The names that templates of messages know.
-    pub fn of(message: &'a Message) -> Self {
-        Names { message: Some(message), jinja: OnceCell::new(), go: OnceCell::new() }
-    }
-
-    /// As Jinja has them.
-    pub fn value(&self) -> &Value {
-        self.jinja.get_or_init(|| self.message.map(values_of).unwrap_or_default())
-    }
-
-    /// As Go has them.
-    fn sample(&self) -> Result<&Sample, BadTemplate> {
-        let make = || {
-            let message =
-                self.message.ok_or_else(|| BadTemplate::Engine("it is about no message".to_owned()))?;
-            Sample::new(&message.notification).map_err(BadTemplate::Engine)
-        };
-        self.go.get_or_init(make).as_ref().map_err(Clone::clone)
-    }
-}
-
-/// Names that are about no message.
-impl From<Value> for Names<'_> {
-    fn from(names: Value) -> Self {
-        Names { message: None, jinja: OnceCell::from(names), go: OnceCell::new() }
-    }
-}
-
-fn values_of(message: &Message) -> Value {
-    let notification = &message.notification;
-    let more = context! {
-        status => notification.status(),
-        receiver => notification.receiver.as_str(),
-        group_key => notification.group_key.as_str(),
-        labels => Value::from(Serde(&notification.common_labels)),
-        annotations => Value::from(Serde(&notification.common_annotations)),
-        alerts => Value::from(Serde(&notification.alerts)),
-    };
-    context! { ..more, ..Value::from(Serde(message)) }
 }
 
 /// Reads a template or an expression where it is no danger.
