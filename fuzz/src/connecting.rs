@@ -151,7 +151,8 @@ pub fn body_template(data: &[u8]) {
 
 /// Renders a template, if it is one.
 fn render<L: Language>(source: &str) -> bool {
-    let names = Names::of(&message("<b>&\"quoted\"</b>"));
+    let message = message("<b>&\"quoted\"</b>");
+    let names = Names::of(&message);
     let template = match Template::<L>::new(source) {
         Ok(template) => template,
         Err(bad) => {
