@@ -12,10 +12,14 @@ use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 /// Bytes that a file of a plugin may have.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Bytes of addresses that a plugin may reserve beside the memory that it may fill. Go and V8 take 700 MiB for later,
+/// and V8 another 10 GiB for each memory of WebAssembly, such as that of the HTTP client of node.
+const MAX_RESERVED_BYTES: u64 = 32 * 1024 * 1024 * 1024;
+
 /// What a plugin is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
-    /// Bytes of address space; none: any.
+    /// Bytes of memory that it may fill; none: any.
     pub memory: Option<u64>,
     /// Open files.
     pub files: u64,
@@ -48,7 +52,10 @@ impl Sandbox {
     pub fn prepare(&self) -> Result<Ready, String> {
         let mut limits =
             vec![(Resource::Core, 0), (Resource::Fsize, MAX_FILE_BYTES), (Resource::Nofile, self.files)];
-        limits.extend(self.memory.map(|bytes| (Resource::As, bytes)));
+        if let Some(bytes) = self.memory {
+            let addresses = bytes.saturating_add(MAX_RESERVED_BYTES);
+            limits.extend([(Resource::Data, bytes), (Resource::As, addresses)]);
+        }
         limits.extend(self.processes.map(|number| (Resource::Nproc, number)));
         #[cfg(target_os = "linux")]
         {

@@ -27,6 +27,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "python3", package: "python3-venv" },
     Tool { program: "redis-server", package: "redis-server" },
     Tool { program: "rabbitmq-server", package: "rabbitmq-server" },
+    Tool { program: "jq", package: "jq" },
 ];
 
 /// Services that the packages above start when they are installed.

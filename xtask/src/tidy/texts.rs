@@ -14,10 +14,11 @@ const MAX_LINES_WITH_TESTS: usize = 800;
 /// Characters of a line.
 const MAX_WIDTH: usize = 120;
 /// Kinds of files that people write and these rules are for.
-const KINDS: &[&str] =
-    &["rs", "sql", "toml", "md", "py", "sh", "ts", "tsx", "css", "html", "yml", "yaml", "service"];
+const KINDS: &[&str] = &[
+    "rs", "sql", "toml", "md", "py", "sh", "ts", "tsx", "js", "go", "css", "html", "yml", "yaml", "service",
+];
 /// Kinds whose lines have a limit: prose and data have none.
-const NARROW_KINDS: &[&str] = &["rs", "sql", "py", "sh", "ts", "tsx"];
+const NARROW_KINDS: &[&str] = &["rs", "sql", "py", "sh", "ts", "tsx", "js", "go"];
 
 /// Notes that nobody would find again, unless they name an issue: `TODO(#12)`.
 const NOTES: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];

@@ -27,8 +27,112 @@ pub struct New {
 enum Language {
     /// With the package nightbell-plugin, which comes with this program
     Python,
+    /// With types and without anything to build, for node; the package lies beside it
+    Typescript,
+    /// With the package that lies beside it
+    Go,
+    /// A program that speaks the contract itself
+    Rust,
     /// A program of the shell and jq, which shows the contract at its barest
     Shell,
+}
+
+/// A file of a beginning; `@NAME@` in it is the plugin's name. Programs may be run.
+struct File {
+    path: &'static str,
+    text: &'static str,
+    is_program: bool,
+}
+
+const fn file(path: &'static str, text: &'static str) -> File {
+    File { path, text, is_program: false }
+}
+
+/// The same in all languages.
+const MANIFEST: File = file("plugin.toml", include_str!("templates/plugin.toml"));
+
+const PYTHON: &[File] = &[file("@MODULE@.py", include_str!("templates/plugin.py"))];
+const SHELL: &[File] =
+    &[File { path: "plugin.sh", text: include_str!("templates/plugin.sh"), is_program: true }];
+const RUST: &[File] = &[
+    file("Cargo.toml", include_str!("templates/Cargo.toml.txt")),
+    file("src/main.rs", include_str!("templates/main.rs.txt")),
+    file("README.md", include_str!("templates/rust.md")),
+];
+
+macro_rules! package {
+    ($from:literal, $into:literal, $($name:literal),+) => {
+        &[$(file(
+            concat!($into, "/", $name),
+            include_str!(concat!("../../../../../plugins/", $from, "/", $name)),
+        )),+]
+    };
+}
+
+const TYPESCRIPT: &[File] = &[
+    file("plugin.js", include_str!("templates/plugin.js")),
+    file("package.json", include_str!("templates/package.json")),
+    file("tsconfig.json", include_str!("templates/tsconfig.json")),
+    file("README.md", include_str!("templates/typescript.md")),
+];
+const TYPESCRIPT_PACKAGE: &[File] =
+    package!("typescript", "nightbell-plugin", "package.json", "index.js", "index.d.ts", "wire.js");
+const GO: &[File] = &[
+    file("go.mod", "module @NAME@-plugin\n\ngo 1.19\n"),
+    file("main.go", include_str!("templates/main.go.txt")),
+    file("README.md", include_str!("templates/go.md")),
+];
+const GO_PACKAGE: &[File] = package!(
+    "go",
+    "nightbell",
+    "guard.go",
+    "guard_linux.go",
+    "guard_unix.go",
+    "host.go",
+    "plugin.go",
+    "records.go",
+    "serve.go",
+    "wire.go"
+);
+
+impl Language {
+    /// What belongs into the folder beside the manifest.
+    fn files(self) -> impl Iterator<Item = &'static File> {
+        let (own, package): (&[File], &[File]) = match self {
+            Language::Python => (PYTHON, &[]),
+            Language::Typescript => (TYPESCRIPT, TYPESCRIPT_PACKAGE),
+            Language::Go => (GO, GO_PACKAGE),
+            Language::Rust => (RUST, &[]),
+            Language::Shell => (SHELL, &[]),
+        };
+        own.iter().chain(package)
+    }
+
+    /// How it is run, in the manifest.
+    fn run(self) -> &'static str {
+        match self {
+            Language::Python => "runtime = \"python\"\nmodule = \"@MODULE@\"\nrequirements = []",
+            Language::Typescript => "runtime = \"process\"\ncommand = [\"node\", \"./plugin.js\"]",
+            Language::Go => "runtime = \"process\"\ncommand = [\"./@NAME@\"]",
+            Language::Rust => {
+                "runtime = \"process\"\ncommand = [\"./target/release/@NAME@\"]\n\n\
+                 # It does one thing at a time.\n[limits]\nconcurrency = 1"
+            }
+            Language::Shell => {
+                "runtime = \"process\"\ncommand = [\"./plugin.sh\"]\n\n\
+                 # It does one thing at a time.\n[limits]\nconcurrency = 1"
+            }
+        }
+    }
+
+    /// What is to be done in its folder before it can run.
+    fn build(self) -> Option<&'static str> {
+        match self {
+            Language::Go => Some("go build -o @NAME@ ."),
+            Language::Rust => Some("cargo build --release"),
+            Language::Python | Language::Typescript | Language::Shell => None,
+        }
+    }
 }
 
 impl New {
@@ -43,32 +147,27 @@ impl New {
         if folder.exists() {
             bail!("{} is there already", folder.display());
         }
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let files: &[(&str, &str, bool)] = match self.lang {
-            Language::Python => &[
-                ("plugin.toml", include_str!("templates/python/plugin.toml"), false),
-                ("MODULE.py", include_str!("templates/python/plugin.py"), false),
-            ],
-            Language::Shell => &[
-                ("plugin.toml", include_str!("templates/shell/plugin.toml"), false),
-                ("plugin.sh", include_str!("templates/shell/plugin.sh"), true),
-            ],
-        };
         let module = format!("{}_plugin", self.name.replace('-', "_"));
+        let fill = |text: &str| text.replace("@NAME@", &self.name).replace("@MODULE@", &module);
         let mut made = Vec::new();
-        for (name, text, program) in files {
-            let path = folder.join(name.replace("MODULE", &module));
-            write(&path, &text.replace("@NAME@", &self.name).replace("@MODULE@", &module), *program)?;
+        for file in std::iter::once(&MANIFEST).chain(self.lang.files()) {
+            let path = folder.join(fill(file.path));
+            write(&path, &fill(&file.text.replace("@RUN@", self.lang.run())), file.is_program)?;
             made.push(path.display().to_string());
         }
-        let next = format!("nightbell plugin test {} --set room=alerts", folder.display());
+        let place = folder.display();
+        let build = self.lang.build().map(|build| format!("(cd {place} && {}) && ", fill(build)));
+        let next = format!("{}nightbell plugin test {place} --set room=alerts", build.unwrap_or_default());
         output.answer(&json!({ "made": made, "next": next }), || {
-            format!("made {}\nnow try it: {next}", made.join(" and "))
+            format!("made {}\nnow try it: {next}", made.join(", "))
         })
     }
 }
 
 fn write(path: &Path, text: &str, program: bool) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     if program {
         use std::os::unix::fs::PermissionsExt as _;

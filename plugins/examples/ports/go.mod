@@ -1,0 +1,3 @@
+module ports
+
+go 1.19

@@ -1,0 +1,3 @@
+module nightbell
+
+go 1.19
