@@ -53,6 +53,7 @@ pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
         python: plugins.python.into(),
         environment: std::env::vars_os().collect(),
         require_isolation: plugins.require_isolation,
+        ..Places::default()
     }))
 }
 
@@ -80,7 +81,7 @@ pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
         sdk: data.join("plugin-sdk"),
         python: Plugins::default().python.into(),
         environment: std::env::vars_os().collect(),
-        require_isolation: false,
+        ..Places::default()
     }))
 }
 

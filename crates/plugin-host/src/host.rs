@@ -168,6 +168,7 @@ impl Host {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub async fn learn(&self, wanted: &Wanted) -> Result<Learned, Vec<BadPlugin>> {
+        self.0.places.interpreters.forget();
         let states = &self.0.places.states;
         if let (false, Err(error)) = (wanted.active.is_empty(), sdk::make_private(states)) {
             return Err(vec![BadPlugin { place: states.clone(), why: format!("cannot be made: {error}") }]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugin_protocol::CONTRACT;
 use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
@@ -67,6 +68,8 @@ pub struct Places {
     pub environment: BTreeMap<OsString, OsString>,
     /// Whether a plugin that cannot be isolated as it should be is refused.
     pub require_isolation: bool,
+    /// What interpreters said of themselves.
+    pub interpreters: Interpreters,
 }
 
 /// An interpreter, and what it must be able to read.
@@ -76,6 +79,31 @@ pub struct Interpreter {
     pub program: PathBuf,
     /// Its folders.
     pub needs: Vec<PathBuf>,
+}
+
+/// What interpreters said of themselves, by the names that they were asked under: asking takes as long as starting one.
+#[derive(Clone, Debug, Default)]
+pub struct Interpreters(Arc<Mutex<BTreeMap<PathBuf, Interpreter>>>);
+
+impl Interpreters {
+    /// The one of this name, if it is still there.
+    pub fn get(&self, name: &Path) -> Option<Interpreter> {
+        self.all().get(name).filter(|it| it.program.is_file()).cloned()
+    }
+
+    /// Keeps what it said.
+    pub fn keep(&self, name: &Path, interpreter: &Interpreter) {
+        self.all().insert(name.to_owned(), interpreter.clone());
+    }
+
+    /// Forgets all: the same names may be others by now.
+    pub fn forget(&self) {
+        self.all().clear();
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Interpreter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Places {

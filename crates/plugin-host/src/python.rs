@@ -10,16 +10,35 @@ use crate::launch::{Interpreter, Places};
 
 /// How long it may take to say who it is.
 const ASK_TIME: Duration = Duration::from_secs(10);
-/// What it is asked: the program behind all wrappers, its own folder, and that of the Python that it was made from.
-const QUESTION: &str = "import sys; print(sys.executable); print(sys.prefix); print(sys.base_prefix)";
+/// What it is asked: the program behind all wrappers, its own folder, and that of the Python that it was made from. And
+/// it makes the package of ours ready, which plugins may read and not write: else each start would do it anew.
+const QUESTION: &str = "\
+import sys
+print(sys.executable)
+print(sys.prefix)
+print(sys.base_prefix)
+if len(sys.argv) > 1 and sys.argv[1]:
+    import compileall
+    compileall.compile_dir(sys.argv[1], quiet=2)
+";
 
-/// Asks a Python who it is. What is on the PATH may be a script that chooses one.
+/// Asks a Python who it is, unless it is known and still there.
 ///
 /// # Errors
 /// When there is none, or it does not answer.
-pub async fn ask(python: &Path, places: &Places) -> Result<Interpreter, String> {
+pub async fn known(python: &Path, places: &Places) -> Result<Interpreter, String> {
+    if let Some(interpreter) = places.interpreters.get(python) {
+        return Ok(interpreter);
+    }
+    let interpreter = ask(python, places).await?;
+    places.interpreters.keep(python, &interpreter);
+    Ok(interpreter)
+}
+
+/// Asks a Python who it is. What is on the PATH may be a script that chooses one.
+async fn ask(python: &Path, places: &Places) -> Result<Interpreter, String> {
     let mut command = Command::new(python);
-    command.args(["-I", "-S", "-c", QUESTION]).env_clear().envs(&places.environment);
+    command.args(["-I", "-S", "-c", QUESTION]).arg(&places.sdk).env_clear().envs(&places.environment);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let name = python.display();
     let answered = tokio::time::timeout(ASK_TIME, command.output()).await;
@@ -60,8 +79,22 @@ mod tests {
         std::fs::write(root.join("pyvenv.cfg"), format!("home = {home}\n")).unwrap();
         let python = root.join("bin/python");
         std::os::unix::fs::symlink(&real, &python).unwrap();
-        let asked = ask(&python, &places).await.unwrap();
+        let package = root.join("package");
+        std::fs::create_dir(&package).unwrap();
+        std::fs::write(package.join("of_ours.py"), "").unwrap();
+        let places = Places { sdk: package.clone(), ..places };
+        let asked = known(&python, &places).await.unwrap();
         assert_eq!(asked.program, python);
         assert!(asked.needs.contains(&root), "{asked:?}");
+        assert!(package.join("__pycache__").is_dir(), "what plugins import is made ready for them");
+        // it is asked once, until it is forgotten or gone
+        std::fs::remove_dir_all(package.join("__pycache__")).unwrap();
+        assert_eq!(known(&python, &places).await.unwrap(), asked);
+        assert!(!package.join("__pycache__").exists());
+        places.interpreters.forget();
+        assert_eq!(known(&python, &places).await.unwrap(), asked);
+        assert!(package.join("__pycache__").is_dir());
+        std::fs::remove_file(&python).unwrap();
+        assert!(known(&python, &places).await.unwrap_err().contains("there is no Python"));
     }
 }

@@ -37,6 +37,6 @@ impl Spec {
             return Ok(None);
         }
         let python = places.python_of(self.found.id());
-        python::ask(&python, places).await.map(Some)
+        python::known(&python, places).await.map(Some)
     }
 }

@@ -82,6 +82,37 @@ class Document(Case):
             outcome = await host.deliver("cabot-skeleton", {}, what=SCENARIO["somebody works on it"])
             self.assertEqual(outcome["outcome"], "skipped")
 
+    async def test_however_many_are_told_at_once_each_finds_its_own_in_the_database(self):
+        self.write(
+            "looks.py",
+            """
+            from cabot.cabotapp.alert import AlertPlugin
+            from cabot.cabotapp.models import Service
+
+            class Looks(AlertPlugin):
+                name = "Looks"
+
+                def send_alert(self, service, users, duty_officers):
+                    row = Service.objects.get(pk=service.pk)
+                    there = sorted(row.status_checks.values_list("name", flat=True))
+                    if (row.name, there) != (service.name, sorted(check.name for check in service.status_checks.all())):
+                        raise ValueError(f"{row.name} has {there}")
+            """,
+        )
+        async with self.host("looks") as host:
+            for number in range(1, 4):
+                messages = []
+                for group in (n // 2 for n in range(64)):
+                    labels = {"service": f"service {group}"}
+                    alerts = [alert(f"{n} of {number}", incident=f"{group}-{n}", labels=labels) for n in range(number)]
+                    what = message("x", alerts=alerts)
+                    what["notification"]["group_key"] = f"group {group}"
+                    messages.append(what)
+                told = await asyncio.gather(
+                    *(host.deliver("cabot-looks", {}, what=what, id=f"{n}") for n, what in enumerate(messages))
+                )
+                self.assertEqual([one for one in told if one["outcome"] != "delivered"], [])
+
 
 @needs(
     "cabot_alert_slack",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ...records import Alert, Delivery
@@ -38,6 +39,13 @@ def status_of(severity: str) -> str:
     return SEVERITIES.get(severity, CheckGroup.WARNING_STATUS)
 
 
+STATE = ("overall_status", "old_overall_status", "nightbell_key", "nightbell_link")
+"""What is read again of a service."""
+SERVICE_FIELDS = ("name", "url", "nightbell_incidents", *STATE)
+CHECK_FIELDS = ("name", "calculated_status", "importance")
+"""What deliveries say of services and checks; the other fields are as they are when nobody says anything."""
+
+
 class Told(NamedTuple):
     """How a service was told of last."""
 
@@ -46,8 +54,80 @@ class Told(NamedTuple):
     nightbell_key: str
     nightbell_link: str
     mark: str = ""
-    """Of all that was written to the database; empty for what an earlier process wrote."""
-    checks: Tuple[int, ...] = ()
+    """Of all that was written to the database; empty for what an earlier process wrote, or is being written."""
+
+
+class Writing:
+    """A service and its checks that are to be in the database."""
+
+    def __init__(self, service: Service, checks: List[StatusCheck]) -> None:
+        self.service = service
+        self.checks = checks
+        self.is_done = False
+
+
+class Upsert:
+    """Rows of a model, by one statement that is made once: what the ORM does for each costs more than all else."""
+
+    def __init__(self, model: Any, names: Sequence[str]) -> None:
+        meta, quote = model._meta, connection.ops.quote_name
+        given = [meta.get_field(name) for name in names]
+        rest = [field for field in meta.concrete_fields if not field.primary_key and field not in given]
+        self._fields = [meta.pk, *given]
+        blank = model()
+        self._rest = [_stored(field, blank) for field in rest]
+        columns = [quote(field.column) for field in (*self._fields, *rest)]
+        updates = ", ".join(f"{quote(field.column)} = excluded.{quote(field.column)}" for field in given)
+        self._statement = (
+            f"INSERT INTO {quote(meta.db_table)} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "
+            f"ON CONFLICT ({quote(meta.pk.column)}) DO UPDATE SET {updates}"
+        )
+
+    def write(self, cursor: Any, rows: Iterable[Any]) -> None:
+        """Writes them, in their order."""
+        values = [[*(_stored(field, row) for field in self._fields), *self._rest] for row in rows]
+        cursor.executemany(self._statement, values)
+
+
+def _stored(field: Any, row: Any) -> Any:
+    return field.get_db_prep_save(getattr(row, field.attname), connection)
+
+
+class Rows:
+    """Services, their checks, and which belong together."""
+
+    def __init__(self) -> None:
+        quote = connection.ops.quote_name
+        self._services = Upsert(Service, [*SERVICE_FIELDS, "last_alert_sent"])
+        self._checks = Upsert(StatusCheck, [*CHECK_FIELDS, "last_run"])
+        link = Service.status_checks.through._meta
+        table, service, check = (
+            quote(name) for name in (link.db_table, *(link.get_field(it).column for it in ("service", "statuscheck")))
+        )
+        self._unlink = f"DELETE FROM {table} WHERE {service} = %s"
+        self._link = f"INSERT OR IGNORE INTO {table} ({service}, {check}) VALUES (%s, %s)"
+        columns = ", ".join(quote(Service._meta.get_field(name).column) for name in STATE)
+        own = quote(Service._meta.pk.column)
+        self._read = f"SELECT {columns} FROM {quote(Service._meta.db_table)} WHERE {own} = %s"
+
+    def last(self, pk: int) -> Optional[Tuple[str, ...]]:
+        """`STATE` of a service."""
+        with connection.cursor() as cursor:
+            row: Optional[Tuple[str, ...]] = cursor.execute(self._read, [pk]).fetchone()
+        return row
+
+    def write(self, batch: Sequence[Writing]) -> None:
+        """Writes all of them; of two for one service, the later one counts."""
+        latest = {one.service.pk: one for one in batch}
+        now = timezone.now()
+        for one in latest.values():
+            one.service.last_alert_sent = now
+        links = [(pk, check.pk) for pk, one in latest.items() for check in one.checks]
+        with connection.cursor() as cursor:
+            self._services.write(cursor, (one.service for one in latest.values()))
+            self._checks.write(cursor, (check for one in batch for check in one.checks))
+            cursor.executemany(self._unlink, [(pk,) for pk in latest])
+            cursor.executemany(self._link, links)
 
 
 class Services:
@@ -55,17 +135,22 @@ class Services:
 
     def __init__(self) -> None:
         self._told: "OrderedDict[int, Told]" = OrderedDict()
+        self._lock = threading.Lock()
+        """Held while `_told` and `_waiting` are looked at."""
+        self._waiting: List[Writing] = []
         self._written = 0
+        self._rows = Rows()
 
     def link(self, pk: int) -> Optional[str]:
         """Where people reach it: a path below that of Nightbell."""
-        told = self._last(pk)
+        with self._lock:
+            told = self._last(pk)
         return told.nightbell_link if told else None
 
     def _last(self, pk: int) -> Optional[Told]:
         told = self._told.get(pk)
         if told is None:
-            row = Service.objects.filter(pk=pk).values_list(*Told._fields[:4]).first()
+            row = self._rows.last(pk)
             if row is not None:
                 told = self._told[pk] = Told(*row)
         return told
@@ -81,13 +166,22 @@ class Services:
         service.nightbell_link = _below(delivery.message.link, notification.external_url)
         service.nightbell_key = delivery.key
         service.overall_status = _overall(delivery, checks)
-        with lock:
+        kept = checks[:MAX_ROWS]
+        with self._lock:
             last = self._last(pk)
             service.old_overall_status = _before(delivery, service, last)
-            self._told[pk] = self._save(service, checks, last)
+            mark = _mark(service, kept)
+            is_written = last is not None and last.mark == mark
+            told = Told(*(getattr(service, name) for name in STATE), mark if is_written else "")
+            self._told[pk] = told
             self._told.move_to_end(pk)
             while len(self._told) > MAX_SERVICES:
                 self._told.popitem(last=False)
+        if not is_written:
+            self._write(Writing(service, kept))
+            with self._lock:
+                if self._told.get(pk) is told:
+                    self._told[pk] = told._replace(mark=mark)
         service._prefetched_objects_cache = {
             "status_checks": filled(StatusCheck, checks),
             "users_to_notify": filled(User, users),
@@ -95,27 +189,29 @@ class Services:
         service.acknowledgement = _acknowledgement(service, notification.alerts, users)
         return service
 
-    def _save(self, service: Service, checks: List[StatusCheck], last: Optional[Told]) -> Told:
-        kept = checks[:MAX_ROWS]
-        fields = [field for field in Service._meta.concrete_fields if not field.primary_key]
-        said = [[getattr(service, field.attname) for field in fields]]
-        said += [[check.pk, check.name, check.calculated_status, check.importance] for check in kept]
-        mark = hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
-        if last is not None and last.mark == mark:
-            return last
-        told = Told(
-            *(getattr(service, name) for name in Told._fields[:4]), mark, tuple(one.pk for one in kept)
-        )
-        service.last_alert_sent = timezone.now()
-        with transaction.atomic():
-            _upsert(Service, [service], [field.name for field in fields])
-            _upsert(StatusCheck, kept, ["name", "calculated_status", "importance"])
-            if last is None or last.checks != told.checks:
-                service.status_checks.set(kept)
-            if self._written % SWEEP_EVERY == 0:
-                sweep()
-        self._written += 1
-        return told
+    def _write(self, writing: Writing) -> None:
+        """Writes it, with all that others wait for: who comes first writes for all."""
+        with self._lock:
+            self._waiting.append(writing)
+        with lock:
+            if writing.is_done:
+                return
+            with self._lock:
+                batch, self._waiting = self._waiting or [writing], []
+            try:
+                with transaction.atomic():
+                    self._rows.write(batch)
+                    if self._written // SWEEP_EVERY != (self._written + len(batch)) // SWEEP_EVERY:
+                        sweep()
+            except BaseException:
+                # the others try for themselves
+                with self._lock:
+                    for one in batch:
+                        self._told.pop(one.service.pk, None)
+                raise
+            self._written += len(batch)
+            for one in batch:
+                one.is_done = True
 
 
 def sweep() -> None:
@@ -127,9 +223,11 @@ def sweep() -> None:
     StatusCheck.objects.filter(service=None, instance=None).delete()
 
 
-def _upsert(model: Any, rows: List[Any], fields: List[str]) -> None:
-    if rows:
-        model.objects.bulk_create(rows, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
+def _mark(service: Service, checks: List[StatusCheck]) -> str:
+    """Of all that is written of it."""
+    said = [[getattr(service, name) for name in SERVICE_FIELDS]]
+    said += [[check.pk, *(getattr(check, name) for name in CHECK_FIELDS)] for check in checks]
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 
 def _name(delivery: Delivery) -> str:
