@@ -4,7 +4,8 @@
 //! by the
 //! same handlers: nothing of their checks is written twice.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
@@ -16,6 +17,7 @@ use plugin_protocol::calls::guest;
 use plugin_protocol::limits::MAX_KEYS;
 use plugin_protocol::wire::{INTERNAL_ERROR, INVALID_PARAMS, NO_SUCH_METHOD, NOT_FOUND, NOT_NOW, TOO_MUCH};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Shared};
@@ -23,10 +25,14 @@ use crate::auth::{Caller, Scope};
 use crate::limits::MAX_PLUGIN_ANSWER_BYTES;
 use crate::router::described;
 
+/// How long what a plugin asks may wait for the hub, which starts after its plugins.
+const HUB_TIME: Duration = Duration::from_secs(10);
+
 /// The hub behind all plugins, once there is one.
 #[derive(Default)]
-pub struct GuestServices(OnceLock<Behind>);
+pub struct GuestServices(watch::Sender<Option<Behind>>);
 
+#[derive(Clone)]
 struct Behind {
     app: Weak<App>,
     api: Router,
@@ -36,17 +42,19 @@ impl GuestServices {
     /// Names the server that answers from here on.
     pub fn answer_by(&self, app: &Shared) {
         let api = described().0.with_state(app.clone());
-        // it is named once, when the server is put together
-        let _ = self.0.set(Behind { app: Arc::downgrade(app), api });
+        self.0.send_replace(Some(Behind { app: Arc::downgrade(app), api }));
     }
 }
 
 impl Services for GuestServices {
     fn ask(&self, plugin: &str, method: &str, params: Value) -> BoxFuture<'static, Result<Value, Fault>> {
         let not_now = || Fault::new(NOT_NOW, "the hub is starting or stopping");
-        let behind = self.0.get().and_then(|it| Some((it.app.upgrade()?, it.api.clone())));
+        let mut there = self.0.subscribe();
         let (plugin, method) = (plugin.to_owned(), method.to_owned());
         Box::pin(async move {
+            let waited = tokio::time::timeout(HUB_TIME, there.wait_for(Option::is_some)).await;
+            let behind = waited.ok().and_then(|it| it.ok()?.clone());
+            let behind = behind.and_then(|it| Some((it.app.upgrade()?, it.api)));
             let (app, api) = behind.ok_or_else(not_now)?;
             let asked = Asked { app, api, plugin };
             match method.as_str() {

@@ -12,7 +12,7 @@ from .outcomes import Check, Invalid, Misconfigured, Outcome, Retry, outcome_of,
 from .plugin import Plugin, Provided
 from .records import Delivery, Event, Request
 from .threads import Pool
-from .wire import FAILED, NOT_FOUND, NOT_NOW, WRONG_PARAMETERS, RpcError, last_line, logger
+from .wire import FAILED, MAX_LINE, NOT_FOUND, NOT_NOW, WRONG_PARAMETERS, RpcError, last_line, logger
 
 T = TypeVar("T")
 
@@ -187,7 +187,7 @@ class Session:
             whole = kind in self.plugin.destinations and self.plugin.destinations[kind].facts.get("batch")
             works += [self._deliver(kind, part) for part in ([same] if whole else [[one] for one in same])]
         outcomes = await asyncio.gather(*works)
-        return {"outcomes": [outcome for part in outcomes for outcome in part]}
+        return {"outcomes": _fitting([outcome for part in outcomes for outcome in part])}
 
     async def _deliver(self, kind: str, deliveries: List[Delivery]) -> List[Dict[str, Any]]:
         """One call of a destination's function: for a list, or for the one delivery in it."""
@@ -352,7 +352,27 @@ def _outcomes(deliveries: List[Delivery], returned: Any) -> List[Dict[str, Any]]
         if len(returned) != len(deliveries):
             returned = Retry(f"the plugin returned {len(returned)} outcomes for {len(deliveries)} deliveries")
         else:
-            pairs = zip(deliveries, returned)
-            return [{"id": delivery.id, **outcome_of(each).to_json()} for delivery, each in pairs]
-    outcome = outcome_of(returned).to_json()
+            return [{"id": one.id, **_told(each)} for one, each in zip(deliveries, returned)]
+    outcome = _told(returned)
     return [{"id": delivery.id, **outcome} for delivery in deliveries]
+
+
+def _told(returned: Any) -> Dict[str, Any]:
+    """An outcome as the wire carries it. One that cannot be told must not make the others of a batch come again."""
+    try:
+        return outcome_of(returned).to_json()
+    except Exception as error:
+        logger.exception("an outcome cannot be told")
+        return Retry(f"the plugin's outcome cannot be told: {last_line(error)}").to_json()
+
+
+def _fitting(outcomes: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The same, with shorter words where they would not fit into a line together."""
+    words = ("reason", "text", "receipt")
+    length = sum(len(outcome.get(name, "")) for outcome in outcomes for name in words)
+    # a character has at most six bytes in JSON
+    if length * 6 > MAX_LINE // 2:
+        most = MAX_LINE // (32 * len(outcomes))
+        for outcome in outcomes:
+            outcome.update((name, outcome[name][:most]) for name in words if name in outcome)
+    return outcomes

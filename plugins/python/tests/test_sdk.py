@@ -58,6 +58,26 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
         logging.disable(logging.CRITICAL)
         self.addCleanup(logging.disable, logging.NOTSET)
 
+    async def test_outcomes_that_cannot_be_told_or_are_too_long_spoil_no_others(self):
+        plugin = Plugin()
+        long = Rejected("\x01" * 5000, text="\x01" * 5000)
+
+        @plugin.destination("odd", batch=2)
+        async def odd(deliveries):
+            return [None, Delivered(status="nobody knows")]
+
+        @plugin.destination("long", batch=64)
+        async def many(deliveries):
+            return [long] * len(deliveries)
+
+        async with Host(plugin) as host:
+            good, bad = await host.deliver_all([host.delivery("odd", id=id) for id in "ab"])
+            self.assertEqual(good["outcome"], "delivered")
+            self.assertEqual(bad["outcome"], "retry")
+            self.assertIn("cannot be told: ValueError", bad["reason"])
+            outcomes = await host.deliver_all([host.delivery("long", id=str(n)) for n in range(64)])
+            self.assertEqual({(one["outcome"], len(one["text"])) for one in outcomes}, {("rejected", 512)})
+
     async def test_what_is_returned_or_raised_is_the_outcome(self):
         cases = [
             (None, {"outcome": "delivered"}),
