@@ -86,7 +86,9 @@ function told(returned) {
   try {
     return outcomeOf(returned).toJSON();
   } catch (error) {
-    return retry(`the plugin's outcome cannot be told: ${lastLine(error)}`).toJSON();
+    // that it is delivered counts for more than what cannot be said of it
+    const outcome = returned instanceof Outcome ? returned.outcome : "retry";
+    return { outcome, reason: `the plugin's outcome cannot be told: ${lastLine(error)}` };
   }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -32,7 +33,8 @@ class Outcome(Exception):
         if self.reason:
             fields["reason"] = str(self.reason)[:MAX_REASON]
         if self.status is not None:
-            fields["status"] = int(self.status)
+            with contextlib.suppress(TypeError, ValueError, OverflowError):
+                fields["status"] = int(self.status)
         if self.text:
             fields["text"] = str(self.text)[:MAX_TEXT]
         fields.update((name, value) for name, value in self.more.items() if value not in (None, ""))

@@ -363,7 +363,9 @@ def _told(returned: Any) -> Dict[str, Any]:
         return outcome_of(returned).to_json()
     except Exception as error:
         logger.exception("an outcome cannot be told")
-        return Retry(f"the plugin's outcome cannot be told: {last_line(error)}").to_json()
+        # that it is delivered counts for more than what cannot be said of it
+        name = returned.name if isinstance(returned, Outcome) else Retry.name
+        return {"outcome": name, "reason": f"the plugin's outcome cannot be told: {last_line(error)}"}
 
 
 def _fitting(outcomes: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

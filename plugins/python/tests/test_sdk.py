@@ -62,9 +62,13 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
         plugin = Plugin()
         long = Rejected("\x01" * 5000, text="\x01" * 5000)
 
+        class Unspeakable:
+            def __str__(self):
+                raise LookupError("no words")
+
         @plugin.destination("odd", batch=2)
         async def odd(deliveries):
-            return [None, Delivered(status="nobody knows")]
+            return [Delivered(status="nobody knows"), Rejected(reason=Unspeakable())]
 
         @plugin.destination("long", batch=64)
         async def many(deliveries):
@@ -72,9 +76,9 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
 
         async with Host(plugin) as host:
             good, bad = await host.deliver_all([host.delivery("odd", id=id) for id in "ab"])
-            self.assertEqual(good["outcome"], "delivered")
-            self.assertEqual(bad["outcome"], "retry")
-            self.assertIn("cannot be told: ValueError", bad["reason"])
+            self.assertEqual(good, {"id": "a", "outcome": "delivered"})
+            self.assertEqual(bad["outcome"], "rejected")
+            self.assertIn("cannot be told: LookupError", bad["reason"])
             outcomes = await host.deliver_all([host.delivery("long", id=str(n)) for n in range(64)])
             self.assertEqual({(one["outcome"], len(one["text"])) for one in outcomes}, {("rejected", 512)})
 

@@ -25,6 +25,7 @@ const outcomes = {
     throw new TypeError("a is not a function\nand more");
   },
   odd: () => 7,
+  unspeakable: () => delivered(Object.create(null)),
   half: () => delivered("\ud800"),
   slow: (_, signal) =>
     new Promise((resolve) => signal.addEventListener("abort", () => resolve(plugin.host.log("info", "aborted")))),

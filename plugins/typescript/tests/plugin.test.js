@@ -133,6 +133,7 @@ test("each outcome is told as it was meant", async (t) => {
   assert.deepEqual(await told("thrown"), { outcome: "skipped", reason: "nobody" });
   assert.deepEqual(await told("rejected"), { outcome: "rejected", reason: "no such room" });
   assert.deepEqual(await told("fails"), { outcome: "retry", reason: "TypeError: a is not a function" });
+  assert.equal((await told("unspeakable")).outcome, "delivered");
   assert.match((await told("odd")).reason, /returned number, which is no outcome/);
   assert.deepEqual(await told("half"), { outcome: "delivered", receipt: "\ufffd" });
   assert.match((await told("circle")).reason, /circular/);
