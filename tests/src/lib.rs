@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a story that cannot go on has failed")]
 
 pub mod alertmanager;
+pub mod documents;
 pub mod http;
 pub mod hub;
 pub mod receiver;

@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nightbell_acceptance::hub::alert;
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, tool, wait_for};
+use nightbell_acceptance::{Dice, Hub, PATIENCE, Receiver, http, tool, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -140,6 +141,86 @@ fn whoever_is_killed_nothing_is_lost_and_what_was_answered_is_not_told_again() {
     hub.alerts(&alerts(total, total + 1));
     wait_pages(&hub, total + 1);
     assert_eq!(pages(&hub).len(), answered + 1, "what was answered came again");
+}
+
+/// Ids of all deliveries whose answers are recorded.
+fn recorded(hub: &Hub) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut cursor = String::new();
+    loop {
+        let page = hub.get(&format!("/api/v1/deliveries?state=delivered&limit=500{cursor}"));
+        let ids =
+            page["items"].as_array().unwrap().iter().map(|it| format!("nb-{}", it["id"].as_str().unwrap()));
+        all.extend(ids);
+        let Some(next) = page["next"].as_str() else { return all };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+/// How often each delivery was told.
+fn told(hub: &Hub) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for (id, _) in pages(hub) {
+        *times.entry(id).or_default() += 1;
+    }
+    times
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the moment of death is drawn by lot, so it must be waited for"
+)]
+fn at_whatever_moment_plugin_or_hub_are_killed_nothing_is_lost_or_told_again_after_its_answer() {
+    let Some(_) = tool::find_or_skip("python3") else { return };
+    let mut dice = Dice::new(20_261_121);
+    let mut hub = hub_with("");
+    let mut taken = 0;
+    let mut final_times: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..8 {
+        let over = AtomicBool::new(false);
+        let address = hub.address();
+        taken = std::thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let mut next = taken;
+                while !over.load(Ordering::Relaxed) {
+                    let body = json!(alerts(next, next + 4)).to_string();
+                    let answer = http::ask(address, "POST", "/api/v2/alerts", &[], &body);
+                    // what was not acknowledged is sent again, under the same labels
+                    next += if answer.is_ok_and(|answer| answer.status == 200) { 4 } else { 0 };
+                }
+                next
+            });
+            std::thread::sleep(Duration::from_millis(dice.below(200)));
+            let both = dice.below(3);
+            if both > 0 {
+                kill_plugin(&hub);
+            }
+            if both != 1 {
+                std::thread::sleep(Duration::from_millis(dice.below(20)));
+                hub.kill();
+            }
+            over.store(true, Ordering::Relaxed);
+            sender.join().unwrap()
+        });
+        hub.kill_and_wake();
+        let answered = recorded(&hub);
+        let times = told(&hub);
+        for id in answered {
+            let count = times[&id];
+            let before = final_times.entry(id).or_insert(count);
+            assert_eq!(*before, count, "an answer was recorded, and the same was told again");
+        }
+    }
+    assert!(taken > 50, "the story is too short to say anything");
+    wait_for("all that was acknowledged", Duration::from_secs(60), || {
+        (told(&hub).len() >= taken).then_some(())
+    });
+    wait_for("their answers", PATIENCE, || (recorded(&hub).len() >= taken).then_some(()));
+    let times = told(&hub);
+    let again = final_times.iter().filter(|(id, count)| times[*id] != **count).count();
+    println!("{taken} were acknowledged, {} told twice", times.values().filter(|count| **count > 1).count());
+    assert_eq!(again, 0, "answers were recorded, and the same was told again");
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nightbell_acceptance::hub::alert;
-use nightbell_acceptance::{Heard, Hub, PATIENCE, Receiver, Reply, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, tool, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -157,56 +156,6 @@ fn a_plugin_hears_of_requests_and_shows_what_it_hears() {
     wait_told(&hub);
     let shown = hub.says(&["plugin", "show", "archive"]);
     assert!(shown.contains("hears    traffic: request.served; ") && shown.contains(", 0 dropped"), "{shown}");
-}
-
-/// The plugin that LUNA's document on plugins shows, but for the address of its store. The document lies in the folder
-/// that `NIGHTBELL_TEST_DOCUMENTS` names, or in `shared/seeds` beside the repository.
-fn plugin_of_luna(store: &str) -> Option<String> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/seeds");
-    let folder = std::env::var_os("NIGHTBELL_TEST_DOCUMENTS").map_or(beside, PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(folder.join("luna-handlers-plugins.md")) else {
-        eprintln!(
-            "\n*** SKIPPED: there is no document of LUNA's; NIGHTBELL_TEST_DOCUMENTS names its folder ***\n"
-        );
-        return None;
-    };
-    if !Command::new("python3").args(["-c", "import aiohttp"]).output().unwrap().status.success() {
-        eprintln!("\n*** SKIPPED: the plugin of LUNA's document needs aiohttp ***\n");
-        return None;
-    }
-    let lines: Vec<&str> = text.lines().collect();
-    let first = lines.iter().position(|line| line.trim() == "from abc import abstractmethod").unwrap();
-    let last = lines.iter().rposition(|line| line.trim() == "logger.debug(await resp.text())").unwrap();
-    let block = lines[first..=last].iter().map(|line| line.strip_prefix("    ").unwrap_or(line));
-    let code = block.collect::<Vec<_>>().join("\n");
-    assert!(code.contains("http://127.0.0.1:5020"));
-    Some(code.replace("http://127.0.0.1:5020", store))
-}
-
-#[test]
-fn a_plugin_of_luna_is_named_told_of_events_and_not_told_of_them_twice() {
-    let Some(_) = tool::find_or_skip("python3") else { return };
-    let store = Receiver::with(|_| Reply::status(201));
-    let Some(code) = plugin_of_luna(store.url("").trim_end_matches('/')) else { return };
-    let mut hub = hub_with("event_sending_plugin_example", &[("event_sending_plugin_example.py", &code)]);
-    hub.alerts(&[alert(&[("alertname", "Disk"), ("n", "1")])]);
-    let objects = |heard: &[Heard]| {
-        let posted = heard.iter().filter(|it| it.path.ends_with("/objects"));
-        let events = posted.flat_map(|it| it.body["events"].as_array().cloned().unwrap_or_default());
-        events.map(|it| it["meta"]["labels"]["n"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let wait = |count: usize| {
-        store.wait_for("objects", PATIENCE, |heard| Some(objects(heard)).filter(|all| all.len() >= count))
-    };
-    assert_eq!(wait(1), ["1"]);
-    assert_eq!(store.heard()[0].path, "/1/buckets?bucket=plugin_test_bucket");
-    wait_for("its answer to be noted", PATIENCE, || {
-        let it = hub.get("/api/v1/plugins/event_sending_plugin_example");
-        (it["subscriptions"][0]["waiting"] == json!(0)).then_some(())
-    });
-    hub.kill_and_wake();
-    hub.alerts(&[alert(&[("alertname", "Disk"), ("n", "2")])]);
-    assert_eq!(wait(2), ["1", "2"]);
 }
 
 #[test]

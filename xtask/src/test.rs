@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must pass, on a fresh machine too.
 
-mod environments;
+pub mod environments;
 mod python;
 mod tools;
 
@@ -41,11 +41,14 @@ pub fn run(args: &Args) -> Result<()> {
         Some(_) => Ok(()),
     };
 
+    let python = environments::provide();
+
     shell::announce("tests");
     let mut test = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
     test.args(&args.filter).args(["--", "--color"]);
     test.arg(if std::io::stdout().is_terminal() { "always" } else { "never" });
     test.env("NIGHTBELL_TEST_POSTGRES", &postgres.url).env("NIGHTBELL_TEST_BINARY", binary);
+    test.envs(python.iter().map(|(variable, python)| (variable, python)));
     let mut running = test.stdout(Stdio::piped()).spawn().context("starting cargo test")?;
     let mut count = Count::default();
     for line in BufReader::new(running.stdout.take().context("cargo has no output")?).lines() {
@@ -55,7 +58,6 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let status = running.wait().context("waiting for cargo test")?;
     drop(postgres);
-    let python = environments::provide();
     let python = shell::timed("the SDK in Python", || python::run(args.filter.as_deref(), &python));
     if let Ok(more) = &python {
         count.passed += more.passed;

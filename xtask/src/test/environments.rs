@@ -13,8 +13,8 @@ struct Environment {
     variable: &'static str,
     /// What is installed, a file as pip reads it.
     packages: &'static str,
-    /// What is installed without the packages that it requires.
-    alone: &'static str,
+    /// What is installed without the packages that it requires, if anything.
+    alone: Option<&'static str>,
 }
 
 const ENVIRONMENTS: &[Environment] = &[
@@ -22,13 +22,19 @@ const ENVIRONMENTS: &[Environment] = &[
         name: "python-django",
         variable: "NIGHTBELL_TEST_DJANGO_PYTHON",
         packages: "plugins/python/tests/django.txt",
-        alone: "plugins/python/tests/django-published.txt",
+        alone: Some("plugins/python/tests/django-published.txt"),
     },
     Environment {
         name: "python-sentry",
         variable: "NIGHTBELL_TEST_SENTRY_PYTHON",
         packages: "plugins/python/tests/sentry.txt",
-        alone: "plugins/python/tests/sentry-published.txt",
+        alone: Some("plugins/python/tests/sentry-published.txt"),
+    },
+    Environment {
+        name: "python-luna",
+        variable: "NIGHTBELL_TEST_LUNA_PYTHON",
+        packages: "plugins/python/tests/luna.txt",
+        alone: None,
     },
 ];
 
@@ -54,7 +60,7 @@ impl Environment {
     fn make(&self) -> Result<PathBuf> {
         let folder = shell::target_folder()?.join(self.name);
         let python = folder.join("bin/python");
-        let wanted = format!("{}{}", read(self.packages)?, read(self.alone)?);
+        let wanted = format!("{}{}", read(self.packages)?, self.alone.map_or(Ok(String::new()), read)?);
         let mark = folder.join("made-of.txt");
         if python.exists() && fs::read_to_string(&mark).is_ok_and(|had| had == wanted) {
             return Ok(python);
@@ -63,7 +69,7 @@ impl Environment {
             let place = folder.display().to_string();
             shell::run(&mut shell::command("python3", ["-m", "venv", "--clear", &place]))?;
             Self::install(&python, &["-r", self.packages])?;
-            Self::install(&python, &["--no-deps", "-r", self.alone])
+            self.alone.map_or(Ok(()), |alone| Self::install(&python, &["--no-deps", "-r", alone]))
         })?;
         fs::write(&mark, wanted).with_context(|| format!("writing {}", mark.display()))?;
         Ok(python)
