@@ -12,6 +12,7 @@
 
 mod ceiling;
 mod figures;
+pub mod guest;
 mod http;
 mod load;
 mod machine;

@@ -36,6 +36,9 @@ enum Task {
     Ci(ci::Args),
     /// Nightbell beside Alertmanager: speed, cost, crashes; writes docs/benchmarks.md
     Bench(bench::Args),
+    /// A plugin that the benchmark starts
+    #[command(hide = true)]
+    BenchGuest(bench::guest::Args),
     /// Format the sources
     Fmt(fmt::Args),
     /// What the compiler does not check: layers, cycles, dead files, lengths, words
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Ci(args) => ci::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::BenchGuest(args) => bench::guest::run(&args),
         Task::Fmt(args) => fmt::run(&args),
         Task::Tidy => tidy::run(),
         Task::Gen(args) => r#gen::run(&args),

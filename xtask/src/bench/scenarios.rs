@@ -1,8 +1,10 @@
 //! The situations in which both are measured.
 
 mod crash;
+mod crowd;
 mod errors;
 mod filled;
+mod guests;
 mod plugins;
 mod scale;
 mod speed;
@@ -46,6 +48,10 @@ pub enum Scenario {
     FullFile,
     /// A plugin in Python
     Plugins,
+    /// A hundred plugins, some of which fail, and the receivers beside them
+    Crowd,
+    /// How soon plugins of each sort are ready
+    Starts,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -62,8 +68,15 @@ impl Scenario {
 
     /// Whether it says something about this program.
     pub fn is_for(self, kind: Kind) -> bool {
-        let ours =
-            matches!(self, Scenario::Filled | Scenario::Scale | Scenario::FullFile | Scenario::Plugins);
+        let ours = matches!(
+            self,
+            Scenario::Filled
+                | Scenario::Scale
+                | Scenario::FullFile
+                | Scenario::Plugins
+                | Scenario::Crowd
+                | Scenario::Starts
+        );
         !ours || kind == Kind::Nightbell
     }
 
@@ -83,6 +96,8 @@ impl Scenario {
             Scenario::Scale => tokio::task::spawn_blocking(scale::measure).await?,
             Scenario::FullFile => speed::full_file(setting).await,
             Scenario::Plugins => plugins::measure(setting).await,
+            Scenario::Crowd => crowd::measure(setting).await,
+            Scenario::Starts => crowd::starts(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

@@ -1,5 +1,6 @@
 //! Where a run of a scenario takes place: a folder, a receiver, and the program under test in between.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +50,8 @@ pub struct Stage {
     _folder: TempDir,
 }
 
-/// Makes a `nightbell.toml` beside a data folder, where what is measured is ours alone.
-pub type Ours = Box<dyn Fn(&Path) -> Result<String> + Send + Sync>;
+/// Makes a `nightbell.toml` beside a data folder, for a receiver at this address, where what is measured is ours alone.
+pub type Ours = Box<dyn Fn(&Path, SocketAddr) -> Result<String> + Send + Sync>;
 
 impl Stage {
     /// Starts a receiver for so many alerts, and the program.
@@ -87,7 +88,7 @@ impl Stage {
     /// Starts the program on what its predecessor left.
     pub async fn start(&mut self) -> Result<()> {
         let Setting { kind, program, .. } = &self.setting;
-        let ours = self.ours.as_ref().map(|make| make(&self.data)).transpose()?;
+        let ours = self.ours.as_ref().map(|make| make(&self.data, self.sink.address)).transpose()?;
         let text = match ours {
             Some(text) => Configuration::Toml(text),
             None => Configuration::Alertmanager(self.routing.file(self.sink.address)),

@@ -1,6 +1,7 @@
 //! A plugin in Python: how much, how soon, and what it takes.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ async fn told(setting: &Setting, kind: &str, load: Load) -> Result<(f64, f64)> {
     let stage = stage(setting, kind, load.alerts).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
-    ready(&mut client).await?;
+    ready(&mut client, "guest").await?;
     let before = target.settle().await?;
     let posted = post_all(target.address, &stage.alerts, load).await?;
     let end = delivered(&mut client, kind, load.alerts).await?;
@@ -71,7 +72,7 @@ async fn paced(setting: &Setting, alerts: usize) -> Result<Readings> {
     let stage = stage(setting, "quick", alerts).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
-    let plugin = ready(&mut client).await?;
+    let plugin = ready(&mut client, "guest").await?;
     post_paced(target.address, &stage.alerts, alerts, 50.0).await?;
     delivered(&mut client, "quick", alerts).await?;
     let mut times = latencies(&mut client, alerts).await?;
@@ -90,7 +91,7 @@ async fn paced(setting: &Setting, alerts: usize) -> Result<Readings> {
 async fn stage(setting: &Setting, kind: &str, alerts: usize) -> Result<Stage> {
     let setting = Setting { data: None, ..setting.clone() };
     let kind = kind.to_owned();
-    let config = move |data: &Path| write(data, &kind);
+    let config = move |data: &Path, _: SocketAddr| write(data, &kind);
     Stage::open_with(&setting, Routing::EACH_AT_ONCE, alerts, Some(Box::new(config))).await
 }
 
@@ -112,35 +113,45 @@ fn write(data: &Path, kind: &str) -> Result<String> {
 }
 
 /// Asks until the plugin is ready; there is no event for that.
-async fn ready(client: &mut Client) -> Result<Value> {
+pub async fn ready(client: &mut Client, id: &str) -> Result<Value> {
     let begin = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     while begin.elapsed() < MAX_START {
         ticks.tick().await;
-        let plugin = json(client, "/api/v1/plugins/guest").await?;
+        let plugin = json(client, &format!("/api/v1/plugins/{id}")).await?;
         if plugin["state"] == "ready" {
             return Ok(plugin);
         }
     }
-    bail!("the plugin was not ready after {MAX_START:?}")
+    bail!("the plugin {id} was not ready after {MAX_START:?}")
 }
 
-/// Asks until so many answers are recorded.
 async fn delivered(client: &mut Client, kind: &str, alerts: usize) -> Result<Instant> {
+    answered(client, kind, "delivered", alerts, Duration::from_millis(5)).await
+}
+
+/// Asks, at this pace, until so many answers of one sort are recorded.
+pub async fn answered(
+    client: &mut Client,
+    kind: &str,
+    outcome: &str,
+    count: usize,
+    pace: Duration,
+) -> Result<Instant> {
     let begin = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    let line = format!("kind=\"{kind}\",outcome=\"delivered\"}}");
+    let mut ticks = tokio::time::interval(pace);
+    let line = format!("kind=\"{kind}\",outcome=\"{outcome}\"}}");
     while begin.elapsed() < MAX_LAG {
         ticks.tick().await;
         let page = client.get("/metrics").await?;
         let page = String::from_utf8_lossy(&page.body).into_owned();
-        let count = page.lines().filter(|it| it.contains(&line)).filter_map(|it| it.rsplit(' ').next());
-        let count: f64 = count.filter_map(|count| count.parse::<f64>().ok()).sum();
-        if count >= alerts as f64 {
+        let found = page.lines().filter(|it| it.contains(&line)).filter_map(|it| it.rsplit(' ').next());
+        let found: f64 = found.filter_map(|found| found.parse::<f64>().ok()).sum();
+        if found >= count as f64 {
             return Ok(Instant::now());
         }
     }
-    bail!("not all of {alerts} deliveries were answered within {MAX_LAG:?}")
+    bail!("not all of {count} deliveries were answered {outcome:?} within {MAX_LAG:?}")
 }
 
 async fn latencies(client: &mut Client, alerts: usize) -> Result<Vec<Duration>> {
@@ -158,7 +169,8 @@ async fn latencies(client: &mut Client, alerts: usize) -> Result<Vec<Duration>> 
     Ok(times)
 }
 
-async fn json(client: &mut Client, path: &str) -> Result<Value> {
+/// What the API shows there.
+pub async fn json(client: &mut Client, path: &str) -> Result<Value> {
     let answer = client.get(path).await?;
     serde_json::from_slice(&answer.body).with_context(|| format!("reading {path}"))
 }
