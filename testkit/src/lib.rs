@@ -8,6 +8,7 @@
 
 pub mod chaos;
 pub mod invariants;
+pub mod people;
 pub mod receiver;
 pub mod world;
 

@@ -1,6 +1,7 @@
 //! The world itself: nodes, clock, receivers, and the verbs of a story.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flow::deliver::desk::{Desk, too_old};
@@ -115,8 +116,9 @@ impl World {
     fn boot(&mut self) -> Node {
         self.boots += 1;
         let number = self.boots;
-        let live = Live::new(self.rules.clone(), Vec::new(), &Registry::default().destination::<Scripted>())
-            .unwrap();
+        let kinds = Arc::new(Registry::default().destination::<Scripted>());
+        let live = Live::new(self.rules.clone(), Vec::new(), &kinds).unwrap();
+        let live = Live { kinds, ..live };
         let stage = Stage::open(self.store.clone(), number, live, self.now).unwrap();
         let healths = self.store.read_blocking(store::deliveries::healths).unwrap();
         let desks = healths.into_iter().map(|(name, health)| (name, Desk::new(health))).collect();
@@ -207,8 +209,7 @@ impl World {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let live = self.nodes[node].stage.core.live();
-            let Some(place) = live.places.get(&name) else { continue };
+            let Some(place) = self.nodes[node].stage.core.place(&name) else { continue };
             let manners = &place.place.manners;
             let desk =
                 self.nodes[node].desks.entry(name.clone()).or_insert_with(|| Desk::new(Default::default()));
@@ -260,8 +261,7 @@ impl World {
     pub fn answer(&mut self, node: usize, which: usize) {
         let (delivery, mode, began) = self.nodes[node].under_way.remove(which);
         let (name, answer, random) = (delivery.destination.clone(), mode.answer(), self.rng.random());
-        let live = self.nodes[node].stage.core.live();
-        let manners = live.places[&name].place.manners.clone();
+        let manners = self.nodes[node].stage.core.place(&name).unwrap().place.manners.clone();
         let desk = self.nodes[node].desks.entry(name.clone()).or_default();
         let before = desk.health().word(self.now);
         let tried = desk.answered(delivery, began, answer, &manners, random, self.now);
@@ -375,9 +375,13 @@ impl World {
 
     /// What a receiver has taken, as `reason title` words, duplicates of one key left out.
     pub fn told(&self, receiver: &str) -> Vec<&'static str> {
+        self.told_at(&place_of(receiver))
+    }
+
+    /// The same of a destination.
+    pub fn told_at(&self, place: &str) -> Vec<&'static str> {
         let mut keys = std::collections::HashSet::new();
-        let place = place_of(receiver);
-        let taken = self.seen.iter().filter(|(name, seen)| *name == place && seen.taken);
+        let taken = self.seen.iter().filter(|(name, seen)| name == place && seen.taken);
         taken
             .filter(|(_, seen)| keys.insert(seen.delivery))
             .map(|(_, seen)| seen.says.reason.name())

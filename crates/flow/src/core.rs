@@ -11,7 +11,8 @@ use store::{Result, Tx};
 
 use crate::counters::Counters;
 use crate::couriers::Couriers;
-use crate::live::Live;
+use crate::live::{Live, LivePlace};
+use crate::people::People;
 use crate::rooms::Rooms;
 use crate::trace::Traces;
 
@@ -20,6 +21,7 @@ pub struct Core {
     ids: IdMaker,
     live: RwLock<Arc<Live>>,
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
+    people: RwLock<Arc<People>>,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
     /// when they last came to an end without a failure
@@ -44,6 +46,7 @@ impl Core {
             ids: IdMaker::new(node),
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
+            people: RwLock::default(),
             latest: AtomicI64::new(0),
             ran: AtomicI64::new(0),
             node,
@@ -140,8 +143,29 @@ impl Core {
         Ok(set)
     }
 
+    /// What people have defined, read again only when something has changed.
+    pub(crate) fn people(&self, tx: &mut Tx<'_>) -> Result<Arc<People>> {
+        let known = self.known_people();
+        let now = known.now(tx, &self.live().kinds)?;
+        if !Arc::ptr_eq(&known, &now) {
+            *self.people.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
+        }
+        Ok(now)
+    }
+
+    /// What people had defined when it was last read.
+    pub fn known_people(&self) -> Arc<People> {
+        self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The destination of this name, whether the configuration's or somebody's own.
+    pub fn place(&self, name: &str) -> Option<Arc<LivePlace>> {
+        self.live().places.get(name).cloned().or_else(|| self.known_people().place(name))
+    }
+
     /// Forgets what was read inside a transaction that was undone.
     pub(crate) fn forget(&self) {
         *self.silences.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = self.known_people().unsure();
     }
 }

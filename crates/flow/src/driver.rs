@@ -360,6 +360,8 @@ impl Hub {
         self.reroute_if_needed(self.core.live().version).await?;
         let (core, now) = (self.core.clone(), self.clock.now());
         let due = self.store.read(move |tx| {
+            // deliveries to what people have just set up on another node may come to this one
+            core.people(tx)?;
             let waiting = !store::events::waiting(tx, 1)?.is_empty();
             Ok(if waiting { Some(Time::MIN) } else { ingest::next_due(&core, tx)? })
         });

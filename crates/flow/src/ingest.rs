@@ -170,6 +170,7 @@ pub(crate) fn place(
     notices::of_moved(core, tx, &moved, now)?;
     done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
+    done.told(tell::tell_people(core, tx, &moved, now)?);
     done.moved.extend(moved);
     Ok(())
 }
@@ -187,6 +188,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
         set_back::follow(tx, back, now)?;
     }
     core.runs_at(now);
+    core.people(tx)?;
     let mut done = Done { at: Some(now), ..Done::default() };
     let passed = detect::pass_deadlines(core, tx, now)?;
     let waiting = store::events::waiting(tx, EVENTS_PER_TICK)?;
@@ -199,6 +201,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     take(core, tx, missed, store::events::insert, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
+    done.told(tell::pass_digests(core, tx, now)?);
     Ok(done)
 }
 
@@ -211,7 +214,8 @@ const EVENTS_PER_TICK: i64 = 512;
 /// When the database is gone.
 pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
-    let mut due = [incidents, groups, store::storms::next_due(tx)?].into_iter().flatten().min();
+    let digests = store::digests::next_due(tx)?;
+    let mut due = [incidents, groups, store::storms::next_due(tx)?, digests].into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

@@ -10,6 +10,7 @@
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
+//! * [`people`] is what people have defined for themselves, such as where they can be told something.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
 //! * [`notices`] are what those who subscribe to the hub are told, and [`couriers`] tell them.
 //! * [`trace`] is what the flow did as spans, for those who look at many programs at once.
@@ -32,6 +33,7 @@ pub mod incident;
 pub mod ingest;
 pub mod live;
 pub mod notices;
+pub mod people;
 pub mod reload;
 pub mod replay;
 pub mod rooms;

@@ -74,7 +74,9 @@ pub struct Live {
     /// Their version in the database; 0 until they are kept there.
     pub version: i64,
     /// Destinations by id.
-    pub places: HashMap<String, LivePlace>,
+    pub places: HashMap<String, Arc<LivePlace>>,
+    /// The kinds that there are, to make people's own destinations ready with.
+    pub kinds: Arc<Registry>,
     /// Heartbeats by name.
     pub heartbeats: Vec<Expected>,
     /// How it is watched, and watches itself.
@@ -127,7 +129,7 @@ impl Live {
                 let ready = registry.ready_within(&place.kind, place.settings.clone(), surroundings);
                 let ready = ready.map_err(|error| BadLive::Settings { place: place.id.clone(), error })?;
                 let live = LivePlace { place: place.clone(), receiver: receiver.name.clone(), ready };
-                places.insert(place.id.clone(), live);
+                places.insert(place.id.clone(), Arc::new(live));
             }
         }
         Ok(Live { heartbeats, places, ..Live::bare(rules) })
@@ -139,6 +141,7 @@ impl Live {
             rules,
             version: 0,
             places: HashMap::new(),
+            kinds: Arc::default(),
             heartbeats: Vec::new(),
             self_watch: SelfWatch::default(),
             subscribers: Arc::default(),

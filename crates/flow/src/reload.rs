@@ -33,6 +33,7 @@ impl Hub {
             rules: live.rules.clone(),
             version,
             places: live.places.clone(),
+            kinds: live.kinds.clone(),
             heartbeats: live.heartbeats.clone(),
             self_watch: live.self_watch.clone(),
             subscribers: live.subscribers.clone(),
@@ -121,7 +122,8 @@ pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     let version = live.keep(tx, now)?;
     detect::expect_heartbeats(tx, live, now)?;
     store::notices::see(tx, &live.subscriber_names(), now)?;
-    store::deliveries::forget_healths(tx, |destination| live.places.contains_key(destination))?;
+    // people's own destinations are none of the configuration's business
+    store::deliveries::forget_healths(tx, |it| it.starts_with('@') || live.places.contains_key(it))?;
     Ok(version)
 }
 

@@ -22,11 +22,13 @@ use storm::Weather;
 
 mod begun;
 mod due;
+mod people;
 mod say;
 mod storm;
 
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
+pub(crate) use people::{pass_digests, tell_people};
 pub(crate) use storm::pass as pass_storms;
 
 /// Everything that one run writes.
@@ -67,7 +69,8 @@ fn tell_all(
     let live = core.live();
     let newest = store::rules::newest(tx)?;
     rejoin(core, tx, &live, newest, due, members, now)?;
-    let holds = Holds::find(core, tx, &live, members, now)?;
+    let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
+    let holds = Holds::find(core, tx, &live, &incidents, now)?;
     let mut plan = Plan { weather: Weather::find(tx, &live, due)?, ..Plan::default() };
     for (group, members) in due.iter().zip(members) {
         match live.rules.route(&group.route, &group.receiver) {
@@ -78,7 +81,7 @@ fn tell_all(
         }
     }
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
-    let handed = hand_over(core, tx, &live, &mut plan, now)?;
+    let handed = hand_over(core, tx, &mut plan, now)?;
     write_groups(tx, &plan)?;
     write(tx, &plan)?;
     plan.weather.write(tx)?;
@@ -91,7 +94,7 @@ fn tell_all(
 
 /// Gives deliveries to this node's desks at once, where those have room and nothing of the same lane is
 /// before them: they are written as leased, and need not be claimed. Returns which.
-fn hand_over(core: &Core, tx: &mut Tx<'_>, live: &Live, plan: &mut Plan, now: Time) -> Result<Vec<bool>> {
+fn hand_over(core: &Core, tx: &mut Tx<'_>, plan: &mut Plan, now: Time) -> Result<Vec<bool>> {
     let mut handed: Vec<bool> =
         plan.deliveries.iter().map(|(delivery, _)| core.rooms.has_room(&delivery.destination)).collect();
     if !handed.contains(&true) {
@@ -102,7 +105,7 @@ fn hand_over(core: &Core, tx: &mut Tx<'_>, live: &Live, plan: &mut Plan, now: Ti
         handed[busy] = false;
     }
     for (handed, (delivery, _)) in handed.iter_mut().zip(&mut plan.deliveries) {
-        let place = live.places.get(&delivery.destination);
+        let place = core.place(&delivery.destination);
         let Some(place) = place.filter(|_| *handed && core.rooms.take(&delivery.destination)) else {
             *handed = false;
             continue;
@@ -156,16 +159,9 @@ fn rejoin(
 struct Holds(HashMap<Id, Hold>);
 
 impl Holds {
-    fn find(
-        core: &Core,
-        tx: &mut Tx<'_>,
-        live: &Live,
-        members: &[Vec<MemberRow>],
-        now: Time,
-    ) -> Result<Self> {
-        let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
+    fn find(core: &Core, tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident], now: Time) -> Result<Self> {
         let mut holds = HashMap::new();
-        for (id, hold) in inhibited(tx, live, &incidents)? {
+        for (id, hold) in inhibited(tx, live, incidents)? {
             holds.insert(id, hold);
         }
         let silences = core.silences(tx, now)?;

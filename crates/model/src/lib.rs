@@ -8,7 +8,8 @@
 //! * [`matcher`], [`condition`]: questions about labels.
 //! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
 //! * [`silence`], [`inhibition`], [`time_interval`]: reasons not to tell.
-//! * [`receiver`]: who can be told; [`notification`]: what they are told, before it is rendered.
+//! * [`receiver`]: who can be told; [`destination`]: where a person or a team can be;
+//!   [`notification`]: what they are told, before it is rendered.
 //! * [`notice`]: what somebody who listens to the hub itself is told of.
 //! * [`storm`]: when a receiver is sent more than its people could read.
 //! * [`rules`]: all of that as one value, as configured.
@@ -24,6 +25,7 @@
 
 pub mod condition;
 pub mod delivery;
+pub mod destination;
 pub mod event;
 pub mod flap;
 pub mod fnv;
@@ -54,6 +56,7 @@ pub mod weekly;
 pub mod zone;
 
 pub use delivery::{Delivery, Outcome};
+pub use destination::OwnedDestination;
 pub use event::{Action, Event, NewEvent};
 pub use id::Id;
 pub use incident::{Change, Incident};

@@ -32,6 +32,12 @@ pub enum Reason {
     Storm,
     /// There are not so many messages any more.
     StormOver,
+    /// What is known about it changed.
+    Changed,
+    /// Something else happened to it, such as a word that somebody said about it.
+    Noted,
+    /// What was collected for a while, at the wish of whom it is told to.
+    Digest,
     /// Nothing is new, but the repeat interval has passed.
     Repeat,
     /// Somebody asked for a test message.
@@ -51,6 +57,9 @@ impl Reason {
             Reason::Calmed => "calmed",
             Reason::Storm => "storm",
             Reason::StormOver => "storm_over",
+            Reason::Changed => "changed",
+            Reason::Noted => "noted",
+            Reason::Digest => "digest",
             Reason::Repeat => "repeat",
             Reason::Test => "test",
         }

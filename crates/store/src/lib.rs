@@ -5,7 +5,9 @@
 //! signatures. Rows are the truth; nothing here remembers anything between two calls.
 
 pub mod db;
+pub mod definitions;
 pub mod deliveries;
+pub mod digests;
 pub mod error;
 pub mod events;
 pub mod groups;

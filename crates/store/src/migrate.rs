@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_tests.sql"),
     include_str!("../migrations/0008_plugins.sql"),
     include_str!("../migrations/0009_notices.sql"),
+    include_str!("../migrations/0010_definitions.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

@@ -134,6 +134,9 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Calmed => "calm again",
         Reason::Storm => "storm",
         Reason::StormOver => "storm over",
+        Reason::Changed => "changed",
+        Reason::Noted => "noted",
+        Reason::Digest => "digest",
         Reason::Test => "test",
     }
 }

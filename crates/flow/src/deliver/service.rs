@@ -190,10 +190,11 @@ impl Service {
 
     fn answered(&self, state: &mut State, answered: Answered) {
         let Answered { delivery, began, answer, about } = answered;
-        let (live, now) = (self.core.live(), self.clock.now());
+        let now = self.clock.now();
         let name = delivery.destination.clone();
         let desk = state.desks.entry(name.clone()).or_default();
-        let place = live.places.get(&name).map(|it| &it.place);
+        let place = self.core.place(&name);
+        let place = place.as_ref().map(|it| &it.place);
         let manners = place.map(|place| place.manners.clone()).unwrap_or_default();
         let kind = place.map_or("gone", |place| place.kind.as_str());
         let before = desk.health().word(now);
@@ -229,9 +230,9 @@ impl Service {
 
     /// Does what a desk can do now: sends, gives back, claims; and says how much room it has then.
     fn work(&self, state: &mut State, name: &str) {
-        let (live, now) = (self.core.live(), self.clock.now());
-        let Some(place) = live.places.get(name) else { return };
-        self.work_at(state, place, name, now);
+        let now = self.clock.now();
+        let Some(place) = self.core.place(name) else { return };
+        self.work_at(state, &place, name, now);
         if let Some(desk) = state.desks.get(name) {
             let room =
                 if state.unrecorded < MAX_UNRECORDED { desk.room(&place.place.manners, now) } else { 0 };
@@ -324,9 +325,9 @@ impl Service {
     }
 
     fn sweep(&self, state: &mut State, waiting: Vec<String>) {
-        let live = self.core.live();
-        let (waiting, gone): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|name| live.places.contains_key(name));
+        let (live, people) = (self.core.live(), self.core.known_people());
+        let is_there = |name: &str| live.places.contains_key(name) || people.place(name).is_some();
+        let (waiting, gone): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|name| is_there(name));
         for name in waiting {
             state.desks.entry(name).or_insert_with(|| Desk::new(Health::default())).ring();
         }
@@ -339,17 +340,17 @@ impl Service {
                 let _ = notes.send(Note::Settled);
             });
         }
-        self.core.rooms.retain(|name| live.places.contains_key(name));
-        state.desks.retain(|name, desk| live.places.contains_key(name) || desk.under_way() > 0);
+        self.core.rooms.retain(is_there);
+        state.desks.retain(|name, desk| is_there(name) || desk.under_way() > 0);
         self.work_all(state);
     }
 
     fn wake_after(&self, state: &State) -> Duration {
-        let (live, now) = (self.core.live(), self.clock.now());
+        let now = self.clock.now();
         let wakes = state.desks.iter().filter_map(|(name, desk)| {
-            let manners = &live.places.get(name)?.place.manners;
+            let place = self.core.place(name)?;
             // what is possible already waits for a note, not for the clock
-            desk.wake_at(manners, now).filter(|at| *at > now)
+            desk.wake_at(&place.place.manners, now).filter(|at| *at > now)
         });
         wakes.min().map_or(SWEEP, |at| at.since(now).min(SWEEP))
     }

@@ -51,6 +51,11 @@ impl<'a> Shown<'a> {
         Shown { incident: &row.incident, news: is_news(member), flap }
     }
 
+    /// What is told by itself, without a group.
+    pub(super) fn alone(incident: &'a Incident) -> Self {
+        Shown { incident, news: true, flap: FlapNews::Nothing }
+    }
+
     /// Whether it counts as over. What flaps does not until it is calm, whatever it is at the moment.
     fn is_over(&self) -> bool {
         self.incident.state == State::Resolved && self.flap != FlapNews::Flaps
@@ -89,7 +94,11 @@ pub(super) fn refusal(manners: &Manners, reason: Reason, wanted: &[Shown<'_>]) -
 
 /// Alerts that a message to a place may carry.
 pub(super) fn most_alerts(live: &Live, place: &Place) -> usize {
-    let most = live.places.get(&place.id).map_or(MAX_ALERTS_PER_NOTIFICATION, |it| it.ready.most_alerts());
+    fits(live.places.get(&place.id).map_or(MAX_ALERTS_PER_NOTIFICATION, |it| it.ready.most_alerts()), place)
+}
+
+/// Of so many alerts that its kind has room for, those that a place wants.
+pub(super) fn fits(most: usize, place: &Place) -> usize {
     if place.manners.max_alerts == 0 { most } else { most.min(place.manners.max_alerts) }
 }
 

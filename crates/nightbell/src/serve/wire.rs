@@ -1,6 +1,7 @@
 //! From the configuration's words to those of the parts that it is for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -20,12 +21,12 @@ const HEARTBEAT: &str = "heartbeat";
 const EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The rules, with everything made ready.
-pub fn live(settings: &Settings, kinds: &Registry) -> Result<Live> {
+pub fn live(settings: &Settings, kinds: &Arc<Registry>) -> Result<Live> {
     let integrations = settings.config.integrations.values();
     let heartbeats = integrations.filter(|it| it.kind == HEARTBEAT).map(expected).collect::<Result<_>>()?;
     let live = Live::within(settings.templates(), settings.rules.clone(), heartbeats, kinds);
     let live = live.map_err(|error| anyhow!("{error}"))?;
-    Ok(Live { self_watch: self_watch(&settings.config.self_watch), ..live })
+    Ok(Live { self_watch: self_watch(&settings.config.self_watch), kinds: kinds.clone(), ..live })
 }
 
 fn self_watch(section: &config::SelfWatch) -> SelfWatch {

@@ -1,0 +1,214 @@
+//! What people define for themselves and their teams: small documents of a few kinds, all of which nodes keep in
+//! memory, and the number by which they notice that one has changed.
+
+use model::{Id, Time};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::db::{Row, Tx, Value};
+use crate::error::{Result, StoreError};
+use crate::rules::{bump, version};
+
+const COLUMNS: &str = "id, kind, owner, name, body, created_at, updated_at";
+const NAME: &str = "definitions";
+
+/// What is defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Where somebody can be told something ([`model::OwnedDestination`]).
+    Destination,
+    /// When somebody wants to be told.
+    Timeslot,
+    /// Of what somebody wants to be told.
+    Filter,
+    /// Where somebody wants to be told of what, and when.
+    Profile,
+    /// Who is on call when.
+    Schedule,
+    /// Who is told next when nobody acts.
+    Policy,
+    /// When what is wrong is meant to be.
+    Maintenance,
+    /// How a person wants to be reached: by what first, by what later, and when not at all.
+    Reach,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 8] = [
+        Kind::Destination,
+        Kind::Timeslot,
+        Kind::Filter,
+        Kind::Profile,
+        Kind::Schedule,
+        Kind::Policy,
+        Kind::Maintenance,
+        Kind::Reach,
+    ];
+
+    /// The word for it, as in the column.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Destination => "destination",
+            Kind::Timeslot => "timeslot",
+            Kind::Filter => "filter",
+            Kind::Profile => "profile",
+            Kind::Schedule => "schedule",
+            Kind::Policy => "policy",
+            Kind::Maintenance => "maintenance",
+            Kind::Reach => "reach",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition<T> {
+    /// Its id.
+    pub id: Id,
+    /// The user or team whose it is; `Id(0)`: everybody's.
+    pub owner: Id,
+    /// What it is called; no two of a kind and owner are called alike.
+    pub name: String,
+    /// What it says.
+    pub body: T,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was changed last.
+    pub updated_at: Time,
+}
+
+/// Keeps a document, new or changed; `false`: another of its kind and owner is called so, and it was not kept.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>) -> Result<bool> {
+    let Definition { id, owner, name, body, created_at, updated_at } = definition;
+    let sql = "SELECT id FROM definitions WHERE kind = $1 AND owner = $2 AND name = $3";
+    let namesake =
+        tx.query_one(sql, &[kind.name().into(), (*owner).into(), Value::Text(name)], |row| row.id(0))?;
+    if namesake.is_some_and(|other| other != *id) {
+        return Ok(false);
+    }
+    let body = serde_json::to_string(body);
+    let body = body.map_err(|error| StoreError::Refused(format!("writing a {}: {error}", kind.name())))?;
+    let sql = "INSERT INTO definitions (id, kind, owner, name, body, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, \
+               name = excluded.name, body = excluded.body, updated_at = excluded.updated_at";
+    let values = [
+        (*id).into(),
+        kind.name().into(),
+        (*owner).into(),
+        Value::Text(name),
+        Value::Text(&body),
+        (*created_at).into(),
+        (*updated_at).into(),
+    ];
+    tx.execute(sql, &values)?;
+    bump(tx, NAME)?;
+    Ok(true)
+}
+
+/// One document of a kind.
+///
+/// # Errors
+/// When the database is gone, or it cannot be read.
+pub fn get<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<Option<Definition<T>>> {
+    let sql = format!("SELECT {COLUMNS} FROM definitions WHERE id = $1 AND kind = $2");
+    tx.query_one(&sql, &[id.into(), kind.name().into()], read)
+}
+
+/// All documents of a kind, by id; of one owner only, if one is given. One that cannot be read is left out, which is
+/// said in the log.
+///
+/// # Errors
+/// When the database is gone.
+pub fn all<T: DeserializeOwned>(
+    tx: &mut Tx<'_>,
+    kind: Kind,
+    owner: Option<Id>,
+) -> Result<Vec<Definition<T>>> {
+    let leave_out = |row: &Row<'_>| match read(row) {
+        Err(StoreError::BadRow(why)) => {
+            tracing::warn!(
+                id = row.int(0).unwrap_or_default(),
+                kind = kind.name(),
+                why,
+                "a definition cannot be read"
+            );
+            Ok(None)
+        }
+        other => other.map(Some),
+    };
+    let found = match owner {
+        Some(owner) => {
+            let sql = format!("SELECT {COLUMNS} FROM definitions WHERE kind = $1 AND owner = $2 ORDER BY id");
+            tx.query(&sql, &[kind.name().into(), owner.into()], leave_out)?
+        }
+        None => {
+            let sql = format!("SELECT {COLUMNS} FROM definitions WHERE kind = $1 ORDER BY id");
+            tx.query(&sql, &[kind.name().into()], leave_out)?
+        }
+    };
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Which kind a document is of; `None`: there is none with this id.
+///
+/// # Errors
+/// When the database is gone.
+pub fn kind_of(tx: &mut Tx<'_>, id: Id) -> Result<Option<Kind>> {
+    let found =
+        tx.query_one("SELECT kind FROM definitions WHERE id = $1", &[id.into()], |row| row.string(0))?;
+    Ok(found.as_deref().and_then(Kind::from_name))
+}
+
+/// Forgets a document; `false`: there was none.
+///
+/// # Errors
+/// When the database is gone.
+pub fn delete(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<bool> {
+    let sql = "DELETE FROM definitions WHERE id = $1 AND kind = $2";
+    let there = tx.execute(sql, &[id.into(), kind.name().into()])? > 0;
+    if there {
+        bump(tx, NAME)?;
+    }
+    Ok(there)
+}
+
+/// Forgets all documents of an owner, who is gone; says how many there were.
+///
+/// # Errors
+/// When the database is gone.
+pub fn delete_of(tx: &mut Tx<'_>, owner: Id) -> Result<u64> {
+    let gone = tx.execute("DELETE FROM definitions WHERE owner = $1", &[owner.into()])?;
+    if gone > 0 {
+        bump(tx, NAME)?;
+    }
+    Ok(gone)
+}
+
+/// A number that changes whenever a document does.
+///
+/// # Errors
+/// When the database is gone.
+pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
+    version(tx, NAME)
+}
+
+fn read<T: DeserializeOwned>(row: &Row<'_>) -> Result<Definition<T>> {
+    let body = row.string(4)?;
+    let body = serde_json::from_str(&body);
+    Ok(Definition {
+        id: row.id(0)?,
+        owner: row.id(2)?,
+        name: row.string(3)?,
+        body: body.map_err(|error| StoreError::BadRow(format!("body: {error}")))?,
+        created_at: row.time(5)?,
+        updated_at: row.time(6)?,
+    })
+}

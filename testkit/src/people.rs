@@ -1,0 +1,80 @@
+//! People in a world: what they define for themselves.
+
+use model::profile::{Filter, Profile, Timeslot};
+use model::{Id, OwnedDestination};
+use serde::Serialize;
+use serde_json::Value;
+use store::definitions::{self, Definition, Kind};
+
+use crate::World;
+
+/// Somebody with one destination, one timeslot and one profile.
+#[derive(Clone, Debug)]
+pub struct Somebody {
+    /// Their id.
+    pub id: Id,
+    /// Where they are told something.
+    pub destination: Definition<OwnedDestination>,
+    /// When, and of what.
+    pub profile: Definition<Profile>,
+}
+
+impl Somebody {
+    /// What deliveries to them go to.
+    pub fn place(&self) -> String {
+        self.destination.body.place_id(self.destination.id)
+    }
+}
+
+impl World {
+    /// Somebody wants to hear of what a filter takes, in these windows of the week.
+    pub fn somebody(&mut self, id: i64, filter: Value, windows: Value) -> Somebody {
+        let owner = Id(id * 1000);
+        let slot: Timeslot =
+            serde_json::from_value(serde_json::json!({"name": "slot", "windows": windows})).unwrap();
+        let filter: Filter = serde_json::from_value(filter).unwrap();
+        let (slot, filter) = (self.definition(owner, 1, slot), self.definition(owner, 2, filter));
+        let settings = serde_json::json!({});
+        let destination = OwnedDestination {
+            kind: "scripted".to_owned(),
+            settings,
+            managed: false,
+            verified_at: Some(self.now),
+        };
+        let destination = self.definition(owner, 3, destination);
+        let profile = Profile {
+            id: Id(owner.0 + 4),
+            owner,
+            name: "mine".to_owned(),
+            timeslot: slot.id,
+            filters: vec![filter.id],
+            destinations: vec![destination.id],
+            active: true,
+            digest_minutes: 0,
+        };
+        let profile = self.definition(owner, 4, profile);
+        self.defines(Kind::Timeslot, &slot);
+        self.defines(Kind::Filter, &filter);
+        self.defines(Kind::Destination, &destination);
+        self.defines(Kind::Profile, &profile);
+        Somebody { id: owner, destination, profile }
+    }
+
+    fn definition<T>(&self, owner: Id, number: i64, body: T) -> Definition<T> {
+        let name = format!("definition {number}");
+        let id = Id(owner.0 + number);
+        Definition { id, owner, name, body, created_at: self.now, updated_at: self.now }
+    }
+
+    /// Somebody defines something, anew or in place of what it was.
+    pub fn defines<T: Serialize + Clone + Send + 'static>(&mut self, kind: Kind, definition: &Definition<T>) {
+        let definition = definition.clone();
+        let kept = self.store.write_blocking(move |tx| definitions::put(tx, kind, &definition)).unwrap();
+        assert!(kept, "there is another of this name");
+    }
+
+    /// Somebody takes back what they defined.
+    pub fn takes_back(&mut self, kind: Kind, id: Id) {
+        assert!(self.store.write_blocking(move |tx| definitions::delete(tx, kind, id)).unwrap());
+    }
+}
