@@ -49,6 +49,9 @@ pub(crate) struct File {
     /// The routing tree: who is told what and when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<RouteEntry>,
+    /// Settings that all destinations of a kind have which say nothing else, by kind: `[defaults.slack]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) defaults: BTreeMap<String, Value>,
     /// Everybody who can be told, by name, with lists of destinations by kind: `[[receivers.ops.slack]]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) receivers: BTreeMap<String, BTreeMap<String, Vec<Value>>>,
@@ -167,6 +170,11 @@ pub(crate) const MANNERS: [&str; 8] = [
     "timeout",
     "give_up_after",
 ];
+
+/// Whether a key of a destination says how it is treated, rather than being its kind's.
+pub fn is_manner(key: &str) -> bool {
+    MANNERS.contains(&key)
+}
 
 impl Default for MannersEntry {
     fn default() -> Self {

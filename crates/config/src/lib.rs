@@ -5,7 +5,7 @@
 //!
 //! 1. A text becomes a tree in which every value knows line and column. An `alertmanager.yml` is translated
 //!    into the very tree that a `nightbell.toml` of the same meaning has.
-//! 2. Environment variables are laid over it.
+//! 2. Environment variables are laid over it, and then what was overridden while the hub ran.
 //! 3. Keys that the [`schema`] does not know are told of. The schema is made of our sections and of what
 //!    the kinds in the registry say of themselves.
 //! 4. Secrets are put in where the schema says that one stands.
@@ -17,6 +17,7 @@
 //! file and the files that it names. A configuration is had whole or not at all.
 
 mod alertmanager;
+mod defaults;
 mod entries;
 mod error;
 mod from_toml;
@@ -27,6 +28,7 @@ mod look_ahead;
 mod nearest;
 mod node;
 mod overlay;
+pub mod overrides;
 mod path;
 mod places;
 mod plugins;
@@ -43,10 +45,16 @@ mod unknown;
 mod yaml;
 mod zone;
 
+pub use defaults::Defaults;
+pub use entries::is_manner;
 pub use error::{ConfigError, Invalid};
 pub use import::{Imported, import_alertmanager};
-pub use load::{Config, Format, Source, check, load, load_kept, load_rules, load_text, read_file};
+pub use load::{
+    Config, Format, Source, check, load, load_kept, load_overridden, load_rules, load_text, read_file,
+};
 pub use look_ahead::{PluginPlaces, plugins_of};
+pub use nearest::hint;
+pub use overrides::Overrides;
 pub use places::Integration;
 pub use plugins::Plugins;
 pub use problem::{Level, Origin, Problem};

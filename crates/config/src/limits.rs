@@ -12,6 +12,8 @@ pub const MAX_TEMPLATE_FILES: usize = 256;
 pub const MAX_NESTING: usize = 160;
 /// Values of a YAML file after its aliases are followed: what keeps "a billion laughs" from being laughed.
 pub const MAX_YAML_VALUES: usize = 500_000;
+/// Bytes of all overrides together: what one would rather write into a file.
+pub const MAX_OVERRIDE_BYTES: usize = 256 * 1024;
 /// Problems that are told at once; who has more has other worries.
 pub const MAX_PROBLEMS: usize = 100;
 /// Messages under way to one destination at once, as configured.

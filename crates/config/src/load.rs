@@ -9,10 +9,12 @@ use sdk::Registry;
 use sdk::http::Guard;
 use serde::de::DeserializeOwned;
 
+use crate::defaults::{self, Defaults};
 use crate::entries::RouteEntry;
 use crate::error::{ConfigError, Invalid};
 use crate::limits::MAX_FILE_BYTES;
 use crate::node::Node;
+use crate::overrides::Overrides;
 use crate::path::Path;
 use crate::places::{Integration, Places};
 use crate::plugins::Plugins;
@@ -51,6 +53,8 @@ pub struct Config {
     pub integrations: BTreeMap<String, Integration>,
     /// What the flow goes by. [`Rules::check`] has nothing to say about it.
     pub rules: Rules,
+    /// What destinations of a kind have that say nothing else, by kind. Secrets are in here in the clear.
+    pub defaults: Defaults,
     /// Names of receivers, in the order of the file.
     pub receivers: Vec<String>,
     /// The `alertmanager.yml` as it was written, without its secrets, where that is what was read.
@@ -151,7 +155,20 @@ pub fn load_text(
     environment: impl IntoIterator<Item = (String, String)>,
     registry: &Registry,
 ) -> Result<Config, ConfigError> {
-    load_as(source, environment, registry, Reading::File)
+    load_overridden(source, environment, &Overrides::default(), registry)
+}
+
+/// The same with overrides over the environment.
+///
+/// # Errors
+/// When file and overrides together are wrong; then everything that is wrong is told.
+pub fn load_overridden(
+    source: Source<'_>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    overrides: &Overrides,
+    registry: &Registry,
+) -> Result<Config, ConfigError> {
+    load_as(source, environment, overrides, registry, Reading::File)
 }
 
 /// A configuration from the history, as [`ShowAs::Kept`] wrote it. The environment is not laid over it again,
@@ -166,7 +183,7 @@ pub fn load_kept(
     registry: &Registry,
 ) -> Result<Config, ConfigError> {
     let source = Source { name, text, directory: FilePath::new(""), format: Format::Toml };
-    load_as(source, environment, registry, Reading::Kept)
+    load_as(source, environment, &Overrides::default(), registry, Reading::Kept)
 }
 
 /// Only the rules of a text that may come from anybody: no environment, no secret and no file is read for it, so
@@ -175,12 +192,13 @@ pub fn load_kept(
 /// # Errors
 /// When it is wrong; then everything that is wrong with it is told.
 pub fn load_rules(source: Source<'_>, registry: &Registry) -> Result<Rules, ConfigError> {
-    load_as(source, [], registry, Reading::Rules).map(|config| config.rules)
+    load_as(source, [], &Overrides::default(), registry, Reading::Rules).map(|config| config.rules)
 }
 
 fn load_as(
     source: Source<'_>,
     environment: impl IntoIterator<Item = (String, String)>,
+    overrides: &Overrides,
     registry: &Registry,
     reading: Reading,
 ) -> Result<Config, ConfigError> {
@@ -190,7 +208,7 @@ fn load_as(
     let directory = source.directory.to_owned();
     let among = Surroundings { directory, environment: environment.into_iter().collect(), reading };
     let mut problems = Problems::default();
-    let config = assemble(source, &among, registry, &mut problems);
+    let config = assemble(source, &among, overrides, registry, &mut problems);
     let problems = problems.finish();
     match config {
         Some(config) if problems.iter().all(|problem| problem.level != Level::Error) => {
@@ -227,19 +245,34 @@ fn parse(source: Source<'_>, problems: &mut Problems) -> Option<(Node, Option<St
     }
 }
 
+/// Lays environment and overrides over a tree, takes out what nobody knows, and puts in what all of a kind have.
+fn complete(
+    root: &mut Node,
+    view: &View,
+    among: &Surroundings,
+    overrides: &Overrides,
+    registry: &Registry,
+    problems: &mut Problems,
+) {
+    if among.reading == Reading::File {
+        overlay::lay_over(root, view, &among.environment, problems);
+    }
+    overrides.lay_over(root, registry, problems);
+    unknown::prune(root, view, &Path::default(), problems);
+    defaults::put_in(root, problems);
+}
+
 fn assemble(
     source: Source<'_>,
     among: &Surroundings,
+    overrides: &Overrides,
     registry: &Registry,
     problems: &mut Problems,
 ) -> Option<Config> {
     let (mut root, alertmanager) = parse(source, problems)?;
     let schema = schema(registry);
     let view = View::whole(&schema);
-    if among.reading == Reading::File {
-        overlay::lay_over(&mut root, &view, &among.environment, problems);
-    }
-    unknown::prune(&mut root, &view, &Path::default(), problems);
+    complete(&mut root, &view, among, overrides, registry, problems);
     let mut shown = root.clone();
     secrets::redact(&mut shown, &view);
     let checked = among.reading != Reading::Rules;
@@ -299,6 +332,7 @@ fn assemble(
         log,
         integrations,
         rules,
+        defaults: Defaults::of(&root),
         receivers: root.names("receivers").map(str::to_owned).collect(),
         alertmanager,
         warnings: Vec::new(),

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use sdk::Registry;
 
 use crate::load::{Format, Source};
+use crate::node::Node;
+use crate::overrides::Overrides;
 use crate::path::Path;
 use crate::plugins::Plugins;
-use crate::problem::Problems;
+use crate::problem::{Origin, Problems};
 use crate::read::read;
 use crate::schema::{View, schema};
 use crate::sections::Database;
@@ -31,20 +33,25 @@ pub struct PluginPlaces {
 pub fn plugins_of(
     source: Source<'_>,
     environment: impl IntoIterator<Item = (String, String)>,
+    overrides: &Overrides,
 ) -> PluginPlaces {
     let directory = source.directory;
     let none = || {
         let data_dir = directory.join(Database::default().data_dir);
         PluginPlaces { plugins: Plugins::default(), data_dir }
     };
-    if source.format != Format::Toml {
-        return none();
-    }
     let mut problems = Problems::default();
-    let Some(mut root) = from_toml::parse(source.name, source.text, &mut problems) else { return none() };
-    let schema = schema(&Registry::default());
+    let root = match source.format {
+        Format::Toml => from_toml::parse(source.name, source.text, &mut problems),
+        // it says nothing of plugins, but others may
+        Format::Alertmanager => Some(Node::table(&Origin::Default)),
+    };
+    let Some(mut root) = root else { return none() };
+    let kinds = Registry::default();
+    let schema = schema(&kinds);
     let environment = environment.into_iter().collect();
     overlay::lay_over(&mut root, &View::whole(&schema), &environment, &mut problems);
+    overrides.only(|section| section == "plugins").lay_over(&mut root, &kinds, &mut problems);
     let mut places = none();
     let data_dir = root.at(&Path::of(&["database", "data_dir"])).and_then(|node| node.as_text());
     if let Some(data_dir) = data_dir {

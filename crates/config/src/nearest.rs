@@ -11,7 +11,7 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
 }
 
 /// `; did you mean …?` or what there is to choose from; nothing when there is nothing.
-pub(crate) fn hint(written: &str, known: &[&str]) -> String {
+pub fn hint(written: &str, known: &[&str]) -> String {
     const LISTED: usize = 20;
     if let Some(name) = nearest(written, known.iter().copied()) {
         return format!("; did you mean `{name}`?");

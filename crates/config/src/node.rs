@@ -92,6 +92,11 @@ impl Node {
         self.entries()?.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
+    /// The same, to change it.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries_mut()?.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node)
+    }
+
     /// Sets a key of a table, replacing what it was. Does nothing where there is no table.
     pub(crate) fn set(&mut self, key: &str, node: Node) {
         let Some(entries) = self.entries_mut() else { return };

@@ -6,7 +6,7 @@ use std::fmt;
 use model::receiver::{Place, Receiver};
 use sdk::{BadSettings, Registry, Surroundings};
 
-use crate::entries::{MANNERS, MannersEntry};
+use crate::entries::{MannersEntry, is_manner};
 use crate::nearest::hint;
 use crate::node::{Node, Value};
 use crate::path::Path;
@@ -86,8 +86,7 @@ impl Places<'_> {
             self.problems.error(&node.origin, path, format!("must be a table, not {}", node.value.kind()));
             return None;
         };
-        let (manners, settings) =
-            entries.iter().cloned().partition(|entry| MANNERS.contains(&entry.key.as_str()));
+        let (manners, settings) = entries.iter().cloned().partition(|entry| is_manner(&entry.key));
         let manners = Node::new(&node.origin, Value::Table(manners));
         let settings = Node::new(&node.origin, Value::Table(settings));
         let manners: Option<MannersEntry> = read(&manners, path, self.problems);

@@ -22,22 +22,33 @@ pub fn schema(registry: &Registry) -> Value {
     let mut schema = schema_of::<File>();
     let manners = schema_of::<MannersEntry>();
     let mut shared = Map::new();
-    let kinds = registry.destinations().map(|(facts, settings)| {
+    let (mut defaults, mut kinds) = (Map::new(), Map::new());
+    for (facts, settings) in registry.destinations() {
         let mut item = with_secret_references(settings);
         share(&mut item, &mut shared);
         add_properties(&mut item, &manners);
         describe(&mut item, facts.title, facts.about);
-        (facts.kind.to_owned(), json!({ "type": "array", "items": item, "description": facts.about }))
-    });
-    let kinds: Map<String, Value> = kinds.collect();
+        // a destination needs what in the defaults may be missing
+        let needed = item.as_object_mut().and_then(|fields| fields.remove("required"));
+        let name = format!("kind_{}", facts.kind);
+        let reference = json!({ "$ref": format!("#/$defs/{name}") });
+        let mut whole = reference.clone();
+        needed.into_iter().for_each(|names| whole["required"] = names);
+        shared.insert(name, item);
+        defaults.insert(facts.kind.to_owned(), reference);
+        let list = json!({ "type": "array", "items": whole, "description": facts.about });
+        kinds.insert(facts.kind.to_owned(), list);
+    }
     let sources: Vec<Value> = registry.sources().map(|(facts, settings)| source(facts, settings)).collect();
     let integration = if sources.is_empty() { json!({}) } else { json!({ "oneOf": sources }) };
     schema["title"] = "nightbell.toml".into();
-    if !shared.is_empty() {
-        schema["$defs"] = Value::Object(shared);
+    if let Some(defined) = schema.as_object_mut().map(|it| it.entry("$defs").or_insert_with(|| json!({}))) {
+        shared.into_iter().for_each(|(name, table)| defined[name.as_str()] = table);
     }
     let properties = &mut schema["properties"];
     properties["database"] = with_secret_references(&properties["database"]);
+    properties["defaults"]["properties"] = defaults.into();
+    properties["defaults"]["additionalProperties"] = false.into();
     properties["receivers"]["additionalProperties"] =
         json!({ "type": "object", "properties": kinds, "additionalProperties": false });
     properties["integrations"]["additionalProperties"] = integration;

@@ -9,6 +9,7 @@ use sdk::secret::REDACTED;
 
 use crate::limits::MAX_SECRET_BYTES;
 use crate::node::{Node, Value};
+use crate::overrides::ORIGIN;
 use crate::path::Path;
 use crate::problem::Problems;
 use crate::schema::View;
@@ -50,6 +51,14 @@ const FORMS: &str = "a secret is a text, { env = \"NAME\" } or { file = \"path\"
 /// Why there is no secret in the history, for messages.
 const NOT_KEPT: &str = "this secret was written out in the file, and the history keeps none: write secrets as \
                         { env = \"NAME\" } or { file = \"path\" } to be able to come back to them";
+
+/// Why what is shown of a secret does not set it, for messages.
+const SHOWN: &str =
+    "this is what is shown in the place of a secret; leave it out to keep the one that is set";
+
+/// Why nobody reads this machine's files and variables from elsewhere, for messages.
+const NO_REFERENCE: &str = "an override gives the secret itself; references to variables and files of this \
+                            machine stand in the configuration file only";
 
 fn place(node: &Node) -> Option<Place<'_>> {
     match node.entries()?.as_slice() {
@@ -119,11 +128,13 @@ fn have(
 ) -> Result<Option<String>, String> {
     match node.as_text() {
         Some(REDACTED) if among.reading == Reading::Kept => return Err(NOT_KEPT.to_owned()),
+        Some(REDACTED) if node.origin == ORIGIN => return Err(SHOWN.to_owned()),
         Some(text) => return Ok(Some(text.to_owned())),
         None => {}
     }
     match place(node).ok_or(FORMS)? {
         Place::Template => Ok(None),
+        _ if node.origin == ORIGIN => Err(NO_REFERENCE.to_owned()),
         Place::Variable(name) => {
             let value = among.environment.get(name).filter(|value| !value.is_empty());
             let value = value.cloned().map(Some);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use model::{Id, Incident, NewEvent, Time};
-use sdk::{Inbox, Message, http::Http};
+use sdk::registry::Ready;
+use sdk::{Answer, Context, Inbox, Message, http::Http};
 use store::retention::Keep;
 use store::{Durability, Result, Store, StoreError};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::deliver::note::Note;
 use crate::deliver::recorder::{self, MAX_UNRECORDED};
-use crate::deliver::service::Service;
+use crate::deliver::service::{Service, one_try};
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::notices;
@@ -89,6 +90,7 @@ pub struct Hub {
     pub store: Store,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    http: Http,
     bell: Arc<Notify>,
     /// When the steps look next by themselves, as [`Time`]; the greatest number while they are looking
     looks_at: Arc<AtomicI64>,
@@ -131,6 +133,7 @@ impl Hub {
             core: core.clone(),
             store: store.clone(),
             clock: clock.clone(),
+            http: http.clone(),
             bell: Arc::new(Notify::new()),
             looks_at: Arc::new(AtomicI64::new(i64::MAX)),
             notes: notes.clone(),
@@ -236,6 +239,26 @@ impl Hub {
             self.follow(done);
             ids
         }))
+    }
+
+    /// One try of a message at a place that need not be configured, at once and beside all deliveries: nothing of it is
+    /// kept, and it is not tried again.
+    pub async fn try_once(
+        &self,
+        ready: Arc<dyn Ready>,
+        message: Message,
+        options: serde_json::Value,
+        limit: Duration,
+        destination: &str,
+    ) -> Answer {
+        let context = Context {
+            http: self.http.clone(),
+            inbox: Arc::new(StoreInbox { store: self.store.clone(), core: self.core.clone() }),
+            now: self.clock.now(),
+            timeout: limit,
+            destination: destination.to_owned(),
+        };
+        one_try(ready.test(&context, &message, &options), limit).await
     }
 
     /// Brings a dead or buried delivery back; says whether there was one.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use model::delivery::{Delivery, DeliveryState};
 use model::group::{Group, Hold, Member, Told};
 use model::incident::{Change, ChangeKind, State};
-use model::notification::{Alert, Reason};
+use model::notification::Reason;
 use model::receiver::Audience;
 use model::{Id, Incident, Notification, Route, Time};
+use sdk::sample;
 use store::groups::{GroupRow, MemberChange, MemberRow};
 use store::ledger::Line;
 use store::{Result, Tx};
@@ -378,20 +379,8 @@ pub(crate) fn test_message(
     };
     let mut notification =
         notification(live, &group, id, Reason::Test, Vec::new(), say::most_alerts(live, &place.place), now);
-    let title = format!("A test message from Nightbell to {}", place.place.id);
-    notification.alerts.push(Alert {
-        incident: id,
-        state: State::Open,
-        severity: model::Severity::Info,
-        title: title.clone(),
-        labels: [("alertname", "Test"), ("severity", "info")].into_iter().collect(),
-        annotations: [("summary", title.as_str())].into_iter().collect(),
-        started_at: now,
-        ends_at: None,
-        link: String::new(),
-        acknowledged_by: None,
-        flapping: None,
-    });
+    let title = sample::test_title(&place.place.id);
+    notification.alerts.push(sample::test_alert(id, &title, model::Severity::Info, now));
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);
     let delivery = planned(id, &group.receiver, &place.place.id, &group.group_key, Reason::Test, now);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::config::{PluginPlaces, Plugins};
+use ::config::{Overrides, PluginPlaces, Plugins};
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
 use plugin_host::folder::Found;
@@ -41,11 +41,8 @@ fn states(data: &Path) -> PathBuf {
 /// # Errors
 /// When the folders that plugins need cannot be made.
 pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
-    let PluginPlaces { plugins, data_dir } = files.plugins();
+    let PluginPlaces { plugins, data_dir } = files.plugins(&Overrides::default());
     let data = absolute(data.unwrap_or(&data_dir))?;
-    if !plugins.active.is_empty() {
-        unpack(&data.join("plugin-sdk"))?;
-    }
     Ok(Host::new(Places {
         states: states(&data),
         environments: data.join("plugin-env"),
@@ -100,6 +97,7 @@ pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Re
     if active.is_empty() {
         return Ok(Known { kinds: Arc::new(kinds), learned: Learned::default() });
     }
+    unpack(host.sdk())?;
     let folder = folder.unwrap_or_else(|| data.unwrap_or(&data_dir).join("plugins"));
     let wanted = Wanted { folder: absolute(&folder)?, active, limits };
     let learned = host.learn(&wanted).await;
@@ -118,13 +116,14 @@ pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Re
 /// # Errors
 /// As [`learn`].
 pub fn look(files: &Files) -> Result<Known> {
-    if files.plugins().plugins.active.is_empty() {
+    let places = files.plugins(&Overrides::default());
+    if places.plugins.active.is_empty() {
         return Ok(Known { kinds: Arc::new(connectors::registry()), learned: Learned::default() });
     }
     let host = host(files, None)?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("starting a thread")?;
-    runtime.block_on(learn(&host, files.plugins(), None))
+    runtime.block_on(learn(&host, places, None))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

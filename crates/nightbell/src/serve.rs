@@ -1,7 +1,9 @@
 //! The wiring of the server: configuration, database, flow and HTTP, from the start to a clean stop.
 
 mod history;
+mod in_force;
 mod listen;
+mod overriding;
 mod reload;
 mod traces;
 pub mod wire;
@@ -10,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{Config, ConfigError, LogFormat};
+use ::config::{Config, ConfigError, LogFormat, Overrides};
 use anyhow::{Context, Result, anyhow, bail};
 use flow::{Hub, Live, SystemClock};
 use plugin_host::Host;
@@ -31,6 +33,7 @@ use crate::log::{self, Logging};
 use crate::output;
 use crate::plugins::{self, Known};
 use crate::settings::{Files, Settings};
+use in_force::{InForce, Standing};
 use reload::Reloader;
 
 /// How long tasks that do not heed the end are waited for after everything else has ended.
@@ -53,6 +56,8 @@ pub struct Wishes {
     pub data: Option<PathBuf>,
     /// A PostgreSQL server to be used instead.
     pub database: Option<Secret>,
+    /// Whether what was overridden over the API is left aside.
+    pub skip_overrides: bool,
     /// Whether programs read what is said.
     pub json: bool,
 }
@@ -73,7 +78,8 @@ pub fn run(wishes: Wishes) -> Result<()> {
     let runtime = builder.worker_threads(threads).enable_all().build().context("starting threads")?;
     let data = wishes.data.clone();
     let host = plugins::host(&wishes.files, data.as_deref())?;
-    let known = runtime.block_on(plugins::learn(&host, wishes.files.plugins(), data.as_deref()));
+    let places = wishes.files.plugins(&Overrides::default());
+    let known = runtime.block_on(plugins::learn(&host, places, data.as_deref()));
     let known = known.context("not started")?;
     let mut settings = wishes.files.load(&known.kinds).map_err(|error| unusable(&wishes.files, error))?;
     wishes.overrule(&mut settings);
@@ -127,45 +133,39 @@ impl Wishes {
 
 async fn whole_life(
     mut wishes: Wishes,
-    mut settings: Settings,
+    settings: Settings,
     host: Host,
     known: Known,
     logging: Logging,
 ) -> Result<()> {
-    let Known { kinds, learned } = known;
     // from here on, a signal is not lost
     let signals = Signals::listen()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting with {}", settings.named);
-    for warning in settings.warnings() {
-        tracing::warn!("{warning}");
-    }
-    warn_if_open_to_plugins(&settings.config, &learned)?;
     let store = open(&settings.config).await?;
     let listen = wishes.listen.clone().unwrap_or_else(|| Listen::from(settings.config.server.listen));
     let listener = listen.bind().await?;
-    if settings.alertmanager().is_some() {
+    let mut files_only = InForce { settings, known, standing: Standing::default() };
+    if files_only.settings.alertmanager().is_some() {
         let port = listener.local_addr().context("asking where we listen")?.port();
-        wishes.links.derived = Some(listen::own_url(port, &settings.config.server.prefix()));
-        wishes.overrule(&mut settings);
+        let prefix = files_only.settings.config.server.prefix();
+        wishes.links.derived = Some(listen::own_url(port, &prefix));
+        wishes.overrule(&mut files_only.settings);
     }
-    let config = &settings.config;
+    let config = files_only.settings.config.clone();
     let http = Http::new(config.outbound.clone()).map_err(|error| anyhow!("setting up HTTP: {error}"))?;
     let guests = Arc::new(GuestServices::default());
     host.serve(guests.clone(), Some(http.clone()));
-    let subscribers = host.subscribers(&learned);
-    // before the flow, so that what waits for plugins finds them
-    let applied = host.apply(learned, &config.plugins.settings).await;
-    applied.map_err(|why| anyhow!("not started: {why}"))?;
-    let live = Live { subscribers, ..wire::live(&settings, &kinds)? };
+    let (in_force, live) = begin(&wishes, &host, files_only, &store, &logging).await?;
+    let InForce { settings, known: Known { kinds, .. }, standing } = in_force.clone();
     let hub = start_flow(live, &settings, store.clone(), http.clone()).await?;
     let traces = traces::start(&config.traces, &hub, http)?;
     let json = wishes.json;
-    let reloader = Reloader::new(wishes, host.clone(), kinds.clone(), hub.clone(), &settings, logging);
+    let reloader = Reloader::new(wishes, host.clone(), hub.clone(), in_force, logging);
     let app = App::new(Setup {
         hub: hub.clone(),
         kinds: kinds.clone(),
-        options: wire::options(config),
-        exposed: wire::exposed(&settings, &kinds)?,
+        options: wire::options(&config),
+        exposed: wire::exposed(&settings, &kinds, &standing)?,
         version: wire::version(),
         configuring: Arc::new(reloader.clone()),
         plugins: host.clone(),
@@ -173,7 +173,7 @@ async fn whole_life(
     guests.answer_by(&app);
     reloader.show_in(&app);
     greet(&listener, &config.server.prefix(), json)?;
-    warn_if_closed(config, &store).await;
+    warn_if_closed(&config, &store).await;
     let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);
     let (served, ended) = tokio::select! {
         both = until_stopped(listener, app, &hub, stop.clone(), limit) => both,
@@ -193,6 +193,55 @@ async fn whole_life(
     store.close();
     tracing::info!("stopped");
     served.context("serving")
+}
+
+/// Puts what the files say in force, with what was overridden; without, when that cannot be used any more: a hub that
+/// does not start tells nobody anything.
+async fn begin(
+    wishes: &Wishes,
+    host: &Host,
+    files_only: InForce,
+    store: &Store,
+    logging: &Logging,
+) -> Result<(InForce, Live)> {
+    let mut standing = Standing::read(store).await.context("reading the overrides")?;
+    if wishes.skip_overrides {
+        standing.refused = Some("the server was started without them".to_owned());
+    }
+    if !standing.in_force().is_empty() {
+        let why = match in_force::load(wishes, host, &standing.all).await {
+            Err(why) => why.in_words(),
+            Ok((settings, known)) => {
+                let new = InForce { settings, known, standing: standing.clone() };
+                match ready(host, &new).await {
+                    Ok(live) => {
+                        logging.set(&new.settings.config.log)?;
+                        return Ok((new, live));
+                    }
+                    Err(why) => format!("{why:#}"),
+                }
+            }
+        };
+        tracing::error!("what was overridden is not in force, the files go alone: {why}");
+        standing.refused = Some(why);
+    }
+    let in_force = InForce { standing, ..files_only };
+    let live = ready(host, &in_force).await.context("not started")?;
+    Ok((in_force, live))
+}
+
+/// Starts plugins, before the flow, so that what waits for them finds them; gives what the flow goes by.
+async fn ready(host: &Host, it: &InForce) -> Result<Live> {
+    let InForce { settings, known: Known { kinds, learned }, .. } = it;
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    warn_if_open_to_plugins(&settings.config, learned)?;
+    let live = wire::live(settings, kinds)?;
+    let subscribers = host.subscribers(learned);
+    let applied = host.apply(learned.clone(), &settings.config.plugins.settings).await;
+    applied.map_err(|why| anyhow!("{why}"))?;
+    Ok(Live { subscribers, ..live })
 }
 
 /// Serves until it is told to stop; then requests and deliveries that are under way may end, side by side, so
@@ -276,9 +325,7 @@ fn warn_if_open_to_plugins(config: &Config, learned: &Learned) -> Result<()> {
     let open = open.join(", ");
     if config.plugins.require_isolation {
         let how = "unset server.allow_anonymous_loopback, or give them network = \"fetch\"";
-        bail!(
-            "not started: the plugins {open} could ask this server without a token, as anybody here may: {how}"
-        );
+        bail!("the plugins {open} could ask this server without a token, as anybody here may: {how}");
     }
     let how = "unset server.allow_anonymous_loopback if they are not to be trusted with that";
     tracing::warn!(

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use config::{
-    Config, ConfigError, Format, Invalid, Level, Origin, PluginPlaces, Problem, ShowAs, Source, read_file,
+    Config, ConfigError, Format, Invalid, Level, Origin, Overrides, PluginPlaces, Problem, ShowAs, Source,
+    read_file,
 };
 use model::Rules;
 use sdk::{Registry, Surroundings};
@@ -14,7 +15,7 @@ use server::ConfigFormat;
 /// stands behind a `nightbell.toml` whose routing is in an `alertmanager.yml`, where it is never used.
 const INBOX: &str = "\n[route]\nreceiver = \"default\"\n\n[[receivers.default.inbox]]\n";
 /// The sections that say who is told what and when.
-const ROUTING: [&str; 5] = ["route", "receivers", "inhibit", "time_intervals", "templates"];
+const ROUTING: [&str; 6] = ["route", "defaults", "receivers", "inhibit", "time_intervals", "templates"];
 /// The sections that an `alertmanager.yml` also says something of, which goes where the other file says nothing.
 const SHARED: [&str; 2] = ["outbound", "traces"];
 /// The setting that both files may have.
@@ -46,44 +47,62 @@ pub struct Settings {
 
 type Environment = Vec<(String, String)>;
 
+/// What is laid over a file.
+struct Above {
+    environment: Environment,
+    overrides: Overrides,
+}
+
 impl Files {
     /// Reads the files, with the environment of this process over them.
     ///
     /// # Errors
     /// When one cannot be read or is wrong; all that is wrong is told.
     pub fn load(&self, registry: &Registry) -> Result<Settings, ConfigError> {
-        self.read(registry)?.with_receivers_that_are_there()
+        self.load_overridden(&Overrides::default(), registry)
     }
 
-    fn read(&self, registry: &Registry) -> Result<Settings, ConfigError> {
-        let environment = environment();
+    /// The same, with overrides over the environment.
+    ///
+    /// # Errors
+    /// As [`Files::load`], of the files with the overrides.
+    pub fn load_overridden(
+        &self,
+        overrides: &Overrides,
+        registry: &Registry,
+    ) -> Result<Settings, ConfigError> {
+        let above = Above { environment: environment(), overrides: overrides.clone() };
+        self.read(above, registry)?.with_receivers_that_are_there()
+    }
+
+    fn read(&self, above: Above, registry: &Registry) -> Result<Settings, ConfigError> {
         // a variable that is set to nothing is as good as none
         let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
         let (path, format) = match (ours, &self.alertmanager_config) {
-            (Some(ours), Some(theirs)) => return two(ours, theirs, environment, registry),
+            (Some(ours), Some(theirs)) => return two(ours, theirs, above, registry),
             (Some(path), None) => (path, Format::of(path)),
             (None, Some(path)) => (path, Format::Alertmanager),
             (None, None) => {
-                let config = read("defaults", INBOX, Path::new(""), Format::Toml, environment, registry)?;
+                let config = read("defaults", INBOX, Path::new(""), Format::Toml, above, registry)?;
                 let named =
                     "no configuration file: everything goes to the inbox of receiver `default`".to_owned();
                 return Ok(Settings { rules: config.rules.clone(), config, routing: None, named });
             }
         };
         let name = path.display().to_string();
-        let config = read(&name, &read_file(path)?, folder(path), format, environment, registry)?;
+        let config = read(&name, &read_file(path)?, folder(path), format, above, registry)?;
         Ok(Settings { rules: config.rules.clone(), config, routing: None, named: name })
     }
 
     /// What they say of plugins, before it is known what these provide.
-    pub fn plugins(&self) -> PluginPlaces {
+    pub fn plugins(&self, overrides: &Overrides) -> PluginPlaces {
         let ours = self.config.as_ref().filter(|path| !path.as_os_str().is_empty());
         let path = ours.cloned().unwrap_or_default();
         // what cannot be read is told of when it is read as a whole
         let text = ours.and_then(|path| read_file(path).ok()).unwrap_or_default();
         let (name, format) = (path.display().to_string(), Format::of(&path));
         let source = Source { name: &name, text: &text, directory: folder(&path), format };
-        config::plugins_of(source, environment())
+        config::plugins_of(source, environment(), overrides)
     }
 
     /// Whether there is none.
@@ -146,19 +165,15 @@ fn read(
     text: &str,
     directory: &Path,
     format: Format,
-    environment: Environment,
+    above: Above,
     registry: &Registry,
 ) -> Result<Config, ConfigError> {
-    config::load_text(Source { name, text, directory, format }, environment, registry)
+    let source = Source { name, text, directory, format };
+    config::load_overridden(source, above.environment, &above.overrides, registry)
 }
 
 /// The server's settings from the first file, the routing from the second.
-fn two(
-    ours: &Path,
-    theirs: &Path,
-    environment: Environment,
-    registry: &Registry,
-) -> Result<Settings, ConfigError> {
+fn two(ours: &Path, theirs: &Path, above: Above, registry: &Registry) -> Result<Settings, ConfigError> {
     let (name, their_name) = (ours.display().to_string(), theirs.display().to_string());
     let (text, their_text) = (read_file(ours)?, read_file(theirs)?);
     let twice = routed_twice(&name, &text, &their_name);
@@ -169,10 +184,16 @@ fn two(
         let section = name.strip_prefix("NIGHTBELL_").and_then(|rest| rest.split_once("__"));
         section.is_some_and(|(section, _)| ROUTING.contains(&section.to_lowercase().as_str()))
     };
-    let server = environment.iter().filter(|(name, _)| !is_routing(name)).cloned().collect();
+    let Above { environment, overrides } = above;
+    let is_ours = |section: &str| !ROUTING.contains(&section);
+    let server = Above {
+        environment: environment.iter().filter(|(name, _)| !is_routing(name)).cloned().collect(),
+        overrides: overrides.only(is_ours),
+    };
+    let above = Above { environment, overrides: overrides.only(|section| !is_ours(section)) };
     let text = format!("{text}{INBOX}");
     let config = read(&name, &text, folder(ours), Format::Toml, server, registry);
-    let routing = read(&their_name, &their_text, folder(theirs), Format::Alertmanager, environment, registry);
+    let routing = read(&their_name, &their_text, folder(theirs), Format::Alertmanager, above, registry);
     let (mut config, routing) = match (config, routing) {
         (Ok(config), Ok(routing)) => (config, routing),
         (Err(ConfigError::Invalid(mut first)), Err(ConfigError::Invalid(second))) => {
@@ -279,6 +300,11 @@ impl Settings {
     /// Names of receivers, in the order of the file that they are in.
     pub fn receivers(&self) -> &[String] {
         &self.routing.as_ref().unwrap_or(&self.config).receivers
+    }
+
+    /// What destinations of a kind have that say nothing else.
+    pub fn defaults(&self) -> &config::Defaults {
+        &self.routing.as_ref().unwrap_or(&self.config).defaults
     }
 
     /// What settings of destinations may refer to.

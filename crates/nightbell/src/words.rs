@@ -4,6 +4,7 @@ use flow::{Clock, SystemClock};
 use model::matcher::{self, Matcher};
 use model::time::span;
 use model::{Labels, Severity, Time};
+use serde_json::{Map, Value};
 
 /// The time now.
 pub fn now() -> Time {
@@ -68,6 +69,29 @@ pub fn in_path(name: &str) -> String {
 pub fn somebody() -> String {
     let name = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
     name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// `NAME=VALUE` of the command line: JSON where it is, else a text.
+pub fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no ="))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((name.to_owned(), value))
+}
+
+/// Settings as a table, where `a.b` stands in the table `a`.
+pub fn table(settings: &[(String, Value)]) -> Value {
+    let mut table = Value::Object(Map::new());
+    for (name, value) in settings {
+        let mut at = &mut table;
+        for part in name.split('.') {
+            if !at.is_object() {
+                *at = Value::Object(Map::new());
+            }
+            at = &mut at[part];
+        }
+        *at = value.clone();
+    }
+    table
 }
 
 #[cfg(test)]

@@ -329,6 +329,11 @@ impl Host {
         *lock(&self.0.behind) = Behind { services, http };
     }
 
+    /// The folder that the package for Python is to be in.
+    pub fn sdk(&self) -> &Path {
+        &self.0.places.sdk
+    }
+
     /// Stops all plugins, in an orderly way as far as there is time; says whether all ended.
     pub async fn stop(&self, limit: Duration) -> bool {
         let plugins: Vec<_> = lock(&self.0.plugins).values().cloned().collect();

@@ -6,17 +6,23 @@ use futures::future::BoxFuture;
 use model::delivery::Outcome;
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::receiver::Audience;
-use plugin_protocol::calls::{Complaint, Delivery};
-use plugin_protocol::limits::MAX_PAYLOAD_BYTES;
+use plugin_protocol::calls::{Complaint, Delivery, Test, TestParams};
+use plugin_protocol::limits::{MAX_PAYLOAD_BYTES, TEST_TIME};
 use plugin_protocol::provides::{DestinationKind, Readers};
+use plugin_protocol::wire::NO_SUCH_METHOD;
 use sdk::destination::lasting;
 use sdk::registry::{LateKind, Ready};
-use sdk::{Answer, BadSettings, Context, Facts, Message, Secret, secret};
-use serde_json::Value;
+use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, secret};
 use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 
+use crate::deliver::answer_of;
+use crate::peer::Unanswered;
 use crate::plugin::Plugin;
 use crate::schema::Schema;
+
+/// The feature of plugins that make tests in their own way.
+const TEST: &str = "test";
 
 /// Finds a plugin that is to run.
 pub type Find = Arc<dyn Fn(&str) -> Option<Arc<Plugin>> + Send + Sync>;
@@ -45,6 +51,14 @@ pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKin
         Readers::Machines => Audience::Machines,
     };
     let json = schema.json().clone();
+    let test_options = match &said.test_options {
+        None => None,
+        given => {
+            let schema =
+                Schema::new(given.as_ref()).map_err(|why| format!("{}.test_options: {why}", said.kind))?;
+            Some(schema.json().clone())
+        }
+    };
     let (plugin, said, find) = (plugin.to_owned(), said.clone(), find.clone());
     let make = Box::new(move |raw: Value| {
         let secrets = secret::needles(&raw, schema.json());
@@ -54,10 +68,11 @@ pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKin
         let most_alerts = said.most_alerts.map_or(MAX_ALERTS_PER_NOTIFICATION, |most| most as usize);
         let mut shown = settings.clone();
         secret::redact(&mut shown, schema.json());
-        let ready = PluginPlace { plugin, kind, settings, shown, secrets, batch, most_alerts, find };
+        let options = said.test_options.clone();
+        let ready = PluginPlace { plugin, kind, settings, shown, secrets, batch, most_alerts, options, find };
         Ok(Arc::new(ready) as Arc<dyn Ready>)
     });
-    Ok(LateKind { facts, audience, schema: json, make })
+    Ok(LateKind { facts, audience, schema: json, test_options, make })
 }
 
 fn first(complaints: &[Complaint]) -> BadSettings {
@@ -77,12 +92,30 @@ struct PluginPlace {
     secrets: Vec<Secret>,
     batch: usize,
     most_alerts: usize,
+    /// the schema of what a test may be told
+    options: Option<Value>,
     find: Find,
 }
 
 impl Ready for PluginPlace {
     fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer> {
-        Box::pin(async move { self.tell(context, message).await.hiding(&self.secrets) })
+        Box::pin(async move {
+            let answer = match message.kind {
+                // whoever asks for a test without saying more gets the plugin's own, with its defaults
+                MessageKind::Test => self.tried(context, message, &json!({})).await,
+                _ => self.tell(context, message).await,
+            };
+            answer.hiding(&self.secrets)
+        })
+    }
+
+    fn test<'a>(
+        &'a self,
+        context: &'a Context,
+        message: &'a Message,
+        options: &'a Value,
+    ) -> BoxFuture<'a, Answer> {
+        Box::pin(async move { self.tried(context, message, options).await.hiding(&self.secrets) })
     }
 
     fn most_alerts(&self) -> usize {
@@ -95,6 +128,33 @@ impl Ready for PluginPlace {
 }
 
 impl PluginPlace {
+    /// Has the plugin make a test in its own way, if it has one; else it is told the message.
+    async fn tried(&self, context: &Context, message: &Message, options: &Value) -> Answer {
+        let Some(plugin) = (self.find)(&self.plugin) else { return self.tell(context, message).await };
+        let Some(running) = plugin.running().filter(|running| running.has(TEST)) else {
+            return self.tell(context, message).await;
+        };
+        let options = match Schema::new(self.options.as_ref()).map(|schema| schema.fit(options.clone())) {
+            Ok(Ok(options)) => options,
+            Ok(Err(wrong)) => {
+                let all: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+                return Answer::bare(Outcome::rejected(format!("options: {}", all.join("; "))));
+            }
+            Err(why) => return Answer::bare(Outcome::rejected(format!("options: {why}"))),
+        };
+        plugin.journal.hide(&self.secrets);
+        let params = TestParams { kind: self.kind.clone(), settings: self.settings.clone(), options };
+        let answer = match running.call::<Test>(&params, context.timeout.min(TEST_TIME)).await {
+            Ok(outcome) => answer_of(outcome),
+            // it has none for this kind
+            Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => {
+                return self.tell(context, message).await;
+            }
+            Err(why) => Answer::bare(Outcome::down(why.to_string())),
+        };
+        plugin.journal.hiding(answer)
+    }
+
     async fn tell(&self, context: &Context, message: &Message) -> Answer {
         let Some(plugin) = (self.find)(&self.plugin) else {
             let why = format!("the plugin {} does not run here", self.plugin);

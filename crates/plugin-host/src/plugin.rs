@@ -1,8 +1,8 @@
 //! One plugin and its lives: started, greeted, configured, watched over, ended, and started again.
 
 mod change;
+mod running;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use model::delivery::{Fault, Outcome};
 use plugin_protocol::calls::{Drain, Health, HelloAnswer, Nothing, Shutdown};
 use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, MAX_HOST_CALLS, STOP_TIME};
-use plugin_protocol::provides::Route;
 use sdk::Answer;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -26,9 +25,11 @@ use crate::journal::Journal;
 use crate::launch::Places;
 use crate::life::{Life, Next};
 use crate::memory;
-use crate::peer::{Peer, Unanswered};
+use crate::peer::Unanswered;
 use crate::spec::Spec;
 use crate::start;
+
+pub use running::Running;
 
 /// How often progress is looked at while something is overdue.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -84,33 +85,6 @@ impl State {
             State::Waiting { why } | State::Misconfigured { why } | State::Failed { why } => Some(why),
             _ => None,
         }
-    }
-}
-
-/// A body that took the greeting.
-pub struct Running {
-    /// Its wire.
-    pub peer: Arc<Peer>,
-    /// The number of its process, if it has one.
-    pub pid: Option<u32>,
-    /// What it said of itself.
-    pub hello: HelloAnswer,
-    /// Where it answers over HTTP.
-    pub routes: Vec<Route>,
-    /// How long it took from its start until it was ready.
-    pub took: Duration,
-    /// Places for what is asked of it beside deliveries.
-    pub calls: Arc<Semaphore>,
-    jobs: mpsc::Sender<Job>,
-    hearing: Mutex<BTreeMap<String, Arc<Semaphore>>>,
-}
-
-impl Running {
-    /// The place of a subscription: one batch of it is told at a time.
-    pub fn hearing(&self, subscription: &str) -> Arc<Semaphore> {
-        let mut hearing = lock(&self.hearing);
-        let place = hearing.entry(subscription.to_owned());
-        place.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
     }
 }
 

@@ -58,6 +58,10 @@ pub trait Destination: Send + Sync + 'static {
     /// schema's description, and one example in the schema.
     type Settings: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static;
 
+    /// Whether it does something on the machine that the hub runs on, such as to run a program: then only who may write
+    /// the configuration file sets it up.
+    const LOCAL: bool = false;
+
     /// What the schema cannot say: whether a URL is one, an address has an `@`.
     ///
     /// # Errors

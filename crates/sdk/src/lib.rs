@@ -14,6 +14,7 @@ pub mod recent;
 pub mod reference;
 pub mod registry;
 pub mod remarks;
+pub mod sample;
 pub mod secret;
 pub mod source;
 pub mod surroundings;

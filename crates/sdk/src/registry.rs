@@ -1,6 +1,6 @@
 //! The registry: kind → connector, and the only list there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -55,6 +55,17 @@ pub trait Ready: Send + Sync {
     /// One try.
     fn send<'a>(&'a self, context: &'a Context, message: &'a Message) -> BoxFuture<'a, Answer>;
 
+    /// One try that somebody asked for, with options of the kind's own beside the message.
+    fn test<'a>(
+        &'a self,
+        context: &'a Context,
+        message: &'a Message,
+        options: &'a Value,
+    ) -> BoxFuture<'a, Answer> {
+        let _ = options;
+        self.send(context, message)
+    }
+
     /// What may go wrong with its settings, without secrets, such as a template that fails on some messages.
     fn remarks(&self) -> &[String] {
         &[]
@@ -99,6 +110,8 @@ pub struct LateKind {
     pub audience: Audience,
     /// The JSON Schema of its settings, without references.
     pub schema: Value,
+    /// The JSON Schema of what a test of it may be told, if there is anything.
+    pub test_options: Option<Value>,
     /// Makes one ready. Settings that it refuses, it tells without secrets.
     pub make: MakeReady,
 }
@@ -118,6 +131,8 @@ pub struct TwoOfOneName {
 pub struct Registry {
     destinations: BTreeMap<&'static str, Kind<MakeReady>>,
     audiences: BTreeMap<&'static str, Audience>,
+    local: BTreeSet<&'static str>,
+    test_options: BTreeMap<&'static str, Value>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
     plugins: BTreeMap<String, Value>,
     surroundings: Surroundings,
@@ -155,6 +170,9 @@ impl Registry {
             Ok(Arc::new(WithSettings::<D> { settings, secrets, remarks }))
         });
         self.audiences.insert(D::FACTS.kind, D::AUDIENCE);
+        if D::LOCAL {
+            self.local.insert(D::FACTS.kind);
+        }
         let kind = Kind { facts: D::FACTS, schema, make };
         assert!(self.destinations.insert(D::FACTS.kind, kind).is_none(), "two kinds named {}", D::FACTS.kind);
         self
@@ -185,12 +203,13 @@ impl Registry {
     /// # Errors
     /// When there is one of that name.
     pub fn late(&mut self, kind: LateKind) -> Result<(), TwoOfOneName> {
-        let LateKind { facts, audience, schema, make } = kind;
+        let LateKind { facts, audience, schema, test_options, make } = kind;
         if let Some(known) = self.destinations.get(facts.kind) {
             let title = known.facts.title.to_owned();
             return Err(TwoOfOneName { kind: facts.kind.to_owned(), title });
         }
         self.audiences.insert(facts.kind, audience);
+        self.test_options.extend(test_options.map(|schema| (facts.kind, schema)));
         self.destinations.insert(facts.kind, Kind { facts, schema, make });
         Ok(())
     }
@@ -213,6 +232,16 @@ impl Registry {
     /// Who reads what destinations of a kind are told, unless the configuration says otherwise.
     pub fn audience(&self, kind: &str) -> Audience {
         self.audiences.get(kind).copied().unwrap_or_default()
+    }
+
+    /// The schema of what a test of a kind may be told, if there is anything.
+    pub fn test_options(&self, kind: &str) -> Option<&Value> {
+        self.test_options.get(kind)
+    }
+
+    /// Whether destinations of a kind do something on this very machine.
+    pub fn is_local(&self, kind: &str) -> bool {
+        self.local.contains(kind)
     }
 
     /// The kinds of sources: facts and settings schema, by name.

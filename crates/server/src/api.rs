@@ -11,10 +11,12 @@ mod incidents;
 mod integrations;
 mod kinds;
 mod live;
+mod overrides;
 mod plugins;
 mod receivers;
 mod replay;
 mod routes;
+mod service_tests;
 mod silences;
 mod status;
 mod tokens;
@@ -57,6 +59,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(live::live))
         .routes(routes!(inbox::list_inbox))
         .routes(routes!(kinds::list_kinds))
+        .routes(routes!(service_tests::list_service_tests))
+        .routes(routes!(service_tests::get_service_test, service_tests::make_service_test))
         .routes(routes!(plugins::list_plugins))
         .routes(routes!(plugins::get_plugin))
         .routes(routes!(plugins::restart_plugin))
@@ -71,6 +75,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(config::list_config_history))
         .routes(routes!(config::get_config_version))
         .routes(routes!(config::roll_back_config))
+        .routes(routes!(overrides::list_overrides))
+        .routes(routes!(overrides::list_override_versions))
+        .routes(routes!(overrides::roll_back_overrides))
+        .routes(routes!(overrides::get_config_section, overrides::change_config_section))
+        .routes(routes!(overrides::get_config_element, overrides::change_config_element))
         .routes(routes!(replay::replay))
         .routes(routes!(home::home))
         .routes(routes!(home::description))

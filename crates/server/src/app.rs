@@ -5,18 +5,22 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use config::overrides::Change;
+use config::{Defaults, Overrides};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::{Rules, Time};
-use sdk::Registry;
 use sdk::registry::Reader;
+use sdk::{Registry, Surroundings};
 use serde::Deserialize;
+use store::StoreError;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::auth::Auth;
 use crate::counts::Http;
+use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
 use crate::refusals::Refusals;
 
@@ -42,6 +46,13 @@ pub trait Configuring: Send + Sync {
     /// Puts a configuration of the history in force; gives the version that it has now.
     fn roll_back(&self, version: i64, by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>>;
 
+    /// Changes the overrides, and puts what they then make of the configuration in force; gives their version.
+    fn override_settings(
+        &self,
+        wanted: Overriding,
+        by: &str,
+    ) -> BoxFuture<'static, Result<i64, NotOverridden>>;
+
     /// The rules of a text that may come from anybody. Nothing is looked up for it; the error is all that is
     /// wrong, a line each.
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>>;
@@ -54,6 +65,41 @@ pub enum NotRolledBack {
     Unknown,
     /// It cannot be used, for this reason.
     Unusable(String),
+}
+
+/// What somebody wants of the overrides.
+#[derive(Clone)]
+pub enum Overriding {
+    /// Other settings than the file's.
+    Change {
+        /// Of this section.
+        section: String,
+        /// Of this element; empty: the only one, or the section as a whole.
+        element: String,
+        /// What.
+        change: Change,
+    },
+    /// Those of this version; 0: none.
+    Back(i64),
+    /// A plugin that is to run, or not.
+    Plugin {
+        /// Its id.
+        id: String,
+        /// Whether it is to run.
+        active: bool,
+    },
+}
+
+/// Why overrides were not changed. What was in force still is.
+pub enum NotOverridden {
+    /// There is no such thing, in words.
+    Unknown(String),
+    /// The configuration would be wrong: where, and why.
+    Wrong(Vec<Wrong>),
+    /// It cannot be now, for this reason.
+    Unusable(String),
+    /// The database is gone or full.
+    Store(StoreError),
 }
 
 /// Everything that a server is made of.
@@ -142,6 +188,16 @@ pub struct Exposed {
     pub alertmanager_config: Option<String>,
     /// The configuration in our own words, without secrets; empty: not to be shown.
     pub config: String,
+    /// What destinations of a kind have that say nothing else.
+    pub defaults: Defaults,
+    /// What settings of destinations may refer to.
+    pub templates: Surroundings,
+    /// The same as JSON: `configuration`.
+    pub shown: serde_json::Value,
+    /// What of it is not as the file says.
+    pub overrides: Overrides,
+    /// Why what was overridden is not in force.
+    pub overrides_refused: Option<String>,
 }
 
 /// The version of Alertmanager whose API this is. Its clients, such as karma and amtool, go by it: they refuse

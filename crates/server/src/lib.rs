@@ -33,7 +33,10 @@ pub mod serve;
 pub mod times;
 pub mod views;
 
-pub use app::{App, ConfigFormat, Configuring, Exposed, Integration, NotRolledBack, Options, Setup, Version};
+pub use app::{
+    App, ConfigFormat, Configuring, Exposed, Integration, NotOverridden, NotRolledBack, Options, Overriding,
+    Setup, Version,
+};
 pub use plugins::GuestServices;
 pub use router::{openapi, openapi_json, router};
 pub use serve::serve;

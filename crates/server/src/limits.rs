@@ -44,5 +44,7 @@ pub const MAX_REFUSAL_CHARS: usize = 400;
 pub const MAX_PLUGIN_BODY_BYTES: usize = 512 * 1024;
 /// Bytes of an answer of the API that a plugin gets.
 pub const MAX_PLUGIN_ANSWER_BYTES: usize = 512 * 1024;
+/// How long a service test may take.
+pub const SERVICE_TEST_TIME: Duration = Duration::from_secs(15);
 /// Configurations that the history lists.
 pub const MAX_HISTORY: i64 = 200;

@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod event;
 pub mod explanation;
 pub mod incident;
+pub mod overrides;
 pub mod replay;
 pub mod route;
 pub mod silence;

@@ -17,6 +17,7 @@ pub mod incidents;
 pub mod ledger;
 mod migrate;
 pub mod notices;
+pub mod overrides;
 #[cfg(test)]
 mod plans;
 pub mod plugins;

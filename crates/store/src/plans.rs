@@ -203,7 +203,7 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       CREATE INDEX deliveries_tests ON deliveries (id) WHERE group_id IS NULL; \
                       DROP TABLE storms; DROP TABLE storm_incidents; DROP TABLE plugin_values; \
                       DROP TABLE notices; DROP TABLE subscribers; \
-                      DROP TABLE definitions; DROP TABLE digests; \
+                      DROP TABLE definitions; DROP TABLE digests; DROP TABLE config_overrides; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

@@ -74,6 +74,7 @@ impl Destination for Exec {
         deduplicates: false,
     };
     const AUDIENCE: Audience = Audience::Machines;
+    const LOCAL: bool = true;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

@@ -36,6 +36,7 @@ impl Destination for Log {
         deduplicates: false,
     };
     const AUDIENCE: Audience = Audience::Machines;
+    const LOCAL: bool = true;
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use model::delivery::{Delivery, DeliveryState, Health, Outcome};
 use model::{Notification, Time};
 use sdk::{Answer, Context, Inbox, Message, http::Http};
@@ -61,6 +62,16 @@ struct State {
     looking: bool,
     /// what is addressed to nobody is being settled
     settling: bool,
+}
+
+/// What comes of a try, whatever the connector does.
+pub(crate) async fn one_try(sending: BoxFuture<'_, Answer>, limit: Duration) -> Answer {
+    let sending = std::panic::AssertUnwindSafe(sending).catch_unwind();
+    match tokio::time::timeout(limit + OVERTIME, sending).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Answer::bare(Outcome::rejected("the connector panicked: please report this")),
+        Err(_) => Answer::bare(Outcome::down(format!("no answer within {limit:?}"))),
+    }
 }
 
 impl Service {
@@ -300,12 +311,7 @@ impl Service {
         let (ready, notes) = (place.ready.clone(), self.notes.clone());
         self.tracker.spawn(async move {
             let message = Message::render(notification);
-            let sending = std::panic::AssertUnwindSafe(ready.send(&context, &message)).catch_unwind();
-            let answer = match tokio::time::timeout(context.timeout + OVERTIME, sending).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Answer::bare(Outcome::rejected("the connector panicked: please report this")),
-                Err(_) => Answer::bare(Outcome::down(format!("no answer within {:?}", context.timeout))),
-            };
+            let answer = one_try(ready.send(&context, &message), context.timeout).await;
             let _ = notes.send(Note::Answered(Box::new(Answered { delivery, began: now, answer, about })));
         });
     }

@@ -1,5 +1,7 @@
 //! `nightbell config`.
 
+mod overrides;
+
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use similar::TextDiff;
@@ -39,6 +41,7 @@ pub enum Command {
         #[command(flatten)]
         hub: ServerOrFiles,
     },
+    Override(overrides::Args),
     /// Go back to a configuration of the history, until the files are loaded again
     Rollback {
         /// Its version, as the history lists it
@@ -69,6 +72,7 @@ impl Command {
             }
             Command::History { hub } => wait(history(hub, output)),
             Command::Diff { a, b, hub } => wait(diff(hub, a, b, output)),
+            Command::Override(args) => wait(args.run(output)),
             Command::Rollback { to, by, server } => wait(roll_back(server, to, by, output)),
         }
     }

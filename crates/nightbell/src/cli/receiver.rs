@@ -36,6 +36,23 @@ enum Command {
         #[arg(long, value_name = "SPAN", default_value = "15s", value_parser = model::time::span::parse)]
         wait: Duration,
     },
+    /// Send a message to a place of a kind at once, and tell what came of it; it need not be configured
+    Try {
+        /// The kind, such as slack
+        kind: String,
+        /// A setting of the place, such as channel=#ops; JSON where it is no text
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = words::setting)]
+        set: Vec<(String, Value)>,
+        /// What else the kind understands
+        #[arg(long = "option", value_name = "NAME=VALUE", value_parser = words::setting)]
+        option: Vec<(String, Value)>,
+        /// A destination such as ops/slack/0 whose settings go where none are given
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+        destination: String,
+        /// Only show what may be set, with what goes where nothing is said
+        #[arg(long)]
+        show: bool,
+    },
 }
 
 impl Args {
@@ -47,6 +64,18 @@ impl Args {
                 output.answer(&answer, || table(&answer))
             }
             Command::Test { name, wait } => test(&client, &name, wait, output).await,
+            Command::Try { kind, set, option, destination, show } => {
+                let path = format!("/api/v1/service-tests/{}", words::in_path(&kind));
+                if show {
+                    let asked = client.get(&path, &[("destination", destination)]).await?;
+                    return output.answer(&asked, || format!("{asked:#}"));
+                }
+                let (set, option) = (words::table(&set), words::table(&option));
+                let body = json!({ "destination": destination, "settings": set, "options": option });
+                let answer = client.post(&path, &body).await?;
+                output.answer(&answer, || tried(&kind, &answer))?;
+                if answer["success"] == true { Ok(()) } else { Err(Told.into()) }
+            }
         }
     }
 }
@@ -99,6 +128,12 @@ async fn settled(client: &Client, id: &str, end: Instant) -> Result<Value> {
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+fn tried(kind: &str, answer: &Value) -> String {
+    let words = [field(answer, "message"), field(answer, "text")].into_iter().filter(|it| !it.is_empty());
+    let said = std::iter::once(field(answer, "outcome")).chain(words).collect::<Vec<_>>().join(": ");
+    format!("{kind}: {said}")
 }
 
 fn line(delivery: &Value) -> String {

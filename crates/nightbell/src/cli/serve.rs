@@ -30,6 +30,9 @@ pub struct Args {
     /// A PostgreSQL server to be used instead; better set in NIGHTBELL_DATABASE__URL when it has a password
     #[arg(long, value_name = "URL", value_parser = super::secret)]
     database: Option<Secret>,
+    /// Start as the files say, and leave aside what was overridden over the API
+    #[arg(long)]
+    skip_config_overrides: bool,
 }
 
 impl Args {
@@ -40,8 +43,9 @@ impl Args {
             // not by clap, which repeats what was given: it may hold a password
             super::usage("--database must begin with postgres://; for the built-in database give --data DIR");
         }
-        let Args { files, listen, external_url, route_prefix, data, database } = self;
+        let Args { files, listen, external_url, route_prefix, data, database, skip_config_overrides } = self;
         let (links, json) = (serve::Links { asked: external_url, derived: None }, output.json);
-        serve::run(serve::Wishes { files, listen, links, route_prefix, data, database, json })
+        let skip_overrides = skip_config_overrides;
+        serve::run(serve::Wishes { files, listen, links, route_prefix, data, database, skip_overrides, json })
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use config::{Config, ConfigError, Format, PluginPlaces, Source};
+use config::{Config, Format, Overrides, Source};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::Rules;
 use plugin_host::Host;
-use sdk::Registry;
-use server::{App, ConfigFormat, Configuring, NotRolledBack};
+use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
 use tokio_util::task::TaskTracker;
 
+use super::in_force::{self, InForce, Standing, in_words};
 use super::{Wishes, history, wire};
 use crate::log::Logging;
 use crate::plugins::{self, Known};
@@ -26,12 +26,11 @@ const MAX_REMEMBERED: usize = 20;
 #[derive(Clone)]
 pub struct Reloader(Arc<Inner>);
 
-struct Inner {
-    wishes: Wishes,
-    host: Host,
-    /// The kinds in force.
-    kinds: Mutex<Arc<Registry>>,
-    hub: Hub,
+pub(super) struct Inner {
+    pub(super) wishes: Wishes,
+    pub(super) host: Host,
+    in_force: Mutex<InForce>,
+    pub(super) hub: Hub,
     /// What the server was started with: some of it holds until the next start.
     started_with: Config,
     logging: Logging,
@@ -46,22 +45,16 @@ struct Inner {
 
 impl Reloader {
     /// For a hub that was started with these wishes.
-    pub fn new(
-        wishes: Wishes,
-        host: Host,
-        kinds: Arc<Registry>,
-        hub: Hub,
-        started_with: &Settings,
-        logging: Logging,
-    ) -> Self {
+    pub fn new(wishes: Wishes, host: Host, hub: Hub, in_force: InForce, logging: Logging) -> Self {
         let (app, busy) = (OnceLock::new(), tokio::sync::Mutex::default());
-        let remembered = BTreeMap::from([(hub.core.live().version, started_with.clone())]);
-        let (started_with, remembered) = (started_with.config.clone(), Mutex::new(remembered));
-        let (kinds, tasks) = (Mutex::new(kinds), TaskTracker::new());
+        let settings = &in_force.settings;
+        let remembered = BTreeMap::from([(hub.core.live().version, settings.clone())]);
+        let (started_with, remembered) = (settings.config.clone(), Mutex::new(remembered));
+        let (in_force, tasks) = (Mutex::new(in_force), TaskTracker::new());
         Reloader(Arc::new(Inner {
             wishes,
             host,
-            kinds,
+            in_force,
             hub,
             started_with,
             logging,
@@ -91,6 +84,11 @@ impl Reloader {
         result
     }
 
+    async fn change(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
+        let _turn = self.0.busy.lock().await;
+        self.0.try_override(wanted, by).await
+    }
+
     async fn go_back(&self, version: i64, by: String) -> Result<i64, NotRolledBack> {
         let _turn = self.0.busy.lock().await;
         let result = self.0.try_back(version, by).await;
@@ -116,21 +114,31 @@ impl Configuring for Reloader {
         })
     }
 
+    fn override_settings(
+        &self,
+        wanted: Overriding,
+        by: &str,
+    ) -> BoxFuture<'static, Result<i64, NotOverridden>> {
+        let (reloader, by) = (self.clone(), by.to_owned());
+        let changing = self.0.tasks.spawn(async move { reloader.change(wanted, by).await });
+        Box::pin(async move {
+            changing.await.unwrap_or_else(|error| Err(NotOverridden::Unusable(error.to_string())))
+        })
+    }
+
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {
-        let kinds = self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kinds = self.0.in_force().known.kinds.clone();
         settings::rules_of(text, format, &kinds)
     }
 }
 
 impl Inner {
     async fn try_load(&self, by: String) -> Result<(), String> {
-        let known = self.learn(self.wishes.files.plugins()).await?;
-        let (files, kinds) = (self.wishes.files.clone(), known.kinds.clone());
-        let loaded = tokio::task::spawn_blocking(move || files.load(&kinds)).await;
-        let mut settings = loaded.map_err(|error| error.to_string())?.map_err(|error| in_words(&error))?;
-        self.wishes.overrule(&mut settings);
+        let standing = Standing::read(&self.hub.store).await.map_err(|error| error.to_string())?;
+        let loaded = in_force::load(&self.wishes, &self.host, &standing.in_force()).await;
+        let (settings, known) = loaded.map_err(|why| why.in_words())?;
         let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
-        self.put_in_force(settings, known, applied).await?;
+        self.put_in_force(InForce { settings, known, standing }, applied).await?;
         tracing::info!("the configuration was reloaded");
         Ok(())
     }
@@ -147,7 +155,9 @@ impl Inner {
             return Err(unusable(format!("of configuration {version} only the routing was kept")));
         }
         let source = Source { name: "history", text: &text, directory: Path::new(""), format: Format::Toml };
-        let known = self.learn(config::plugins_of(source, [])).await.map_err(unusable)?;
+        let places = config::plugins_of(source, [], &Overrides::default());
+        let known = plugins::learn(&self.host, places, self.wishes.data.as_deref()).await;
+        let known = known.map_err(|error| unusable(format!("{error:#}")))?;
         let remembered = self.remembered().get(&version).cloned();
         let settings = match remembered {
             Some(settings) => settings,
@@ -163,42 +173,48 @@ impl Inner {
         };
         let applied =
             Applied { config: text, by: by.clone(), rolled_back_to: Some(version), ..Applied::default() };
-        let new = self.put_in_force(settings, known, applied).await.map_err(unusable)?;
+        let standing = self.in_force().standing.clone();
+        let standing = Standing { refused: Some(format!("configuration {version} runs")), ..standing };
+        let in_force = InForce { settings, known, standing };
+        let new = self.put_in_force(in_force, applied).await.map_err(unusable)?;
         let until = "what runs is not what the files say, until they are loaded again";
         tracing::warn!("{by} went back to configuration {version}, which is {new} now: {until}");
         Ok(new)
     }
 
-    async fn learn(&self, places: PluginPlaces) -> Result<Known, String> {
-        let data = self.wishes.data.as_deref();
-        plugins::learn(&self.host, places, data).await.map_err(|error| format!("{error:#}"))
-    }
-
     /// Replaces what is in force; gives the version that it has from then on.
-    async fn put_in_force(
-        &self,
-        settings: Settings,
-        known: Known,
-        mut applied: Applied,
-    ) -> Result<i64, String> {
-        let Known { kinds, learned } = known;
+    pub(super) async fn put_in_force(&self, new: InForce, mut applied: Applied) -> Result<i64, String> {
+        let InForce { settings, known: Known { kinds, learned }, standing } = new.clone();
         applied.summary = history::summary(&self.hub.core.live().applied.config, &applied.config);
         // all that can fail comes before anything is replaced
         let mut live = wire::live(&settings, &kinds).map_err(|error| format!("{error:#}"))?;
-        let mut exposed = wire::exposed(&settings, &kinds).map_err(|error| format!("{error:#}"))?;
+        let mut exposed =
+            wire::exposed(&settings, &kinds, &standing).map_err(|error| format!("{error:#}"))?;
         if let Some(version) = applied.rolled_back_to {
             let note = "It is not what the configuration files say, until they are loaded again.";
             exposed.config = format!("# Configuration {version} of the history. {note}\n{}", exposed.config);
         }
         live.applied = applied;
         live.subscribers = self.host.subscribers(&learned);
-        self.host.apply(learned, &settings.config.plugins.settings).await?;
-        self.hub.reload(live).await.map_err(|error| error.to_string())?;
+        let old = self.in_force().clone();
+        let applied = self.host.apply(learned, &settings.config.plugins.settings).await;
+        let applied = match applied {
+            Ok(()) => self.hub.reload(live).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = applied {
+            // some plugins may have taken what is new already
+            let back = self.host.apply(old.known.learned, &old.settings.config.plugins.settings).await;
+            if let Err(worse) = back {
+                tracing::error!("plugins do not take their old settings again: {worse}");
+            }
+            return Err(why);
+        }
         if let Some(app) = self.app.get().and_then(Weak::upgrade) {
             app.expose(exposed);
-            app.know(kinds.clone());
+            app.know(kinds);
         }
-        *self.kinds.lock().unwrap_or_else(PoisonError::into_inner) = kinds;
+        *self.in_force() = new;
         if let Err(error) = self.logging.set(&settings.config.log) {
             tracing::warn!("{error:#}");
         }
@@ -210,6 +226,10 @@ impl Inner {
             remembered.pop_first();
         }
         Ok(version)
+    }
+
+    pub(super) fn in_force(&self) -> std::sync::MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<i64, Settings>> {
@@ -224,13 +244,5 @@ impl Inner {
         if !waiting.is_empty() {
             tracing::warn!("changes of {} hold from the next start on", waiting.join(", "));
         }
-    }
-}
-
-/// With the cause behind it, where that is not told yet.
-fn in_words(error: &ConfigError) -> String {
-    match error {
-        ConfigError::Read { source, .. } => format!("{error}: {source}"),
-        other => other.to_string(),
     }
 }

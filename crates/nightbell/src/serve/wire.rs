@@ -13,6 +13,7 @@ use sdk::{Registry, Secret};
 use server::{Exposed, Options, Version};
 use store::Location;
 
+use super::in_force::Standing;
 use crate::settings::Settings;
 
 /// The kind of source whose silence is an event.
@@ -58,7 +59,7 @@ fn expected(integration: &Integration) -> Result<Expected> {
 }
 
 /// What the server shows and serves of the configuration.
-pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
+pub fn exposed(settings: &Settings, kinds: &Registry, standing: &Standing) -> Result<Exposed> {
     let reader = |it: &Integration| {
         let reader = kinds.reader(&it.kind, it.settings.clone());
         let reader = reader.map_err(|error| anyhow!("integrations.{}: {error}", it.name))?;
@@ -68,7 +69,17 @@ pub fn exposed(settings: &Settings, kinds: &Registry) -> Result<Exposed> {
         settings.config.integrations.values().map(reader).collect::<Result<BTreeMap<_, _>>>()?;
     let alertmanager_config = settings.alertmanager().map(str::to_owned);
     let receivers = settings.receivers().to_vec();
-    Ok(Exposed { integrations, receivers, alertmanager_config, config: settings.as_toml() })
+    Ok(Exposed {
+        integrations,
+        receivers,
+        alertmanager_config,
+        config: settings.as_toml(),
+        defaults: settings.defaults().clone(),
+        templates: settings.templates().clone(),
+        shown: settings.as_json(),
+        overrides: standing.in_force().clone(),
+        overrides_refused: standing.refused.clone(),
+    })
 }
 
 /// What the server goes by.

@@ -74,10 +74,10 @@ pub(super) async fn get_config_version(
 #[schema(as = Rollback)]
 pub(super) struct RollbackIn {
     /// Its version, as the history lists it.
-    version: i64,
+    pub(super) version: i64,
     /// Who asks, if it is not clear from the token.
     #[serde(default)]
-    by: String,
+    pub(super) by: String,
 }
 
 /// What is in force now.

@@ -11,7 +11,7 @@ use flow::{Hub, SystemClock};
 use futures::future::BoxFuture;
 use model::Rules;
 use sdk::http::Http;
-use server::{App, ConfigFormat, Configuring, NotRolledBack, Setup};
+use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding, Setup};
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,14 @@ impl Configuring for Fixed {
         _by: &str,
     ) -> BoxFuture<'static, std::result::Result<i64, NotRolledBack>> {
         Box::pin(async { Err(NotRolledBack::Unknown) })
+    }
+
+    fn override_settings(
+        &self,
+        _wanted: Overriding,
+        _by: &str,
+    ) -> BoxFuture<'static, std::result::Result<i64, NotOverridden>> {
+        Box::pin(async { Err(NotOverridden::Unusable("this server is not configured".to_owned())) })
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> std::result::Result<Rules, Vec<String>> {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use model::incident::State;
-use model::notification::{Alert, Notification, Reason};
-use model::{Id, Labels, Severity, Time};
+use model::Time;
 use plugin_host::conformance::{self, Report};
 use plugin_host::folder::{self, Found};
 use plugin_host::{Host, Wanted};
 use sdk::http::{Guard, Http};
-use sdk::{Answer, Context, Inbox, Message, Registry};
+use sdk::{Answer, Context, Inbox, Message, Registry, sample};
 use serde_json::{Value, json};
 
 use crate::cli::Told;
@@ -97,35 +95,17 @@ pub struct Test {
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// A setting of the destination, such as room=alerts; JSON where it is no text
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = words::setting)]
     set: Vec<(String, Value)>,
     /// A setting of the plugin
-    #[arg(long = "plugin-set", value_name = "NAME=VALUE", value_parser = setting)]
+    #[arg(long = "plugin-set", value_name = "NAME=VALUE", value_parser = words::setting)]
     plugin_set: Vec<(String, Value)>,
-}
-
-fn setting(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no ="))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok((name.to_owned(), value))
-}
-
-fn table(settings: &[(String, Value)]) -> Value {
-    let mut table = json!({});
-    for (name, value) in settings {
-        let mut at = &mut table;
-        for part in name.split('.') {
-            at = &mut at[part];
-        }
-        *at = value.clone();
-    }
-    table
 }
 
 impl Test {
     pub async fn run(self, output: Output) -> Result<()> {
-        let bench = Bench::of(&self.folder, &table(&self.plugin_set)).await?;
-        let result = bench.send_all(self.kind.as_deref(), table(&self.set)).await;
+        let bench = Bench::of(&self.folder, &words::table(&self.plugin_set)).await?;
+        let result = bench.send_all(self.kind.as_deref(), words::table(&self.set)).await;
         bench.host.stop(END_TIME).await;
         let (told, log) = (result?, bench.host.log(bench.found.id()).unwrap_or_default());
         let good = told
@@ -200,56 +180,11 @@ impl Bench {
             destination: format!("bench/{kind}/0"),
         };
         let mut told = Vec::new();
-        for (name, reason, state) in [
-            ("firing", Reason::First, State::Open),
-            ("repeated", Reason::Repeat, State::Open),
-            ("acknowledged", Reason::Acknowledged, State::Acknowledged),
-            ("resolved", Reason::AllResolved, State::Resolved),
-            ("test", Reason::Test, State::Open),
-        ] {
-            let message = sample(name, reason, state, context.now);
+        for (name, message) in sample::all("bench", context.now) {
             told.push((name, place.send(&context, &message).await));
         }
         Ok(told)
     }
-}
-
-/// A message about a full disk.
-fn sample(name: &str, reason: Reason, state: State, now: Time) -> Message {
-    let labels: Labels =
-        [("alertname", "DiskFull"), ("instance", "db1:9100"), ("severity", "critical")].into_iter().collect();
-    let annotations: Labels =
-        [("summary", "The disk of db1 is full"), ("description", "/var/lib/postgresql has 2 % left.")]
-            .into_iter()
-            .collect();
-    let alert = Alert {
-        incident: Id(1),
-        state,
-        severity: Severity::Critical,
-        title: "The disk of db1 is full".to_owned(),
-        labels: labels.clone(),
-        annotations: annotations.clone(),
-        started_at: now,
-        ends_at: (state == State::Resolved).then_some(now),
-        link: "https://prometheus.example/graph".to_owned(),
-        acknowledged_by: (state == State::Acknowledged).then(|| "ann".to_owned()),
-        flapping: None,
-    };
-    Message::render(Notification {
-        idempotency_key: format!("bench-{name}"),
-        reason,
-        receiver: "bench".to_owned(),
-        route: "root".to_owned(),
-        group_key: r#"{}:{alertname="DiskFull"}"#.to_owned(),
-        group_labels: [("alertname", "DiskFull")].into_iter().collect(),
-        common_labels: labels,
-        common_annotations: annotations,
-        external_url: "https://bell.example".to_owned(),
-        alerts: vec![alert],
-        truncated: 0,
-        storm: None,
-        at: now,
-    })
 }
 
 struct NoInbox;

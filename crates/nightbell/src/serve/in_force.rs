@@ -1,0 +1,108 @@
+//! What is in force: files and what was overridden, read together.
+
+use config::{ConfigError, Invalid, Level, Overrides};
+use plugin_host::Host;
+use server::error::Wrong;
+use store::overrides::Version;
+use store::{Store, StoreError};
+
+use super::Wishes;
+use crate::plugins::{self, Known};
+use crate::settings::Settings;
+
+/// What is in force.
+#[derive(Clone)]
+pub struct InForce {
+    /// The configuration.
+    pub settings: Settings,
+    /// The kinds and plugins that it is of.
+    pub known: Known,
+    /// What was laid over the files.
+    pub standing: Standing,
+}
+
+/// The overrides that are kept, and whether they are in force.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Their version; 0: there never were any.
+    pub version: i64,
+    /// All of them.
+    pub all: Overrides,
+    /// Why they are not in force.
+    pub refused: Option<String>,
+}
+
+impl Standing {
+    /// Reads what is kept.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn read(store: &Store) -> Result<Self, StoreError> {
+        let kept = store.read(store::overrides::newest).await?;
+        let Some(Version { version, document, .. }) = kept else { return Ok(Standing::default()) };
+        Ok(match serde_json::from_str(&document) {
+            Ok(all) => Standing { version, all, refused: None },
+            Err(error) => {
+                let why = format!("overrides of version {version} cannot be read: {error}");
+                Standing { version, all: Overrides::default(), refused: Some(why) }
+            }
+        })
+    }
+
+    /// Those that are in force.
+    pub fn in_force(&self) -> Overrides {
+        if self.refused.is_some() { Overrides::default() } else { self.all.clone() }
+    }
+}
+
+/// Why a configuration was not to be had.
+pub enum NotLoaded {
+    /// Something about plugins, in words.
+    Plugins(String),
+    /// Something about the files, or what is laid over them.
+    Config(ConfigError),
+}
+
+impl NotLoaded {
+    pub fn in_words(&self) -> String {
+        match self {
+            NotLoaded::Plugins(why) => why.clone(),
+            NotLoaded::Config(error) => in_words(error),
+        }
+    }
+
+    /// Each thing that is wrong, and where.
+    pub fn all(self) -> Vec<Wrong> {
+        match self {
+            NotLoaded::Config(ConfigError::Invalid(Invalid(problems))) => {
+                let errors = problems.into_iter().filter(|problem| problem.level == Level::Error);
+                errors.map(|problem| Wrong::new(problem.path, problem.message)).collect()
+            }
+            other => vec![Wrong::new("", other.in_words())],
+        }
+    }
+}
+
+/// The configuration that files and overrides make together.
+pub async fn load(
+    wishes: &Wishes,
+    host: &Host,
+    overrides: &Overrides,
+) -> Result<(Settings, Known), NotLoaded> {
+    let known = plugins::learn(host, wishes.files.plugins(overrides), wishes.data.as_deref()).await;
+    let known = known.map_err(|error| NotLoaded::Plugins(format!("{error:#}")))?;
+    let (files, kinds, overrides) = (wishes.files.clone(), known.kinds.clone(), overrides.clone());
+    let loaded = tokio::task::spawn_blocking(move || files.load_overridden(&overrides, &kinds)).await;
+    let loaded = loaded.map_err(|error| NotLoaded::Plugins(error.to_string()))?;
+    let mut settings = loaded.map_err(NotLoaded::Config)?;
+    wishes.overrule(&mut settings);
+    Ok((settings, known))
+}
+
+/// With the cause behind it, where that is not told yet.
+pub fn in_words(error: &ConfigError) -> String {
+    match error {
+        ConfigError::Read { source, .. } => format!("{error}: {source}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Overrides: settings that are changed while the hub runs, kept in the database, and laid over the files.
+
+use config::Overrides;
+use config::overrides::{BadChange, Change};
+use server::error::Wrong;
+use server::{NotOverridden, Overriding};
+use store::Durability;
+use store::overrides::Version;
+use store::rules::Applied;
+
+use super::in_force::{InForce, Standing, load};
+use super::reload::Inner;
+
+impl Inner {
+    /// The plugins that run, with one more or one less.
+    fn with_plugin(&self, id: &str, active: bool) -> Result<Change, NotOverridden> {
+        let mut names = self.in_force().settings.config.plugins.active.clone();
+        let is_it = |name: &String| name.eq_ignore_ascii_case(id);
+        if names.iter().any(is_it) == active {
+            let how = if active { "is active already" } else { "is not active" };
+            return Err(NotOverridden::Unusable(format!("the plugin {id} {how}")));
+        }
+        if active {
+            names.push(id.to_owned());
+        } else {
+            names.retain(|name| !is_it(name));
+        }
+        Ok(Change { set: [("active".to_owned(), names.into())].into(), ..Change::default() })
+    }
+
+    /// Changes the overrides: what they make of the configuration is put in force first, and then they are kept. When
+    /// either fails, everything is as it was.
+    pub async fn try_override(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
+        if let Some(version) = self.hub.core.live().applied.rolled_back_to {
+            let why = "load the files again before anything is overridden: what runs is configuration";
+            return Err(NotOverridden::Unusable(format!("{why} {version} of the history")));
+        }
+        let standing = Standing::read(&self.hub.store).await.map_err(NotOverridden::Store)?;
+        let (all, summary, rolled_back_to) = self.wanted(&standing, wanted).await?;
+        let loaded = load(&self.wishes, &self.host, &all).await;
+        let (settings, known) = loaded.map_err(|why| NotOverridden::Wrong(why.all()))?;
+        let before = self.in_force().clone();
+        let version = standing.version + 1;
+        let applied = Applied { config: settings.as_kept(), by: by.clone(), ..Applied::default() };
+        let document = serde_json::to_string(&all).unwrap_or_default();
+        let new = Standing { version, all, refused: None };
+        let put = self.put_in_force(InForce { settings, known, standing: new }, applied).await;
+        put.map_err(|why| NotOverridden::Wrong(vec![Wrong::new("", why)]))?;
+        let at = self.hub.clock.now();
+        let row = Version { version, at, by: by.clone(), summary: summary.clone(), rolled_back_to, document };
+        let kept = self.hub.store.write(Durability::Disk, move |tx| store::overrides::keep(tx, &row)).await;
+        let failed = match kept {
+            Ok(true) => {
+                tracing::info!("{by} changed settings over the API, version {version}: {summary}");
+                return Ok(version);
+            }
+            Ok(false) => {
+                let why = "another node has just changed the overrides; look at them and try again";
+                NotOverridden::Unusable(why.to_owned())
+            }
+            Err(error) => NotOverridden::Store(error),
+        };
+        let applied = Applied { config: before.settings.as_kept(), by, ..Applied::default() };
+        if let Err(why) = self.put_in_force(before, applied).await {
+            tracing::error!("overrides could not be kept, and are in force until the next reload: {why}");
+        }
+        Err(failed)
+    }
+
+    /// What is wanted of the overrides: all of them, in words what is new, and the version that is gone back to.
+    async fn wanted(
+        &self,
+        standing: &Standing,
+        wanted: Overriding,
+    ) -> Result<(Overrides, String, Option<i64>), NotOverridden> {
+        let (section, element, change) = match wanted {
+            Overriding::Back(0) => {
+                return Ok((Overrides::default(), "nothing is overridden".to_owned(), Some(0)));
+            }
+            Overriding::Back(version) => {
+                let kept = self.hub.store.read(move |tx| store::overrides::get(tx, version)).await;
+                let kept = kept.map_err(NotOverridden::Store)?;
+                let unknown =
+                    || NotOverridden::Unknown(format!("there are no overrides of version {version}"));
+                let kept = kept.ok_or_else(unknown)?;
+                let all = serde_json::from_str(&kept.document);
+                let all = all.map_err(|error| NotOverridden::Unusable(error.to_string()))?;
+                return Ok((all, format!("back to version {version}"), Some(version)));
+            }
+            Overriding::Plugin { id, active } => {
+                let change = self.with_plugin(&id, active)?;
+                ("plugins".to_owned(), String::new(), change)
+            }
+            Overriding::Change { section, element, change } => (section, element, change),
+        };
+        let changed = standing.all.changed(&section, &element, &change);
+        let (all, summary) = changed.map_err(|bad| match bad {
+            BadChange::Section(why) => NotOverridden::Unknown(why),
+            BadChange::Wrong(path, why) => NotOverridden::Wrong(vec![Wrong::new(path, why)]),
+        })?;
+        Ok((all, summary, None))
+    }
+}
