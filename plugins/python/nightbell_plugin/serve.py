@@ -20,6 +20,8 @@ CONTRACT = 1
 """The number of the contract that this is written for."""
 DEFAULT_DEADLINE_MS = 10_000
 """For a delivery that names no time."""
+LONGEST_SECONDS = 86_400.0
+"""No call is given more time than a day, whatever it is told."""
 STOP_SECONDS = 4.0
 """How long the plugin's functions for its end may take together: the host waits 5 seconds."""
 FIRST_REST, LONGEST_REST = 1.0, 60.0
@@ -41,7 +43,7 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         over = True
         task.cancel()
 
-    timer = asyncio.get_running_loop().call_later(seconds, end)
+    timer = asyncio.get_running_loop().call_later(min(seconds, LONGEST_SECONDS), end)
     try:
         return await work
     except asyncio.CancelledError:
@@ -274,8 +276,8 @@ class Session:
         if checker is None:
             raise RpcError(NOT_FOUND, f"there is no check {kind!r}")
         try:
-            call = self.call(checker, params.get("settings") or {})
-            found = await within((params.get("deadline_ms") or DEFAULT_DEADLINE_MS) / 1000, call)
+            seconds = (params.get("deadline_ms") or DEFAULT_DEADLINE_MS) / 1000
+            found = await within(seconds, self.call(checker, params.get("settings") or {}))
         except Overdue:
             found = Check("failing", "the check did not end in time")
         except Exception as error:

@@ -255,20 +255,26 @@ class Peer:
         elif len(self._tasks) >= MAX_SERVED:
             self._error(id_, TOO_MUCH, f"{MAX_SERVED} requests are under way already")
         else:
-            self._tasks[id_] = self._loop.create_task(self._serve(id_, serve, params))
+            task = self._tasks[id_] = self._loop.create_task(self._serve(id_, serve, params))
+            # one that is cancelled before it has begun never comes to its own end
+            task.add_done_callback(lambda task: self._served(id_, task))
 
     async def _serve(self, id_: Id, serve: Method, params: Dict[str, Any]) -> None:
         try:
             self._send({"jsonrpc": "2.0", "id": id_, "result": await serve(params)})
         except RpcError as error:
             self._error(id_, error.code, error.message)
-        except asyncio.CancelledError:
-            self._error(id_, CANCELLED, "cancelled")
         except Exception as error:
             logger.exception("a request failed")
             self._error(id_, FAILED, last_line(error))
-        finally:
-            self._tasks.pop(id_, None)
+
+    def _served(self, id_: Id, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(id_, None)
+        if task.cancelled():
+            self._error(id_, CANCELLED, "cancelled")
+        elif task.exception() is not None:
+            # no exception but one that ends programs
+            self._error(id_, FAILED, last_line(task.exception() or Exception()))
 
     def _cancel(self, params: Dict[str, Any]) -> None:
         id_ = params.get("id")

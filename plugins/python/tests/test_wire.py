@@ -163,6 +163,12 @@ class Ends(unittest.IsolatedAsyncioTestCase):
         (answer,) = await self.ask('{"id":1,"method":"echo"}\n')
         self.assertEqual(answer["result"], {})
 
+    async def test_a_request_that_is_cancelled_before_it_has_begun_is_answered_too(self):
+        (answer,) = await self.ask('{"id":1,"method":"echo"}\n{"method":"$/cancel","params":{"id":1}}\n')
+        self.assertEqual((answer["id"], answer["error"]["code"]), (1, wire.CANCELLED))
+        (answer,) = await self.ask('{"id":1,"method":"echo"}\n')
+        self.assertEqual(answer["result"], {})
+
     async def test_requests_have_a_limit(self):
         text = "".join(f'{{"id":{number},"method":"hang"}}\n' for number in range(wire.MAX_SERVED + 1))
         (answer,) = await self.ask(text)
