@@ -316,6 +316,7 @@ export class Plugin {
 
   #add(to, key, facts, call) {
     if (to.has(key)) throw new Error(`${JSON.stringify(key)} is there twice`);
+    if (typeof call !== "function") throw new TypeError(`${JSON.stringify(key)} needs a function as its last argument`);
     to.set(key, { facts, call });
     return this;
   }

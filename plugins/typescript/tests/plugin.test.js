@@ -4,6 +4,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 
+import { Plugin } from "../index.js";
 import { Lines, MAX_LINE, encode } from "../wire.js";
 
 const GUEST = path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "guest.js");
@@ -228,6 +229,12 @@ test("what is under way is finished before the end, and nothing new is begun", a
   assert.deepEqual(await drained, {});
   process.kill(Number(/^pid (\d+)$/m.exec(hub.log)[1]), "SIGTERM");
   assert.equal(await hub.ended, 0);
+});
+
+test("what cannot work is told at once", () => {
+  const plugin = new Plugin().destination("one", {}, () => {});
+  assert.throws(() => plugin.destination("one", {}, () => {}), /"one" is there twice/);
+  assert.throws(() => plugin.destination("two", () => {}), /"two" needs a function as its last argument/);
 });
 
 test("lines are cut wherever they are broken", () => {
