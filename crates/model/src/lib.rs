@@ -16,7 +16,9 @@
 //! * [`delivery`]: a promise to tell one receiver one thing, its attempts, and the manners of retrying.
 //! * [`zone`], [`weekly`], [`period`]: clocks on walls, hours of the week, and times from one moment until another.
 //! * [`schedule`]: who is on call when, and why.
+//! * [`escalation`]: who is paged, one after another, until somebody takes the incident.
 //! * [`profile`]: what people want to hear of, when, and where.
+//! * [`maintenance`]: times in which something is known to be wrong.
 //! * [`refusal`]: what is wrong with something that a person wrote, and where.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
 //!
@@ -26,6 +28,7 @@
 pub mod condition;
 pub mod delivery;
 pub mod destination;
+pub mod escalation;
 pub mod event;
 pub mod flap;
 pub mod fnv;
@@ -35,6 +38,7 @@ pub mod incident;
 pub mod inhibition;
 pub mod labels;
 pub mod limits;
+pub mod maintenance;
 pub mod matcher;
 pub mod notice;
 pub mod notification;

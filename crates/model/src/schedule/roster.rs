@@ -75,6 +75,7 @@ struct Piece {
     period: Period,
     duty: Duty,
     layer: usize,
+    turn: i64,
 }
 
 impl Roster<'_> {
@@ -192,7 +193,10 @@ impl Roster<'_> {
             let period = Period::new(two[0], two[1]);
             active.retain(|n| pieces[*n].period.until > period.from);
             while pieces.get(next_piece).is_some_and(|piece| piece.period.from <= period.from) {
-                active.push(next_piece);
+                // in the order of the layer's own list, whatever part of it the period shows
+                let turn = pieces[next_piece].turn;
+                let place = active.partition_point(|n| pieces[*n].turn <= turn);
+                active.insert(place, next_piece);
                 next_piece += 1;
             }
             in_force.retain(|(_, until)| *until > period.from);
@@ -224,7 +228,7 @@ impl Layer {
             let duty = Duty { user, why: Why::Layer { layer, turn } };
             let mut add = |period: Period| {
                 if !period.is_empty() {
-                    pieces.push(Piece { period, duty, layer });
+                    pieces.push(Piece { period, duty, layer, turn });
                 }
             };
             match &hours {
