@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+mod calendars;
 mod configuration;
 mod connecting;
 mod modelling;
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("matchers", modelling::matchers),
     ("time_interval", modelling::time_interval),
     ("condition", modelling::condition),
+    ("ical", calendars::ical),
     ("nightbell_toml", configuration::nightbell_toml),
     ("alertmanager_yml", configuration::alertmanager_yml),
     ("webhook_body", connecting::webhook_body),

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("nightbell-gotemplate", 0),
     ("nightbell-plugin-protocol", 0),
     ("nightbell-store", 1),
+    ("nightbell-calendar", 1),
     ("nightbell-sdk", 1),
     ("nightbell-flow", 2),
     ("nightbell-config", 2),
