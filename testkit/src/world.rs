@@ -356,6 +356,7 @@ impl World {
         let keep = Keep {
             resolved_since: since,
             repeats_since: since,
+            audit_since: since,
             most_incidents: 0,
             most_bytes: 0,
             configurations: 10,

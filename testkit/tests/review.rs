@@ -49,6 +49,7 @@ fn sweeps(world: &World, limit: i64) {
     let keep = Keep {
         resolved_since: world.now - DAY * 90,
         repeats_since: world.now - DAY,
+        audit_since: world.now - DAY,
         most_incidents: 0,
         most_bytes: 0,
         configurations: 1,

@@ -114,12 +114,16 @@ pub struct Retention {
     pub incidents: u64,
     /// How many bytes the built-in database may take; 0: any number. PostgreSQL is not measured.
     pub bytes: u64,
+    /// How long the audit log is kept: who changed what; `0s`: for ever.
+    #[serde(with = "model::time::span")]
+    #[schemars(with = "String", extend("format" = "span"))]
+    pub audit: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(86_400);
-        Retention { age: day * 90, repeats: day, incidents: 0, bytes: 0 }
+        Retention { age: day * 90, repeats: day, incidents: 0, bytes: 0, audit: day * 365 }
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use model::{Id, Incident, NewEvent, Time};
+use model::account::Actor;
+use model::{Incident, NewEvent, Time};
 use sdk::registry::Ready;
 use sdk::{Answer, Context, Inbox, Message, http::Http};
 use store::retention::Keep;
@@ -23,8 +24,6 @@ use crate::deliver::recorder::{self, MAX_UNRECORDED};
 use crate::deliver::service::{Service, one_try};
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
-use crate::notices;
-use crate::verbs::{self, NewSilence, NotSilenced};
 
 mod act;
 mod bells;
@@ -63,12 +62,14 @@ pub struct Retention {
     pub most_incidents: i64,
     /// Bytes that the embedded database may take; zero: any number.
     pub most_bytes: i64,
+    /// Lines of the audit log.
+    pub audit: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(86_400);
-        Retention { resolved: day * 90, repeats: day, most_incidents: 0, most_bytes: 0 }
+        Retention { resolved: day * 90, repeats: day, most_incidents: 0, most_bytes: 0, audit: day * 365 }
     }
 }
 
@@ -100,6 +101,8 @@ pub struct Hub {
     intake: intake::Intake,
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// In whose name things are done
+    actor: Arc<Actor>,
 }
 
 /// Why events were not taken in.
@@ -142,6 +145,7 @@ impl Hub {
             intake: intake::Intake::default(),
             tracker: tracker.clone(),
             stop: stop.clone(),
+            actor: Arc::new(Actor::default()),
         };
         hub.begin().await?;
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
@@ -185,62 +189,6 @@ impl Hub {
         Ok(true)
     }
 
-    /// Does something to an incident; `None`: there is none with this id.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub async fn act(&self, id: Id, act: Act) -> Result<Option<Incident>> {
-        let (core, now) = (self.core.clone(), self.clock.now());
-        let done =
-            self.store.write(Durability::Disk, move |tx| verbs::act(&core, tx, id, &act.input(), now)).await;
-        Ok(self.noted(done)?.map(|(incident, done)| {
-            self.follow(done);
-            incident
-        }))
-    }
-
-    /// Makes or changes a silence; returns its id.
-    ///
-    /// # Errors
-    /// When it cannot be, there is none to change, or the database is gone.
-    pub async fn silence(&self, new: NewSilence) -> std::result::Result<String, NotSilenced> {
-        let (id, now) = (fresh_uuid(), self.clock.now());
-        // what is wrong with a silence is an answer, not a failure of the transaction
-        let done = self.store.write(Durability::Disk, move |tx| match verbs::silence(tx, new, id, now) {
-            Err(NotSilenced::Store(error)) => Err(error),
-            answer => Ok(answer),
-        });
-        let answer = self.noted(done.await)?;
-        self.ring();
-        answer
-    }
-
-    /// Ends a silence; `None`: there is none; `false`: it had ended.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub async fn expire_silence(&self, id: &str) -> Result<Option<bool>> {
-        let (id, now) = (id.to_owned(), self.clock.now());
-        let done = self.store.write(Durability::Disk, move |tx| verbs::expire_silence(tx, &id, now)).await;
-        self.noted(done)
-    }
-
-    /// Sends a test message to every destination of a receiver; `None`: there is none of this name.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub async fn test_receiver(&self, receiver: &str) -> Result<Option<Vec<Id>>> {
-        let (core, now, receiver) = (self.core.clone(), self.clock.now(), receiver.to_owned());
-        let done = self
-            .store
-            .write(Durability::Disk, move |tx| verbs::test_receiver(&core, tx, &receiver, now))
-            .await?;
-        Ok(done.map(|(ids, done)| {
-            self.follow(done);
-            ids
-        }))
-    }
-
     /// One try of a message at a place that need not be configured, at once and beside all deliveries: nothing of it is
     /// kept, and it is not tried again.
     pub async fn try_once(
@@ -259,41 +207,6 @@ impl Hub {
             destination: destination.to_owned(),
         };
         one_try(ready.test(&context, &message, &options), limit).await
-    }
-
-    /// Brings a dead or buried delivery back; says whether there was one.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub async fn retry_delivery(&self, id: Id) -> Result<bool> {
-        let now = self.clock.now();
-        let revived = self.store.write(Durability::Disk, move |tx| {
-            let revived = store::deliveries::revive(tx, id, now)?;
-            Ok((revived, store::deliveries::get(tx, id)?))
-        });
-        let (revived, delivery) = revived.await?;
-        self.follow(Done {
-            rung: delivery.map(|it| it.destination).into_iter().collect(),
-            ..Done::default()
-        });
-        Ok(revived)
-    }
-
-    /// Takes a delivery off the dead letters or the queue; says whether there was one.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub async fn bury_delivery(&self, id: Id, note: &str) -> Result<bool> {
-        let (core, note, now) = (self.core.clone(), note.to_owned(), self.clock.now());
-        let buried = self.store.write(Durability::Disk, move |tx| {
-            let pending = notices::pending(&core, tx, std::iter::once(id))?;
-            let buried = store::deliveries::bury(tx, id, &note, now)?;
-            notices::of_finished(&core, tx, &pending)?;
-            Ok(buried)
-        });
-        let buried = buried.await;
-        self.core.ring_couriers();
-        buried
     }
 
     /// What moves from now on.
@@ -413,6 +326,7 @@ impl Hub {
             let keep = Keep {
                 resolved_since: now - retention.resolved,
                 repeats_since: now - retention.repeats,
+                audit_since: now - retention.audit,
                 most_incidents: retention.most_incidents,
                 most_bytes: retention.most_bytes,
                 configurations: KEPT_CONFIGURATIONS,
@@ -447,14 +361,6 @@ const LONGEST_STEP: Duration = Duration::from_secs(1);
 
 fn sweep_step(tx: &mut store::Tx<'_>, keep: &Keep) -> Result<u64> {
     Ok(store::retention::sweep(tx, keep, SWEEP_STEP)? + store::retention::shrink(tx)?)
-}
-
-/// A random UUID (version 4), which Alertmanager's clients expect of a silence.
-fn fresh_uuid() -> String {
-    let bits: u128 = rand::random();
-    let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 struct StoreInbox {

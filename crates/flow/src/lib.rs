@@ -9,7 +9,7 @@
 //! * [`incident`] moves the state machines on, one for each key.
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
-//! * [`verbs`] are what people do; [`explain`] is what they ask afterwards.
+//! * [`verbs`] are what people do, and [`audit`] is where that is signed; [`explain`] is what they ask afterwards.
 //! * [`people`] is what people have defined for themselves, such as where they can be told something.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
 //! * [`notices`] are what those who subscribe to the hub are told, and [`couriers`] tell them.
@@ -21,6 +21,7 @@
 //! *Architecture Invariant:* a step reads rows, writes rows in the same transaction, takes no input but the
 //! clock, and may be run at any time by any node. What has no verdict yet gets one at the next run.
 
+pub mod audit;
 pub mod clock;
 pub mod core;
 pub mod counters;

@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use model::account::Actor;
 use model::{Id, Incident, Time};
+use serde_json::json;
 use store::{Durability, Engine, Result, StoreError, Tx};
 
+use crate::audit::Signature;
 use crate::core::Core;
 use crate::detect;
 use crate::driver::Hub;
@@ -20,7 +23,8 @@ impl Hub {
         let now = self.clock.now();
         let (core, live) = (self.core.clone(), self.core.live());
         self.store.write(Durability::Lazy, move |tx| take_over(&core, tx, now)).await?;
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&live, tx, now)).await?;
+        let sign = self.signature();
+        let version = self.store.write(Durability::Disk, move |tx| put_and_sign(&live, tx, &sign)).await?;
         self.set_version(version);
         self.reroute_if_needed(version).await?;
         self.core.ran(self.clock.now());
@@ -48,8 +52,8 @@ impl Hub {
     pub async fn reload(&self, live: Live) -> Result<()> {
         let now = self.clock.now();
         let live = Arc::new(live);
-        let new = live.clone();
-        let version = self.store.write(Durability::Disk, move |tx| put_in_force(&new, tx, now)).await?;
+        let (new, sign) = (live.clone(), self.signature());
+        let version = self.store.write(Durability::Disk, move |tx| put_and_sign(&new, tx, &sign)).await?;
         let Some(mut live) = Arc::into_inner(live) else {
             return Err(StoreError::Refused("the rules are in use elsewhere".to_owned()));
         };
@@ -124,6 +128,27 @@ pub fn put_in_force(live: &Live, tx: &mut Tx<'_>, now: Time) -> Result<i64> {
     store::notices::see(tx, &live.subscriber_names(), now)?;
     // people's own destinations are none of the configuration's business
     store::deliveries::forget_healths(tx, |it| it.starts_with('@') || live.places.contains_key(it))?;
+    Ok(version)
+}
+
+/// Keeps rules as [`put_in_force`] does. Those that are new have been put in force by whoever their history
+/// names.
+///
+/// # Errors
+/// When the database is gone or full.
+fn put_and_sign(live: &Live, tx: &mut Tx<'_>, sign: &Signature) -> Result<i64> {
+    tx.lock_flow()?;
+    let before = store::rules::newest(tx)?;
+    let version = put_in_force(live, tx, sign.at)?;
+    if version != before {
+        let applied = &live.applied;
+        let sign = Signature { actor: Arc::new(Actor::system(&applied.by)), ..sign.clone() };
+        let after = json!({
+            "version": version, "summary": applied.summary, "rolled_back_to": applied.rolled_back_to,
+        });
+        let before = (before > 0).then(|| json!({ "version": before }));
+        sign.write(tx, "config.apply", ("config", &version.to_string()), before, Some(after))?;
+    }
     Ok(version)
 }
 

@@ -20,11 +20,13 @@
 //! * [`profile`]: what people want to hear of, when, and where.
 //! * [`maintenance`]: times in which something is known to be wrong.
 //! * [`refusal`]: what is wrong with something that a person wrote, and where.
+//! * [`account`]: who uses the hub, and what they may.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
 //!
 //! *Architecture Invariant:* nothing here reads a clock, a file, a socket or a random source; what
 //! would need one is a parameter.
 
+pub mod account;
 pub mod condition;
 pub mod delivery;
 pub mod destination;

@@ -33,3 +33,9 @@ pub const MAX_ALERTS_AS_DATA: usize = 10_000;
 pub const MAX_NOTIFICATION_TEXT_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes kept of what a receiver answered.
 pub const MAX_ANSWER_BYTES: usize = 1024;
+/// Bytes of the name of a user or team, as in Django.
+pub const MAX_USER_NAME_BYTES: usize = 150;
+/// Bytes of a full name, or of what a team is for.
+pub const MAX_FULL_NAME_BYTES: usize = 500;
+/// Bytes of an e-mail address (RFC 5321 leaves 254 for one).
+pub const MAX_EMAIL_BYTES: usize = 254;

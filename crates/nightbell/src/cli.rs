@@ -19,7 +19,9 @@ mod route;
 mod send;
 mod serve;
 mod silence;
+mod team;
 mod token;
+mod user;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -64,6 +66,8 @@ enum Command {
     Receiver(receiver::Args),
     Silence(silence::Args),
     Deliveries(deliveries::Args),
+    User(user::Args),
+    Team(team::Args),
     Token(token::Args),
     Kinds(kinds::Args),
     Plugin(plugin::Args),
@@ -152,6 +156,20 @@ impl Hub {
         }
     }
 
+    async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        match self {
+            Hub::Server(client) => client.patch(path, body).await,
+            Hub::Files(files) => files.change("PATCH", path, body).await,
+        }
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        match self {
+            Hub::Server(client) => client.put(path, body).await,
+            Hub::Files(files) => files.change("PUT", path, body).await,
+        }
+    }
+
     async fn delete(&self, path: &str) -> Result<Value> {
         match self {
             Hub::Server(client) => client.delete(path).await,
@@ -237,6 +255,8 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Receiver(args) => wait(args.run(output)),
         Command::Silence(args) => wait(args.run(output)),
         Command::Deliveries(args) => wait(args.run(output)),
+        Command::User(args) => wait(args.run(output)),
+        Command::Team(args) => wait(args.run(output)),
         Command::Token(args) => wait(args.run(output)),
     }
 }

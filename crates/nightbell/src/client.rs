@@ -57,6 +57,16 @@ impl Client {
         self.ask(Method::POST, path, &[], Some(body)).await
     }
 
+    /// Changes something.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(Method::PATCH, path, &[], Some(body)).await
+    }
+
+    /// Sets something.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(Method::PUT, path, &[], Some(body)).await
+    }
+
     /// Ends something.
     pub async fn delete(&self, path: &str) -> Result<Value> {
         self.ask(Method::DELETE, path, &[], None).await

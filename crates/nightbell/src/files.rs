@@ -1,6 +1,7 @@
 //! The files of a stopped server: what can be seen and done without one, in the shapes of the API, so that
 //! commands need not know the difference. What would tell somebody something is left to a running server.
 
+mod accounts;
 mod reading;
 mod writing;
 
@@ -11,6 +12,8 @@ use model::Id;
 use serde::Serialize;
 use serde_json::Value;
 use store::{Location, Store, StoreError, Tx};
+
+use crate::words;
 
 /// The file that the built-in database is in.
 const DATABASE: &str = "nightbell.db";
@@ -46,6 +49,9 @@ impl Files {
     /// Reads what the server would answer to a GET.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
         let (path, query) = (Parts::of(path), Query::of(query));
+        if let Some(answer) = self.at_desk("GET", &path, &Value::Null).await {
+            return answer;
+        }
         self.read(move |tx| match path.as_slice()[..] {
             ["incidents"] => reading::incidents(tx, &query),
             ["incidents", id] => reading::incident(tx, id),
@@ -54,7 +60,6 @@ impl Files {
             ["deliveries"] => reading::deliveries(tx, &query),
             ["deliveries", id] => reading::delivery(tx, id),
             ["silences"] => reading::silences(tx, &query),
-            ["tokens"] => reading::tokens(tx),
             ["config", "history"] => reading::config_history(tx),
             ["config", "history", version] => reading::config_version(tx, version),
             _ => Ok(Err(only_running())),
@@ -68,12 +73,14 @@ impl Files {
         if path.as_slice() == ["replay"] {
             return self.read(move |tx| reading::replay(tx, &body)).await;
         }
+        if let Some(answer) = self.at_desk("POST", &path, &body).await {
+            return answer;
+        }
         self.write(move |tx| match path.as_slice()[..] {
-            ["silences"] => writing::silence(tx, &body),
+            ["silences"] => writing::silence(tx, &body, node),
             ["silences", "preview"] => reading::preview(tx, &body),
-            ["deliveries", id, "retry"] => writing::retry(tx, id),
-            ["deliveries", id, "bury"] => writing::bury(tx, id, &body),
-            ["tokens"] => writing::token(tx, &body, node),
+            ["deliveries", id, "retry"] => writing::retry(tx, id, node),
+            ["deliveries", id, "bury"] => writing::bury(tx, id, &body, node),
             _ => Ok(Err(only_running())),
         })
         .await
@@ -81,13 +88,34 @@ impl Files {
 
     /// Ends what the server would end on a DELETE.
     pub async fn delete(&self, path: &str) -> Result<Value> {
-        let path = Parts::of(path);
+        let (path, node) = (Parts::of(path), self.store.node());
+        if let Some(answer) = self.at_desk("DELETE", &path, &Value::Null).await {
+            return answer;
+        }
         self.write(move |tx| match path.as_slice()[..] {
-            ["silences", id] => writing::expire(tx, id),
-            ["tokens", id] => writing::revoke(tx, id),
+            ["silences", id] => writing::expire(tx, id, node),
             _ => Ok(Err(only_running())),
         })
         .await
+    }
+
+    /// Changes what the server would change on a PATCH or a PUT.
+    pub async fn change(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.at_desk(method, &Parts::of(path), body).await;
+        answer.unwrap_or_else(|| Err(anyhow::Error::msg(only_running())))
+    }
+
+    /// Does what is done where accounts are looked after; none: it is nothing of the kind.
+    async fn at_desk(&self, method: &str, path: &Parts, body: &Value) -> Option<Result<Value>> {
+        let (method, path, body) = (method.to_owned(), path.clone(), body.clone());
+        let node = self.store.node();
+        let done = self.store.write(store::Durability::Disk, move |tx| {
+            accounts::answer(tx, node, &method, &path.as_slice(), &body).transpose()
+        });
+        match done.await {
+            Ok(answer) => answer.map(|it| it.map_err(anyhow::Error::msg)),
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     async fn read(&self, read: impl FnOnce(&mut Tx<'_>) -> Found + Send + 'static) -> Result<Value> {
@@ -121,12 +149,13 @@ fn id(text: &str) -> Id {
 }
 
 /// The steps of a path behind `/api/v1/`.
+#[derive(Clone)]
 struct Parts(Vec<String>);
 
 impl Parts {
     fn of(path: &str) -> Self {
         let rest = path.strip_prefix("/api/v1/").unwrap_or(path);
-        Parts(rest.split('/').map(str::to_owned).collect())
+        Parts(rest.split('/').map(words::out_of_path).collect())
     }
 
     fn as_slice(&self) -> Vec<&str> {

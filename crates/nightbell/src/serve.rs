@@ -172,6 +172,7 @@ async fn whole_life(
     });
     guests.answer_by(&app);
     reloader.show_in(&app);
+    invite_first_admin(&app, &listener).await?;
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(&config, &store).await;
     let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);
@@ -302,6 +303,22 @@ fn greet(listener: &TcpListener, prefix: &str, json: bool) -> Result<()> {
         return output::print(&serde_json::json!({ "listening": url }).to_string());
     }
     output::print(&format!("listening on {url}"))
+}
+
+/// A hub that nobody uses yet makes a link for its first admin, and says it this once.
+async fn invite_first_admin(app: &App, listener: &TcpListener) -> Result<()> {
+    let made = server::accounts::first_admin(app).await.context("inviting the first admin")?;
+    if let Some((secret, until)) = made {
+        let address = listener.local_addr().context("asking where we listen")?;
+        let known = app.base_url();
+        let base =
+            if known.is_empty() { server::app::local_url(address, &app.options.prefix) } else { known };
+        tracing::info!(
+            "there are no users yet: whoever opens {base}/invite/{secret} becomes the first admin, once, until \
+             {until}; this is not said again (`nightbell user create` makes users, too)"
+        );
+    }
+    Ok(())
 }
 
 /// A server that knows no token and lets nobody in without one is of no use yet.

@@ -65,6 +65,18 @@ pub fn in_path(name: &str) -> String {
     name.bytes().map(|it| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") }).collect()
 }
 
+/// The name that such a part stands for.
+pub fn out_of_path(part: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(part.len()), part.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let code = code.and_then(|two| u8::from_str_radix(two, 16).ok()).filter(|_| *first == b'%');
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Who sits at the keyboard, for timelines.
 pub fn somebody() -> String {
     let name = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
@@ -97,6 +109,14 @@ pub fn table(settings: &[(String, Value)]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_go_into_paths_and_come_out_again() {
+        for name in ["ann", "ann@example.org", "a+b", "DB people", "ü%20", "%"] {
+            assert_eq!(out_of_path(&in_path(name)), name);
+        }
+        assert_eq!(out_of_path("a%2"), "a%2");
+    }
 
     #[test]
     fn times_are_absolute_or_counted_from_now() {

@@ -11,10 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::Time;
 
+use crate::accounts::{is_good, note_seen};
 use crate::app::App;
-use crate::auth::{Caller, PREFIX, Peer, Scope, hash, hex};
+use crate::auth::{Caller, PREFIX, Peer, hash, hash_hex, hex};
+use crate::cookies;
 use crate::error::{Answer, Problem};
 use crate::limits::TOKEN_MEMORY;
+use crate::signed::FORWARDED;
 
 /// Finds out who asks.
 ///
@@ -22,7 +25,10 @@ use crate::limits::TOKEN_MEMORY;
 /// 401 when nobody that we know does; 403 for another web site's page; 503 when the database is gone.
 pub async fn who(app: &App, headers: &HeaderMap, method: &Method, peer: Option<Peer>) -> Answer<Arc<Caller>> {
     let Some(authorization) = headers.get(header::AUTHORIZATION) else {
-        return anonymous(app, headers, peer).map(Arc::new);
+        return match cookies::session(app, headers) {
+            Some(secret) => by_session(app, headers, method, &secret).await,
+            None => anonymous(app, headers, peer).map(Arc::new),
+        };
     };
     let authorization = authorization.to_str().unwrap_or_default();
     let (scheme, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
@@ -54,18 +60,100 @@ async fn by_token(app: &App, secret: &str) -> Answer<Arc<Caller>> {
             "tokens of this server begin with {PREFIX}: this is none"
         )));
     }
-    let (hash, now) = (hash(secret), app.now());
+    let (hash, now, generation) = (hash(secret), app.now(), app.auth.generation());
     if let Some(caller) = app.auth.remembered(&hash, now) {
         return Ok(caller);
     }
     let text = hex(&hash);
-    let found = app.hub.store.read(move |tx| store::tokens::by_hash(tx, &text)).await?;
-    let token = found.filter(|token| token.is_good(now)).ok_or_else(unknown)?;
-    let scopes = token.scopes.split_whitespace().filter_map(Scope::from_name).collect();
-    let caller = Arc::new(Caller { name: token.name, token: Some(token.id), scopes });
+    let found = app.hub.store.read(move |tx| {
+        let Some(token) = store::tokens::by_hash(tx, &text)? else { return Ok(None) };
+        let user = token.user.map(|id| store::users::get(tx, id)).transpose()?.flatten();
+        Ok(Some((token, user)))
+    });
+    let (token, user) = found.await?.filter(|(token, _)| token.is_good(now)).ok_or_else(unknown)?;
+    if token.user.is_some() {
+        let user = user.as_ref().filter(|user| user.is_enabled()).ok_or_else(unknown)?;
+        note_seen(app, user, None, now).await;
+    }
+    let caller = Arc::new(Caller::with_token(&token, user.as_ref()));
     let until = token.expires_at.unwrap_or(Time::MAX).min(now + TOKEN_MEMORY);
-    app.auth.remember(hash, caller.clone(), until);
+    app.auth.remember(hash, caller.clone(), until, generation);
     Ok(caller)
+}
+
+/// Lets somebody in whose browser has the cookie of a session.
+async fn by_session(app: &App, headers: &HeaderMap, method: &Method, secret: &str) -> Answer<Arc<Caller>> {
+    if method != Method::GET && method != Method::HEAD {
+        refuse_forged(app, headers, secret)?;
+    }
+    let (hash, now, generation) = (hash(secret), app.now(), app.auth.generation());
+    if let Some(caller) = app.auth.remembered(&hash, now) {
+        return Ok(caller);
+    }
+    let text = hex(&hash);
+    let found = app.hub.store.read(move |tx| {
+        let Some(session) = store::sessions::by_hash(tx, &text)? else { return Ok(None) };
+        Ok(store::users::get(tx, session.user)?.map(|user| (session, user)))
+    });
+    let good = found.await?.filter(|(session, user)| is_good(session, now) && user.is_enabled());
+    let (session, user) =
+        good.ok_or_else(|| Problem::unauthorized("this session has ended: log in again"))?;
+    note_seen(app, &user, Some(&session), now).await;
+    let caller = Arc::new(Caller::with_session(&user, session.id));
+    app.auth.remember(hash, caller.clone(), session.expires_at.min(now + TOKEN_MEMORY), generation);
+    Ok(caller)
+}
+
+/// A browser adds the cookie of a session whichever page asks. What changes something must come from a page of ours:
+/// the browser says so, or the page shows what only such a page can know.
+///
+/// # Errors
+/// 403 when it does not.
+pub fn refuse_forged(app: &App, headers: &HeaderMap, secret: &str) -> Answer<()> {
+    refuse_foreign_forms(app, headers)?;
+    let said = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    let shown = headers.get(CSRF_HEADER).is_some_and(|value| value == csrf(secret).as_str());
+    if said || shown {
+        return Ok(());
+    }
+    Err(Problem::forbidden(format!(
+        "a session changes something from a page of this server only: send Origin, or {CSRF_HEADER} with what \
+         GET /api/v1/session says, or use a token"
+    )))
+}
+
+/// Refuses what a browser says comes from a page that is not ours.
+///
+/// # Errors
+/// 403 when it does.
+pub fn refuse_foreign_forms(app: &App, headers: &HeaderMap) -> Answer<()> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let foreign = |page: &str| {
+        Problem::forbidden(format!("a page of {page} asks: a session is for pages of this server only"))
+    };
+    if let Some(origin) = text("origin") {
+        let (scheme, from) = origin.split_once("://").unwrap_or(("", origin));
+        let external = app.hub.core.live().rules.external_url.clone();
+        let (known_scheme, rest) = external.split_once("://").unwrap_or_default();
+        let known = rest.split('/').next().unwrap_or_default();
+        let is_known = !known.is_empty() && from.eq_ignore_ascii_case(known) && scheme == known_scheme;
+        let is_host = !from.is_empty() && from.eq_ignore_ascii_case(text("host").unwrap_or_default());
+        if !is_known && !is_host {
+            return Err(foreign(origin));
+        }
+    }
+    match text("sec-fetch-site") {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(other) => Err(foreign(&format!("another site ({other})"))),
+    }
+}
+
+/// The header in which a page shows what only a page of ours can know.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+/// What such a page knows: it follows from the session's secret, and leads nowhere back.
+pub fn csrf(secret: &str) -> String {
+    hash_hex(format!("csrf {secret}").as_bytes())
 }
 
 fn basic_password(text: &str) -> Option<String> {
@@ -73,9 +161,6 @@ fn basic_password(text: &str) -> Option<String> {
     let (_, password) = decoded.split_once(':')?;
     Some(password.to_owned())
 }
-
-/// What a proxy adds: then the peer is not who asks.
-const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
 fn anonymous(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Answer<Caller> {
     let needed =

@@ -1,5 +1,6 @@
 //! Our own API, one file a resource.
 
+mod audit;
 mod config;
 mod deliveries;
 mod events;
@@ -9,6 +10,7 @@ mod home;
 mod inbox;
 mod incidents;
 mod integrations;
+mod invitations;
 mod kinds;
 mod live;
 mod overrides;
@@ -17,9 +19,12 @@ mod receivers;
 mod replay;
 mod routes;
 mod service_tests;
+pub(crate) mod session;
 mod silences;
 mod status;
+mod teams;
 mod tokens;
+mod users;
 mod verbs;
 
 pub use events::parse as parse_events;
@@ -70,6 +75,20 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(heartbeats::beat, heartbeats::beat_by_get))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
+        .routes(routes!(tokens::list_tokens_of, tokens::create_token_of))
+        .routes(routes!(tokens::revoke_token_of))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::get_user, users::change_user))
+        .routes(routes!(users::set_password))
+        .routes(routes!(users::list_sessions, users::end_sessions))
+        .routes(routes!(teams::list_teams, teams::create_team))
+        .routes(routes!(teams::get_team, teams::change_team, teams::delete_team))
+        .routes(routes!(teams::put_member, teams::remove_member))
+        .routes(routes!(session::log_in, session::who_am_i, session::log_out))
+        .routes(routes!(invitations::list_invitations, invitations::invite))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::withdraw))
+        .routes(routes!(audit::list_audit))
         .routes(routes!(status::get_status))
         .routes(routes!(config::get_config))
         .routes(routes!(config::list_config_history))

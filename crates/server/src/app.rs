@@ -22,7 +22,9 @@ use crate::auth::Auth;
 use crate::counts::Http;
 use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
+use crate::passwords::Passwords;
 use crate::refusals::Refusals;
+use crate::tries::Tries;
 
 /// An [`App`] that is in use.
 pub type Shared = Arc<App>;
@@ -231,6 +233,8 @@ pub struct App {
     /// One replay at a time: it keeps a processor busy.
     pub(crate) replaying: Arc<Semaphore>,
     pub(crate) auth: Auth,
+    pub(crate) passwords: Passwords,
+    pub(crate) tries: Tries,
     pub(crate) refusals: Refusals,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
@@ -272,6 +276,8 @@ impl App {
             configuring,
             replaying: Arc::new(Semaphore::new(1)),
             auth: Auth::default(),
+            passwords: Passwords::default(),
+            tries: Tries::default(),
             refusals: Refusals::default(),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),
@@ -304,8 +310,26 @@ impl App {
         *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds;
     }
 
+    /// What links to this server begin with: what the configuration says, or where it listens.
+    pub fn base_url(&self) -> String {
+        let known = self.hub.core.live().rules.external_url.trim_end_matches('/').to_owned();
+        if !known.is_empty() {
+            return known;
+        }
+        self.listening.get().map(|at| local_url(*at, &self.options.prefix)).unwrap_or_default()
+    }
+
     /// The time now.
     pub fn now(&self) -> Time {
         self.hub.clock.now()
     }
+}
+
+/// How somebody at this very machine reaches a server that listens here.
+pub fn local_url(listening: SocketAddr, prefix: &str) -> String {
+    let mut address = listening;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{address}{prefix}")
 }

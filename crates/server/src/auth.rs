@@ -5,60 +5,21 @@
 //! seconds, so that a busy sender does not cost a query a request.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use model::account::Scope;
+use model::account::{Actor, ActorKind, Role, User};
 use model::{Id, Time};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::tokens::Token;
-use utoipa::ToSchema;
 
-use crate::limits::{MAX_TOKENS_REMEMBERED, TOKEN_BYTES, TOKEN_MEMORY};
+use crate::limits::{MAX_TOKENS_REMEMBERED, SECRET_BYTES, TOKEN_BYTES, TOKEN_MEMORY};
 
 /// What every token begins with, so that people and scanners know one when they see one.
 pub const PREFIX: &str = "nb_";
-
-/// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// To see everything but tokens.
-    Read,
-    /// To send events, alerts and pings.
-    Ingest,
-    /// To act on incidents, silences and deliveries, and to see what `read` sees.
-    Respond,
-    /// Everything.
-    Admin,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Scope; 4] = [Scope::Read, Scope::Ingest, Scope::Respond, Scope::Admin];
-
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Scope::Read => "read",
-            Scope::Ingest => "ingest",
-            Scope::Respond => "respond",
-            Scope::Admin => "admin",
-        }
-    }
-
-    /// The scope of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
-    }
-
-    /// Whether whoever has this may do what needs the other.
-    pub fn covers(self, needed: Scope) -> bool {
-        self == needed || self == Scope::Admin || (self == Scope::Respond && needed == Scope::Read)
-    }
-}
 
 /// Where a request comes from, as the accepting socket saw it.
 #[derive(Clone, Copy, Debug)]
@@ -67,18 +28,63 @@ pub struct Peer(pub SocketAddr);
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The token's name; empty for somebody at this very machine.
+    /// What kind of somebody.
+    pub kind: ActorKind,
+    /// What they are called: the user's name, or the token's when it belongs to nobody; empty for somebody at this
+    /// very machine.
     pub name: String,
-    /// The token; none for somebody at this very machine.
+    /// The token that they came with.
     pub token: Option<Id>,
+    /// The user.
+    pub user: Option<Id>,
+    /// What the user is to the hub.
+    pub role: Option<Role>,
+    /// The session that they came with.
+    pub session: Option<Id>,
     /// What they may.
     pub scopes: Vec<Scope>,
 }
 
 impl Caller {
+    fn of(kind: ActorKind, name: &str, scopes: &[Scope]) -> Self {
+        let scopes = scopes.to_vec();
+        Caller { kind, name: name.to_owned(), token: None, user: None, role: None, session: None, scopes }
+    }
+
     /// Somebody at this very machine.
     pub fn local() -> Self {
-        Caller { name: String::new(), token: None, scopes: vec![Scope::Admin] }
+        Caller::of(ActorKind::Local, "", &[Scope::Admin])
+    }
+
+    /// The hub itself, which may do nothing in nobody's name.
+    pub fn system(why: &str) -> Self {
+        Caller::of(ActorKind::System, why, &[])
+    }
+
+    /// A plugin.
+    pub fn plugin(name: &str) -> Self {
+        Caller::of(ActorKind::Plugin, &format!("plugin {name}"), &[Scope::Ingest, Scope::Respond])
+    }
+
+    /// A user who has shown who they are.
+    pub fn user(user: &User) -> Self {
+        let caller = Caller::of(ActorKind::User, &user.name, user.role.scopes());
+        Caller { user: Some(user.id), role: Some(user.role), ..caller }
+    }
+
+    /// A user with a session.
+    pub fn with_session(user: &User, session: Id) -> Self {
+        Caller { session: Some(session), ..Caller::user(user) }
+    }
+
+    /// Whoever has a token: a user who does no more than they may, or the token itself.
+    pub fn with_token(token: &Token, user: Option<&User>) -> Self {
+        let scopes: Vec<Scope> = token.scopes.split_whitespace().filter_map(Scope::from_name).collect();
+        let caller = match user {
+            Some(user) => Caller { scopes: user.role.limit(&scopes), ..Caller::user(user) },
+            None => Caller::of(ActorKind::Token, &token.name, &scopes),
+        };
+        Caller { token: Some(token.id), ..caller }
     }
 
     /// Whether they may do what needs this.
@@ -86,45 +92,92 @@ impl Caller {
         self.scopes.iter().any(|scope| scope.covers(needed))
     }
 
-    /// How the ledger names them: what they call themselves, and the token they came with.
+    /// Why they may not do what needs this.
+    pub fn lacks(&self, needed: Scope) -> String {
+        let (name, scope) = (&self.name, needed.name());
+        match (self.role, self.token) {
+            (Some(role), None) => format!("{name} is a {}, and this needs {scope}", role.name()),
+            _ => format!("token {name:?} lacks the scope {scope}, which this needs"),
+        }
+    }
+
+    /// Whether this is the user, with a session of their own: a token does not change whose it is.
+    pub fn is_at_desk_of(&self, user: Id) -> bool {
+        self.user == Some(user) && self.session.is_some()
+    }
+
+    /// How the ledger names them: what they call themselves, and who they are known as.
     pub fn signed(&self, by: &str) -> String {
         match (by.trim(), self.name.as_str()) {
             ("", "") => "somebody at this machine".to_owned(),
             ("", name) => name.to_owned(),
             (by, name) if name.is_empty() || by == name => by.to_owned(),
+            (by, name) if self.kind == ActorKind::User => format!("{by} (as {name})"),
             (by, name) => format!("{by} (with token {name})"),
         }
     }
+
+    /// How the audit log names them.
+    pub fn actor(&self, from: Option<IpAddr>) -> Actor {
+        let address = from.map(|address| address.to_canonical().to_string()).unwrap_or_default();
+        Actor { kind: self.kind, id: self.user.or(self.token), name: self.name.clone(), address }
+    }
 }
 
-/// Tokens that were good a moment ago.
+/// Tokens and sessions that were good a moment ago.
 #[derive(Debug, Default)]
-pub struct Auth(Mutex<HashMap<Hash, (Arc<Caller>, Time)>>);
+pub struct Auth(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    callers: HashMap<Hash, (Arc<Caller>, Time)>,
+    /// Grows whenever everything is forgotten.
+    generation: u64,
+}
 
 /// The hash of a token.
 type Hash = [u8; 32];
 
 impl Auth {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn remembered(&self, hash: &[u8; 32], now: Time) -> Option<Arc<Caller>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(hash)
-            .filter(|(_, until)| *until > now && *until <= now + TOKEN_MEMORY)
-            .map(|(it, _)| it.clone())
+        let known = self.known();
+        let found = known.callers.get(hash);
+        found.filter(|(_, until)| *until > now && *until <= now + TOKEN_MEMORY).map(|(it, _)| it.clone())
     }
 
-    pub(crate) fn remember(&self, hash: [u8; 32], caller: Arc<Caller>, until: Time) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_TOKENS_REMEMBERED {
-            known.clear();
+    /// To be asked before something is read that will be remembered.
+    pub(crate) fn generation(&self) -> u64 {
+        self.known().generation
+    }
+
+    /// Remembers what was read, unless everything was forgotten since: then it may have changed.
+    pub(crate) fn remember(&self, hash: [u8; 32], caller: Arc<Caller>, until: Time, generation: u64) {
+        let mut known = self.known();
+        if known.generation != generation {
+            return;
         }
-        known.insert(hash, (caller, until));
+        if known.callers.len() >= MAX_TOKENS_REMEMBERED {
+            known.callers.clear();
+        }
+        known.callers.insert(hash, (caller, until));
     }
 
-    /// Forgets everything: when a token is revoked.
+    /// Forgets everything: when a token is revoked, a session ends, or a user is not who they were.
     pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.known();
+        known.callers.clear();
+        known.generation += 1;
     }
+}
+
+/// A secret that cannot be guessed, to be shown once.
+pub(crate) fn secret() -> String {
+    let random: [u8; SECRET_BYTES] = rand::random();
+    URL_SAFE_NO_PAD.encode(random)
 }
 
 /// Makes a token: its row, the secret that is shown once, and the hash to keep.
@@ -138,7 +191,15 @@ pub fn mint(
     let random: [u8; TOKEN_BYTES] = rand::random();
     let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
     let scopes = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
-    let token = Token { id, name: name.to_owned(), scopes, created_at: now, expires_at, revoked_at: None };
+    let token = Token {
+        id,
+        user: None,
+        name: name.to_owned(),
+        scopes,
+        created_at: now,
+        expires_at,
+        revoked_at: None,
+    };
     let hash = hex(&hash(&secret));
     (token, secret, hash)
 }
@@ -161,13 +222,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_cover_what_they_say() {
-        assert!(Scope::Admin.covers(Scope::Ingest) && Scope::Respond.covers(Scope::Read));
-        assert!(!Scope::Ingest.covers(Scope::Read) && !Scope::Read.covers(Scope::Respond));
-        assert!(Scope::ALL.iter().all(|scope| Scope::from_name(scope.name()) == Some(*scope)));
-    }
-
-    #[test]
     fn a_token_has_more_bits_than_can_be_guessed_and_only_its_hash_is_kept() {
         let (token, secret, hash) = mint(Id(1), "ci", &[Scope::Read, Scope::Ingest], Time(5), None);
         assert!(TOKEN_BYTES * 8 >= 160 && secret.len() == 3 + 32 && secret.starts_with("nb_"));
@@ -176,10 +230,41 @@ mod tests {
         assert_ne!(secret, mint(Id(1), "ci", &[], Time(5), None).1);
     }
 
+    fn ann(role: Role) -> User {
+        User::new(Id(7), "ann", role, Time(0))
+    }
+
     #[test]
     fn the_ledger_says_who_and_how() {
-        let bot = Caller { name: "bot".into(), token: Some(Id(1)), scopes: vec![] };
+        let token = mint(Id(1), "bot", &[], Time(5), None).0;
+        let bot = Caller::with_token(&token, None);
         assert_eq!((bot.signed(""), bot.signed("ann")), ("bot".into(), "ann (with token bot)".into()));
         assert_eq!(Caller::local().signed("ann"), "ann");
+        let user = Caller::user(&ann(Role::Viewer));
+        assert_eq!(
+            (user.signed(""), user.signed("Ann"), user.signed("bob")),
+            ("ann".to_owned(), "Ann (as ann)".to_owned(), "bob (as ann)".to_owned(),)
+        );
+    }
+
+    #[test]
+    fn a_token_never_does_more_than_its_user() {
+        let token = mint(Id(1), "ci", &[Scope::Admin], Time(5), None).0;
+        let caller = Caller::with_token(&token, Some(&ann(Role::Viewer)));
+        assert!(caller.may(Scope::Read) && !caller.may(Scope::Respond) && !caller.is_at_desk_of(Id(7)));
+        assert!(Caller::with_session(&ann(Role::Viewer), Id(3)).is_at_desk_of(Id(7)));
+        assert_eq!(caller.actor(None).id, Some(Id(7)));
+    }
+
+    #[test]
+    fn what_was_read_before_all_was_forgotten_is_not_remembered() {
+        let (auth, caller, now) = (Auth::default(), Arc::new(Caller::local()), Time(5));
+        let generation = auth.generation();
+        auth.remember([1; 32], caller.clone(), now + TOKEN_MEMORY, generation);
+        assert!(auth.remembered(&[1; 32], now).is_some());
+        auth.forget();
+        assert!(auth.remembered(&[1; 32], now).is_none());
+        auth.remember([1; 32], caller, now + TOKEN_MEMORY, generation);
+        assert!(auth.remembered(&[1; 32], now).is_none());
     }
 }

@@ -64,6 +64,8 @@ pub enum Kind {
     BadRequest,
     /// Who are you?
     Unauthorized,
+    /// Name and password do not go together.
+    WrongPassword,
     /// You may not.
     Forbidden,
     /// There is no such thing.
@@ -76,10 +78,14 @@ pub enum Kind {
     TooLarge,
     /// The name of a request is taken by another one.
     KeyTaken,
+    /// There is one of this name.
+    NameTaken,
     /// It is not in the state that this needs.
     NotInState,
     /// Are you sure?
     Confirm,
+    /// You tried too often.
+    TooMany,
     /// Not now.
     Unavailable,
     /// Our fault.
@@ -95,6 +101,9 @@ impl Kind {
             Kind::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "urn:nightbell:problem:unauthorized", "A token is needed")
             }
+            Kind::WrongPassword => {
+                (StatusCode::UNAUTHORIZED, "urn:nightbell:problem:wrong-password", "Not logged in")
+            }
             Kind::Forbidden => (StatusCode::FORBIDDEN, "urn:nightbell:problem:forbidden", "Not allowed"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "urn:nightbell:problem:not-found", "Not found"),
             Kind::MethodNotAllowed => {
@@ -109,6 +118,12 @@ impl Kind {
             }
             Kind::KeyTaken => {
                 (StatusCode::CONFLICT, "urn:nightbell:problem:key-taken", "The Idempotency-Key is taken")
+            }
+            Kind::NameTaken => {
+                (StatusCode::CONFLICT, "urn:nightbell:problem:name-taken", "The name is taken")
+            }
+            Kind::TooMany => {
+                (StatusCode::TOO_MANY_REQUESTS, "urn:nightbell:problem:too-many", "Too many tries")
             }
             Kind::NotInState => {
                 (StatusCode::CONFLICT, "urn:nightbell:problem:not-in-state", "Not as it is now")

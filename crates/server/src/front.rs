@@ -111,11 +111,11 @@ async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Requ
         }
     })?;
     if !caller.may(need) {
-        let name = &caller.name;
-        return Err(Problem::forbidden(format!(
-            "token {name:?} lacks the scope {}, which this needs",
-            need.name()
-        )));
+        return Err(Problem::forbidden(caller.lacks(need)));
+    }
+    // a link on a page somewhere leads here with the cookie of a session: to look, and not to act
+    if caller.session.is_some() && need != Scope::Read {
+        admission::refuse_foreign_forms(app, request.headers())?;
     }
     request.extensions_mut().insert(caller);
     Ok(())
@@ -163,6 +163,7 @@ fn word(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::POST => "POST",
         Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",

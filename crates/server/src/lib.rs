@@ -4,6 +4,7 @@
 //!
 //! * [`serve`](serve()) accepts connections and keeps slow ones from tying it up.
 //! * [`front`] stands before every handler: limits, who asks ([`admission`]), time-outs, counts.
+//! * [`accounts`] is what is done to users, teams, sessions and tokens, whoever asks.
 //! * [`api`] is our own API, one file a resource; [`doors`] are other systems' APIs, which turn foreign
 //!   requests into our commands and our rows into foreign JSON.
 //! * [`views`] are the shapes in which our rows are shown; [`error`] is where errors become answers.
@@ -12,11 +13,13 @@
 //! *Architecture Invariant:* no rule of a foreign system leaks inward, and nothing is answered with 2xx
 //! before what it acknowledges is on disk.
 
+pub mod accounts;
 pub mod admission;
 pub mod api;
 pub mod app;
 pub mod auth;
 pub mod body;
+pub mod cookies;
 pub mod counts;
 pub mod doors;
 pub mod error;
@@ -25,12 +28,16 @@ pub mod input;
 pub mod limits;
 pub mod metrics;
 pub mod openapi;
+pub mod pages;
+pub mod passwords;
 pub mod plugins;
 pub mod query;
 mod refusals;
 pub mod router;
 pub mod serve;
+pub mod signed;
 pub mod times;
+mod tries;
 pub mod views;
 
 pub use app::{

@@ -48,3 +48,47 @@ pub const MAX_PLUGIN_ANSWER_BYTES: usize = 512 * 1024;
 pub const SERVICE_TEST_TIME: Duration = Duration::from_secs(15);
 /// Configurations that the history lists.
 pub const MAX_HISTORY: i64 = 200;
+/// Passwords that are hashed or compared at once: each takes 19 MiB and a processor.
+pub const MAX_HASHES: usize = 2;
+/// Passwords that are worked on or wait for it; more are turned away.
+pub const MAX_HASHES_WAITING: usize = 64;
+/// Random bytes that a password is salted with.
+pub const SALT_BYTES: usize = 16;
+/// Characters that a password must have: what guessing by the rates below does not get at.
+pub const MIN_PASSWORD_CHARS: usize = 12;
+/// Bytes that a password may have.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+/// The time within which tries come back.
+pub const TRIES_WITHIN: Duration = Duration::from_secs(60);
+/// Logins and accepted invitations from one address (of version six: one network of 64 bits) within that time.
+pub const LOGINS_BY_ADDRESS: u32 = 30;
+/// Logins under one name that fail within that time.
+pub const LOGINS_BY_NAME: u32 = 10;
+/// Tokens that are made from one address within that time.
+pub const TOKENS_BY_ADDRESS: u32 = 120;
+/// Addresses and names whose tries are remembered one by one; beyond, they share.
+pub const MAX_TRIES_REMEMBERED: usize = 10_000;
+/// Random bytes of a session's, an invitation's and a login's secret.
+pub const SECRET_BYTES: usize = 32;
+/// How long a session lasts at the most.
+pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// How long a session lasts that nobody uses.
+pub const SESSION_IDLE: Duration = Duration::from_secs(7 * 86_400);
+/// Sessions that a user may have; beyond, the oldest end.
+pub const MAX_SESSIONS: usize = 20;
+/// How exactly it is known when somebody was last seen.
+pub const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// How long an invitation is good, if nobody says otherwise.
+pub const INVITATION_LIFE: Duration = Duration::from_secs(7 * 86_400);
+/// How long an invitation is good at the most.
+pub const MAX_INVITATION_LIFE: Duration = Duration::from_secs(90 * 86_400);
+/// Invitations that a list shows.
+pub const MAX_INVITATIONS: i64 = 500;
+/// Users that there may be.
+pub const MAX_USERS: i64 = 100_000;
+/// Tokens that a user may have that are good.
+pub const MAX_TOKENS_OF_USER: usize = 100;
+/// Bytes of a form that somebody fills in.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
+/// Characters kept of what a browser calls itself.
+pub const MAX_AGENT_CHARS: usize = 200;

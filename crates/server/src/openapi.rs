@@ -39,7 +39,9 @@ const ABOUT: &str = "An alert hub: it takes in that something happened from ever
         (name = "explain", description = "Why somebody was told, or was not"),
         (name = "sources", description = "Configured ways in"),
         (name = "plugins", description = "Plugins"),
-        (name = "tokens", description = "Who may use this API"),
+        (name = "accounts", description = "Users, teams, sessions, invitations, and who changed what"),
+        (name = "tokens", description = "What programs are known by"),
+        (name = "pages", description = "Pages for people"),
         (name = "server", description = "The server itself"),
     )
 )]
@@ -50,7 +52,8 @@ struct Tokens;
 impl Modify for Tokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let about = "A token of this server (nb_…) as bearer, or as the password of basic authentication. \
-            Roles are the scopes: read, ingest, respond (covers read), admin (covers all). Requests from the \
+            Roles are the scopes: read, ingest, respond (covers read), manage (covers respond), admin (covers all). \
+            The cookie of a session stands for its user. Requests from the \
             very machine that the server runs on need none, unless it is configured otherwise.";
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
         let components = openapi.components.get_or_insert_default();
@@ -81,6 +84,7 @@ pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
             (Method::GET, &mut item.get),
             (Method::PUT, &mut item.put),
             (Method::POST, &mut item.post),
+            (Method::PATCH, &mut item.patch),
             (Method::DELETE, &mut item.delete),
         ];
         for (method, operation) in operations {

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Shared};
-use crate::auth::{Caller, Scope};
+use crate::auth::Caller;
 use crate::limits::MAX_PLUGIN_ANSWER_BYTES;
 use crate::router::described;
 
@@ -114,11 +114,7 @@ impl Asked {
         body: Option<&Value>,
         key: Option<String>,
     ) -> Result<Value, Fault> {
-        let caller = Caller {
-            name: format!("plugin {}", self.plugin),
-            token: None,
-            scopes: vec![Scope::Ingest, Scope::Respond],
-        };
+        let caller = Caller::plugin(&self.plugin);
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

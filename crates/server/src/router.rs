@@ -14,13 +14,16 @@ use crate::app::Shared;
 use crate::error::{Kind, Problem};
 use crate::front::{Front, front};
 use crate::openapi::{self, Base, Description, complete, needs};
-use crate::{api, doors};
+use crate::{api, doors, pages};
 
 /// The routes and their description.
 pub(crate) fn described() -> (Router<Shared>, utoipa::openapi::OpenApi) {
     let routes = OpenApiRouter::with_openapi(Base::openapi());
-    let (routes, mut openapi) =
-        routes.merge(api::routes()).merge(doors::alertmanager::routes()).split_for_parts();
+    let (routes, mut openapi) = routes
+        .merge(api::routes())
+        .merge(pages::routes())
+        .merge(doors::alertmanager::routes())
+        .split_for_parts();
     complete(&mut openapi);
     (routes, openapi)
 }

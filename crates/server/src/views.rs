@@ -1,5 +1,6 @@
 //! The shapes in which our rows are shown.
 
+pub mod account;
 pub mod config;
 pub mod delivery;
 pub mod event;

@@ -163,9 +163,12 @@ async fn tokens_are_made_listed_and_revoked() {
     stage.delete("/api/v1/tokens/0000000000000").await.problem(404);
     for (body, said) in [
         (json!({"name": "", "scopes": ["read"]}), "name: is empty"),
-        (json!({"name": "x", "scopes": []}), "scopes: is empty: known are read, ingest, respond, admin"),
+        (
+            json!({"name": "x", "scopes": []}),
+            "scopes: is empty: known are read, ingest, respond, manage, admin",
+        ),
         (json!({"name": "x", "scopes": ["write"]}), "scopes[0]: unknown variant `write`"),
-        (json!({"name": "x"}), "missing field `scopes`"),
+        (json!({"name": "x"}), "scopes: is empty"),
         (json!({"name": "x", "scopes": ["read"], "expires_at": stage.at(-1)}), "expires_at: "),
     ] {
         let detail = stage.post("/api/v1/tokens", &body).await.problem(400);

@@ -4,6 +4,7 @@
 //! with the functions that read and write it, which take `&mut Tx`, so that what happens together shows in
 //! signatures. Rows are the truth; nothing here remembers anything between two calls.
 
+pub mod audit;
 pub mod db;
 pub mod definitions;
 pub mod deliveries;
@@ -14,6 +15,7 @@ pub mod groups;
 pub mod heartbeats;
 pub mod inbox;
 pub mod incidents;
+pub mod invitations;
 pub mod ledger;
 mod migrate;
 pub mod notices;
@@ -24,10 +26,13 @@ pub mod plugins;
 pub mod requests;
 pub mod retention;
 pub mod rules;
+pub mod sessions;
 pub mod silences;
 pub mod stats;
 pub mod storms;
+pub mod teams;
 pub mod tokens;
+pub mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

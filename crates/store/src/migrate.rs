@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_notices.sql"),
     include_str!("../migrations/0010_definitions.sql"),
     include_str!("../migrations/0011_overrides.sql"),
+    include_str!("../migrations/0012_accounts.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

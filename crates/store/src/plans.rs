@@ -132,9 +132,15 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_folder(folder.path(), false).unwrap();
     let sweep = |tx: &mut Tx<'_>| {
-        let (resolved_since, repeats_since) = (Time(9), Time(9));
-        let keep =
-            Keep { resolved_since, repeats_since, most_incidents: 9, most_bytes: 9, configurations: 9 };
+        let (resolved_since, repeats_since, audit_since) = (Time(9), Time(9), Time(9));
+        let keep = Keep {
+            resolved_since,
+            repeats_since,
+            audit_since,
+            most_incidents: 9,
+            most_bytes: 9,
+            configurations: 9,
+        };
         crate::retention::sweep(tx, &keep, 10)
     };
     let all = store.write_blocking(move |tx| {
@@ -185,6 +191,33 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
 }
 
 #[test]
+fn accounts_are_looked_up_without_going_through_all_of_them() {
+    on_empty(|tx| {
+        let mut all = Vec::new();
+        all.extend(slow_steps(tx, |tx| crate::users::named(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::users::page(tx, None, 50)));
+        all.extend(slow_steps(tx, |tx| crate::users::by_identity(tx, "x", "y")));
+        all.extend(slow_steps(tx, |tx| crate::teams::page(tx, None, 50)));
+        all.extend(slow_steps(tx, |tx| crate::teams::members(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::teams::of_user(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::sessions::by_hash(tx, "x")));
+        all.extend(slow_steps(tx, |tx| crate::sessions::of_user(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::tokens::of_user(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::audit::page(tx, None, 50, 500, |_| true)));
+        assert!(all.is_empty(), "{all:#?}");
+        Ok(())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_folder(folder.path(), false).unwrap();
+    let slow = store.write_blocking(|tx| {
+        let mut all = slow_steps(tx, |tx| crate::sessions::end_all(tx, Id(1), None));
+        all.extend(slow_steps(tx, |tx| crate::teams::delete(tx, Id(1))));
+        Ok(all)
+    });
+    assert_eq!(slow.unwrap(), [""; 0]);
+}
+
+#[test]
 fn a_database_of_an_earlier_version_gets_the_indexes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_folder(folder.path(), false).unwrap();
@@ -204,6 +237,9 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       DROP TABLE storms; DROP TABLE storm_incidents; DROP TABLE plugin_values; \
                       DROP TABLE notices; DROP TABLE subscribers; \
                       DROP TABLE definitions; DROP TABLE digests; DROP TABLE config_overrides; \
+                      DROP TABLE users; DROP TABLE identities; DROP TABLE teams; DROP TABLE memberships; \
+                      DROP TABLE sessions; DROP TABLE invitations; DROP TABLE audit; \
+                      DROP INDEX tokens_of_user; ALTER TABLE tokens DROP COLUMN user_id; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

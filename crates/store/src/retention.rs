@@ -14,6 +14,8 @@ pub struct Keep {
     pub resolved_since: Time,
     /// Events that only repeated what was known go earlier.
     pub repeats_since: Time,
+    /// Lines of the audit log from before this time go.
+    pub audit_since: Time,
     /// Resolved incidents beyond this number go, too; zero: no such limit.
     pub most_incidents: i64,
     /// Resolved incidents go, the oldest first, while the embedded database takes more bytes than this;
@@ -62,6 +64,9 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     ] {
         gone += tx.execute(sql, &[limit.into(), since.into()])?;
     }
+    gone += crate::audit::sweep(tx, keep.audit_since, limit)?;
+    gone += crate::sessions::sweep(tx, keep.repeats_since, limit)?;
+    gone += crate::invitations::sweep(tx, keep.resolved_since, limit)?;
     Ok(gone + sweep_tests(tx, keep, limit)? + sweep_rules(tx, keep, limit)? + sweep_nodes(tx, limit)?)
 }
 

@@ -10,6 +10,8 @@ use crate::error::Result;
 pub struct Token {
     /// Its id.
     pub id: Id,
+    /// The user whom it belongs to; none: it belongs to nobody, and stands for itself.
+    pub user: Option<Id>,
     /// What its owner calls it.
     pub name: String,
     /// What it allows, as words with spaces between.
@@ -29,15 +31,15 @@ impl Token {
     }
 }
 
-const COLUMNS: &str = "id, name, scopes, created_at, expires_at, revoked_at";
+const COLUMNS: &str = "id, name, scopes, created_at, expires_at, revoked_at, user_id";
 
 /// Keeps a token under the hash of its secret.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn insert(tx: &mut Tx<'_>, token: &Token, hash: &str) -> Result<()> {
-    let sql =
-        "INSERT INTO tokens (id, name, hash, scopes, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO tokens (id, name, hash, scopes, created_at, expires_at, user_id) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     tx.execute(
         sql,
         &[
@@ -47,6 +49,7 @@ pub fn insert(tx: &mut Tx<'_>, token: &Token, hash: &str) -> Result<()> {
             Value::Text(&token.scopes),
             token.created_at.into(),
             token.expires_at.into(),
+            token.user.into(),
         ],
     )?;
     Ok(())
@@ -68,6 +71,25 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Token>> {
     tx.query(&format!("SELECT {COLUMNS} FROM tokens ORDER BY id DESC"), &[], read)
 }
 
+/// The token with this id.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<Token>> {
+    tx.query_one(&format!("SELECT {COLUMNS} FROM tokens WHERE id = $1"), &[id.into()], read)
+}
+
+/// A user's tokens, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn of_user(tx: &mut Tx<'_>, user: Id) -> Result<Vec<Token>> {
+    let mut found =
+        tx.query(&format!("SELECT {COLUMNS} FROM tokens WHERE user_id = $1"), &[user.into()], read)?;
+    found.sort_unstable_by_key(|it| std::cmp::Reverse(it.id));
+    Ok(found)
+}
+
 /// Revokes a token; says whether there was one to revoke.
 ///
 /// # Errors
@@ -85,5 +107,6 @@ fn read(row: &Row<'_>) -> Result<Token> {
         created_at: row.time(3)?,
         expires_at: row.opt_time(4)?,
         revoked_at: row.opt_time(5)?,
+        user: row.opt_int(6)?.map(Id),
     })
 }

@@ -364,6 +364,7 @@ fn silences_change_their_version_and_rules_keep_theirs() {
 fn small_things_come_back_as_they_were() {
     on_both(async |store: Store| {
         let token = store::tokens::Token {
+            user: None,
             id: Id(3),
             name: "ci".into(),
             scopes: "read ingest".into(),
@@ -432,6 +433,7 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
         let keep = store::retention::Keep {
             resolved_since: at(100),
             repeats_since: at(0),
+            audit_since: at(0),
             most_incidents: 0,
             most_bytes: 0,
             configurations: 1,
@@ -474,6 +476,7 @@ fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
     let keep = store::retention::Keep {
         resolved_since: Time::MIN,
         repeats_since: Time::MIN,
+        audit_since: Time::MIN,
         most_incidents: 0,
         most_bytes: 10 * 1024 * 1024,
         configurations: 1,

@@ -22,6 +22,7 @@ fn keep(resolved_since: Time) -> Keep {
     Keep {
         resolved_since,
         repeats_since: resolved_since,
+        audit_since: resolved_since,
         most_incidents: 0,
         most_bytes: 0,
         configurations: 1,

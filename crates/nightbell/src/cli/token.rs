@@ -40,10 +40,15 @@ enum Command {
 #[derive(clap::Args)]
 struct Create {
     /// What to call it: who or what uses it
-    name: String,
-    /// What it allows: read, ingest, respond (covers read) or admin (covers all); several with commas
-    #[arg(long = "scope", value_name = "SCOPES", value_delimiter = ',', default_value = "admin",
-        value_parser = ["read", "ingest", "respond", "admin"])]
+    #[arg(required_unless_present = "user")]
+    name: Option<String>,
+    /// Whose it is: it never does more than that user may; without it, it stands for itself
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// What it allows: read, ingest, respond (covers read), manage (covers respond) or admin (covers all); several
+    /// with commas; without it, what the user's role allows, or admin
+    #[arg(long = "scope", value_name = "SCOPES", value_delimiter = ',',
+        value_parser = ["read", "ingest", "respond", "manage", "admin"])]
     scopes: Vec<String>,
     /// How long it is good; without it, until it is revoked
     #[arg(long, value_name = "SPAN", value_parser = words::some_time)]
@@ -75,11 +80,16 @@ impl Args {
 
 impl Create {
     async fn run(self, hub: &Hub, output: Output) -> Result<()> {
-        let mut body = json!({ "name": self.name, "scopes": self.scopes });
+        let (path, scopes) = match &self.user {
+            Some(user) => (format!("/api/v1/users/{}/tokens", words::in_path(user)), self.scopes),
+            None if self.scopes.is_empty() => ("/api/v1/tokens".to_owned(), vec!["admin".to_owned()]),
+            None => ("/api/v1/tokens".to_owned(), self.scopes),
+        };
+        let mut body = json!({ "name": self.name.as_deref().unwrap_or("command line"), "scopes": scopes });
         if let Some(span) = self.expires {
             body["expires_at"] = (words::now() + span).to_string().into();
         }
-        let answer = hub.post("/api/v1/tokens", &body).await?;
+        let answer = hub.post(&path, &body).await?;
         // alone on its line, so that a shell can take it
         output.answer(&answer, || field(&answer, "secret"))
     }

@@ -139,23 +139,6 @@ pub fn preview(tx: &mut Tx<'_>, body: &Value) -> Found {
     })))
 }
 
-pub fn tokens(tx: &mut Tx<'_>) -> Found {
-    let all = store::tokens::list(tx)?;
-    Ok(Ok(json!({ "items": all.iter().map(token).collect::<Vec<_>>(), "next": null })))
-}
-
-/// A token without its secret.
-pub fn token(it: &store::tokens::Token) -> Value {
-    json!({
-        "id": it.id,
-        "name": it.name,
-        "scopes": it.scopes.split_whitespace().collect::<Vec<_>>(),
-        "created_at": it.created_at,
-        "expires_at": it.expires_at,
-        "revoked_at": it.revoked_at,
-    })
-}
-
 pub fn explain(tx: &mut Tx<'_>, text: &str) -> Found {
     let core = Core::new(0, last_rules(tx)?);
     let found = flow::explain::explain(&core, tx, id(text), words::now())?;

@@ -1,13 +1,16 @@
 //! What can be done on the files of a stopped server; it takes effect when the server starts.
 
-use flow::verbs::{self, NewSilence, NotSilenced};
+use std::sync::Arc;
+
+use flow::audit::{self, Signature};
+use flow::verbs::{NewSilence, NotSilenced};
+use model::Time;
 use model::id::IdMaker;
-use model::{Id, Time};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use server::auth::{self, Scope};
+use serde_json::Value;
 use store::Tx;
 
+use super::accounts::somebody;
 use super::{Found, id, none, reading, shown};
 use crate::words;
 
@@ -20,7 +23,7 @@ struct SilenceWish {
     comment: String,
 }
 
-pub fn silence(tx: &mut Tx<'_>, body: &Value) -> Found {
+pub fn silence(tx: &mut Tx<'_>, body: &Value, node: i64) -> Found {
     let wish: SilenceWish = match serde_json::from_value(body.clone()) {
         Ok(wish) => wish,
         Err(error) => return Ok(Err(error.to_string())),
@@ -39,7 +42,7 @@ pub fn silence(tx: &mut Tx<'_>, body: &Value) -> Found {
         comment: wish.comment,
     };
     let now = words::now();
-    match verbs::silence(tx, new, fresh_uuid(), now) {
+    match audit::silence(tx, &signature(node), new, fresh_uuid()) {
         Ok(id) => {
             let made = store::silences::get(tx, &id)?;
             Ok(made.map_or_else(
@@ -60,47 +63,27 @@ fn fresh_uuid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-pub fn expire(tx: &mut Tx<'_>, id: &str) -> Found {
-    match verbs::expire_silence(tx, id, words::now())? {
+pub fn expire(tx: &mut Tx<'_>, id: &str, node: i64) -> Found {
+    match audit::expire_silence(tx, &signature(node), id)? {
         None => Ok(none("silence", id)),
         Some(_) => Ok(Ok(Value::Null)),
     }
 }
 
-pub fn retry(tx: &mut Tx<'_>, text: &str) -> Found {
-    let done = store::deliveries::revive(tx, id(text), words::now())?;
+pub fn retry(tx: &mut Tx<'_>, text: &str, node: i64) -> Found {
+    let done = audit::retry_delivery(tx, &signature(node), id(text))?;
     if done { reading::delivery(tx, text) } else { Ok(none("dead or buried delivery", text)) }
 }
 
-pub fn bury(tx: &mut Tx<'_>, text: &str, body: &Value) -> Found {
+pub fn bury(tx: &mut Tx<'_>, text: &str, body: &Value, node: i64) -> Found {
     let note = body["note"].as_str().unwrap_or_default();
     let note = if note.is_empty() { "buried by a person" } else { note };
-    let done = store::deliveries::bury(tx, id(text), note, words::now())?;
+    let done = audit::bury_delivery(tx, &signature(node), id(text), note)?;
     if done { reading::delivery(tx, text) } else { Ok(none("pending or dead delivery", text)) }
 }
 
-#[derive(Deserialize)]
-struct TokenWish {
-    name: String,
-    scopes: Vec<Scope>,
-    expires_at: Option<Time>,
-}
-
-pub fn token(tx: &mut Tx<'_>, body: &Value, node: i64) -> Found {
-    let wish: TokenWish = match serde_json::from_value(body.clone()) {
-        Ok(wish) => wish,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let now = words::now();
-    let id: Id = IdMaker::new(node).next(now);
-    let (token, secret, hash) = auth::mint(id, &wish.name, &wish.scopes, now, wish.expires_at);
-    store::tokens::insert(tx, &token, &hash)?;
-    let mut answer = reading::token(&token);
-    answer["secret"] = secret.into();
-    Ok(Ok(answer))
-}
-
-pub fn revoke(tx: &mut Tx<'_>, text: &str) -> Found {
-    let done = store::tokens::revoke(tx, id(text), words::now())?;
-    Ok(if done { Ok(json!(null)) } else { none("token to revoke", text) })
+/// Who does it, for the audit log.
+fn signature(node: i64) -> Signature {
+    let at = words::now();
+    Signature { id: IdMaker::new(node).next(at), at, actor: Arc::new(somebody()) }
 }

@@ -100,10 +100,11 @@ pub fn options(config: &Config) -> Options {
 
 /// How long things are kept.
 pub fn retention(keep: &config::Retention) -> Retention {
-    let resolved = if keep.age.is_zero() { EVER } else { keep.age };
+    let or_ever = |age: Duration| if age.is_zero() { EVER } else { age };
+    let (resolved, audit) = (or_ever(keep.age), or_ever(keep.audit));
     let count = |most: u64| i64::try_from(most).unwrap_or(i64::MAX);
     let (most_incidents, most_bytes) = (count(keep.incidents), count(keep.bytes));
-    Retention { resolved, repeats: keep.repeats.min(resolved), most_incidents, most_bytes }
+    Retention { resolved, repeats: keep.repeats.min(resolved), most_incidents, most_bytes, audit }
 }
 
 /// Where the database is.

@@ -16,6 +16,7 @@ use crate::error::{Answer, Problem};
 use crate::input::{PathId, text};
 use crate::limits::MAX_SCAN;
 use crate::query::Query;
+use crate::signed::Signed;
 use crate::views::Page;
 use crate::views::delivery::{DeliveryDetail, DeliveryView};
 
@@ -169,9 +170,10 @@ async fn show(app: &App, id: Id) -> Answer<Json<DeliveryDetail>> {
 )]
 pub(super) async fn retry_delivery(
     State(app): State<Shared>,
+    by: Signed,
     PathId(id): PathId,
 ) -> Answer<Json<DeliveryDetail>> {
-    let revived = app.hub.retry_delivery(id).await?;
+    let revived = by.hub.retry_delivery(id).await?;
     answer(&app, id, revived, "only dead and buried ones are sent again").await
 }
 
@@ -202,12 +204,13 @@ pub(super) struct BuryIn {
 )]
 pub(super) async fn bury_delivery(
     State(app): State<Shared>,
+    by: Signed,
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<BuryIn>,
 ) -> Answer<Json<DeliveryDetail>> {
     let note = text("note", it.note, MAX_NOTE_BYTES)?;
     let note = if note.is_empty() { "buried by a person".to_owned() } else { note };
-    let buried = app.hub.bury_delivery(id, &note).await?;
+    let buried = by.hub.bury_delivery(id, &note).await?;
     answer(&app, id, buried, "only dead and pending ones are buried").await
 }
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::app::Shared;
 use crate::error::{Answer, Problem};
 use crate::input::Name;
+use crate::signed::Signed;
 use crate::views::Page;
 
 /// Somebody who can be told.
@@ -181,11 +182,8 @@ pub(super) struct Planned {
         (status = 404, description = "There is no receiver of this name", body = Problem),
     ),
 )]
-pub(super) async fn test_receiver(
-    State(app): State<Shared>,
-    Name(name): Name,
-) -> Answer<(StatusCode, Json<Planned>)> {
-    match app.hub.test_receiver(&name).await? {
+pub(super) async fn test_receiver(by: Signed, Name(name): Name) -> Answer<(StatusCode, Json<Planned>)> {
+    match by.hub.test_receiver(&name).await? {
         Some(deliveries) => Ok((StatusCode::ACCEPTED, Json(Planned { deliveries }))),
         None => Err(Problem::not_found("receiver", format_args!("{name:?}"))),
     }

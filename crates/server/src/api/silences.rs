@@ -1,10 +1,8 @@
 //! Silences: what need not be told for a while.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use axum::{Extension, Json};
 use flow::verbs::{NewSilence, Preview};
 use model::limits::MAX_NOTE_BYTES;
 use model::matcher::Matchers;
@@ -21,6 +19,7 @@ use crate::error::{Answer, Kind, Problem};
 use crate::input::{Name, SpanIn, TimeIn, matchers, short, text, time};
 use crate::limits::MAX_PREVIEW;
 use crate::query::Query;
+use crate::signed::Signed;
 use crate::views::Page;
 use crate::views::incident::IncidentView;
 use crate::views::silence::SilenceView;
@@ -173,10 +172,10 @@ async fn find(app: &App, id: String) -> Answer<Silence> {
 )]
 pub(super) async fn add_silence(
     State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     JsonBody(it): JsonBody<SilenceIn>,
 ) -> Answer<(StatusCode, Json<SilenceView>)> {
-    let silence = put(&app, it, String::new(), &caller).await?;
+    let silence = put(&app, it, String::new(), &by).await?;
     Ok((StatusCode::CREATED, Json(silence)))
 }
 
@@ -199,26 +198,26 @@ pub(super) async fn add_silence(
 )]
 pub(super) async fn update_silence(
     State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     Name(id): Name,
     JsonBody(mut it): JsonBody<SilenceIn>,
 ) -> Answer<Json<SilenceView>> {
     let old = find(&app, id.clone()).await?;
     // what is not said stays as it is
     it.starts_at = it.starts_at.or(Some(TimeIn(old.starts_at)));
-    if it.created_by.is_empty() && caller.name.is_empty() {
+    if it.created_by.is_empty() && by.caller.name.is_empty() {
         it.created_by = old.created_by;
     }
-    put(&app, it, id, &caller).await.map(Json)
+    put(&app, it, id, &by).await.map(Json)
 }
 
-async fn put(app: &App, it: SilenceIn, id: String, caller: &Caller) -> Answer<SilenceView> {
-    let (new, confirmed) = it.checked(id, caller, app.now())?;
+async fn put(app: &App, it: SilenceIn, id: String, by: &Signed) -> Answer<SilenceView> {
+    let (new, confirmed) = it.checked(id, &by.caller, app.now())?;
     check(&new, app.now())?;
     if !confirmed {
         guard(app, &new.matchers).await?;
     }
-    let id = app.hub.silence(new).await?;
+    let id = by.hub.silence(new).await?;
     show(app, id).await
 }
 
@@ -281,8 +280,12 @@ async fn preview(app: &App, matchers: Matchers) -> Answer<Preview> {
         (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
-pub(super) async fn expire_silence(State(app): State<Shared>, Name(id): Name) -> Answer<Json<SilenceView>> {
-    match app.hub.expire_silence(&id).await? {
+pub(super) async fn expire_silence(
+    State(app): State<Shared>,
+    by: Signed,
+    Name(id): Name,
+) -> Answer<Json<SilenceView>> {
+    match by.hub.expire_silence(&id).await? {
         Some(_) => show(&app, id).await.map(Json),
         None => Err(Problem::not_found("silence", id)),
     }

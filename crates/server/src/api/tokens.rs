@@ -1,83 +1,18 @@
-//! Tokens: who may use the API.
+//! Tokens: what programs are known by.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use model::{Id, Time};
-use serde::{Deserialize, Serialize};
-use store::Durability;
-use store::tokens::Token;
-use utoipa::ToSchema;
 
+use crate::accounts::TokenIn;
 use crate::app::Shared;
-use crate::auth::{Scope, mint};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
-use crate::input::{PathId, SpanIn, TimeIn, deadline, short};
+use crate::input::{Name, PathId};
+use crate::signed::{Signed, Visitor};
+use crate::tries::Trying;
 use crate::views::Page;
-
-/// A token without its secret.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Token)]
-pub(super) struct TokenView {
-    /// Its id.
-    #[schema(value_type = String)]
-    id: Id,
-    /// What its owner calls it.
-    name: String,
-    /// What it allows.
-    scopes: Vec<Scope>,
-    /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Time,
-    /// When it ends; null: when it is revoked.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Time>,
-    /// When it was revoked.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    revoked_at: Option<Time>,
-}
-
-impl From<Token> for TokenView {
-    fn from(it: Token) -> Self {
-        TokenView {
-            id: it.id,
-            scopes: it.scopes.split_whitespace().filter_map(Scope::from_name).collect(),
-            name: it.name,
-            created_at: it.created_at,
-            expires_at: it.expires_at,
-            revoked_at: it.revoked_at,
-        }
-    }
-}
-
-/// A new token, with its secret.
-#[derive(Serialize, ToSchema)]
-#[schema(as = TokenWithSecret)]
-pub(super) struct NewTokenView {
-    /// The token itself. It is shown this once.
-    secret: String,
-    /// What is known about it.
-    #[serde(flatten)]
-    token: TokenView,
-}
-
-/// A token as somebody asks for it.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewToken)]
-pub(super) struct TokenIn {
-    /// What to call it: who or what uses it.
-    name: String,
-    /// What it allows.
-    scopes: Vec<Scope>,
-    /// When it ends; when it is revoked, if neither this nor `for` is given.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<TimeIn>,
-    /// How long it is good, such as `90d`.
-    #[schema(value_type = Option<String>)]
-    r#for: Option<SpanIn>,
-}
+use crate::views::account::{NewTokenView, TokenView};
 
 /// Lists tokens.
 #[utoipa::path(
@@ -90,8 +25,8 @@ pub(super) struct TokenIn {
     security(("token" = ["admin"])),
     responses((status = 200, description = "All tokens", body = Page<TokenView>)),
 )]
-pub(super) async fn list_tokens(State(app): State<Shared>) -> Answer<Json<Page<TokenView>>> {
-    let tokens = app.hub.store.read(store::tokens::list).await?;
+pub(super) async fn list_tokens(State(app): State<Shared>, by: Signed) -> Answer<Json<Page<TokenView>>> {
+    let tokens = app.desk(&by.caller, by.actor, |desk| desk.list_tokens()).await?;
     Ok(Json(Page::whole(tokens.into_iter().map(TokenView::from).collect())))
 }
 
@@ -100,32 +35,24 @@ pub(super) async fn list_tokens(State(app): State<Shared>) -> Answer<Json<Page<T
     post,
     path = "/api/v1/tokens",
     tag = "tokens",
-    summary = "Make a token",
+    summary = "Make a token that belongs to nobody",
     description = "The answer has the token itself, which is kept nowhere and shown this once.",
     security(("token" = ["admin"])),
     request_body = TokenIn,
-    responses((status = 201, description = "The token", body = NewTokenView)),
+    responses(
+        (status = 201, description = "The token", body = NewTokenView),
+        (status = 429, description = "Too many were made: Retry-After says when to come again", body = Problem),
+    ),
 )]
 pub(super) async fn create_token(
     State(app): State<Shared>,
+    by: Signed,
+    visitor: Visitor,
     JsonBody(it): JsonBody<TokenIn>,
 ) -> Answer<(StatusCode, Json<NewTokenView>)> {
-    let (now, name) = (app.now(), short("name", it.name.trim().to_owned())?);
-    if name.is_empty() {
-        return Err(Problem::wrong("name", "is empty: say who or what uses the token"));
-    }
-    if it.scopes.is_empty() {
-        let known = Scope::ALL.map(Scope::name).join(", ");
-        return Err(Problem::wrong("scopes", format!("is empty: known are {known}")));
-    }
-    let mut scopes = it.scopes;
-    scopes.sort_unstable();
-    scopes.dedup();
-    let expires_at = deadline("expires_at", it.expires_at, it.r#for, now)?;
-    let (token, secret, hash) = mint(app.hub.core.id(now), &name, &scopes, now, expires_at);
-    let kept = token.clone();
-    app.hub.store.write(Durability::Disk, move |tx| store::tokens::insert(tx, &kept, &hash)).await?;
-    Ok((StatusCode::CREATED, Json(NewTokenView { secret, token: token.into() })))
+    app.tries.take(&Trying::tokens(visitor.address), app.now())?;
+    let made = app.desk(&by.caller, by.actor, move |desk| desk.create_token(it)).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenView::new(made.token, made.secret))))
 }
 
 /// Revokes a token.
@@ -142,13 +69,93 @@ pub(super) async fn create_token(
         (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
-pub(super) async fn revoke_token(State(app): State<Shared>, PathId(id): PathId) -> Answer<Json<TokenView>> {
-    let now = app.now();
-    let revoked = app.hub.store.write(Durability::Disk, move |tx| {
-        store::tokens::revoke(tx, id, now)?;
-        Ok(store::tokens::list(tx)?.into_iter().find(|token| token.id == id))
-    });
-    let token = revoked.await?.ok_or_else(|| Problem::not_found("token", id))?;
+pub(super) async fn revoke_token(
+    State(app): State<Shared>,
+    by: Signed,
+    PathId(id): PathId,
+) -> Answer<Json<TokenView>> {
+    let token = app.desk(&by.caller, by.actor, move |desk| desk.revoke_token(None, id)).await?;
+    app.auth.forget();
+    Ok(Json(token.into()))
+}
+
+/// Lists a user's tokens.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{id}/tokens",
+    tag = "tokens",
+    summary = "List a user's tokens",
+    description = "Newest first. For admins, and for the user when logged in.",
+    security(("token" = ["read"])),
+    params(("id" = String, Path, description = "The user's id or name")),
+    responses(
+        (status = 200, description = "Their tokens", body = Page<TokenView>),
+        (status = 404, description = "There is no such user", body = Problem),
+    ),
+)]
+pub(super) async fn list_tokens_of(
+    State(app): State<Shared>,
+    by: Signed,
+    Name(id): Name,
+) -> Answer<Json<Page<TokenView>>> {
+    let tokens = app.desk(&by.caller, by.actor, move |desk| desk.list_tokens_of(&id)).await?;
+    Ok(Json(Page::whole(tokens.into_iter().map(TokenView::from).collect())))
+}
+
+/// Makes a token of a user.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/tokens",
+    tag = "tokens",
+    summary = "Make a token of a user",
+    description = "For admins, and for the user when logged in. It never does more than the user may, also when that \
+        changes later, and is of no use while the user is disabled.",
+    security(("token" = ["read"])),
+    params(("id" = String, Path, description = "The user's id or name")),
+    request_body = TokenIn,
+    responses(
+        (status = 201, description = "The token", body = NewTokenView),
+        (status = 404, description = "There is no such user", body = Problem),
+        (status = 409, description = "The user is disabled, or has too many", body = Problem),
+        (status = 429, description = "Too many were made: Retry-After says when to come again", body = Problem),
+    ),
+)]
+pub(super) async fn create_token_of(
+    State(app): State<Shared>,
+    by: Signed,
+    visitor: Visitor,
+    Name(id): Name,
+    JsonBody(it): JsonBody<TokenIn>,
+) -> Answer<(StatusCode, Json<NewTokenView>)> {
+    app.tries.take(&Trying::tokens(visitor.address), app.now())?;
+    let made = app.desk(&by.caller, by.actor, move |desk| desk.create_token_of(&id, it)).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenView::new(made.token, made.secret))))
+}
+
+/// Revokes a user's token.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{id}/tokens/{token}",
+    tag = "tokens",
+    summary = "Revoke a user's token",
+    description = "For admins, and for the user when logged in.",
+    security(("token" = ["read"])),
+    params(
+        ("id" = String, Path, description = "The user's id or name"),
+        ("token" = String, Path, description = "The token's id"),
+    ),
+    responses(
+        (status = 200, description = "It is of no use any more", body = TokenView),
+        (status = 404, description = "There is no such user, or the token is not theirs", body = Problem),
+    ),
+)]
+pub(super) async fn revoke_token_of(
+    State(app): State<Shared>,
+    by: Signed,
+    Path((user, token)): Path<(String, String)>,
+) -> Answer<Json<TokenView>> {
+    let id = token.parse().map_err(|bad: model::id::BadId| Problem::wrong("token", bad.to_string()))?;
+    let token = app.desk(&by.caller, by.actor, move |desk| desk.revoke_token(Some(&user), id)).await?;
     app.auth.forget();
     Ok(Json(token.into()))
 }

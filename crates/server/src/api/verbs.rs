@@ -1,9 +1,7 @@
 //! What people do with an incident.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 use flow::driver::Act;
 use model::incident::State as IncidentState;
 use model::limits::MAX_NOTE_BYTES;
@@ -11,11 +9,11 @@ use model::{Id, Incident};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app::{App, Shared};
-use crate::auth::Caller;
+use crate::app::Shared;
 use crate::body::{Json as JsonBody, OptionalJson};
 use crate::error::{Answer, Problem};
 use crate::input::{PathId, SpanIn, TimeIn, deadline, short, text};
+use crate::signed::Signed;
 use crate::views::incident::IncidentView;
 
 /// Taking an incident.
@@ -98,13 +96,13 @@ pub(super) struct NoteIn {
 )]
 pub(super) async fn acknowledge(
     State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<AcknowledgeIn>,
 ) -> Answer<Json<IncidentView>> {
     let until = deadline("until", it.until, it.r#for, app.now())?;
-    let act = Act::Acknowledge { by: by(&caller, it.by)?, until, note: note("note", it.note)? };
-    done(&app, id, act, |it| it.state == IncidentState::Acknowledged).await
+    let act = Act::Acknowledge { by: who(&by, it.by)?, until, note: note("note", it.note)? };
+    done(&by, id, act, |it| it.state == IncidentState::Acknowledged).await
 }
 
 /// Gives an incident back.
@@ -123,16 +121,15 @@ pub(super) async fn acknowledge(
     ),
 )]
 pub(super) async fn unacknowledge(
-    State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<ByIn>,
 ) -> Answer<Json<IncidentView>> {
     if !it.note.is_empty() {
         return Err(Problem::wrong("note", "giving back takes no note: POST one to …/note"));
     }
-    let act = Act::Unacknowledge { by: by(&caller, it.by)? };
-    done(&app, id, act, |it| it.state == IncidentState::Open).await
+    let act = Act::Unacknowledge { by: who(&by, it.by)? };
+    done(&by, id, act, |it| it.state == IncidentState::Open).await
 }
 
 /// Says that an incident is over.
@@ -151,13 +148,12 @@ pub(super) async fn unacknowledge(
     ),
 )]
 pub(super) async fn resolve(
-    State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<ByIn>,
 ) -> Answer<Json<IncidentView>> {
-    let act = Act::Resolve { by: by(&caller, it.by)?, note: note("note", it.note)? };
-    done(&app, id, act, |it| it.state == IncidentState::Resolved).await
+    let act = Act::Resolve { by: who(&by, it.by)?, note: note("note", it.note)? };
+    done(&by, id, act, |it| it.state == IncidentState::Resolved).await
 }
 
 /// Puts an incident off.
@@ -177,15 +173,15 @@ pub(super) async fn resolve(
 )]
 pub(super) async fn snooze(
     State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     PathId(id): PathId,
     JsonBody(it): JsonBody<SnoozeIn>,
 ) -> Answer<Json<IncidentView>> {
     let until = deadline("until", it.until, it.r#for, app.now())?;
     let until =
         until.ok_or_else(|| Problem::wrong("until", "is missing: give this, or `for` such as \"2h\""))?;
-    let act = Act::Snooze { by: by(&caller, it.by)?, until, note: note("note", it.note)? };
-    done(&app, id, act, |it| it.snoozed_until == Some(until)).await
+    let act = Act::Snooze { by: who(&by, it.by)?, until, note: note("note", it.note)? };
+    done(&by, id, act, |it| it.snoozed_until == Some(until)).await
 }
 
 /// Says something about an incident.
@@ -203,8 +199,7 @@ pub(super) async fn snooze(
     ),
 )]
 pub(super) async fn note_incident(
-    State(app): State<Shared>,
-    Extension(caller): Extension<Arc<Caller>>,
+    by: Signed,
     PathId(id): PathId,
     JsonBody(it): JsonBody<NoteIn>,
 ) -> Answer<Json<IncidentView>> {
@@ -212,11 +207,11 @@ pub(super) async fn note_incident(
     if text.trim().is_empty() {
         return Err(Problem::wrong("text", "is empty"));
     }
-    done(&app, id, Act::Note { by: by(&caller, it.by)?, text }, |_| true).await
+    done(&by, id, Act::Note { by: who(&by, it.by)?, text }, |_| true).await
 }
 
-fn by(caller: &Caller, by: String) -> Answer<String> {
-    Ok(caller.signed(&short("by", by)?))
+fn who(signed: &Signed, by: String) -> Answer<String> {
+    Ok(signed.caller.signed(&short("by", by)?))
 }
 
 fn note(path: &str, it: String) -> Answer<String> {
@@ -225,12 +220,12 @@ fn note(path: &str, it: String) -> Answer<String> {
 
 /// Does it, and makes sure that it is so now.
 async fn done(
-    app: &App,
+    by: &Signed,
     id: Id,
     act: Act,
     is_so: impl FnOnce(&Incident) -> bool,
 ) -> Answer<Json<IncidentView>> {
-    let incident = app.hub.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
+    let incident = by.hub.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
     if !is_so(&incident) {
         let detail = format!("incident {id} is {}, so this cannot be done", incident.state.name());
         return Err(Problem::not_in_state(detail));

@@ -29,6 +29,56 @@ words! {
 }
 
 words! {
+    /// What somebody may do: `read` (see everything but tokens and the audit log), `ingest` (send events, alerts and
+    /// pings), `respond` (act on incidents, silences and deliveries; covers `read`), `manage` (run teams; covers
+    /// `respond`) or `admin` (everything).
+    Scope {
+        /// To see everything but tokens and the audit log.
+        Read,
+        /// To send events, alerts and pings.
+        Ingest,
+        /// To act on incidents, silences and deliveries, and to see what `read` sees.
+        Respond,
+        /// To run teams, and to do what `respond` does.
+        Manage,
+        /// Everything.
+        Admin,
+    }
+}
+
+words! {
+    /// What somebody is to the hub or to a team: `viewer` (sees), `responder` (acts on what is wrong), `manager`
+    /// (runs teams, too) or `admin` (everything).
+    Role {
+        /// Sees.
+        Viewer,
+        /// Sees, and acts on what is wrong.
+        Responder,
+        /// That, and runs teams.
+        Manager,
+        /// Everything.
+        Admin,
+    }
+}
+
+words! {
+    /// What kind of somebody did something: `user`, `token` (one that belongs to nobody), `local` (somebody at the very
+    /// machine of the hub), `plugin` or `system` (the hub itself).
+    ActorKind {
+        /// A user.
+        User,
+        /// Whoever has a token that belongs to nobody.
+        Token,
+        /// Somebody at the very machine of the hub.
+        Local,
+        /// A plugin.
+        Plugin,
+        /// The hub itself.
+        System,
+    }
+}
+
+words! {
     /// What an event says: `raise` (something is wrong, or still is), `clear` (it is over) or `note` (worth
     /// a line in the timeline).
     Action {

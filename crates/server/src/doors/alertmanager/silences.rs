@@ -20,6 +20,7 @@ use super::post_alerts::{Stamp, must_be_json};
 use crate::app::{App, Shared};
 use crate::body;
 use crate::query::Query;
+use crate::signed::Signed;
 
 /// A silence.
 #[derive(Serialize, ToSchema)]
@@ -173,11 +174,11 @@ pub(super) async fn get_silence(State(app): State<Shared>, Path(id): Path<String
         (status = 503, description = "The database is not available", body = String),
     ),
 )]
-pub(super) async fn delete_silence(State(app): State<Shared>, Path(id): Path<String>) -> Response {
+pub(super) async fn delete_silence(by: Signed, Path(id): Path<String>) -> Response {
     if let Err(wrong) = must_be_uuid(&id) {
         return wrong.into_response();
     }
-    match app.hub.expire_silence(&id).await {
+    match by.hub.expire_silence(&id).await {
         Ok(Some(_)) => StatusCode::OK.into_response(),
         Ok(None) => Wrong::not_found("silence not found").into_response(),
         Err(error) => Wrong::from(error).into_response(),
@@ -254,14 +255,19 @@ pub(super) struct Made {
         (status = 503, description = "The database is not available", body = String),
     ),
 )]
-pub(super) async fn post_silences(State(app): State<Shared>, headers: HeaderMap, body: Body) -> Response {
-    match put(&app, &headers, body).await {
+pub(super) async fn post_silences(
+    State(app): State<Shared>,
+    by: Signed,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match put(&app, &by, &headers, body).await {
         Ok(silence_id) => document(&Made { silence_id }),
         Err(wrong) => wrong.into_response(),
     }
 }
 
-async fn put(app: &App, headers: &HeaderMap, body: Body) -> Result<String, Wrong> {
+async fn put(app: &App, by: &Signed, headers: &HeaderMap, body: Body) -> Result<String, Wrong> {
     must_be_json(headers)?;
     let options = &app.options;
     let bytes = body::read(body, options.max_body_bytes, options.body_timeout).await?;
@@ -272,7 +278,7 @@ async fn put(app: &App, headers: &HeaderMap, body: Body) -> Result<String, Wrong
         Wrong::unreadable(format!("parsing silence body from \"\" failed, because {error}"))
     })?;
     let new = checked(silence.map(|it| it.0).unwrap_or_default(), app.now())?;
-    app.hub.silence(new).await.map_err(|error| match error {
+    by.hub.silence(new).await.map_err(|error| match error {
         NotSilenced::Unknown => Wrong::not_found(error.to_string()),
         NotSilenced::Bad(bad @ (BadSilence::EndsInThePast | BadSilence::EndsBeforeStart)) => {
             not_made(&bad.to_string())

@@ -1,0 +1,71 @@
+//! Who comes, as handlers are told: to act in their name, or to find out who they are.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use flow::Hub;
+use model::account::Actor;
+
+use crate::app::Shared;
+use crate::auth::{Caller, Peer};
+use crate::error::{Answer, Problem};
+use crate::limits::MAX_AGENT_CHARS;
+
+/// Who asks, for a handler that does something in their name.
+pub struct Signed {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// The same for the audit log.
+    pub actor: Actor,
+    /// The hub, which does everything in their name.
+    pub hub: Hub,
+}
+
+impl FromRequestParts<Shared> for Signed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Answer<Self> {
+        let caller = parts.extensions.get::<Arc<Caller>>().cloned();
+        let caller = caller.ok_or_else(|| Problem::internal("nobody was let in, and yet somebody asks"))?;
+        let actor = caller.actor(parts.extensions.get::<Peer>().map(|peer| peer.0.ip()));
+        Ok(Signed { hub: app.hub.signed(actor.clone()), caller, actor })
+    }
+}
+
+/// Who comes to log in, as far as that can be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor {
+    /// Where from.
+    pub address: Option<IpAddr>,
+    /// What the browser calls itself.
+    pub agent: String,
+    /// Whether it is somebody at this very machine, with nothing in between.
+    pub local: bool,
+}
+
+impl FromRequestParts<Shared> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Visitor {
+            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            agent: agent.unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect(),
+            local: is_from_here(&parts.headers, peer),
+        })
+    }
+}
+
+/// What a proxy adds: then the peer is not who asks.
+pub(crate) const FORWARDED: [&str; 5] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
+/// Whether a request comes from this very machine with nothing in between.
+fn is_from_here(headers: &HeaderMap, peer: Option<Peer>) -> bool {
+    let is_loopback = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+    is_loopback && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
