@@ -186,7 +186,7 @@ fn somebody_acts(world: &mut World) {
     let later = world.now + Duration::from_secs(world.rng.random_range(5..120));
     let act = match world.rng.random_range(0..4) {
         0 => Act::Acknowledge { by, until: Some(later), note },
-        1 => Act::Resolve { by, note },
+        1 => Act::Resolve { by, note, end: None },
         2 => Act::Snooze { by, until: later, note },
         _ => Act::Note { by, text: "looking".to_owned() },
     };

@@ -53,7 +53,7 @@ fn eventful() -> (World, Time) {
     world.passes(minutes(40));
     let done = world.fires(&[("alertname", "Done"), ("team", "web")]);
     world.passes(minutes(2));
-    world.act(done, Act::Resolve { by: "ann".into(), note: String::new() });
+    world.act(done, Act::Resolve { by: "ann".into(), note: String::new(), end: None });
     world.passes(minutes(70));
     (world, from)
 }

@@ -466,7 +466,7 @@ fn an_acknowledged_source_still_inhibits_and_a_resolved_one_does_not() {
     let target = world.fires(&[("alertname", "Host")]);
     world.passes(seconds(700));
     assert_eq!(names(&world, target), 0);
-    world.act(source, Act::Resolve { by: "ann".into(), note: String::new() });
+    world.act(source, Act::Resolve { by: "ann".into(), note: String::new(), end: None });
     world.passes(seconds(301));
     assert_eq!(names(&world, target), 1);
 }

@@ -82,6 +82,8 @@ fn named<'a>(input: &Input<'a>) -> Option<(&'static str, &'a str)> {
         Input::Acknowledge { note, .. } => Some(("incident.acknowledge", note)),
         Input::Unacknowledge { .. } => Some(("incident.unacknowledge", "")),
         Input::Resolve { note, .. } => Some(("incident.resolve", note)),
+        Input::Reopen { note, .. } => Some(("incident.reopen", note)),
+        Input::Edit { edit, .. } => Some(("incident.edit", &edit.remark)),
         Input::Snooze { note, .. } => Some(("incident.snooze", note)),
         Input::Note { text, .. } => Some(("incident.note", text)),
         Input::Event(_) | Input::Deadline => None,

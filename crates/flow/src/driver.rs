@@ -28,6 +28,7 @@ use crate::live::Live;
 mod act;
 mod bells;
 mod couriers;
+mod hear;
 mod intake;
 mod once;
 

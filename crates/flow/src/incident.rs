@@ -70,6 +70,7 @@ pub(crate) fn apply_events(
             texts: None,
         });
     }
+    let used = used_keys(tx, &events)?;
     let mut judged = Vec::with_capacity(events.len());
     for (event, texts) in events {
         let place = places.get(&event.key).copied().filter(|place| {
@@ -79,6 +80,11 @@ pub(crate) fn apply_events(
             known.after.is_active() || known.after.reopens_until.is_none_or(|end| end > now)
         });
         let verdict = match place {
+            // it would open an incident of its own
+            Some(place) if event.extra.is_some() => (Some(moved[place].after.id), KNOWN_ALREADY),
+            None if event.extra.is_some() && used.contains_key(&event.key) => {
+                (used.get(&event.key).copied(), KNOWN_ALREADY)
+            }
             Some(place) => {
                 let it = &mut moved[place];
                 let (after, changes) = it.after.apply(&Input::Event(&event), &policy, now);
@@ -106,6 +112,17 @@ pub(crate) fn apply_events(
     moved.retain(|it| it.before.as_ref() != Some(&it.after) || !it.changes.is_empty());
     write(core, tx, &moved, now)?;
     Ok((judged, moved))
+}
+
+/// The verdict on an event that was to open an incident of its own, where there is one of its key.
+pub const KNOWN_ALREADY: &str = "known already";
+
+/// The incidents that have had the keys of those events that are to open incidents of their own.
+fn used_keys(tx: &mut Tx<'_>, events: &[Arriving]) -> Result<HashMap<String, Id>> {
+    let own: Vec<&str> =
+        events.iter().filter(|(it, _)| it.extra.is_some()).map(|(it, _)| it.key.as_str()).collect();
+    let used = store::incidents::used_keys(tx, &own)?;
+    Ok(used.into_iter().map(|(place, id)| (own[place].to_owned(), id)).collect())
 }
 
 /// What became of an event, in a word.

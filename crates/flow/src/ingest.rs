@@ -7,7 +7,7 @@ use store::{Engine, Result, Tx};
 
 use crate::core::Core;
 use crate::incident::{Arrived, Arriving, Moved, apply_events, arriving};
-use crate::{detect, notices, route, set_back, tell};
+use crate::{detect, notices, route, set_back, sources, tell};
 
 /// What became of an accepted event, for the answer to its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +140,19 @@ pub fn beat(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done>
     })
 }
 
+/// A registered source was heard of.
+///
+/// # Errors
+/// As [`accept`].
+pub fn hear(core: &Core, tx: &mut Tx<'_>, source: Id, now: Time) -> Result<Done> {
+    tx.lock_flow()?;
+    let (due, back) = sources::heard(tx, source, now)?;
+    Ok(match back {
+        Some(event) => accept(core, tx, arrive(core, vec![event], now), now)?.1,
+        None => Done { due, ..Done::default() },
+    })
+}
+
 /// How events are written with their verdicts: those that were there already, or new ones.
 type Keep = fn(&mut Tx<'_>, &[Arrived]) -> Result<()>;
 
@@ -197,7 +210,8 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     }
     place(core, tx, passed, None, &mut done, now)?;
     take(core, tx, waiting, store::events::judge, &mut done, now)?;
-    let missed = detect::missed_heartbeats(core, tx, now)?;
+    let mut missed = detect::missed_heartbeats(core, tx, now)?;
+    missed.extend(sources::missed(core, tx, now)?);
     take(core, tx, missed, store::events::insert, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
@@ -214,8 +228,9 @@ const EVENTS_PER_TICK: i64 = 512;
 /// When the database is gone.
 pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
+    let (storms, sources) = (store::storms::next_due(tx)?, store::sources::next_due(tx)?);
     let digests = store::digests::next_due(tx)?;
-    let mut due = [incidents, groups, store::storms::next_due(tx)?, digests].into_iter().flatten().min();
+    let mut due = [incidents, groups, storms, sources, digests].into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

@@ -6,6 +6,7 @@
 //!
 //! * [`ingest`] takes events in and answers when they are on disk.
 //! * [`detect`] turns what did *not* happen (a heartbeat, a word before a time-out) into events and inputs.
+//! * [`sources`] notices which registered sources are silent.
 //! * [`incident`] moves the state machines on, one for each key.
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
@@ -41,6 +42,7 @@ pub mod rooms;
 pub mod route;
 pub mod self_watch;
 mod set_back;
+pub mod sources;
 pub mod stage;
 pub mod standing;
 pub mod tell;

@@ -109,7 +109,7 @@ pub fn incident(it: &Incident) -> Value {
     let mut all = as_value(it);
     if let Some(fields) = all.as_object_mut() {
         // what is remembered of it for its state machine only
-        for inner in ["times_out", "reopens_until", "flap"] {
+        for inner in ["times_out", "reopens_until", "flap", "extra"] {
             fields.remove(inner);
         }
     }

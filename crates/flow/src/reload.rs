@@ -111,6 +111,7 @@ pub fn take_over(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<()> {
     let grace = core.live().rules.restart_grace;
     if !grace.is_zero() {
         store::heartbeats::put_off(tx, now + grace)?;
+        store::sources::put_off(tx, now + grace)?;
         store::incidents::put_off_ends(tx, now + grace)?;
     }
     Ok(())

@@ -95,7 +95,7 @@ fn what_is_accepted_is_told_and_explained() {
         assert_eq!(updates.recv().await.unwrap().changes, ["opened"]);
         let again = hub.accept(vec![alert(1)]).await.unwrap();
         assert_eq!((again[0].incident, again[0].verdict.as_str()), (Some(id), "repeated"));
-        let resolve = Act::Resolve { by: "ann".into(), note: "fixed".into() };
+        let resolve = Act::Resolve { by: "ann".into(), note: "fixed".into(), end: None };
         hub.act(id, resolve).await.unwrap().unwrap();
         assert_eq!(next(&mut messages).await.notification.status(), "resolved");
         assert!(hub.stop(DEADLINE).await, "everything ends in time");

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use crate::extra::Extra;
 use crate::id::Id;
 use crate::labels::Labels;
 use crate::limits::{MAX_KEY_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABEL_VALUE_BYTES, MAX_LABELS};
@@ -63,6 +64,9 @@ pub struct NewEvent {
     pub ends_at: Option<Time>,
     /// Over after this long without a word; used when `ends_at` is not given.
     pub resolve_after: Option<Duration>,
+    /// What its incident has besides. An event that brings this opens an incident of its own, or nothing: there is
+    /// never a second one of its key.
+    pub extra: Option<Box<Extra>>,
 }
 
 impl NewEvent {
@@ -80,6 +84,7 @@ impl NewEvent {
             started_at: None,
             ends_at: None,
             resolve_after: None,
+            extra: None,
         }
     }
 
@@ -226,6 +231,9 @@ pub struct Event {
     /// means for the incident is.
     #[serde(default, skip_serializing)]
     pub times_out: bool,
+    /// What its incident has besides. Not remembered here: the incident has it.
+    #[serde(skip)]
+    pub extra: Option<Box<Extra>>,
     /// When it arrived.
     pub arrived_at: Time,
 }
@@ -253,6 +261,7 @@ impl Event {
             started_at: ends_at.map_or(start, |end| start.min(end)),
             ends_at,
             times_out,
+            extra: new.extra,
             arrived_at: at,
         }
     }

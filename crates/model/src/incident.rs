@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Event};
+use crate::extra::{Acknowledgement, Edit, Extra};
 use crate::flap::{Flap, Flapping};
 use crate::id::Id;
 use crate::labels::Labels;
@@ -16,8 +17,10 @@ use crate::severity::Severity;
 use crate::time::Time;
 
 mod change;
+mod edit;
 
 pub use change::{Change, ChangeKind};
+pub use edit::{DESCRIPTION, kind_of_source, label, number_of_source};
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,6 +97,9 @@ pub struct Incident {
     /// Whether it flaps, and what is remembered to know it.
     #[serde(default)]
     pub flap: Flap,
+    /// What it has besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Box<Extra>>,
     /// Counts the changes, for conditional requests and live updates.
     pub version: i64,
 }
@@ -125,6 +131,22 @@ pub enum Input<'a> {
         by: &'a str,
         /// Why.
         note: &'a str,
+        /// Since when; `None`: now.
+        end: Option<Time>,
+    },
+    /// Somebody says it is wrong again.
+    Reopen {
+        /// Who.
+        by: &'a str,
+        /// Why.
+        note: &'a str,
+    },
+    /// Somebody changes what is known of it.
+    Edit {
+        /// Who.
+        by: &'a str,
+        /// What.
+        edit: &'a Edit,
     },
     /// Somebody wants to hear of it later.
     Snooze {
@@ -142,6 +164,22 @@ pub enum Input<'a> {
         /// What.
         text: &'a str,
     },
+}
+
+impl<'a> Input<'a> {
+    /// Who does it; empty for events and the clock.
+    pub fn by(&self) -> &'a str {
+        match *self {
+            Input::Event(_) | Input::Deadline => "",
+            Input::Acknowledge { by, .. }
+            | Input::Unacknowledge { by }
+            | Input::Resolve { by, .. }
+            | Input::Reopen { by, .. }
+            | Input::Edit { by, .. }
+            | Input::Snooze { by, .. }
+            | Input::Note { by, .. } => by,
+        }
+    }
 }
 
 /// What the configuration has to say about the life of incidents.
@@ -178,6 +216,7 @@ impl Incident {
             snoozed_until: None,
             reopens_until: None,
             flap: Flap::default(),
+            extra: event.extra.clone(),
             version: 1,
         };
         incident.title = title_of(event);
@@ -196,16 +235,23 @@ impl Incident {
             Input::Acknowledge { by, until, note } => next.acknowledge(by, until, note, at, &mut changes),
             Input::Unacknowledge { by } => {
                 if next.state == State::Acknowledged {
+                    next.end_acknowledgements(at);
                     next.give_back();
                     changes.push(Change::new(ChangeKind::Unacknowledged, by, ""));
                 }
             }
-            Input::Resolve { by, note } => {
+            Input::Resolve { by, note, end } => {
                 if next.state != State::Resolved {
-                    next.end(at, policy, at);
+                    next.end(end.unwrap_or(at).min(at).max(next.started_at), policy, at);
                     changes.push(Change::new(ChangeKind::Resolved, by, note));
                 }
             }
+            Input::Reopen { by, note } => {
+                if next.state == State::Resolved {
+                    next.come_back((by, note), policy, at, &mut changes);
+                }
+            }
+            Input::Edit { by, edit } => next.edit(by, edit, at, &mut changes),
             Input::Snooze { by, until, note } => {
                 if next.state != State::Resolved && until > at && next.snoozed_until != Some(until) {
                     next.snoozed_until = Some(until);
@@ -302,16 +348,8 @@ impl Incident {
             // a beginning before its end is the one that is known already
             let overlaps = self.resolved_at.is_some_and(|end| event.started_at < end);
             self.started_at = if overlaps { self.started_at.min(event.started_at) } else { event.started_at };
-            self.state = State::Open;
-            self.resolved_at = None;
-            self.reopens_until = None;
+            self.come_back(("", ""), policy, at, changes);
             (self.ends_at, self.times_out) = (event.ends_at, event.times_out);
-            changes.push(Change::new(ChangeKind::Reopened, "", ""));
-            if self.flap.begins(self.first_seen, &policy.flapping, at) {
-                let detail =
-                    format!("it began {} times within {:?}", self.flap.times, policy.flapping.within);
-                changes.push(Change::new(ChangeKind::Flapping, "", detail));
-            }
         } else {
             // Alertmanager merges overlapping alerts the same way: the earliest start, and the latest end that
             // any sender gave, so that one of two senders does not end what the other says goes on
@@ -358,17 +396,64 @@ impl Incident {
         at: Time,
         changes: &mut Vec<Change>,
     ) {
-        let same = self.acknowledged_by.as_deref() == Some(by) && self.acknowledged_until == until;
-        if self.state == State::Resolved || until.is_some_and(|end| end <= at) {
+        let new = Acknowledgement { by: by.to_owned(), at, until };
+        if self.state == State::Resolved || !new.stands(at) {
             return;
         }
-        if self.state == State::Acknowledged && same && note.is_empty() {
+        if let Some(by) = self.acknowledged_by.clone().filter(|_| self.more().counting(at).is_none()) {
+            // from before acknowledgements were remembered one by one
+            let known = Acknowledgement { by, at: self.first_seen, until: self.acknowledged_until };
+            self.more_mut().acknowledge(known);
+        }
+        let same = |it: &Acknowledgement| it.by == by && it.until == until && it.stands(at);
+        if note.is_empty() && self.more().acknowledgements.iter().any(same) {
             return;
         }
-        self.state = State::Acknowledged;
-        self.acknowledged_by = Some(by.to_owned());
-        self.acknowledged_until = until;
+        self.more_mut().acknowledge(new);
+        self.settle_acknowledgements(at);
         changes.push(Change::new(ChangeKind::Acknowledged, by, note));
+    }
+
+    /// Whether somebody's word stands that they look after it, be it over or not.
+    pub fn is_acknowledged(&self, at: Time) -> bool {
+        self.state == State::Acknowledged || self.more().counting(at).is_some()
+    }
+
+    /// What it has besides.
+    pub fn more(&self) -> &Extra {
+        self.extra.as_deref().unwrap_or(&edit::NOTHING)
+    }
+
+    fn more_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Of several acknowledgements, the one that lasts longest counts.
+    fn settle_acknowledgements(&mut self, at: Time) {
+        let counting = self.more().counting(at).cloned();
+        self.state = if counting.is_some() { State::Acknowledged } else { State::Open };
+        self.acknowledged_until = counting.as_ref().and_then(|it| it.until);
+        self.acknowledged_by = counting.map(|it| it.by);
+    }
+
+    fn end_acknowledgements(&mut self, at: Time) {
+        if let Some(extra) = &mut self.extra {
+            extra.end_acknowledgements(at, |_| true);
+        }
+    }
+
+    /// It was over, and is wrong again: whoever took it then has not taken this.
+    fn come_back(&mut self, (by, note): (&str, &str), policy: &Policy, at: Time, changes: &mut Vec<Change>) {
+        self.end_acknowledgements(at);
+        self.state = State::Open;
+        self.resolved_at = None;
+        self.reopens_until = None;
+        (self.ends_at, self.times_out) = (None, false);
+        changes.push(Change::new(ChangeKind::Reopened, by, note));
+        if self.flap.begins(self.first_seen, &policy.flapping, at) {
+            let detail = format!("it began {} times within {:?}", self.flap.times, policy.flapping.within);
+            changes.push(Change::new(ChangeKind::Flapping, "", detail));
+        }
     }
 
     fn give_back(&mut self) {
@@ -397,7 +482,11 @@ fn title_of(event: &Event) -> String {
         let found = annotations.into_iter().filter_map(|name| event.annotations.get(name));
         found.chain(event.labels.get("alertname")).find(|text| !text.trim().is_empty())
     };
-    let text = if event.title.is_empty() { by_custom().unwrap_or(&event.key) } else { &event.title };
+    title_line(if event.title.is_empty() { by_custom().unwrap_or(&event.key) } else { &event.title })
+}
+
+/// What a title shows of a text: its first line, as far as it is not too long.
+pub fn title_line(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     line.chars().take(200).collect()
 }

@@ -4,6 +4,7 @@
 //!
 //! * [`event`]: an immutable fact as received, and what a door hands in before it is one.
 //! * [`incident`]: the state machine of one key, and the [`incident::Change`]s that it goes through.
+//! * [`extra`]: what some incidents have besides, and what people change of them.
 //! * [`flap`]: when one of them comes and goes too often, and what to do then.
 //! * [`matcher`], [`condition`]: questions about labels.
 //! * [`route`]: the tree that says who must know; [`group`]: when a group of incidents is told.
@@ -32,6 +33,7 @@ pub mod delivery;
 pub mod destination;
 pub mod escalation;
 pub mod event;
+pub mod extra;
 pub mod flap;
 pub mod fnv;
 pub mod group;

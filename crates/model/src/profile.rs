@@ -18,12 +18,14 @@ use crate::zone::Zone;
 mod book;
 mod event_type;
 mod filter;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use book::{Book, Evaluation, Told, Verdict};
 pub use event_type::EventType;
 pub use filter::{BadTag, Filter, Miss, Subject, Tag};
+pub use subject::tags_of;
 
 /// Filters of one profile.
 pub const MAX_FILTERS: usize = 64;

@@ -172,6 +172,7 @@ fn read(row: &Row<'_>) -> Result<Judged> {
         started_at: row.time(10)?,
         ends_at: row.opt_time(11)?,
         times_out: false,
+        extra: None,
         arrived_at: row.time(12)?,
     };
     Ok(Judged { event, incident: row.opt_int(1)?.map(Id), verdict: row.string(13)? })

@@ -12,10 +12,10 @@ use crate::events::Texts;
 
 const COLUMNS: &str = "id, key, source, state, severity, title, labels, annotations, link, started_at, ends_at, \
                        resolved_at, first_seen, last_seen, times_seen, acknowledged_by, acknowledged_until, \
-                       snoozed_until, reopens_until, version, times_out, flap";
+                       snoozed_until, reopens_until, version, times_out, flap, extra";
 
 /// How many columns [`read`] reads; a query may add its own after them.
-pub(crate) const WIDTH: usize = 22;
+pub(crate) const WIDTH: usize = 23;
 
 /// The columns that [`read`] reads, of a table that goes by another name in a join.
 pub(crate) fn columns_of(table: &str) -> String {
@@ -32,6 +32,8 @@ pub enum Which {
     Resolved,
     /// Those that flap, whatever they are at the moment.
     Flapping,
+    /// Those of a registered source.
+    OfSource(Id),
     /// All.
     All,
 }
@@ -59,6 +61,21 @@ pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Readab
     )
 }
 
+/// Which of these keys incidents of registered sources have had, each with its place in `keys` and the incident.
+///
+/// # Errors
+/// When the database is gone.
+pub fn used_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Id)>> {
+    let sql = "SELECT id FROM incidents WHERE key_hash = $1 AND key = $2 AND source_id IS NOT NULL";
+    let keys: Vec<(i64, &str)> = keys.iter().map(|key| (key_hash(key), *key)).collect();
+    tx.query_many(
+        sql,
+        &keys,
+        |(hash, key)| [Value::Int(*hash), Value::Text(key)],
+        |place, row| Ok((place, row.id(0)?)),
+    )
+}
+
 /// Keeps new incidents.
 ///
 /// # Errors
@@ -66,11 +83,12 @@ pub fn live_by_keys(tx: &mut Tx<'_>, keys: &[&str]) -> Result<Vec<(usize, Readab
 pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<()> {
     let sql = "INSERT INTO incidents (id, key, key_hash, live, source, state, severity, title, labels, annotations, \
                link, started_at, ends_at, resolved_at, first_seen, last_seen, times_seen, acknowledged_by, \
-               acknowledged_until, snoozed_until, reopens_until, due_at, version, times_out, flap, flapping) \
+               acknowledged_until, snoozed_until, reopens_until, due_at, version, times_out, flap, flapping, extra, \
+               source_id) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-               $21, $22, $23, $24, $25, $26)";
-    let rows: Vec<_> = incidents.iter().map(|(it, texts)| (*it, texts, flap_column(&it.flap))).collect();
-    tx.execute_many(sql, &rows, |(it, texts, flap)| {
+               $21, $22, $23, $24, $25, $26, $27, $28)";
+    let rows = incidents.iter().map(|(it, texts)| (*it, texts, flap_column(&it.flap), extra_column(it)));
+    tx.execute_many(sql, &rows.collect::<Vec<_>>(), |(it, texts, flap, extra)| {
         [
             it.id.into(),
             Value::Text(&it.key),
@@ -98,6 +116,8 @@ pub fn insert(tx: &mut Tx<'_>, incidents: &[(&Incident, Arc<Texts>)]) -> Result<
             i64::from(it.times_out).into(),
             Value::Text(flap),
             i64::from(it.is_flapping()).into(),
+            Value::Text(extra),
+            it.more().source.map(|id| id.0).into(),
         ]
     })?;
     Ok(())
@@ -114,11 +134,10 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
                labels = $7, annotations = $8, link = $9, started_at = $10, ends_at = $11, resolved_at = $12, \
                last_seen = $13, times_seen = $14, acknowledged_by = $15, acknowledged_until = $16, \
                snoozed_until = $17, reopens_until = $18, due_at = $19, version = $20, times_out = $21, flap = $22, \
-               flapping = $23 WHERE id = $2";
-    let rows = incidents
-        .iter()
-        .map(|it| (*it, it.labels.to_json(), it.annotations.to_json(), flap_column(&it.flap)));
-    tx.execute_many(sql, &rows.collect::<Vec<_>>(), |(it, labels, annotations, flap)| {
+               flapping = $23, extra = $24 WHERE id = $2";
+    let texts = |it: &Incident| (it.labels.to_json(), it.annotations.to_json(), extra_column(it));
+    let rows = incidents.iter().map(|it| (*it, texts(it), flap_column(&it.flap)));
+    tx.execute_many(sql, &rows.collect::<Vec<_>>(), |(it, (labels, annotations, extra), flap)| {
         [
             i64::from(it.is_live()).into(),
             it.id.into(),
@@ -143,9 +162,17 @@ pub fn update(tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
             i64::from(it.times_out).into(),
             Value::Text(flap),
             i64::from(it.is_flapping()).into(),
+            Value::Text(extra),
         ]
     })?;
     Ok(())
+}
+
+/// Most incidents have nothing besides: for them it is empty.
+fn extra_column(it: &Incident) -> String {
+    // texts, times and numbers can always be written
+    let text = it.extra.as_ref().map(|extra| serde_json::to_string(extra).unwrap_or_default());
+    text.unwrap_or_default()
 }
 
 /// Most incidents have never come back: for them it is empty.
@@ -252,14 +279,43 @@ pub fn page(
     scan: i64,
     mut keep: impl FnMut(&Incident) -> bool,
 ) -> Result<(Vec<Incident>, Option<Id>)> {
+    walk(tx, which, (before.unwrap_or(Id(i64::MAX)), false), limit, scan, &mut keep)
+}
+
+/// The same the other way: a page of incidents that are newer than an id, oldest first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn page_after(
+    tx: &mut Tx<'_>,
+    which: Which,
+    after: Id,
+    limit: usize,
+    scan: i64,
+    mut keep: impl FnMut(&Incident) -> bool,
+) -> Result<(Vec<Incident>, Option<Id>)> {
+    walk(tx, which, (after, true), limit, scan, &mut keep)
+}
+
+fn walk(
+    tx: &mut Tx<'_>,
+    which: Which,
+    (from, ascending): (Id, bool),
+    limit: usize,
+    scan: i64,
+    keep: &mut dyn FnMut(&Incident) -> bool,
+) -> Result<(Vec<Incident>, Option<Id>)> {
     let filter = match which {
-        Which::Active => "state < 2 AND",
-        Which::Resolved => "state = 2 AND",
-        Which::Flapping => "flapping = 1 AND",
-        Which::All => "",
+        Which::Active => "state < 2 AND".to_owned(),
+        Which::Resolved => "state = 2 AND".to_owned(),
+        Which::Flapping => "flapping = 1 AND".to_owned(),
+        Which::OfSource(Id(source)) => format!("source_id = {source} AND"),
+        Which::All => String::new(),
     };
-    let sql = format!("SELECT {COLUMNS} FROM incidents WHERE {filter} id < $1 ORDER BY id DESC LIMIT $2");
-    let (mut found, mut at, mut looked_at) = (Vec::new(), before.unwrap_or(Id(i64::MAX)), 0);
+    let (than, order) = if ascending { (">", "ASC") } else { ("<", "DESC") };
+    let sql =
+        format!("SELECT {COLUMNS} FROM incidents WHERE {filter} id {than} $1 ORDER BY id {order} LIMIT $2");
+    let (mut found, mut at, mut looked_at) = (Vec::new(), from, 0);
     while looked_at < scan {
         let step = (scan - looked_at).min(500);
         let rows = tx.query(&sql, &[at.into(), step.into()], try_read)?;
@@ -383,5 +439,6 @@ fn read(row: &Row<'_>) -> Result<Incident> {
         version: row.int(19)?,
         times_out: row.int(20)? != 0,
         flap: if row.text(21)?.is_empty() { Flap::default() } else { row.json(21)? },
+        extra: if row.text(22)?.is_empty() { None } else { Some(row.json(22)?) },
     })
 }

@@ -28,6 +28,7 @@ pub mod retention;
 pub mod rules;
 pub mod sessions;
 pub mod silences;
+pub mod sources;
 pub mod stats;
 pub mod storms;
 pub mod teams;

@@ -22,7 +22,17 @@ pub(crate) fn note(sql: &str) {
 }
 
 /// Tables that have a row a thing of the configuration, or a few.
-const SMALL: [&str; 7] = ["health", "heartbeats", "tokens", "versions", "rules", "nodes", "subscribers"];
+const SMALL: [&str; 9] = [
+    "health",
+    "heartbeats",
+    "tokens",
+    "versions",
+    "rules",
+    "nodes",
+    "subscribers",
+    "sources",
+    "source_kinds",
+];
 
 /// The statements that a function runs, with the steps of their plans.
 fn plans<T>(tx: &mut Tx<'_>, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Vec<(String, String)> {
@@ -240,6 +250,9 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       DROP TABLE users; DROP TABLE identities; DROP TABLE teams; DROP TABLE memberships; \
                       DROP TABLE sessions; DROP TABLE invitations; DROP TABLE audit; \
                       DROP INDEX tokens_of_user; ALTER TABLE tokens DROP COLUMN user_id; \
+                      DROP TABLE sources; DROP TABLE source_kinds; \
+                      DROP INDEX incidents_of_source; DROP INDEX incidents_sourced; \
+                      ALTER TABLE incidents DROP COLUMN extra; ALTER TABLE incidents DROP COLUMN source_id; \
                       DELETE FROM schema_migrations WHERE version > 2;";
         tx.script(rest)
     });

@@ -415,7 +415,8 @@ fn what_is_over_and_old_is_swept_with_all_that_belongs_to_it() {
             reopen_within: std::time::Duration::ZERO,
             flapping: Default::default(),
         };
-        let (old, _) = old.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(10));
+        let (old, _) =
+            old.apply(&model::incident::Input::Resolve { by: "", note: "", end: None }, &policy, at(10));
         store
             .write(Durability::Disk, move |tx| {
                 keep_incidents(tx, &[&open, &old])?;
@@ -462,7 +463,8 @@ fn a_database_over_its_size_forgets_the_oldest_and_gives_room_back() {
                 let over = (1..=500).map(|n| {
                     let mut it = Incident::open(&event(step * 500 + n, "Disk")).0;
                     it.annotations.set("description", "x".repeat(2000));
-                    it.apply(&model::incident::Input::Resolve { by: "", note: "" }, &policy, at(0)).0
+                    it.apply(&model::incident::Input::Resolve { by: "", note: "", end: None }, &policy, at(0))
+                        .0
                 });
                 let over: Vec<Incident> = over.collect();
                 keep_incidents(tx, &over.iter().collect::<Vec<_>>())

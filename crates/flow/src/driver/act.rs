@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::account::Actor;
+use model::extra::Edit;
 use model::incident::Input;
 use model::{Id, Incident, Time};
 use store::{Durability, Result};
@@ -35,6 +36,22 @@ pub enum Act {
         by: String,
         /// Why.
         note: String,
+        /// Since when; `None`: now.
+        end: Option<Time>,
+    },
+    /// Says that it is wrong again.
+    Reopen {
+        /// Who.
+        by: String,
+        /// Why.
+        note: String,
+    },
+    /// Changes what is known of it.
+    Edit {
+        /// Who.
+        by: String,
+        /// What.
+        edit: Box<Edit>,
     },
     /// Puts it off.
     Snooze {
@@ -60,7 +77,9 @@ impl Act {
         match self {
             Act::Acknowledge { by, until, note } => Input::Acknowledge { by, until: *until, note },
             Act::Unacknowledge { by } => Input::Unacknowledge { by },
-            Act::Resolve { by, note } => Input::Resolve { by, note },
+            Act::Resolve { by, note, end } => Input::Resolve { by, note, end: *end },
+            Act::Reopen { by, note } => Input::Reopen { by, note },
+            Act::Edit { by, edit } => Input::Edit { by, edit },
             Act::Snooze { by, until, note } => Input::Snooze { by, until: *until, note },
             Act::Note { by, text } => Input::Note { by, text },
         }

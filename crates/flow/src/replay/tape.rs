@@ -198,6 +198,7 @@ fn again(event: Event) -> NewEvent {
         started_at: Some(event.started_at),
         ends_at: event.ends_at,
         resolve_after: None,
+        extra: None,
     }
 }
 
@@ -208,7 +209,8 @@ fn act(line: Line) -> Option<Act> {
     match line.change.kind {
         ChangeKind::Acknowledged => Some(Act::Acknowledge { by, until: None, note: detail }),
         ChangeKind::Unacknowledged | ChangeKind::AcknowledgementExpired => Some(Act::Unacknowledge { by }),
-        ChangeKind::Resolved if !by.is_empty() => Some(Act::Resolve { by, note: detail }),
+        ChangeKind::Resolved if !by.is_empty() => Some(Act::Resolve { by, note: detail, end: None }),
+        ChangeKind::Reopened if !by.is_empty() => Some(Act::Reopen { by, note: detail }),
         ChangeKind::Snoozed => {
             let until = detail.split(": ").next()?.parse().ok()?;
             Some(Act::Snooze { by, until, note: String::new() })

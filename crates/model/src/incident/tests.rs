@@ -13,7 +13,7 @@ const FLAPPING: Flapping = Flapping {
     policy: OnFlapping::Hold,
 };
 const OFF: Flapping = Flapping { times: 0, ..FLAPPING };
-const POLICY: Policy = Policy { reopen_within: Duration::from_secs(600), flapping: OFF };
+pub(super) const POLICY: Policy = Policy { reopen_within: Duration::from_secs(600), flapping: OFF };
 
 fn event(second: i64, action: Action) -> Event {
     let mut new = NewEvent::raise("test", [("alertname", "DiskFull")].into_iter().collect());
@@ -25,7 +25,7 @@ fn kinds(changes: &[Change]) -> Vec<ChangeKind> {
     changes.iter().map(|change| change.kind).collect()
 }
 
-fn opened() -> Incident {
+pub(super) fn opened() -> Incident {
     Incident::open(&event(0, Action::Raise)).0
 }
 
@@ -173,7 +173,7 @@ fn what_begins_seldom_does_not_flap_and_off_is_off() {
 }
 
 fn inputs() -> impl Strategy<Value = Vec<(u8, i64)>> {
-    prop::collection::vec((0u8..8, 0i64..400), 1..40)
+    prop::collection::vec((0u8..11, 0i64..400), 1..40)
 }
 
 proptest! {
@@ -191,13 +191,17 @@ proptest! {
             raise.ends_at = (wait % 3 == 0).then(|| at + Duration::from_secs(120));
             let clear = event(now, Action::Clear);
             let until = at + Duration::from_secs(90);
+            let edit = Edit { ticket_url: Some(format!("t{}", wait % 3)), ..Edit::default() };
             let input = match what {
                 0 | 1 => Input::Event(&raise),
                 2 => Input::Event(&clear),
                 3 => Input::Acknowledge { by: "ann", until: Some(until), note: "" },
                 4 => Input::Snooze { by: "ann", until, note: "" },
-                5 => Input::Resolve { by: "ann", note: "" },
+                5 => Input::Resolve { by: "ann", note: "", end: None },
                 6 => Input::Unacknowledge { by: "ann" },
+                7 => Input::Acknowledge { by: "bob", until: None, note: "" },
+                8 => Input::Reopen { by: "ann", note: "" },
+                9 => Input::Edit { by: "ann", edit: &edit },
                 _ => Input::Deadline,
             };
             let (next, _) = incident.apply(&input, &policy, at);

@@ -189,6 +189,7 @@ fn checked(path: &str, it: EventIn, now: Time) -> Result<NewEvent, Wrong> {
         started_at,
         ends_at,
         resolve_after: it.resolve_after.map(|SpanIn(span)| span),
+        extra: None,
     };
     check(path, &event)?;
     Ok(event)

@@ -152,7 +152,7 @@ pub(super) async fn resolve(
     PathId(id): PathId,
     OptionalJson(it): OptionalJson<ByIn>,
 ) -> Answer<Json<IncidentView>> {
-    let act = Act::Resolve { by: who(&by, it.by)?, note: note("note", it.note)? };
+    let act = Act::Resolve { by: who(&by, it.by)?, note: note("note", it.note)?, end: None };
     done(&by, id, act, |it| it.state == IncidentState::Resolved).await
 }
 

@@ -1,0 +1,27 @@
+//! An incident as filters look at it.
+
+use super::{EventType, Subject, Tag};
+use crate::incident::Incident;
+use crate::time::Time;
+
+/// The tags that an incident has besides its labels.
+pub fn tags_of(incident: &Incident) -> Vec<Tag> {
+    incident.more().tags.iter().filter_map(|it| it.tag.parse().ok()).collect()
+}
+
+impl<'a> Subject<'a> {
+    /// An incident at a time with its [`tags_of`], and the event of it that there is to tell.
+    pub fn of(incident: &'a Incident, tags: &'a [Tag], event: Option<EventType>, at: Time) -> Subject<'a> {
+        Subject {
+            source: Some(incident.source_number()),
+            source_type: incident.source_kind(),
+            labels: &incident.labels,
+            tags,
+            severity: incident.severity,
+            open: incident.is_open(),
+            acked: incident.is_acknowledged(at),
+            stateful: !incident.more().stateless,
+            event,
+        }
+    }
+}
