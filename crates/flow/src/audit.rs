@@ -67,7 +67,8 @@ pub fn act(
     let Some(before) = store::incidents::get(tx, id)? else { return Ok(None) };
     let done = verbs::act(core, tx, id, input, sign.at)?;
     if let (Some((after, _)), Some((action, note))) = (&done, named(input)) {
-        let (was, mut becomes) = (standing(&before), standing(after));
+        let shown = if matches!(input, Input::Edit { .. }) { known } else { standing };
+        let (was, mut becomes) = (shown(&before), shown(after));
         if was != becomes || matches!(input, Input::Note { .. }) {
             becomes["note"] = note.into();
             sign.write(tx, action, ("incident", &id.to_string()), Some(was), Some(becomes))?;
@@ -90,7 +91,19 @@ fn named<'a>(input: &Input<'a>) -> Option<(&'static str, &'a str)> {
     }
 }
 
-/// What people change of an incident.
+/// What is known of an incident, as far as people edit it.
+fn known(it: &Incident) -> Value {
+    json!({
+        "title": it.title,
+        "severity": it.severity,
+        "link": it.link,
+        "ticket_url": it.more().ticket_url,
+        "tags": it.more().tags.iter().map(|it| it.tag.as_str()).collect::<Vec<_>>(),
+        "acknowledgements": it.more().acknowledgements,
+    })
+}
+
+/// Where an incident stands, as far as people change it.
 fn standing(it: &Incident) -> Value {
     json!({
         "state": it.state.name(),

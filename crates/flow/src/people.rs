@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::incident::State;
-use model::profile::{Book, EventType, Person, Profile, Subject};
+use model::profile::{Book, Person, Profile};
 use model::receiver::{Manners, Place};
-use model::{Id, Incident, OwnedDestination};
+use model::{Id, OwnedDestination};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
 use store::definitions::{Definition, Kind};
@@ -122,19 +121,4 @@ fn all<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind) -> Result<Vec<Definitio
 
 fn by_id<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind) -> Result<HashMap<Id, T>> {
     Ok(all(tx, kind)?.into_iter().map(|it| (it.id, it.body)).collect())
-}
-
-/// An incident, or one of its events, as filters see it.
-pub fn subject(incident: &Incident, event: Option<EventType>) -> Subject<'_> {
-    Subject {
-        source: None,
-        source_type: &incident.source,
-        labels: &incident.labels,
-        tags: &[],
-        severity: incident.severity,
-        open: incident.is_active(),
-        acked: incident.state == State::Acknowledged,
-        stateful: true,
-        event,
-    }
 }

@@ -100,12 +100,12 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn id(&self) -> Id {
+    pub(crate) fn id(&self) -> Id {
         (self.ids)()
     }
 
     /// Writes a line into the audit log.
-    fn note(
+    pub(crate) fn note(
         &mut self,
         action: &str,
         object: (&str, &str),

@@ -33,7 +33,8 @@ pub async fn who(app: &App, headers: &HeaderMap, method: &Method, peer: Option<P
     let authorization = authorization.to_str().unwrap_or_default();
     let (scheme, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
     let secret = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => rest.trim().to_owned(),
+        // Django REST framework's word for it, which Argus' clients send
+        "bearer" | "token" => rest.trim().to_owned(),
         "basic" => {
             // a browser adds what it once was told, whichever page asks
             if method != Method::GET && method != Method::HEAD {

@@ -24,6 +24,7 @@ use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
 use crate::passwords::Passwords;
 use crate::refusals::Refusals;
+use crate::sources::Sources;
 use crate::tries::Tries;
 
 /// An [`App`] that is in use.
@@ -236,6 +237,7 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) tries: Tries,
     pub(crate) refusals: Refusals,
+    pub(crate) sources: Sources,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
     pub(crate) requests: Semaphore,
@@ -279,6 +281,7 @@ impl App {
             passwords: Passwords::default(),
             tries: Tries::default(),
             refusals: Refusals::default(),
+            sources: Sources::default(),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),

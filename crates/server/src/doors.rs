@@ -1,4 +1,5 @@
 //! Other systems' APIs: thin translators.
 
 pub mod alertmanager;
+pub mod argus;
 pub mod plugins;

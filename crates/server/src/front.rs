@@ -16,6 +16,7 @@ use crate::admission;
 use crate::app::Shared;
 use crate::auth::{Peer, Scope};
 use crate::doors::alertmanager::error;
+use crate::doors::argus;
 use crate::error::{Answer, Problem};
 use crate::openapi::Needs;
 
@@ -72,14 +73,20 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
         None => (&front.other, None),
     };
     let (method, asked) = (word(request.method()), request.method().clone());
-    let is_theirs = name.starts_with("/api/v2/");
+    let is_argus = argus::is_ours(name);
+    let is_theirs = name.starts_with("/api/v2/") && !is_argus;
     let share = is_theirs && request.headers().contains_key(header::ORIGIN);
-    let mut response = match preflight(&request, share) {
-        Some(response) => response,
+    let answer = match preflight(&request, share) {
+        Some(response) => Ok(response),
         None => match admit(app, name, need, &mut request).await {
             Ok(()) => run(app, request, next).await,
-            Err(problem) => problem.into_response(),
+            Err(problem) => Err(problem),
         },
+    };
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(problem) if is_argus => argus::from_problem(problem),
+        Err(problem) => problem.into_response(),
     };
     if let Some(route) = matched.filter(|_| is_theirs && response.status() == StatusCode::METHOD_NOT_ALLOWED)
     {
@@ -121,21 +128,20 @@ async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Requ
     Ok(())
 }
 
-async fn run(app: &Shared, request: Request, next: Next) -> Response {
+async fn run(app: &Shared, request: Request, next: Next) -> Answer<Response> {
     let Ok(_permit) = app.requests.try_acquire() else {
-        return Problem::unavailable("too many requests at once, try again in a moment").into_response();
+        return Err(Problem::unavailable("too many requests at once, try again in a moment"));
     };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(app.options.request_timeout, handled).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(_)) => {
             tracing::error!("a handler panicked");
-            Problem::internal("a bug of this server: please report it").into_response()
+            Err(Problem::internal("a bug of this server: please report it"))
         }
         Err(_) => {
             let seconds = app.options.request_timeout.as_secs_f64();
-            Problem::unavailable(format!("it took more than {seconds} seconds and was given up"))
-                .into_response()
+            Err(Problem::unavailable(format!("it took more than {seconds} seconds and was given up")))
         }
     }
 }

@@ -36,6 +36,7 @@ mod refusals;
 pub mod router;
 pub mod serve;
 pub mod signed;
+mod sources;
 pub mod times;
 mod tries;
 pub mod views;

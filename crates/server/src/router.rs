@@ -42,13 +42,18 @@ pub fn openapi_json() -> String {
 pub fn router(app: Shared) -> Router {
     let (routes, openapi) = described();
     let prefix = app.options.prefix.clone();
-    let guard = Front::new(app.clone(), needs(&openapi));
-    let routes = routes.merge(doors::plugins::routes()).method_not_allowed_fallback(not_allowed);
+    let needs = needs(&openapi).into_iter().chain(doors::argus::needs()).collect();
+    let guard = Front::new(app.clone(), needs);
+    let routes = routes
+        .merge(doors::plugins::routes())
+        .merge(doors::argus::routes())
+        .method_not_allowed_fallback(not_allowed);
     let description = Extension(Description(openapi::json(&openapi).into()));
     let without_slash = routes.clone().fallback(unknown);
     let (guarded, app_below) = (middleware::from_fn_with_state(guard, front), app.clone());
     let below = without_slash.layer(description.clone()).layer(guarded.clone()).with_state(app_below);
-    let routes = routes.fallback(move |request| unknown_or_slash(below, request));
+    let lost_below = prefix.clone();
+    let routes = routes.fallback(move |request| unknown_or_slash(below, lost_below, request));
     let routes = routes.layer(description).layer(guarded).with_state(app);
     if prefix.is_empty() {
         return routes;
@@ -59,9 +64,12 @@ pub fn router(app: Shared) -> Router {
     routes.route("/", get(home)).fallback(unknown)
 }
 
-/// As with Alertmanager, a slash at the end of its paths makes no difference.
-async fn unknown_or_slash(below: Router, mut request: Request) -> Response {
+/// As with Alertmanager, a slash at the end of its paths makes no difference; as with Argus, its paths need one.
+async fn unknown_or_slash(below: Router, prefix: String, mut request: Request) -> Response {
     let uri = request.uri();
+    if let Some(response) = doors::argus::lost(uri, &prefix) {
+        return response;
+    }
     let bare = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/v2/"));
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     match bare.and_then(|path| Uri::try_from(format!("{path}{query}")).ok()) {

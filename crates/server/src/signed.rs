@@ -46,17 +46,23 @@ pub struct Visitor {
     pub local: bool,
 }
 
+impl Visitor {
+    /// Who sends these headers from there.
+    pub fn of(headers: &HeaderMap, peer: Option<Peer>) -> Self {
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Visitor {
+            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            agent: agent.unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect(),
+            local: is_from_here(headers, peer),
+        }
+    }
+}
+
 impl FromRequestParts<Shared> for Visitor {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<Peer>().copied();
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Visitor {
-            address: peer.map(|peer| peer.0.ip().to_canonical()),
-            agent: agent.unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect(),
-            local: is_from_here(&parts.headers, peer),
-        })
+        Ok(Visitor::of(&parts.headers, parts.extensions.get::<Peer>().copied()))
     }
 }
 

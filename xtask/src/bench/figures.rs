@@ -171,6 +171,15 @@ pub const ROWS: &[Row] = &[
     row("start_sentry", "plugin for Sentry: until it is ready", "ms", AtMost(200.0), Median),
     row("start_luna", "plugin for LUNA with aiohttp: until it is ready", "ms", AtMost(500.0), Median),
     row("start_cabot", "plugin for Cabot with Django: until it is ready", "ms", AtMost(1200.0), Median),
+    row(
+        "argus_rate",
+        "POST through Argus' door, 8 clients × 1: rate",
+        "incidents/s",
+        AtLeast(1500.0),
+        Median,
+    ),
+    row("argus_cpu", "POST through Argus' door, 8 clients × 1: processor", "µs/incident", Known, Median),
+    row("argus_ack", "POST through Argus' door, 8 clients × 1: answer p99", "ms", Known, Median),
     row("list_p99", "list of 50 incidents: p99", "ms", AtMost(50.0), Median),
     row("explain_p99", "explanation of an incident: p99", "ms", AtMost(50.0), Median),
 ];

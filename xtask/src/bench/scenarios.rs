@@ -1,5 +1,6 @@
 //! The situations in which both are measured.
 
+mod argus;
 mod crash;
 mod crowd;
 mod errors;
@@ -52,6 +53,8 @@ pub enum Scenario {
     Crowd,
     /// How soon plugins of each sort are ready
     Starts,
+    /// Taking in incidents through Argus' door
+    Argus,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -76,6 +79,7 @@ impl Scenario {
                 | Scenario::Plugins
                 | Scenario::Crowd
                 | Scenario::Starts
+                | Scenario::Argus
         );
         !ours || kind == Kind::Nightbell
     }
@@ -98,6 +102,7 @@ impl Scenario {
             Scenario::Plugins => plugins::measure(setting).await,
             Scenario::Crowd => crowd::measure(setting).await,
             Scenario::Starts => crowd::starts(setting).await,
+            Scenario::Argus => argus::measure(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

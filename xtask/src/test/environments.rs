@@ -36,6 +36,12 @@ const ENVIRONMENTS: &[Environment] = &[
         packages: "plugins/python/tests/luna.txt",
         alone: None,
     },
+    Environment {
+        name: "python-argus",
+        variable: "NIGHTBELL_TEST_ARGUS_PYTHON",
+        packages: "tests/argus/client.txt",
+        alone: None,
+    },
 ];
 
 /// Makes those that are not there and gives the variables. One that cannot be made is told, and its tests are skipped.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::notification::Reason;
-use model::profile::{EventType, Told};
+use model::profile::{EventType, Subject, Told, tags_of};
 use model::{Id, Incident, Labels, Time};
 use store::groups::GroupRow;
 use store::{Result, Tx};
@@ -15,7 +15,7 @@ use super::{Holds, Plan, Tick, hand_over, planned, split, write};
 use crate::core::Core;
 use crate::incident::{Moved, untold};
 use crate::live::{Live, LivePlace};
-use crate::people::{People, subject};
+use crate::people::People;
 
 /// Incidents of digests that one run tells of at the most.
 const DIGESTED_PER_RUN: i64 = 1024;
@@ -116,8 +116,9 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
 /// somebody wants to hear of there.
 fn heard<'a>(people: &People, moved: &'a Moved, now: Time) -> Option<News<'a>> {
     let mut news = News { incident: &moved.after, reason: Reason::Noted, told: Vec::new() };
-    for event in moved.changes.iter().filter_map(EventType::of) {
-        let evaluation = people.book().evaluate(&subject(&moved.after, Some(event)), now);
+    let tags = tags_of(&moved.after);
+    for event in moved.changes.iter().filter_map(|change| EventType::at(&moved.after, change)) {
+        let evaluation = people.book().evaluate(&Subject::of(&moved.after, &tags, Some(event), now), now);
         if evaluation.told.is_empty() {
             continue;
         }

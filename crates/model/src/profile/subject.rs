@@ -1,12 +1,24 @@
 //! An incident as filters look at it.
 
 use super::{EventType, Subject, Tag};
-use crate::incident::Incident;
+use crate::incident::{Change, Incident};
 use crate::time::Time;
 
 /// The tags that an incident has besides its labels.
 pub fn tags_of(incident: &Incident) -> Vec<Tag> {
     incident.more().tags.iter().filter_map(|it| it.tag.parse().ok()).collect()
+}
+
+impl EventType {
+    /// The type of what has happened to an incident; `None` for what is no event, such as that something without an
+    /// end counts as over.
+    pub fn at(incident: &Incident, change: &Change) -> Option<EventType> {
+        match EventType::of(change)? {
+            EventType::Start if incident.more().stateless => Some(EventType::Stateless),
+            EventType::End if incident.more().stateless => None,
+            other => Some(other),
+        }
+    }
 }
 
 impl<'a> Subject<'a> {

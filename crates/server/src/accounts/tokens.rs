@@ -1,5 +1,7 @@
 //! Tokens: of users, and such that stand for themselves.
 
+use std::time::Duration;
+
 use model::account::User;
 use model::{Id, Time};
 use serde::Deserialize;
@@ -43,6 +45,11 @@ pub struct NewToken {
 }
 
 impl TokenIn {
+    /// One of this name that is good for so long, and allows what its user may.
+    pub fn lasting(name: &str, life: Duration) -> Self {
+        TokenIn { name: name.to_owned(), scopes: Vec::new(), expires_at: None, r#for: Some(SpanIn(life)) }
+    }
+
     fn checked(self, now: Time) -> Answer<(String, Vec<Scope>, Option<Time>)> {
         let name = short("name", self.name.trim().to_owned())?;
         if name.is_empty() {
@@ -89,12 +96,57 @@ impl Desk<'_, '_> {
             let why = format!("{name} is a {role}, who may not have {scope}");
             return Err(Problem::wrong("scopes", why).into());
         }
+        self.has_room_for_token(&user)?;
+        self.keep_token(Some(&user), &name, &scopes, expires_at)
+    }
+
+    /// Makes a token like the one that who asks came with: the same name and scopes, and good for as long as that was.
+    ///
+    /// # Errors
+    /// When they came without one, or have too many.
+    pub fn renew_token(&mut self) -> Done<NewToken> {
+        let old = self.own_token()?;
+        let user = old.user.map(|id| store::users::get(self.tx, id)).transpose()?.flatten();
+        if let Some(user) = &user {
+            self.has_room_for_token(user)?;
+        }
+        let expires_at = old.expires_at.map(|end| self.now + end.since(old.created_at));
+        let scopes: Vec<Scope> = old.scopes.split_whitespace().filter_map(Scope::from_name).collect();
+        self.keep_token(user.as_ref(), &old.name, &scopes, expires_at)
+    }
+
+    /// Revokes the token that who asks came with, or all of the user whose it is.
+    ///
+    /// # Errors
+    /// When they came without one.
+    pub fn end_tokens(&mut self, all: bool) -> Done<()> {
+        let own = self.own_token()?;
+        let ended = match own.user.filter(|_| all) {
+            Some(user) => store::tokens::of_user(self.tx, user)?,
+            None => vec![own],
+        };
+        for token in ended {
+            if store::tokens::revoke(self.tx, token.id, self.now)? {
+                let was = shown(&TokenView::from(token.clone()));
+                self.note("token.revoke", ("token", &token.id.to_string()), was, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn own_token(&mut self) -> Done<Token> {
+        let missing = || Problem::not_in_state("there is no token to do this with");
+        let id = self.caller.token.ok_or_else(missing)?;
+        Ok(store::tokens::get(self.tx, id)?.ok_or_else(missing)?)
+    }
+
+    fn has_room_for_token(&mut self, user: &User) -> Done<()> {
         let good = store::tokens::of_user(self.tx, user.id)?.into_iter().filter(|it| it.is_good(self.now));
         if good.count() >= MAX_TOKENS_OF_USER {
             let why = format!("{} has {MAX_TOKENS_OF_USER} tokens: revoke some", user.name);
             return Err(Problem::not_in_state(why).into());
         }
-        self.keep_token(Some(&user), &name, &scopes, expires_at)
+        Ok(())
     }
 
     fn keep_token(

@@ -1,0 +1,98 @@
+//! What this door is: for programs, and for people. All of it is read from the one list of routes.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::call::{Answer, Call, Reply, Route, Version};
+
+/// The version of Argus whose API this is.
+const ARGUS_VERSION: &str = "2.10.2";
+
+/// `GET /api/`.
+pub(super) async fn metadata(call: Call) -> Answer {
+    let kinds = call.app.kinds();
+    let kinds: Vec<&str> = kinds.destinations().map(|(facts, _)| facts.kind).collect();
+    Reply::ok(&json!({
+        "server-version": ARGUS_VERSION,
+        "api-version": { "stable": "v2", "unstable": "v3" },
+        "jsonapi-schema": {
+            "stable": call.address("/api/v2/schema/"),
+            "v2": call.address("/api/v2/schema/"),
+            "v3": call.address("/api/v3/schema/"),
+        },
+        "ticket_plugin": Value::Null,
+        "destination_plugins": kinds,
+    }))
+}
+
+/// `GET schema/`.
+pub(super) async fn schema(call: Call) -> Answer {
+    Reply::ok(&described(call.version, call.routes))
+}
+
+/// The description of a version, as OpenAPI has it.
+pub(super) fn described(version: Version, routes: [&[Route]; 2]) -> Value {
+    let number = if version == Version::V2 { 2 } else { 3 };
+    let mut paths = Map::new();
+    for route in routes.into_iter().flatten() {
+        let path = match route.versions {
+            [] => route.path.to_owned(),
+            versions if versions.contains(&number) => format!("/api/v{number}/{}", route.path),
+            _ => continue,
+        };
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let parameters: Vec<Value> = names
+            .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+            .collect();
+        let operations: Map<String, Value> = route
+            .verbs
+            .iter()
+            .map(|verb| {
+                let id = format!("{}_{}", verb.method, path.replace(['/', '{', '}', '-'], "_"));
+                let security = if verb.need.is_none() { json!([{}]) } else { json!([{ "tokenAuth": [] }]) };
+                let operation = json!({
+                    "operationId": id.to_lowercase().trim_matches('_'),
+                    "summary": verb.about,
+                    "parameters": parameters,
+                    "security": security,
+                    "responses": { "default": { "description": "JSON, or nothing" } },
+                });
+                (verb.method.as_str().to_ascii_lowercase(), operation)
+            })
+            .collect();
+        paths.insert(path, Value::Object(operations));
+    }
+    let about = "Token, a blank, and a token";
+    let token = json!({ "type": "apiKey", "in": "header", "name": "Authorization", "description": about });
+    json!({
+        "openapi": "3.0.3",
+        "info": { "title": "Argus' API, as Nightbell serves it", "version": format!("v{number}") },
+        "paths": paths,
+        "components": { "securitySchemes": { "tokenAuth": token } },
+    })
+}
+
+/// `GET schema/swagger-ui/` and `GET schema/redoc/`: the same for people.
+pub(super) async fn page(call: Call) -> Answer {
+    let description = described(call.version, call.routes);
+    let mut rows = String::new();
+    for (path, operations) in description["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in operations.as_object().into_iter().flatten() {
+            let summary = operation["summary"].as_str().unwrap_or_default();
+            // writing to a string cannot fail
+            let _ = writeln!(
+                rows,
+                "<tr><td>{}</td><td><code>{path}</code></td><td>{summary}</td></tr>",
+                method.to_ascii_uppercase()
+            );
+        }
+    }
+    let schema =
+        call.address(&format!("/api/{}/schema/", if call.version == Version::V2 { "v2" } else { "v3" }));
+    Reply::page(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Argus' API</title>\n\
+         <h1>Argus' API, as Nightbell serves it</h1>\n<p>The same for programs: <a href=\"{schema}\">{schema}</a></p>\n\
+         <table>\n{rows}</table></html>\n"
+    ))
+}
