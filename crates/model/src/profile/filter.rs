@@ -100,6 +100,9 @@ pub struct Filter {
     /// A condition that must hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
+    /// Whether others may use it, too. It says nothing about incidents.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub public: bool,
     /// What this takes is left out. It may not have an `exclude` of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Box<Filter>>,

@@ -332,6 +332,7 @@ fn plain_filters() -> impl Strategy<Value = Filter> {
                     hide_closed_acked: hide,
                     matchers: matchers.iter().map(|it| crate::matcher::parse(it).unwrap()).collect(),
                     condition: None,
+                    public: false,
                     exclude: None,
                 }
             },

@@ -165,6 +165,7 @@ impl Stage {
         let now: Time = NOW.parse().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(now.0)));
         let live = Live::new(rules(&channel), vec![heartbeat()], &kinds).unwrap();
+        let live = Live { kinds: kinds.clone(), ..live };
         let http = Http::new(Guard::default()).unwrap();
         let hub = Hub::start(store, live, http, clock.clone(), Retention::default()).await.unwrap();
         let reader = kinds.reader("lines", json!({})).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::profile::{self, Subject, tags_of};
 use model::{Id, Incident, Time};
 
 use super::fields::{check_tag, read_time};
@@ -36,6 +37,8 @@ pub(super) struct Filter {
     ended: Span,
     has_no_end: Option<bool>,
     search: String,
+    /// Filters that somebody keeps, of which one must take it.
+    pub any_of: Option<Vec<profile::Filter>>,
 }
 
 /// From a time until a time.
@@ -107,6 +110,7 @@ impl Filter {
             && self.takes_end(it, now)
             && self.takes_source(it, book)
             && self.tags.iter().all(|(key, values)| values.iter().any(|value| has_tag(it, key, value)))
+            && self.any_of.as_ref().is_none_or(|filters| takes_any(filters, it, now))
             && self.finds(it)
     }
 
@@ -140,6 +144,12 @@ impl Filter {
             || it.labels.iter().any(|(_, value)| holds(value))
             || it.more().tags.iter().any(|tag| holds(&tag.tag))
     }
+}
+
+/// The same that decides what notification profiles tell.
+fn takes_any(filters: &[profile::Filter], it: &Incident, now: Time) -> bool {
+    let tags = tags_of(it);
+    profile::Filter::any(filters, &Subject::of(it, &tags, None, now))
 }
 
 /// Whether an incident has a tag; a label is one.

@@ -112,13 +112,15 @@ pub(super) fn page_size(query: &Query) -> usize {
 
 /// `GET incidents/`.
 pub(super) async fn all(call: Call) -> Answer {
-    let filter = Filter::read(&call.query, false)?;
+    let mut filter = Filter::read(&call.query, false)?;
+    filter.any_of = call.kept_filters().await?;
     list(call, filter, None).await
 }
 
 /// `GET incidents/mine/`.
 pub(super) async fn mine(call: Call) -> Answer {
-    let filter = Filter::read(&call.query, true)?;
+    let mut filter = Filter::read(&call.query, true)?;
+    filter.any_of = call.kept_filters().await?;
     let own = call.asker()?.source.as_ref().map(|it| it.source.id);
     // who is no source has none
     list(call, filter, Some(own.unwrap_or(Id(0)))).await

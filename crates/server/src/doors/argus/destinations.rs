@@ -1,0 +1,162 @@
+//! Destinations of who asks, and media: these are the kinds of destinations that there are, with their settings.
+
+use model::{Id, OwnedDestination};
+use serde_json::{Value, json};
+use store::definitions::{Definition, Kind};
+
+use super::call::{Answer, Call, Reply, Version};
+use super::fields::{Fields, kind_of};
+use super::refused::Refused;
+
+/// Bytes of a label.
+const MAX_LABEL: usize = 200;
+
+/// The kinds, by slug and name.
+fn media(call: &Call) -> Vec<(String, String)> {
+    let kinds = call.app.kinds();
+    kinds.destinations().map(|(facts, _)| (facts.kind.to_owned(), facts.title.to_owned())).collect()
+}
+
+fn medium(slug: &str, media: &[(String, String)]) -> Value {
+    let known = media.iter().find(|(kind, _)| kind == slug);
+    let name = known.map_or(slug, |(_, name)| name);
+    json!({ "slug": slug, "name": name, "installed": known.is_some() })
+}
+
+/// A destination as Argus shows it, without what is secret.
+pub(super) fn shown(call: &Call, it: &Definition<OwnedDestination>) -> Value {
+    let mut settings = it.body.settings.clone();
+    if let Some(schema) = call.app.kinds().destination_schema(&it.body.kind) {
+        sdk::secret::redact(&mut settings, schema);
+    }
+    let mut shown = json!({
+        "pk": it.id.0,
+        "media": medium(&it.body.kind, &media(call)),
+        "label": it.name,
+        "suggested_label": it.name,
+    });
+    if call.version == Version::V3 {
+        shown["managed"] = json!(it.body.managed);
+    } else if let Some(settings) = settings.as_object_mut().filter(|_| it.body.managed) {
+        settings.insert("synced".to_owned(), json!(true));
+    }
+    shown["settings"] = settings;
+    shown
+}
+
+/// `GET notificationprofiles/destinations/`.
+pub(super) async fn list(call: Call) -> Answer {
+    let all = call.at_desk(|desk| desk.belongings(Kind::Destination)).await?;
+    Reply::ok(&all.iter().map(|it| shown(&call, it)).collect::<Vec<_>>())
+}
+
+/// `GET notificationprofiles/destinations/N/`.
+pub(super) async fn get(call: Call) -> Answer {
+    let id = Id(call.number(0)?);
+    let found = call.at_desk(move |desk| desk.belonging(Kind::Destination, id)).await?;
+    Reply::ok(&shown(&call, &found))
+}
+
+/// What is said of a destination.
+struct Said {
+    media: Option<String>,
+    label: Option<String>,
+    settings: Option<Value>,
+}
+
+fn read(call: &Call, all: bool) -> Result<Said, Refused> {
+    let mut fields = Fields::new(call.object()?);
+    let media = match fields.value("media").clone() {
+        Value::Object(medium) => medium.get("slug").and_then(Value::as_str).map(str::to_owned),
+        _ => fields.text("media", MAX_LABEL),
+    };
+    if all && media.is_none() {
+        fields.wrong("media", "This field is required.");
+    }
+    let settings = fields.value("settings").clone();
+    match &settings {
+        Value::Null if all => fields.wrong("settings", "This field is required."),
+        Value::Null | Value::Object(_) => {}
+        other => {
+            let what = format!("must be an object, and is {}", kind_of(other));
+            fields.wrong("settings", what);
+        }
+    }
+    let label = fields.text("label", MAX_LABEL);
+    fields.done()?;
+    Ok(Said { media, label, settings: settings.is_object().then_some(settings) })
+}
+
+/// `POST notificationprofiles/destinations/`: as with Argus, one that is made here counts as confirmed.
+pub(super) async fn create(call: Call) -> Answer {
+    let (said, kinds, now) = (read(&call, true)?, call.app.kinds(), call.app.now());
+    let kept = call.at_desk(move |desk| {
+        let kind = said.media.unwrap_or_default();
+        let settings = said.settings.unwrap_or_default();
+        let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
+        let it = OwnedDestination { kind, settings, managed: false, verified_at: Some(now) };
+        desk.put_destination(&kinds, None, label, it)
+    });
+    Reply::created(&shown(&call, &kept.await?))
+}
+
+/// `PATCH notificationprofiles/destinations/N/`: label and settings.
+pub(super) async fn change(call: Call) -> Answer {
+    let (id, said) = (Id(call.number(0)?), read(&call, false)?);
+    let (kinds, now) = (call.app.kinds(), call.app.now());
+    let kept = call.at_desk(move |desk| {
+        let before = desk.belonging::<OwnedDestination>(Kind::Destination, id)?;
+        if said.media.is_some_and(|media| media != before.body.kind) {
+            return Err(crate::error::Problem::wrong("media", "cannot be changed: make another one").into());
+        }
+        let mut it = before.body.clone();
+        if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
+            it = OwnedDestination { settings, managed: false, verified_at: Some(now), ..it };
+        }
+        desk.put_destination(&kinds, Some(id), said.label.unwrap_or(before.name), it)
+    });
+    Reply::ok(&shown(&call, &kept.await?))
+}
+
+/// `DELETE notificationprofiles/destinations/N/`.
+pub(super) async fn remove(call: Call) -> Answer {
+    call.discards(Kind::Destination).await
+}
+
+/// `GET notificationprofiles/destinations/N/duplicate/`: whether somebody else has the same.
+pub(super) async fn duplicate(call: Call) -> Answer {
+    let id = Id(call.number(0)?);
+    let is_duplicate = call.at_desk(move |desk| {
+        let own = desk.belonging::<OwnedDestination>(Kind::Destination, id)?;
+        let all = store::definitions::all::<OwnedDestination>(desk.tx, Kind::Destination, None)?;
+        let same = |it: &Definition<OwnedDestination>| {
+            it.owner != own.owner && it.body.kind == own.body.kind && it.body.settings == own.body.settings
+        };
+        Ok(all.iter().any(same))
+    });
+    Reply::ok(&json!({ "is_duplicate": is_duplicate.await? }))
+}
+
+/// `GET notificationprofiles/media/`.
+pub(super) async fn list_media(call: Call) -> Answer {
+    let media = media(&call);
+    Reply::ok(&media.iter().map(|(slug, _)| medium(slug, &media)).collect::<Vec<_>>())
+}
+
+/// `GET notificationprofiles/media/S/`.
+pub(super) async fn get_medium(call: Call) -> Answer {
+    let media = media(&call);
+    let known = media.iter().any(|(slug, _)| slug == call.part(0));
+    if !known {
+        return Err(Refused::not_found());
+    }
+    Reply::ok(&medium(call.part(0), &media))
+}
+
+/// `GET notificationprofiles/media/S/json_schema/`.
+pub(super) async fn json_schema(call: Call) -> Answer {
+    let kinds = call.app.kinds();
+    let mut schema = kinds.destination_schema(call.part(0)).cloned().ok_or_else(Refused::not_found)?;
+    schema["$id"] = json!(call.address(&format!("/json-schema/{}", call.part(0))));
+    Reply::ok(&json!({ "json_schema": schema }))
+}

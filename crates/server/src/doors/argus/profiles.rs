@@ -1,0 +1,251 @@
+//! Notification profiles, and what they would tell of: one evaluator decides for what is told, listed and previewed.
+
+use model::profile::{Filter, Profile, Subject, Timeslot, tags_of};
+use model::{Id, Incident, OwnedDestination};
+use serde_json::{Map, Value, json};
+use store::definitions::{Definition, Kind};
+use store::incidents::Which;
+
+use super::call::{Answer, Call, Reply};
+use super::destinations::shown as shown_destination;
+use super::fields::{Fields, kind_of};
+use super::filters::shown as shown_filter;
+use super::refused::Refused;
+use super::shown;
+use super::timeslots::shown as shown_timeslot;
+use crate::accounts::{Desk, Done};
+
+/// Incidents that a preview shows: the newest.
+const MAX_SHOWN: usize = 1000;
+/// Incidents that a preview looks at.
+const MAX_SCAN: i64 = 20_000;
+/// Bytes of a name.
+const MAX_NAME: usize = 200;
+
+/// A profile with all that it refers to.
+struct Whole {
+    profile: Definition<Profile>,
+    timeslot: Option<Definition<Timeslot>>,
+    filters: Vec<Definition<Filter>>,
+    destinations: Vec<Definition<OwnedDestination>>,
+}
+
+impl Whole {
+    fn of(desk: &mut Desk<'_, '_>, profiles: Vec<Definition<Profile>>) -> Done<Vec<Whole>> {
+        let (timeslots, filters) = (desk.timeslots()?, desk.usable_filters()?);
+        let places = desk.belongings::<OwnedDestination>(Kind::Destination)?;
+        let whole = profiles.into_iter().map(|profile| {
+            let it = &profile.body;
+            Whole {
+                timeslot: timeslots.iter().find(|slot| slot.id == it.timeslot).cloned(),
+                filters: filters.iter().filter(|filter| it.filters.contains(&filter.id)).cloned().collect(),
+                destinations: places.iter().filter(|to| it.destinations.contains(&to.id)).cloned().collect(),
+                profile,
+            }
+        });
+        Ok(whole.collect())
+    }
+
+    fn shown(&self, call: &Call) -> Value {
+        json!({
+            "pk": self.profile.id.0,
+            "name": self.profile.name,
+            "timeslot": self.timeslot.as_ref().map(shown_timeslot),
+            "filters": self.filters.iter().map(shown_filter).collect::<Vec<_>>(),
+            "destinations":
+                self.destinations.iter().map(|it| shown_destination(call, it)).collect::<Vec<_>>(),
+            "active": self.profile.body.active,
+        })
+    }
+}
+
+/// `GET notificationprofiles/`.
+pub(super) async fn list(call: Call) -> Answer {
+    let all = call.at_desk(|desk| {
+        let profiles = desk.belongings(Kind::Profile)?;
+        Whole::of(desk, profiles)
+    });
+    let all = all.await?;
+    Reply::ok(&all.iter().map(|it| it.shown(&call)).collect::<Vec<_>>())
+}
+
+/// `GET notificationprofiles/N/`.
+pub(super) async fn get(call: Call) -> Answer {
+    Reply::ok(&call.profile().await?.shown(&call))
+}
+
+impl Call {
+    async fn profile(&self) -> Result<Whole, Refused> {
+        let id = Id(self.number(0)?);
+        let found = self.at_desk(move |desk| {
+            let profile = desk.belonging(Kind::Profile, id)?;
+            Whole::of(desk, vec![profile])
+        });
+        found.await?.pop().ok_or_else(Refused::not_found)
+    }
+}
+
+/// `POST notificationprofiles/`.
+pub(super) async fn create(call: Call) -> Answer {
+    let kept = keep(&call, None, true).await?;
+    Reply::created(&kept.shown(&call))
+}
+
+/// `PUT notificationprofiles/N/`.
+pub(super) async fn replace(call: Call) -> Answer {
+    let kept = keep(&call, Some(Id(call.number(0)?)), true).await?;
+    Reply::ok(&kept.shown(&call))
+}
+
+/// `PATCH notificationprofiles/N/`: what is not given stays as it is.
+pub(super) async fn change(call: Call) -> Answer {
+    let kept = keep(&call, Some(Id(call.number(0)?)), false).await?;
+    Reply::ok(&kept.shown(&call))
+}
+
+/// What is said of a profile.
+struct Said {
+    name: Option<String>,
+    timeslot: Option<Id>,
+    filters: Option<Vec<Id>>,
+    destinations: Option<Vec<Id>>,
+    active: Option<bool>,
+}
+
+async fn keep(call: &Call, id: Option<Id>, all: bool) -> Result<Whole, Refused> {
+    let mut fields = Fields::new(call.object()?);
+    if all {
+        for name in ["timeslot", "filters"].into_iter().filter(|name| !fields.has(name)).collect::<Vec<_>>() {
+            fields.wrong(name, "This field is required.");
+        }
+    }
+    let said = Said {
+        name: if fields.value("name").is_null() { None } else { fields.text("name", MAX_NAME) },
+        timeslot: fields.reference("timeslot"),
+        filters: fields.references("filters"),
+        destinations: fields.references("destinations"),
+        active: fields.boolean("active"),
+    };
+    fields.done()?;
+    let kept = call.at_desk(move |desk| {
+        let before = match id {
+            Some(id) => desk.belonging::<Profile>(Kind::Profile, id)?.body,
+            None => Profile {
+                id: Id(0),
+                owner: Id(0),
+                name: String::new(),
+                timeslot: Id(0),
+                filters: Vec::new(),
+                destinations: Vec::new(),
+                active: true,
+                digest_minutes: 0,
+            },
+        };
+        let mut it = Profile {
+            name: said.name.unwrap_or(before.name.clone()),
+            timeslot: said.timeslot.unwrap_or(before.timeslot),
+            filters: said.filters.unwrap_or(before.filters.clone()),
+            destinations: said.destinations.unwrap_or(before.destinations.clone()),
+            active: said.active.unwrap_or(before.active),
+            ..before
+        };
+        if it.name.is_empty() {
+            // Argus takes profiles without a name; here no two of a person have the same
+            it.name = format!("profile {}", desk.id().0);
+        }
+        let profile = desk.put_profile(id, it)?;
+        Whole::of(desk, vec![profile])
+    });
+    kept.await?.pop().ok_or_else(Refused::not_found)
+}
+
+/// `DELETE notificationprofiles/N/`.
+pub(super) async fn remove(call: Call) -> Answer {
+    call.discards(Kind::Profile).await
+}
+
+/// `GET notificationprofiles/N/incidents/`: what it would tell of, were it the hour.
+pub(super) async fn incidents(call: Call) -> Answer {
+    let whole = call.profile().await?;
+    previewed(&call, whole.filters.into_iter().map(|it| it.body).collect()).await
+}
+
+/// `POST notificationprofiles/preview/`: the same for a profile that is not kept.
+pub(super) async fn preview(call: Call) -> Answer {
+    let mut fields = Fields::new(call.object()?);
+    let wanted = fields.references("filters").unwrap_or_default();
+    fields.done()?;
+    let filters = call.at_desk(|desk| desk.usable_filters()).await?;
+    if let Some(id) = wanted.iter().find(|id| filters.iter().all(|it| it.id != **id)) {
+        return Err(Refused::field("filters", format!("there is no filter {} here", id.0)));
+    }
+    let filters = filters.into_iter().filter(|it| wanted.contains(&it.id)).map(|it| it.body);
+    previewed(&call, filters.collect()).await
+}
+
+/// `POST notificationprofiles/filterpreview/`: the same for a filter.
+pub(super) async fn filter_preview(call: Call) -> Answer {
+    let mut object = call.object()?;
+    if let Some(Value::Object(inner)) = object.remove("filter") {
+        object = inner;
+    }
+    let filter = super::filters::read(Value::Object(object)).map_err(Refused::whole)?;
+    previewed(&call, vec![filter]).await
+}
+
+async fn previewed(call: &Call, filters: Vec<Filter>) -> Answer {
+    let now = call.app.now();
+    let found = call.app.hub.store.read(move |tx| {
+        let takes = |it: &Incident| {
+            let tags = tags_of(it);
+            Filter::any(&filters, &Subject::of(it, &tags, None, now))
+        };
+        store::incidents::page(tx, Which::All, None, MAX_SHOWN, MAX_SCAN, takes)
+    });
+    let (found, _) = found.await?;
+    let book = call.book().await?;
+    let shown = found.iter().map(|it| shown::incident(it, &book, call.version, now));
+    Reply::ok(&shown.collect::<Vec<_>>())
+}
+
+impl Fields {
+    /// The number of something, given as such or as the object that has it.
+    fn reference(&mut self, name: &str) -> Option<Id> {
+        let value = self.value(name).clone();
+        if value.is_null() {
+            return None;
+        }
+        let number = number_of(&value);
+        if number.is_none() {
+            self.wrong(name, format!("must be the number of something, and is {}", kind_of(&value)));
+        }
+        number
+    }
+
+    /// The numbers of several.
+    fn references(&mut self, name: &str) -> Option<Vec<Id>> {
+        let value = self.value(name).clone();
+        if value.is_null() {
+            return None;
+        }
+        let all = value.as_array().and_then(|all| all.iter().map(number_of).collect());
+        if all.is_none() {
+            self.wrong(name, format!("must be a list of numbers, and is {}", kind_of(&value)));
+        }
+        all
+    }
+
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.value(name).clone();
+        if !value.is_null() && !value.is_boolean() {
+            self.wrong(name, format!("must be true or false, and is {}", kind_of(&value)));
+        }
+        value.as_bool()
+    }
+}
+
+fn number_of(value: &Value) -> Option<Id> {
+    let of_object = |object: &Map<String, Value>| object.get("pk").and_then(Value::as_i64);
+    let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    number.or_else(|| value.as_object().and_then(of_object)).map(Id)
+}

@@ -1,0 +1,118 @@
+//! Timeslots: hours of the week, by the clock of whose they are. Unlike Argus', they may cross midnight.
+
+use model::Id;
+use model::profile::Timeslot;
+use model::weekly::{TimeOfDay, Weekdays, Weekly, Window};
+use serde_json::{Value, json};
+use store::definitions::{Definition, Kind};
+
+use super::call::{Answer, Call, Reply};
+use super::fields::{Fields, kind_of};
+use super::refused::Refused;
+
+/// What Argus writes for the end of a day.
+const LAST_MOMENT: &str = "23:59:59.999999";
+/// Bytes of a name.
+const MAX_NAME: usize = 200;
+
+/// A timeslot as Argus shows it.
+pub(super) fn shown(it: &Definition<Timeslot>) -> Value {
+    let clock = |time: TimeOfDay| match time {
+        TimeOfDay::END => LAST_MOMENT.to_owned(),
+        time => {
+            let seconds = time.seconds();
+            format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        }
+    };
+    let recurrence = |window: &Window| {
+        let days: Vec<i64> = window.weekdays.iso().collect();
+        let (start, end) = (clock(window.start), clock(window.end));
+        json!({ "days": days, "start": start, "end": end, "all_day": window.is_all_day() })
+    };
+    let recurrences: Vec<Value> = it.body.windows.0.iter().map(recurrence).collect();
+    json!({ "pk": it.id.0, "name": it.name, "time_recurrences": recurrences })
+}
+
+/// `GET notificationprofiles/timeslots/`.
+pub(super) async fn list(call: Call) -> Answer {
+    let all = call.at_desk(|desk| desk.timeslots()).await?;
+    Reply::ok(&all.iter().map(shown).collect::<Vec<_>>())
+}
+
+/// `GET notificationprofiles/timeslots/N/`.
+pub(super) async fn get(call: Call) -> Answer {
+    let id = Id(call.number(0)?);
+    let found = call.at_desk(move |desk| desk.belonging(Kind::Timeslot, id)).await?;
+    Reply::ok(&shown(&found))
+}
+
+/// `POST notificationprofiles/timeslots/`.
+pub(super) async fn create(call: Call) -> Answer {
+    let (name, windows) = read(&call)?;
+    if name.is_none() {
+        return Err(Refused::field("name", "This field is required."));
+    }
+    let it = Timeslot { name: name.unwrap_or_default(), windows: windows.unwrap_or(Weekly(Vec::new())) };
+    let kept = call.at_desk(move |desk| desk.put_timeslot(None, it)).await?;
+    Reply::created(&shown(&kept))
+}
+
+/// `PATCH notificationprofiles/timeslots/N/`: recurrences are replaced as a whole.
+pub(super) async fn change(call: Call) -> Answer {
+    let (id, (name, windows)) = (Id(call.number(0)?), read(&call)?);
+    let kept = call.at_desk(move |desk| {
+        let before = desk.belonging::<Timeslot>(Kind::Timeslot, id)?.body;
+        let it = Timeslot { name: name.unwrap_or(before.name), windows: windows.unwrap_or(before.windows) };
+        desk.put_timeslot(Some(id), it)
+    });
+    Reply::ok(&shown(&kept.await?))
+}
+
+/// `DELETE notificationprofiles/timeslots/N/`.
+pub(super) async fn remove(call: Call) -> Answer {
+    call.discards(Kind::Timeslot).await
+}
+
+fn read(call: &Call) -> Result<(Option<String>, Option<Weekly>), Refused> {
+    let mut fields = Fields::new(call.object()?);
+    let name = fields.text("name", MAX_NAME);
+    let value = fields.value("time_recurrences").clone();
+    let windows = match &value {
+        Value::Null => None,
+        Value::Array(all) => match all.iter().map(window).collect::<Result<Vec<_>, _>>() {
+            Ok(windows) => Some(Weekly(windows)),
+            Err(what) => {
+                fields.wrong("time_recurrences", what);
+                None
+            }
+        },
+        other => {
+            fields.wrong("time_recurrences", format!("must be a list, and is {}", kind_of(other)));
+            None
+        }
+    };
+    fields.done()?;
+    Ok((name, windows))
+}
+
+fn window(it: &Value) -> Result<Window, String> {
+    let days =
+        it["days"].as_array().ok_or("days: must be a list of numbers from 1 (Monday) to 7 (Sunday)")?;
+    let days: Option<Vec<i64>> = days.iter().map(Value::as_i64).collect();
+    let weekdays = days.and_then(Weekdays::from_iso).filter(|days| !days.is_empty());
+    let weekdays = weekdays.ok_or("days: must be numbers from 1 (Monday) to 7 (Sunday), one at least")?;
+    if it["all_day"] == true {
+        return Ok(Window::all_day(weekdays));
+    }
+    let (start, end) = (time(&it["start"], "start")?, time(&it["end"], "end")?);
+    Ok(Window { weekdays, start, end })
+}
+
+fn time(value: &Value, name: &str) -> Result<TimeOfDay, String> {
+    let text = value.as_str().ok_or_else(|| format!("{name}: must be a time like 08:00:00"))?;
+    if text.starts_with("23:59:59.9") {
+        return Ok(TimeOfDay::END);
+    }
+    let text = text.split('.').next().unwrap_or(text);
+    text.parse().map_err(|bad| format!("{name}: {bad}"))
+}

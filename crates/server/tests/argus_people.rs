@@ -1,0 +1,201 @@
+//! Argus' API for what people want to hear of: profiles, timeslots, filters, destinations, without sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
+mod support;
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::http::Request;
+use nightbell_server::auth::Peer;
+use serde_json::{Value, json};
+use support::{Reply, Stage};
+
+const ROOT: &str = "/api/v2/notificationprofiles/";
+
+/// A person with a token.
+struct Person<'a> {
+    stage: &'a Stage,
+    token: String,
+}
+
+impl<'a> Person<'a> {
+    async fn new(stage: &'a Stage, name: &str) -> Person<'a> {
+        stage.post("/api/v1/users", &json!({ "name": name, "role": "responder" })).await.expect(201);
+        let token =
+            stage.post(&format!("/api/v1/users/{name}/tokens"), &json!({ "name": "cli" })).await.expect(201);
+        Person { stage, token: token["secret"].as_str().unwrap().to_owned() }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> Reply {
+        let here: SocketAddr = "192.0.2.7:1000".parse().unwrap();
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("{ROOT}{path}") };
+        let request = Request::builder().method(method).uri(path).extension(Peer(here));
+        let request = request
+            .header("authorization", format!("Token {}", self.token))
+            .header("host", "bell.example.org");
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.stage.send(request.body(body).unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, Value::Null).await.expect(200)
+    }
+
+    async fn make(&self, path: &str, body: Value) -> Value {
+        self.ask("POST", path, body).await.expect(201)
+    }
+
+    async fn destination(&self, channel: &str) -> Value {
+        let settings = json!({ "channel": channel, "password": "hush-hush" });
+        self.make("destinations/", json!({ "media": "scripted", "label": channel, "settings": settings }))
+            .await
+    }
+}
+
+fn pks(list: &Value) -> Vec<i64> {
+    list.as_array().unwrap().iter().map(|it| it["pk"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_profile_is_made_changed_and_tells() {
+    let stage = Stage::new().await;
+    let ann = Person::new(&stage, "ann").await;
+    let slots = ann.get("timeslots/").await;
+    assert_eq!(
+        (&slots[0]["name"], &slots[0]["time_recurrences"][0]["all_day"]),
+        (&json!("All the time"), &json!(true))
+    );
+    let filter =
+        ann.make("filters/", json!({ "name": "bad", "filter": { "tags": ["team=x"], "maxlevel": 2 } })).await;
+    assert_eq!(filter["filter"], json!({ "tags": ["team=x"], "maxlevel": 2 }));
+    let to = ann.destination("anns").await;
+    assert!(!to.to_string().contains("hush-hush"), "{to}");
+    let (slot, filters, places) = (&slots[0]["pk"], [&filter["pk"]], [&to["pk"]]);
+    let new = json!({ "name": "mine", "timeslot": slot, "filters": filters, "destinations": places, "active": true });
+    let profile = ann.make("", new).await;
+    assert_eq!(
+        (&profile["timeslot"], &profile["filters"][0], &profile["destinations"][0]),
+        (&slots[0], &filter, &to)
+    );
+    let one = format!("{}/", profile["pk"]);
+    stage.incident(json!({ "alertname": "DiskFull", "team": "x", "severity": "critical" })).await;
+    stage.incident(json!({ "alertname": "DiskFull", "team": "y", "severity": "critical" })).await;
+    stage.incident(json!({ "alertname": "DiskFull", "team": "x", "severity": "info" })).await;
+    let listed = ann.get(&format!("{one}incidents/")).await;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let previewed = ann.ask("POST", "preview/", json!({ "filters": [filter["pk"]] })).await.expect(200);
+    let by_blob =
+        ann.ask("POST", "filterpreview/", json!({ "tags": ["team=x"], "maxlevel": 2 })).await.expect(200);
+    assert_eq!((&previewed, &by_blob), (&listed, &listed), "one evaluator for all");
+    // without its timeslot, which crashes Argus
+    let quiet = ann.ask("PATCH", &one, json!({ "active": false })).await.expect(200);
+    assert_eq!((&quiet["active"], &quiet["timeslot"]), (&json!(false), &slots[0]));
+    assert_eq!(ann.ask("DELETE", &one, Value::Null).await.status.as_u16(), 204);
+    assert_eq!(ann.get("").await, json!([]));
+    // what it told while it was active
+    let told = |it: &Value| it["destination"].as_str().is_some_and(|place| place.starts_with("@scripted/"));
+    let once = |it: &Value| it["items"].as_array().unwrap().iter().filter(|it| told(it)).count() == 1;
+    stage.until("/api/v1/deliveries", once).await;
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays_and_what_is_others_is_not_there() {
+    let stage = Stage::new().await;
+    let (ann, bob) = (Person::new(&stage, "ann").await, Person::new(&stage, "bob").await);
+    let filter =
+        ann.make("filters/", json!({ "name": "f", "filter": { "open": true }, "public": true })).await;
+    let hidden = ann.make("filters/", json!({ "name": "g", "filter": { "open": true } })).await;
+    let slot = bob.get("timeslots/").await[0]["pk"].clone();
+    assert_eq!(pks(&bob.get("filters/").await), [filter["pk"].as_i64().unwrap()]);
+    let wrong = json!({ "timeslot": slot, "filters": [hidden["pk"]], "destinations": [] });
+    assert!(bob.ask("POST", "", wrong).await.expect(400).get("filters").is_some());
+    let profile =
+        bob.make("", json!({ "timeslot": slot, "filters": [filter["pk"]], "destinations": [] })).await;
+    let used = ann.ask("DELETE", &format!("filters/{}/", filter["pk"]), Value::Null).await.expect(400);
+    assert!(used.as_str().unwrap().contains("in use"), "{used}");
+    let used = bob.ask("DELETE", &format!("timeslots/{slot}/"), Value::Null).await.expect(400);
+    assert!(used.is_string(), "{used}");
+    let path = format!("{}/", profile["pk"]);
+    assert_eq!(ann.ask("GET", &path, Value::Null).await.expect(404), json!({ "detail": "Not found." }));
+    assert_eq!(
+        ann.ask("PATCH", &format!("timeslots/{slot}/"), json!({ "name": "x" })).await.status.as_u16(),
+        404
+    );
+    assert_eq!(stage.get(ROOT).await.status.as_u16(), 403, "nobody in particular has none");
+    // two people may have the same name for theirs
+    for person in [&ann, &bob] {
+        let slot = person.get("timeslots/").await[0]["pk"].clone();
+        person.make("", json!({ "name": "same", "timeslot": slot, "filters": [], "destinations": [] })).await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_field() {
+    let stage = Stage::new().await;
+    let ann = Person::new(&stage, "ann").await;
+    let slot = |start: &str, end: &str| {
+        let times = json!([{ "days": [1, 7], "start": start, "end": end }]);
+        json!({ "name": "n", "time_recurrences": times })
+    };
+    let odd_day = json!([{ "days": [8], "all_day": true }]);
+    for (path, body, field) in [
+        ("filters/", json!({ "name": "f", "filter": { "maxlevel": 9 } }), "filter"),
+        ("filters/", json!({ "name": "f", "filter": { "nonsense": 1 } }), "filter"),
+        ("filters/", json!({ "filter": {} }), "name"),
+        ("timeslots/", json!({ "name": "n", "time_recurrences": odd_day }), "time_recurrences"),
+        ("timeslots/", slot("25:00", "26:00"), "time_recurrences"),
+        ("timeslots/", json!({ "time_recurrences": [] }), "name"),
+        ("destinations/", json!({ "media": "pigeon", "label": "x", "settings": {} }), "media"),
+        (
+            "destinations/",
+            json!({ "media": "scripted", "label": "x", "settings": { "nonsense": 1 } }),
+            "settings",
+        ),
+        ("", json!({ "name": "p" }), "timeslot"),
+        ("", json!({ "name": "p", "timeslot": 1, "filters": [], "destinations": [] }), "timeslot"),
+    ] {
+        let said = ann.ask("POST", path, body.clone()).await.expect(400);
+        assert!(said.get(field).is_some(), "{path} {body}: {said}");
+    }
+    // Argus has none that cross midnight
+    let night = ann.make("timeslots/", slot("22:00:00", "06:00:00")).await;
+    let shown = json!({ "days": [1, 7], "start": "22:00:00", "end": "06:00:00", "all_day": false });
+    assert_eq!(night["time_recurrences"][0], shown);
+    let renamed = ann
+        .ask("PATCH", &format!("timeslots/{}/", night["pk"]), json!({ "name": "night" }))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&renamed["name"], &renamed["time_recurrences"]),
+        (&json!("night"), &night["time_recurrences"])
+    );
+}
+
+#[tokio::test]
+async fn destinations_and_media_are_shown_in_both_shapes() {
+    let stage = Stage::new().await;
+    let (ann, bob) = (Person::new(&stage, "ann").await, Person::new(&stage, "bob").await);
+    let to = ann.destination("shared").await;
+    let settings = json!({ "channel": "shared", "password": "hush-hush" });
+    let again = json!({ "media": "scripted", "label": "y", "settings": settings });
+    assert!(ann.ask("POST", "destinations/", again).await.expect(400).get("settings").is_some());
+    let path = format!("destinations/{}/", to["pk"]);
+    assert_eq!(ann.get(&format!("{path}duplicate/")).await, json!({ "is_duplicate": false }));
+    bob.destination("shared").await;
+    assert_eq!(ann.get(&format!("{path}duplicate/")).await, json!({ "is_duplicate": true }));
+    assert_eq!(to["media"]["slug"], "scripted");
+    assert!(to.get("managed").is_none());
+    assert_eq!(ann.get(&format!("/api/v3/notificationprofiles/{path}")).await["managed"], false);
+    let named = ann.ask("PATCH", &path, json!({ "label": "other" })).await.expect(200);
+    assert_eq!(named["label"], "other");
+    assert_eq!(ann.ask("PUT", &path, json!({})).await.status.as_u16(), 405, "as there");
+    assert_eq!(ann.ask("PATCH", &path, json!({ "media": "email" })).await.status.as_u16(), 400);
+    assert_eq!(ann.ask("DELETE", &path, Value::Null).await.status.as_u16(), 204);
+    let media = ann.get("media/").await;
+    assert!(media.as_array().unwrap().iter().any(|it| it["slug"] == "scripted" && it["installed"] == true));
+    assert_eq!(ann.get("media/scripted/").await["slug"], "scripted");
+    assert!(ann.get("media/scripted/json_schema/").await["json_schema"]["properties"].is_object());
+    assert_eq!(ann.ask("GET", "media/pigeon/", Value::Null).await.status.as_u16(), 404);
+}
