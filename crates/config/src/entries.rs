@@ -61,6 +61,9 @@ pub(crate) struct File {
     /// Times that routes are muted or active in, by name. One table, or several of which any may hold.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) time_intervals: BTreeMap<String, Value>,
+    /// What plugins look at now and then, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) checks: BTreeMap<String, Value>,
     /// Ways in: who may send events, in which form, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) integrations: BTreeMap<String, Value>,

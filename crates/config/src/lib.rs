@@ -17,6 +17,7 @@
 //! file and the files that it names. A configuration is had whole or not at all.
 
 mod alertmanager;
+mod checks;
 mod defaults;
 mod entries;
 mod error;
@@ -45,6 +46,7 @@ mod unknown;
 mod yaml;
 mod zone;
 
+pub use checks::Check;
 pub use defaults::Defaults;
 pub use entries::is_manner;
 pub use error::{ConfigError, Invalid};

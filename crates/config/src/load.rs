@@ -9,6 +9,7 @@ use sdk::Registry;
 use sdk::http::Guard;
 use serde::de::DeserializeOwned;
 
+use crate::checks::Check;
 use crate::defaults::{self, Defaults};
 use crate::entries::RouteEntry;
 use crate::error::{ConfigError, Invalid};
@@ -51,6 +52,8 @@ pub struct Config {
     pub log: Log,
     /// Ways in, by name.
     pub integrations: BTreeMap<String, Integration>,
+    /// What plugins look at now and then, by name.
+    pub checks: BTreeMap<String, Check>,
     /// What the flow goes by. [`Rules::check`] has nothing to say about it.
     pub rules: Rules,
     /// What destinations of a kind have that say nothing else, by kind. Secrets are in here in the clear.
@@ -283,7 +286,7 @@ fn assemble(
     let mut places =
         Places { root: &root, registry, templates: &templates, failed: &failed, checked, problems };
     let receivers = places.receivers();
-    let integrations = places.integrations();
+    let (integrations, checks) = (places.integrations(), places.checks());
     let mut sections = Sections { root: &root, failed: &failed, problems };
     let server: Option<Server> = sections.read("server");
     let database = sections.database(&among.directory);
@@ -331,6 +334,7 @@ fn assemble(
         plugins: plugins?,
         log,
         integrations,
+        checks,
         rules,
         defaults: Defaults::of(&root),
         receivers: root.names("receivers").map(str::to_owned).collect(),

@@ -18,12 +18,12 @@ use crate::path::Path;
 use crate::problem::{Origin, Problems};
 
 /// Sections of which settings may be overridden. The others hold from the next start on, or are written as a whole.
-pub const SECTIONS: [&str; 8] =
-    ["defaults", "incidents", "integrations", "log", "plugins", "receivers", "self_watch", "storm"];
+pub const SECTIONS: [&str; 9] =
+    ["checks", "defaults", "incidents", "integrations", "log", "plugins", "receivers", "self_watch", "storm"];
 /// Of these, the ones whose only element has no name.
 const PLAIN: [&str; 5] = ["incidents", "log", "plugins", "self_watch", "storm"];
 /// Sections to which elements can be added.
-const OPEN: [&str; 2] = ["integrations", "receivers"];
+const OPEN: [&str; 3] = ["checks", "integrations", "receivers"];
 /// Options that hold from the next start on, or that are elements of their own.
 const NOT_LIVE: [(&str, &str); 5] = [
     ("log", "format"),
@@ -177,7 +177,7 @@ fn add_and_remove(
     }
     let wrong = |what: &str, why: String| Err(BadChange::Wrong(what.to_owned(), why));
     if !OPEN.contains(&section) || !element.is_empty() {
-        let open = OPEN.join(" and ");
+        let open = OPEN.join(", ");
         return wrong(
             "add",
             format!("elements are added to the sections {open} only, and removed from them"),

@@ -159,7 +159,7 @@ impl Places<'_> {
         Some(Integration { name: name.to_owned(), kind, settings: json })
     }
 
-    fn tell(&mut self, node: &Node, path: &Path, bad: &BadSettings) {
+    pub(crate) fn tell(&mut self, node: &Node, path: &Path, bad: &BadSettings) {
         match bad {
             BadSettings::Field { path: place, reason } => {
                 let (place, reason) = in_it(node, Path::from_words(place), reason);

@@ -6,10 +6,11 @@
 use sdk::Registry;
 use sdk::destination::Facts;
 use sdk::reference::SECTION_MARK;
-use sdk::registry::schema_of;
+use sdk::registry::{LateCheck, schema_of};
 use sdk::secret::SCHEMA_MARK;
 use serde_json::{Map, Value, json};
 
+use crate::checks::CheckEntry;
 use crate::entries::{File, MannersEntry};
 use crate::node::Node;
 
@@ -49,6 +50,9 @@ pub fn schema(registry: &Registry) -> Value {
     properties["database"] = with_secret_references(&properties["database"]);
     properties["defaults"]["properties"] = defaults.into();
     properties["defaults"]["additionalProperties"] = false.into();
+    let checks: Vec<Value> = registry.checks().map(check).collect();
+    properties["checks"]["additionalProperties"] =
+        if checks.is_empty() { json!({}) } else { json!({ "oneOf": checks }) };
     properties["receivers"]["additionalProperties"] =
         json!({ "type": "object", "properties": kinds, "additionalProperties": false });
     properties["integrations"]["additionalProperties"] = integration;
@@ -88,6 +92,16 @@ fn source(facts: &Facts, settings: &Value) -> Value {
         required.as_array_mut().into_iter().for_each(|names| names.push("kind".into()));
     }
     describe(&mut item, facts.title, facts.about);
+    item
+}
+
+/// A check of one kind: its settings, the word for the kind, and how often.
+fn check(kind: &LateCheck) -> Value {
+    let mut item = with_secret_references(&kind.schema);
+    let word = json!({ "const": kind.kind, "description": "Which kind it is." });
+    add_properties(&mut item, &json!({ "properties": { "kind": word } }));
+    add_properties(&mut item, &schema_of::<CheckEntry>());
+    describe(&mut item, &kind.kind, &kind.about);
     item
 }
 
@@ -212,28 +226,24 @@ impl<'a> View<'a> {
         if let Some(target) = reference.and_then(|path| self.root.pointer(path)) {
             self.follow(target, node, detours - 1, found);
         }
-        for word in ["anyOf", "oneOf", "allOf"] {
-            for branch in schema.get(word).and_then(Value::as_array).into_iter().flatten() {
-                self.follow(branch, node, detours - 1, found);
-            }
+        for branch in sdk::secret::branches(schema) {
+            self.follow(branch, node, detours - 1, found);
         }
     }
 
     /// What speaks about a key of what is written here.
     pub(crate) fn key(&self, key: &str, node: Option<&Node>) -> Self {
-        let named = |schema: &&'a Value| schema.get("properties").and_then(|all| all.get(key));
+        let named = |schema: &&&'a Value| schema.get("properties").is_some_and(|all| all.get(key).is_some());
         let alternatives = self.alternatives(node);
-        let mut schemas: Vec<_> = alternatives.iter().filter_map(named).collect();
-        if schemas.is_empty() {
-            let open = alternatives.iter().filter_map(|schema| schema.get("additionalProperties"));
-            schemas = open.filter(|schema| schema.is_object()).collect();
-        }
+        let naming: Vec<&Value> = alternatives.iter().filter(named).copied().collect();
+        let speaking = if naming.is_empty() { alternatives } else { naming };
+        let schemas = speaking.into_iter().flat_map(|schema| sdk::secret::of_key(schema, key)).collect();
         View { root: self.root, schemas }
     }
 
     /// What speaks about the items of a list.
     pub(crate) fn item(&self) -> Self {
-        let schemas = self.alternatives(None).into_iter().filter_map(|schema| schema.get("items")).collect();
+        let schemas = self.alternatives(None).into_iter().flat_map(sdk::secret::of_items).collect();
         View { root: self.root, schemas }
     }
 
@@ -241,8 +251,9 @@ impl<'a> View<'a> {
     pub(crate) fn keys(&self, node: Option<&Node>) -> Option<Vec<&'a str>> {
         let mut keys = Vec::new();
         for schema in self.alternatives(node) {
-            let open = schema.get("additionalProperties").is_some_and(|open| *open != Value::Bool(false));
-            if open {
+            let is_open = |word: &str| schema.get(word).is_some_and(|open| *open != Value::Bool(false));
+            if ["additionalProperties", "unevaluatedProperties", "patternProperties"].into_iter().any(is_open)
+            {
                 return None;
             }
             let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();

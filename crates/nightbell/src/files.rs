@@ -5,7 +5,7 @@ mod accounts;
 mod reading;
 mod writing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use model::Id;
@@ -21,6 +21,7 @@ const DATABASE: &str = "nightbell.db";
 /// An open database.
 pub struct Files {
     store: Store,
+    folder: PathBuf,
 }
 
 impl Files {
@@ -36,7 +37,7 @@ impl Files {
             sdk::make_private(folder).with_context(|| format!("making {shown}"))?;
         }
         match Store::open(&Location::Folder(folder.to_owned())).await {
-            Ok(store) => Ok(Files { store }),
+            Ok(store) => Ok(Files { store, folder: folder.to_owned() }),
             Err(StoreError::NotOurs(why)) if why.contains("in use") => {
                 bail!(
                     "{shown} is in use by a running server: leave out --data to ask that server, or stop it"
@@ -71,7 +72,8 @@ impl Files {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let (path, body, node) = (Parts::of(path), body.clone(), self.store.node());
         if path.as_slice() == ["replay"] {
-            return self.read(move |tx| reading::replay(tx, &body)).await;
+            let folder = self.folder.clone();
+            return self.read(move |tx| reading::replay(tx, &body, &folder)).await;
         }
         if let Some(answer) = self.at_desk("POST", &path, &body).await {
             return answer;

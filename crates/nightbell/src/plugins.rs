@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::config::{Overrides, PluginPlaces, Plugins};
+use ::config::{Format, Overrides, PluginPlaces, Plugins, Source};
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
 use plugin_host::folder::Found;
@@ -124,6 +124,28 @@ pub fn look(files: &Files) -> Result<Known> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("starting a thread")?;
     runtime.block_on(learn(&host, places, None))
+}
+
+/// The kinds that are built in, and those of the plugins that some configurations name, as far as they are known
+/// without starting any. `data` is the folder of the database.
+pub fn glance<'a>(configs: impl Iterator<Item = &'a str>, data: &Path) -> Registry {
+    let mut kinds = connectors::registry();
+    let (mut folder, mut active) = (None, Vec::new());
+    for text in configs {
+        let source = Source { name: "it", text, directory: Path::new(""), format: Format::Toml };
+        let places = ::config::plugins_of(source, [], &Overrides::default());
+        // what the history keeps comes first, and names its folder wholly
+        folder = folder.or(places.plugins.folder);
+        active.extend(places.plugins.active);
+    }
+    if !active.is_empty() {
+        let (states, folder) = (states(data), folder.unwrap_or_else(|| data.join("plugins")));
+        let host = Host::new(Places { states, ..Places::default() });
+        let learned = host.glance(&Wanted { folder, active, ..Wanted::default() });
+        // what cannot be used is missing, and told of as a kind that is not known
+        let _ = host.register(&learned, &mut kinds);
+    }
+    kinds
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -1,5 +1,6 @@
 //! The wiring of the server: configuration, database, flow and HTTP, from the start to a clean stop.
 
+mod checks;
 mod history;
 mod in_force;
 mod listen;
@@ -173,13 +174,15 @@ async fn whole_life(
     guests.answer_by(&app);
     reloader.show_in(&app);
     invite_first_admin(&app, &listener).await?;
+    reloader.look_once_more();
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(&config, &store).await;
     let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);
     let (served, ended) = tokio::select! {
         both = until_stopped(listener, app, &hub, stop.clone(), limit) => both,
-        () = signals.handle(reloader, stop) => (Ok(()), false),
+        () = signals.handle(reloader.clone(), stop) => (Ok(()), false),
     };
+    reloader.stop();
     if !ended {
         let rest = "what is under way is taken up again after the next start";
         tracing::warn!("not everything ended within {}: {rest}", model::time::span::format(limit));
@@ -241,7 +244,7 @@ async fn ready(host: &Host, it: &InForce) -> Result<Live> {
     let live = wire::live(settings, kinds)?;
     let subscribers = host.subscribers(learned);
     let applied = host.apply(learned.clone(), &settings.config.plugins.settings).await;
-    applied.map_err(|why| anyhow!("{why}"))?;
+    applied.map_err(|wrong| anyhow!("{}", in_force::all_in_words(&wrong)))?;
     Ok(Live { subscribers, ..live })
 }
 

@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use plugin_protocol::Provides;
-use plugin_protocol::calls::{Call as _, Configure, ConfigureParams, Drain, Health, Nothing, Shutdown};
-use plugin_protocol::limits::{CONFIGURE_TIME, HEALTH_TIME, STOP_TIME};
+use plugin_protocol::calls::{
+    Call as _, Configure, ConfigureParams, Drain, Events, EventsParams, Health, Nothing, Shutdown,
+};
+use plugin_protocol::limits::{CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, STOP_TIME};
 use plugin_protocol::wire::{self, NO_SUCH_METHOD};
 use serde::Serialize;
 use serde_json::json;
@@ -127,6 +129,13 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
         Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
         Err(why) => Err(why.to_string()),
     };
+    for subscription in report.provides.subscriptions.clone() {
+        // a batch without anything in it: nothing happens, but it must be known
+        let params = EventsParams { subscription: subscription.name.clone(), events: Vec::new() };
+        let heard = process.peer.ask::<Events>(&params, EVENTS_TIME).await;
+        let heard = heard.map(drop).map_err(|why| format!("{}: {why}", subscription.name));
+        report.note("it hears of what it subscribes to", heard);
+    }
     let health = process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await;
     report.note("it says how it is", optional(health.map(drop)));
     let drained = process.peer.ask::<Drain>(&Nothing {}, STOP_TIME).await;

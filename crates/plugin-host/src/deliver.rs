@@ -20,6 +20,9 @@ use crate::peer::{Peer, Terms, Unanswered};
 /// Deliveries that may wait to be handed to one plugin. Beyond, whoever brings one waits.
 pub const MAX_JOBS: usize = 256;
 
+/// Bytes of the time that is left, which is said of each when it is handed over.
+pub const DEADLINE_BYTES: usize = 40;
+
 /// Less time than this is none to begin with.
 const SHORTEST_TIME: Duration = Duration::from_millis(5);
 
@@ -34,7 +37,7 @@ struct Answered {
 pub struct Job {
     /// Which it is.
     pub id: String,
-    /// All about it.
+    /// All about it but the time that is left: an object with something in it.
     pub json: Box<RawValue>,
     /// With how many others of its kind it may go, at the most.
     pub batch: usize,
@@ -51,11 +54,20 @@ impl Job {
     fn is_late(&self) -> bool {
         self.reply.is_closed() || self.deadline <= Instant::now() + SHORTEST_TIME
     }
+
+    /// All about it, with the time that is left after it has waited for its place.
+    fn with_what_is_left(&self) -> Box<RawValue> {
+        let left = self.deadline.duration_since(Instant::now()).as_millis();
+        let rest = self.json.get().strip_prefix('{').unwrap_or_default();
+        let whole = RawValue::from_string(format!("{{\"deadline_ms\":{left},{rest}"));
+        // an object with one thing more is one
+        whole.unwrap_or_else(|_| self.json.clone())
+    }
 }
 
 #[derive(Serialize)]
-struct Params<'a> {
-    deliveries: Vec<&'a RawValue>,
+struct Params {
+    deliveries: Vec<Box<RawValue>>,
 }
 
 /// Hands jobs to a plugin until there are no more, as many at once as it has places.
@@ -91,14 +103,14 @@ fn gather(
     held: &mut Option<Job>,
     places: &Arc<Semaphore>,
 ) -> (Vec<Job>, OwnedSemaphorePermit) {
-    let (mut most, mut bytes) = (first.batch, first.json.get().len());
+    let (mut most, mut bytes) = (first.batch, first.json.get().len() + DEADLINE_BYTES);
     let mut batch = vec![first];
     while batch.len() < most {
         let Ok(job) = jobs.try_recv() else { break };
         if job.is_late() {
             continue;
         }
-        let together = bytes + job.json.get().len() + 1;
+        let together = bytes + job.json.get().len() + DEADLINE_BYTES + 1;
         let twice = batch.iter().any(|other| other.id == job.id);
         let place = places.clone().try_acquire_owned();
         let (true, false, Ok(place)) =
@@ -120,7 +132,7 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
     let limit = last.duration_since(Instant::now());
     batch.iter().for_each(|job| job.asked.store(true, Ordering::Release));
     let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-    let params = Params { deliveries: batch.iter().map(|job| &*job.json).collect() };
+    let params = Params { deliveries: batch.iter().map(Job::with_what_is_left).collect() };
     let terms = Terms { limit, permit: Some(permit), deliveries, ..Terms::default() };
     let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
     let answer = answer.and_then(|raw| {
@@ -222,7 +234,9 @@ mod tests {
         }
         tasks.spawn(hand_over(peer.clone(), jobs, places.clone(), tasks.clone()));
         // one that is there already waits for the next call, and so does one that goes alone
-        let (first, ids) = asked(&lines.recv().await.unwrap());
+        let line = lines.recv().await.unwrap();
+        assert!(line.contains(r#"{"deadline_ms":1000,"id":"a"}"#), "{line}");
+        let (first, ids) = asked(&line);
         assert_eq!(ids, ["a", "b"]);
         let (second, ids) = asked(&lines.recv().await.unwrap());
         assert_eq!(ids, ["b"]);

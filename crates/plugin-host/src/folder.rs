@@ -31,6 +31,11 @@ impl Found {
     pub fn id(&self) -> &str {
         &self.manifest.plugin.id
     }
+
+    /// Whether it is a file that nobody wrote a manifest for.
+    pub fn is_bare(&self) -> bool {
+        self.place.extension().is_some_and(|it| it == "py")
+    }
 }
 
 /// Something that is no plugin, or not a usable one.
@@ -103,8 +108,26 @@ pub fn read(folder: &Path) -> Result<Found, BadPlugin> {
 /// What is wrong with it, in one line.
 pub fn manifest(text: &str) -> Result<Manifest, String> {
     let manifest: Manifest = toml::from_str(text).map_err(|error| in_one_line(&error.to_string()))?;
-    let wrong = manifest.check();
+    let mut wrong = manifest.check();
+    wrong.extend(strangers(text));
     if wrong.is_empty() { Ok(manifest) } else { Err(in_one_line(&wrong.join("; "))) }
+}
+
+/// Keys that nobody knows in what a manifest says of destinations and the like: on the wire they are ignored, since
+/// either side may be newer, but in a file they are slips of the pen.
+fn strangers(text: &str) -> Vec<String> {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let mut wrong = Vec::new();
+    for (section, known) in plugin_protocol::provides::KEYS {
+        for (n, item) in table.get(section).and_then(|it| it.as_array()).into_iter().flatten().enumerate() {
+            let keys = item.as_table().into_iter().flatten().map(|(key, _)| key);
+            wrong.extend(
+                keys.filter(|key| !known.contains(&key.as_str()))
+                    .map(|key| format!("{section}[{n}].{key}: unknown key; known are {}", known.join(", "))),
+            );
+        }
+    }
+    wrong
 }
 
 /// A file of Python that nobody wrote a manifest for: LUNA's way.
@@ -217,6 +240,14 @@ mod tests {
             assert!(told.contains(words), "{words} not in {told}");
         }
         assert!(discover(Path::new("/nowhere/at/all")).found.is_empty());
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_within_a_list_is_told() {
+        let with = |line: &str| manifest(&format!("{SMALL}[[destinations]]\nkind = 'foo'\n{line}\n"));
+        assert!(with("title = 'Foo'").is_ok());
+        let why = with("setings = { type = 'object' }").unwrap_err();
+        assert!(why.contains("destinations[0].setings: unknown key; known are kind, title"), "{why}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Everything that is said to a plugin before its first work: hello, its settings, and that it may begin.
 
 use plugin_protocol::calls::{
-    Configure, ConfigureParams, Hello, HelloAnswer, HelloParams, Nothing, Place, Program, Start, Versions,
+    Complaint, Configure, ConfigureParams, Hello, HelloAnswer, HelloParams, Nothing, Place, Program, Start,
+    Versions,
 };
 use plugin_protocol::limits::{BEGIN_TIME, CONFIGURE_TIME};
 use plugin_protocol::provides::Route;
@@ -42,6 +43,7 @@ pub async fn hello(process: &Body, spec: &Spec, places: &Places) -> Result<Hello
         protocol: Versions { min: OLDEST_CONTRACT, max: CONTRACT },
         host: Program { name: "nightbell".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         features: FEATURES.map(str::to_owned).into(),
+        concurrency: spec.limits.concurrency(),
         plugin: Place {
             id: id.to_owned(),
             folder: spec.found.folder.display().to_string(),
@@ -73,7 +75,7 @@ pub async fn hello(process: &Body, spec: &Spec, places: &Places) -> Result<Hello
 /// Why settings were not taken.
 pub enum NotTaken {
     /// The plugin says what is wrong with them.
-    Refused(String),
+    Refused(Vec<Complaint>),
     /// It does not say.
     Unanswered(Unanswered),
 }
@@ -81,7 +83,10 @@ pub enum NotTaken {
 impl std::fmt::Display for NotTaken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            NotTaken::Refused(why) => f.write_str(why),
+            NotTaken::Refused(all) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                write!(f, "it refuses its settings: {}", all.join("; "))
+            }
             NotTaken::Unanswered(why) => write!(f, "{TAKING_SETTINGS}: {why}"),
         }
     }
@@ -92,10 +97,7 @@ pub async fn configure(peer: &Peer, spec: &Spec, dry_run: bool) -> Result<(), No
     let params = ConfigureParams { settings: spec.settings.clone(), generation: spec.generation, dry_run };
     match peer.ask::<Configure>(&params, CONFIGURE_TIME).await {
         Ok(answer) if answer.errors.is_empty() => Ok(()),
-        Ok(answer) => {
-            let all: Vec<String> = answer.errors.iter().map(ToString::to_string).collect();
-            Err(NotTaken::Refused(format!("it refuses its settings: {}", all.join("; "))))
-        }
+        Ok(answer) => Err(NotTaken::Refused(answer.errors)),
         // one without settings need not know the question
         Err(Unanswered::Fault(fault)) if fault.code == plugin_protocol::wire::NO_SUCH_METHOD => Ok(()),
         Err(why) => Err(NotTaken::Unanswered(why)),
@@ -107,8 +109,8 @@ pub async fn greet(process: &Body, spec: &Spec, places: &Places) -> Result<(Hell
     let hello = hello(process, spec, places).await?;
     match configure(&process.peer, spec, false).await {
         Ok(()) => {}
-        Err(NotTaken::Refused(why)) => return Err(Bad { why, misconfigured: true }),
         Err(NotTaken::Unanswered(why)) => return Err(Bad::of(process, TAKING_SETTINGS, why).await),
+        Err(refused) => return Err(Bad { why: refused.to_string(), misconfigured: true }),
     }
     let began = process.peer.ask::<Start>(&Nothing {}, BEGIN_TIME).await;
     let mut routes = hello.provides.routes.clone();

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use plugin_protocol::Provides;
+use plugin_protocol::calls::Complaint;
 use plugin_protocol::manifest::{Limits, Network};
-use plugin_protocol::provides::Route;
+use plugin_protocol::provides::{DestinationKind, Route};
 use sdk::http::Http;
 use sdk::{Registry, Subscriber, secret};
 use serde::Serialize;
@@ -91,6 +93,19 @@ impl Learned {
         self.0.values().filter(direct).map(|known| known.found.id())
     }
 
+    /// The plugin that a kind of destination is of, and what it says of it.
+    pub fn of_kind(&self, kind: &str) -> Option<(&str, &DestinationKind)> {
+        self.0.iter().find_map(|(id, known)| {
+            let said = known.provides.destinations.iter().find(|it| it.kind == kind)?;
+            Some((id.as_str(), said))
+        })
+    }
+
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -107,6 +122,8 @@ struct Inner {
     tasks: TaskTracker,
     known: Mutex<BTreeMap<String, Known>>,
     plugins: Mutex<BTreeMap<String, Arc<Plugin>>>,
+    /// Those that are not wanted any more, until they have ended
+    leaving: Mutex<Vec<Arc<Plugin>>>,
     behind: Mutex<Behind>,
 }
 
@@ -154,6 +171,7 @@ impl Host {
             tasks: TaskTracker::new(),
             known: Mutex::default(),
             plugins: Mutex::default(),
+            leaving: Mutex::default(),
             behind: Mutex::new(Behind { services: Arc::new(NoServices), http: None }),
         }))
     }
@@ -182,6 +200,21 @@ impl Host {
             }
         }
         if bad.is_empty() { Ok(Learned(known)) } else { Err(bad) }
+    }
+
+    /// What is known of plugins without starting any: by what they said when they last ran, or else by their
+    /// manifests. What is not there is left out.
+    pub fn glance(&self, wanted: &Wanted) -> Learned {
+        let discovery = discover(&wanted.folder);
+        let known = wanted.active.iter().filter_map(|id| {
+            let found =
+                discovery.found.get(id).or_else(|| discovery.found.get(&id.to_ascii_lowercase()))?.clone();
+            let said = memory::read(&self.0.places, found.id()).map(|memory| memory.provides);
+            let provides = said.unwrap_or_else(|| found.manifest.provides());
+            let (limits, identity) = (found.manifest.limits.clone(), String::new());
+            Some((found.id().to_owned(), Known { found, limits, identity, provides }))
+        });
+        Learned(known.collect())
     }
 
     async fn learn_one(&self, id: &str, wanted: &Wanted, discovery: &Discovery) -> Result<Known, BadPlugin> {
@@ -250,6 +283,13 @@ impl Host {
                 Ok(schema) => registry.plugin(id, schema.json().clone()),
                 Err(why) => wrong(format!("settings: {why}")),
             }
+            for kind in &known.provides.checks {
+                let added = kinds::check(id, kind)
+                    .and_then(|late| registry.check(late).map_err(|two| two.to_string()));
+                if let Err(why) = added {
+                    wrong(why);
+                }
+            }
             for kind in &known.provides.destinations {
                 let added = kinds::late(id, kind, &find)
                     .and_then(|late| registry.late(late).map_err(|two| two.to_string()));
@@ -271,6 +311,13 @@ impl Host {
         learned.0.iter().flat_map(of).collect()
     }
 
+    /// Lives of a plugin that have not ended yet.
+    fn leaving(&self, id: &str) -> Vec<Arc<Plugin>> {
+        let mut leaving = lock(&self.0.leaving);
+        leaving.retain(|plugin| !matches!(plugin.state(), State::Stopped));
+        leaving.iter().filter(|plugin| plugin.id == id).cloned().collect()
+    }
+
     fn find(&self) -> kinds::Find {
         let inner = Arc::downgrade(&self.0);
         Arc::new(move |id| inner.upgrade()?.plugin(id))
@@ -281,25 +328,41 @@ impl Host {
     ///
     /// # Errors
     /// What is wrong with settings; then everything stays as it was, as far as plugins have not taken theirs yet.
-    pub async fn apply(&self, learned: Learned, settings: &BTreeMap<String, Value>) -> Result<(), String> {
+    pub async fn apply(
+        &self,
+        learned: Learned,
+        settings: &BTreeMap<String, Value>,
+    ) -> Result<(), Vec<Complaint>> {
         let known = learned.0;
-        let mut specs = Vec::new();
+        let (mut specs, mut wrong) = (Vec::new(), Vec::new());
         for (id, it) in &known {
-            let schema = Schema::new(it.provides.settings.as_ref())?;
+            let path = format!("plugins.settings.{id}");
+            let schema = match Schema::new(it.provides.settings.as_ref()) {
+                Ok(schema) => schema,
+                Err(message) => {
+                    wrong.push(Complaint { path, message });
+                    continue;
+                }
+            };
             let given = settings.get(id).cloned().unwrap_or(Value::Null);
             let secrets = secret::needles(&given, schema.json());
-            let fit = schema.fit(given).map_err(|all| {
-                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-                format!("plugins.settings.{id}: {}", all.join("; "))
-            })?;
-            let (found, limits, identity) = (it.found.clone(), it.limits.clone(), it.identity.clone());
-            specs.push(Spec { found, limits, settings: fit, secrets, identity, generation: 1 });
-        }
-        // everybody is asked before anybody is changed
-        for spec in &specs {
-            if let Some(plugin) = self.0.plugin(spec.found.id()) {
-                plugin.would_take(spec).await?;
+            match schema.fit(given) {
+                Ok(settings) => {
+                    let (found, limits, identity) =
+                        (it.found.clone(), it.limits.clone(), it.identity.clone());
+                    specs.push(Spec { found, limits, settings, secrets, identity, generation: 1 });
+                }
+                Err(all) => wrong.extend(all.into_iter().map(|it| it.below(&path))),
             }
+        }
+        // everybody is asked, at once, before anybody is changed
+        let asked = specs.iter().filter_map(|spec| {
+            let plugin = self.0.plugin(spec.found.id())?;
+            Some(async move { plugin.would_take(spec).await })
+        });
+        wrong.extend(join_all(asked).await.into_iter().flatten());
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         for spec in specs {
             let id = spec.found.id().to_owned();
@@ -308,7 +371,14 @@ impl Host {
                 None => {
                     let plugin = Arc::new(Plugin::new(spec));
                     lock(&self.0.plugins).insert(id, plugin.clone());
-                    self.0.tasks.spawn(plugin.live(self.0.world()));
+                    let (before, world) = (self.leaving(&plugin.id), self.0.world());
+                    self.0.tasks.spawn(async move {
+                        // the same plugin must not run twice, not even while its last life ends
+                        for last in before {
+                            last.ended().await;
+                        }
+                        plugin.live(world).await;
+                    });
                 }
             }
         }
@@ -316,6 +386,7 @@ impl Host {
             let wanted = known.contains_key(id);
             if !wanted {
                 plugin.stop();
+                lock(&self.0.leaving).push(plugin.clone());
             }
             wanted
         });
@@ -323,10 +394,24 @@ impl Host {
         Ok(())
     }
 
+    /// The plugin that a kind of check is of, and what its settings may be.
+    pub(crate) fn check_kind(&self, kind: &str) -> Option<(String, Schema)> {
+        let known = lock(&self.0.known);
+        known.iter().find_map(|(id, it)| {
+            let said = it.provides.checks.iter().find(|it| it.kind == kind)?;
+            Some((id.clone(), Schema::new(said.settings.as_ref()).ok()?))
+        })
+    }
+
     /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered
     /// with `-32006`.
     pub fn serve(&self, services: Arc<dyn Services>, http: Option<Http>) {
         *lock(&self.0.behind) = Behind { services, http };
+    }
+
+    /// The folder that a plugin has its environment of Python in, if it has one.
+    pub fn environment(&self, id: &str) -> PathBuf {
+        self.0.places.environments.join(id)
     }
 
     /// The folder that the package for Python is to be in.

@@ -1,6 +1,6 @@
 //! Plugins' kinds of destinations, as the registry knows kinds.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::BoxFuture;
 use model::delivery::Outcome;
@@ -8,15 +8,15 @@ use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::receiver::Audience;
 use plugin_protocol::calls::{Complaint, Delivery, Test, TestParams};
 use plugin_protocol::limits::{MAX_PAYLOAD_BYTES, TEST_TIME};
-use plugin_protocol::provides::{DestinationKind, Readers};
+use plugin_protocol::provides::{CheckKind, DestinationKind, Readers};
 use plugin_protocol::wire::NO_SUCH_METHOD;
 use sdk::destination::lasting;
-use sdk::registry::{LateKind, Ready};
+use sdk::registry::{LateCheck, LateKind, Ready};
 use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, secret};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use crate::deliver::answer_of;
+use crate::deliver::{DEADLINE_BYTES, answer_of};
 use crate::peer::Unanswered;
 use crate::plugin::Plugin;
 use crate::schema::Schema;
@@ -69,10 +69,34 @@ pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKin
         let mut shown = settings.clone();
         secret::redact(&mut shown, schema.json());
         let options = said.test_options.clone();
-        let ready = PluginPlace { plugin, kind, settings, shown, secrets, batch, most_alerts, options, find };
+        let ready = PluginPlace {
+            plugin,
+            kind,
+            settings,
+            shown,
+            secrets,
+            batch,
+            most_alerts,
+            options,
+            hidden_from: Mutex::default(),
+            find,
+        };
         Ok(Arc::new(ready) as Arc<dyn Ready>)
     });
     Ok(LateKind { facts, audience, schema: json, test_options, make })
+}
+
+/// A kind of check of a plugin, for the registry.
+///
+/// # Errors
+/// When its schema is none.
+pub fn check(plugin: &str, said: &CheckKind) -> Result<LateCheck, String> {
+    let schema =
+        Schema::new(said.settings.as_ref()).map_err(|why| format!("{}.settings: {why}", said.kind))?;
+    let about = if said.about.is_empty() { format!("Of the plugin {plugin}.") } else { said.about.clone() };
+    let (kind, json) = (said.kind.clone(), schema.json().clone());
+    let fit = Box::new(move |raw: Value| schema.fit(raw).map(drop).map_err(|all| first(&all)));
+    Ok(LateCheck { kind, about, schema: json, fit })
 }
 
 fn first(complaints: &[Complaint]) -> BadSettings {
@@ -94,6 +118,8 @@ struct PluginPlace {
     most_alerts: usize,
     /// the schema of what a test may be told
     options: Option<Value>,
+    /// the plugin whose log knows the secrets
+    hidden_from: Mutex<Weak<Plugin>>,
     find: Find,
 }
 
@@ -142,7 +168,7 @@ impl PluginPlace {
             }
             Err(why) => return Answer::bare(Outcome::rejected(format!("options: {why}"))),
         };
-        plugin.journal.hide(&self.secrets);
+        self.hide_from(&plugin);
         let params = TestParams { kind: self.kind.clone(), settings: self.settings.clone(), options };
         let answer = match running.call::<Test>(&params, context.timeout.min(TEST_TIME)).await {
             Ok(outcome) => answer_of(outcome),
@@ -155,18 +181,27 @@ impl PluginPlace {
         plugin.journal.hiding(answer)
     }
 
+    /// Its secrets are to be seen in no log, before the plugin hears them. Once is enough for each plugin.
+    fn hide_from(&self, plugin: &Arc<Plugin>) {
+        let mut known = self.hidden_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Arc::downgrade(plugin);
+        if !known.ptr_eq(&now) {
+            plugin.journal.hide(&self.secrets);
+            *known = now;
+        }
+    }
+
     async fn tell(&self, context: &Context, message: &Message) -> Answer {
         let Some(plugin) = (self.find)(&self.plugin) else {
             let why = format!("the plugin {} does not run here", self.plugin);
             return Answer::bare(Outcome::down(why));
         };
-        // before it hears them
-        plugin.journal.hide(&self.secrets);
+        self.hide_from(&plugin);
         let id = message.idempotency_key.clone();
         let mut delivery = Delivery {
             id: id.clone(),
             key: id.clone(),
-            deadline_ms: u64::try_from(context.timeout.as_millis()).unwrap_or(u64::MAX),
+            deadline_ms: 0,
             kind: self.kind.clone(),
             destination: context.destination.clone(),
             settings: self.settings.clone(),
@@ -176,7 +211,7 @@ impl PluginPlace {
         };
         let json = loop {
             match to_raw_value(&delivery) {
-                Ok(json) if json.get().len() <= MAX_PAYLOAD_BYTES => break json,
+                Ok(json) if json.get().len() + DEADLINE_BYTES <= MAX_PAYLOAD_BYTES => break json,
                 Ok(_) if shorten(&mut delivery.message) => {}
                 Ok(json) => {
                     let length = json.get().len();

@@ -146,7 +146,8 @@ pub fn launch(
     sdk::make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
     let permissions = &manifest.permissions;
     read.extend(SYSTEM.iter().map(PathBuf::from));
-    read.push(found.folder.clone());
+    // one without a manifest lies among others, which are none of its business
+    read.push(if found.is_bare() { found.place.clone() } else { found.folder.clone() });
     read.extend(permissions.read.iter().map(PathBuf::from));
     let mut write = vec![folder.clone()];
     write.extend(DEVICES.iter().map(PathBuf::from));
@@ -220,9 +221,9 @@ fn python(found: &Found, places: &Places, interpreter: Option<&Interpreter>) -> 
 }
 
 fn python_path(found: &Found, places: &Places) -> OsString {
-    let folders = [places.sdk.clone(), found.folder.clone()];
+    let own = (!found.is_bare()).then(|| found.folder.clone());
     // a folder with a colon in its name cannot be said this way
-    std::env::join_paths(folders).unwrap_or_default()
+    std::env::join_paths(std::iter::once(places.sdk.clone()).chain(own)).unwrap_or_default()
 }
 
 fn environment(
@@ -249,6 +250,8 @@ fn environment(
             env.insert(variable.into(), value.into());
         }
     }
+    // glibc reserves addresses for each thread, of which there is a limit, too
+    env.insert("MALLOC_ARENA_MAX".into(), "2".into());
     env.insert("HOME".into(), state.into());
     env.insert("TMPDIR".into(), state.into());
     env.insert("NIGHTBELL_PLUGIN".into(), (&manifest.plugin.id).into());
@@ -288,6 +291,7 @@ mod tests {
             "FOO_TOKEN",
             "HOME",
             "LANG",
+            "MALLOC_ARENA_MAX",
             "NIGHTBELL_CONTRACT",
             "NIGHTBELL_PLUGIN",
             "NIGHTBELL_STATE",

@@ -15,6 +15,7 @@
 //!   words.
 //! * [`deliver`] hands deliveries over in batches; [`guest`] answers what plugins ask.
 //! * [`subscribers`] tells plugins what happens in the hub, for those that subscribe to it.
+//! * [`asking`] is what they are asked beside deliveries: about settings, for checks and tickets.
 //! * [`conformance`] looks whether a plugin keeps the contract.
 //! * [`memory`] is what plugins said that they provide.
 //! * [`kinds`] makes their kinds known to the registry, and [`host`] holds all of it together.
@@ -23,6 +24,7 @@
 //! its own
 //! answers, and those no longer than their time.
 
+pub mod asking;
 pub mod body;
 pub mod conformance;
 mod deliver;
@@ -50,5 +52,6 @@ pub use guest::Services;
 pub use host::{Host, Status, Wanted};
 pub use journal::{Journal, Level};
 pub use launch::Places;
+pub use memory::identity;
 pub use peer::{Peer, Terms};
 pub use plugin::State;

@@ -1,7 +1,9 @@
 //! One plugin and its lives: started, greeted, configured, watched over, ended, and started again.
 
 mod change;
+mod idle;
 mod running;
+mod state;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,6 @@ use model::delivery::{Fault, Outcome};
 use plugin_protocol::calls::{Drain, Health, HelloAnswer, Nothing, Shutdown};
 use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, MAX_HOST_CALLS, STOP_TIME};
 use sdk::Answer;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -30,63 +31,12 @@ use crate::spec::Spec;
 use crate::start;
 
 pub use running::Running;
+pub use state::State;
 
 /// How often progress is looked at while something is overdue.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// By how many times its limit a delivery may be late.
 const MOST_LATE: u32 = 3;
-
-/// How a plugin is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum State {
-    /// It is being started.
-    Starting,
-    /// It takes work.
-    Ready,
-    /// It ended, and is started again.
-    Waiting {
-        /// Why it ended.
-        why: String,
-    },
-    /// Only a person can mend it.
-    Misconfigured {
-        /// What is wrong.
-        why: String,
-    },
-    /// It ends again and again.
-    Failed {
-        /// Why it ended last.
-        why: String,
-    },
-    /// It finishes what it has.
-    Draining,
-    /// It does not run, and is not to.
-    Stopped,
-}
-
-impl State {
-    /// The word for it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            State::Starting => "starting",
-            State::Ready => "ready",
-            State::Waiting { .. } => "waiting",
-            State::Misconfigured { .. } => "misconfigured",
-            State::Failed { .. } => "failed",
-            State::Draining => "draining",
-            State::Stopped => "stopped",
-        }
-    }
-
-    /// Why it is no better, if it is not well.
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            State::Waiting { why } | State::Misconfigured { why } | State::Failed { why } => Some(why),
-            _ => None,
-        }
-    }
-}
 
 /// A plugin.
 pub struct Plugin {
@@ -98,6 +48,8 @@ pub struct Plugin {
     state: watch::Sender<State>,
     running: Mutex<Option<Arc<Running>>>,
     starts: Mutex<u64>,
+    /// When something was last wanted of it.
+    wanted: Mutex<Instant>,
     wishes: watch::Sender<Wishes>,
     stop: CancellationToken,
 }
@@ -111,6 +63,8 @@ struct Wishes {
     restarts: u64,
     /// to have other settings
     settings: u64,
+    /// to run, although it is idle
+    demands: u64,
 }
 
 /// How one life ended.
@@ -119,6 +73,8 @@ enum Ended {
     Badly(End),
     /// It is to be started anew at once.
     Replaced,
+    /// It had nothing to do.
+    Idle,
     /// It is not to run any more.
     Stopped,
 }
@@ -151,6 +107,7 @@ impl Plugin {
             state: watch::Sender::new(State::Starting),
             running: Mutex::default(),
             starts: Mutex::default(),
+            wanted: Mutex::new(Instant::now()),
             wishes: watch::Sender::default(),
             stop: CancellationToken::new(),
         }
@@ -186,6 +143,12 @@ impl Plugin {
         self.stop.cancel();
     }
 
+    /// Until it has ended for good.
+    pub async fn ended(&self) {
+        // it cannot fail: the sender is ours
+        let _ = self.state.subscribe().wait_for(|state| matches!(state, State::Stopped)).await;
+    }
+
     /// It is to be started anew, in an orderly way.
     pub fn restart(&self) {
         self.wishes.send_modify(|wishes| wishes.restarts += 1);
@@ -196,14 +159,9 @@ impl Plugin {
     /// # Errors
     /// Why it is not, in words.
     pub async fn ready(&self, limit: Duration) -> Result<Arc<Running>, String> {
-        let mut state = self.state.subscribe();
-        let stops = self.stop.is_cancelled();
-        // one that is started anew is about to be ready
-        let settled = state.wait_for(|state| {
-            !matches!(state, State::Starting) && (stops || !matches!(state, State::Draining))
-        });
+        self.is_wanted();
         // when the time is over, the state says why
-        let _ = tokio::time::timeout(limit, settled).await;
+        let _ = tokio::time::timeout(limit, self.settled()).await;
         match (self.running(), self.state()) {
             (Some(running), State::Ready) => Ok(running),
             (_, state) => match state.why() {
@@ -265,6 +223,10 @@ impl Plugin {
             let end = match ended {
                 Ended::Stopped => break,
                 Ended::Replaced => continue,
+                Ended::Idle => {
+                    self.rests_idly(heeded).await;
+                    continue;
+                }
                 Ended::Badly(end) => End { why: self.journal.hidden(end.why), ..end },
             };
             // settings that it took while it ran are no reason to try again
@@ -413,6 +375,10 @@ impl Plugin {
                 () = self.wished(|wishes| wishes.restarts != heeded.restarts) => {
                     self.wind_down(process, handing).await;
                     return Ended::Replaced;
+                }
+                () = self.has_nothing_to_do(process) => {
+                    self.wind_down(process, handing).await;
+                    return Ended::Idle;
                 }
                 _ = health.tick() => match process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await {
                     // one that does not know the question may be well all the same

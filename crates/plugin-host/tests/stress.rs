@@ -56,6 +56,33 @@ async fn one_that_is_killed_gives_its_deliveries_back_at_once_and_is_started_aga
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_removed_and_comes_back_at_once_never_runs_twice() {
+    let mut stage = Stage::with(&["slow-end"]).await;
+    stage.ready().await;
+    let pid = stage.pid();
+    let active = std::mem::take(&mut stage.wanted.active);
+    stage.apply(json!(null)).await.unwrap();
+    stage.wanted.active = active;
+    stage.apply(json!(null)).await.unwrap();
+    assert!(lives(pid), "it is still about to end");
+    stage.ready().await;
+    assert!(!lives(pid) && stage.pid() != pid);
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_without_work_is_stopped_and_started_when_there_is_some() {
+    let stage = Stage::of(&manifest(&[], "[limits]\nidle_stop = '1s'\n")).await;
+    assert_eq!(stage.receipt("hello").await, "ok hello");
+    stage.until("idle", |state| *state == State::Idle).await;
+    assert!(stage.host.running("stress").is_none());
+    assert_eq!(stage.receipt("again").await, "ok again");
+    assert_eq!(stage.host.list()[0].starts, 2);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_does_not_answer_in_time_is_given_up_and_one_that_is_stuck_is_started_anew() {
     let stage = Stage::of(&manifest(&[], "[limits]\nconcurrency = 2\n")).await;
     stage.ready().await;

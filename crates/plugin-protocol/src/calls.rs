@@ -44,6 +44,10 @@ calls! {
     Validate("validate", ValidateParams) -> ValidateAnswer;
     /// Send something to be seen.
     Test("test", TestParams) -> Outcome;
+    /// How is this?
+    Check("check", CheckParams) -> CheckAnswer;
+    /// Make a ticket.
+    Ticket("ticket", TicketParams) -> TicketAnswer;
     /// This happened.
     Events("events", EventsParams) -> Nothing;
     /// Answer this request.
@@ -81,6 +85,9 @@ pub struct HelloParams {
     pub features: Vec<String>,
     /// Who the plugin is.
     pub plugin: Place,
+    /// How many deliveries it is asked for at once, at the most.
+    #[serde(default)]
+    pub concurrency: u32,
 }
 
 /// A range of contract numbers.
@@ -155,6 +162,19 @@ pub struct Complaint {
     pub message: String,
 }
 
+impl Complaint {
+    /// The same about something that stands below a path.
+    #[must_use]
+    pub fn below(self, path: &str) -> Self {
+        let path = match self.path.as_str() {
+            "" => path.to_owned(),
+            further if further.starts_with('[') => format!("{path}{further}"),
+            further => format!("{path}.{further}"),
+        };
+        Complaint { path, ..self }
+    }
+}
+
 impl std::fmt::Display for Complaint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.path.as_str() {
@@ -187,7 +207,8 @@ pub struct Delivery {
     pub id: String,
     /// The idempotency key; the same over all retries.
     pub key: String,
-    /// How many milliseconds are left for it.
+    /// How many milliseconds are left for it; the host says so last of all, when it hands it over.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub deadline_ms: u64,
     /// The kind of destination.
     pub kind: String,
@@ -250,6 +271,10 @@ pub struct Outcome {
     pub text: String,
 }
 
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
+}
+
 /// A text, or what is as good as one.
 fn lenient_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
@@ -262,12 +287,14 @@ fn lenient_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Str
 /// Settings to be looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidateParams {
-    /// Of what: `destination`, `user` or `project`.
+    /// Of what: `destination`, `removal` (of one), `user` or `project`.
     pub what: String,
     /// The kind, of a destination.
     pub kind: String,
     /// The settings.
     pub value: Value,
+    /// Those of the other destinations of this kind in the same receiver.
+    pub others: Vec<Value>,
 }
 
 /// Settings that were looked at.
@@ -289,6 +316,58 @@ pub struct TestParams {
     pub settings: Value,
     /// What to do.
     pub options: Value,
+}
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckParams {
+    /// The kind.
+    pub kind: String,
+    /// The settings of the check.
+    pub settings: Value,
+    /// How many milliseconds are left for it.
+    pub deadline_ms: u64,
+}
+
+/// How it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckAnswer {
+    /// `passing`, `warning` or `failing`; any other word is as `failing`.
+    pub status: String,
+    /// In words.
+    #[serde(deserialize_with = "lenient_text")]
+    pub detail: String,
+    /// More labels for the event.
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// A ticket that is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TicketParams {
+    /// The same for the same incident, so that no two are made.
+    pub key: String,
+    /// The incident as the API shows it.
+    pub incident: Value,
+    /// Who wants it.
+    pub by: String,
+    /// What they say.
+    pub note: String,
+}
+
+/// A ticket that there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TicketAnswer {
+    /// What it is called, such as `OPS-17`.
+    #[serde(deserialize_with = "lenient_text")]
+    pub id: String,
+    /// Where it is.
+    #[serde(deserialize_with = "lenient_text")]
+    pub url: String,
+    /// What it says.
+    #[serde(deserialize_with = "lenient_text")]
+    pub title: String,
 }
 
 /// A batch of what happened.

@@ -34,6 +34,8 @@ pub const MAX_CALL_TIME: Duration = Duration::from_secs(300);
 pub const CONFIGURE_TIME: Duration = Duration::from_secs(5);
 /// How long `test` may take.
 pub const TEST_TIME: Duration = Duration::from_secs(15);
+/// How long `ticket` may take.
+pub const TICKET_TIME: Duration = Duration::from_secs(20);
 /// How long a batch of events may take.
 pub const EVENTS_TIME: Duration = Duration::from_secs(30);
 /// How long `health` may take.

@@ -208,6 +208,10 @@ pub struct Limits {
     /// Processes of the user that the hub runs as; none: as the system says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,
+    /// How long nothing may be wanted of it until it is stopped, to be started when something is; none: it runs on.
+    #[serde(deserialize_with = "span", serialize_with = "in_words", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "span"))]
+    pub idle_stop: Option<Duration>,
 }
 
 impl Limits {
@@ -254,11 +258,17 @@ impl Limits {
             concurrency: Some(small(self.concurrency(), by.concurrency)),
             log_rate: Some(small(self.log_rate(), by.log_rate)),
             files: Some(both(self.files(), by.files)),
-            processes: match (self.processes, by.processes) {
-                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-                (mine, theirs) => mine.or(theirs),
-            },
+            processes: least(self.processes, by.processes),
+            idle_stop: least(self.idle_stop, by.idle_stop),
         }
+    }
+}
+
+/// The lesser, where both are said.
+fn least<T: Ord>(mine: Option<T>, theirs: Option<T>) -> Option<T> {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+        (mine, theirs) => mine.or(theirs),
     }
 }
 

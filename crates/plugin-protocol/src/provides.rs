@@ -138,6 +138,28 @@ pub struct CheckKind {
     pub settings: Option<Value>,
 }
 
+/// The keys that each thing of a list may have, as a manifest names the lists.
+pub const KEYS: [(&str, &[&str]); 4] = [
+    (
+        "destinations",
+        &[
+            "kind",
+            "title",
+            "about",
+            "docs",
+            "audience",
+            "deduplicates",
+            "settings",
+            "test_options",
+            "batch",
+            "most_alerts",
+        ],
+    ),
+    ("subscriptions", &["name", "topics", "batch"]),
+    ("routes", &["path", "methods", "auth"]),
+    ("checks", &["kind", "title", "about", "settings"]),
+];
+
 /// What a plugin may hear of.
 pub const TOPICS: [&str; 7] = [
     "event.accepted",

@@ -116,6 +116,18 @@ pub struct LateKind {
     pub make: MakeReady,
 }
 
+/// A kind of check, which plugins make.
+pub struct LateCheck {
+    /// The word for it in configuration.
+    pub kind: String,
+    /// What it does.
+    pub about: String,
+    /// The JSON Schema of its settings, without references.
+    pub schema: Value,
+    /// Says what is wrong with settings, without secrets.
+    pub fit: Box<dyn Fn(Value) -> Result<(), BadSettings> + Send + Sync>,
+}
+
 /// There is a kind of that name already.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is a kind {kind:?} already: {title}")]
@@ -134,6 +146,7 @@ pub struct Registry {
     local: BTreeSet<&'static str>,
     test_options: BTreeMap<&'static str, Value>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
+    checks: BTreeMap<String, LateCheck>,
     plugins: BTreeMap<String, Value>,
     surroundings: Surroundings,
 }
@@ -212,6 +225,28 @@ impl Registry {
         self.test_options.extend(test_options.map(|schema| (facts.kind, schema)));
         self.destinations.insert(facts.kind, Kind { facts, schema, make });
         Ok(())
+    }
+
+    /// Adds a kind of check.
+    ///
+    /// # Errors
+    /// When there is one of that name.
+    pub fn check(&mut self, kind: LateCheck) -> Result<(), TwoOfOneName> {
+        if let Some(known) = self.checks.get(&kind.kind) {
+            return Err(TwoOfOneName { kind: kind.kind, title: known.about.clone() });
+        }
+        self.checks.insert(kind.kind.clone(), kind);
+        Ok(())
+    }
+
+    /// The kinds of checks, by name.
+    pub fn checks(&self) -> impl Iterator<Item = &LateCheck> {
+        self.checks.values()
+    }
+
+    /// A kind of check.
+    pub fn check_kind(&self, kind: &str) -> Option<&LateCheck> {
+        self.checks.get(kind)
     }
 
     /// Adds a plugin with the JSON Schema of its own settings.

@@ -72,27 +72,53 @@ pub fn redact(settings: &mut serde_json::Value, schema: &serde_json::Value) {
         }
         return;
     }
-    for word in ["anyOf", "oneOf", "allOf"] {
-        for branch in schema.get(word).and_then(Value::as_array).into_iter().flatten() {
-            redact(settings, branch);
-        }
+    for branch in branches(schema) {
+        redact(settings, branch);
     }
     match settings {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let named = schema.get("properties").and_then(|all| all.get(name));
-                if let Some(schema) = named.or_else(|| schema.get("additionalProperties")) {
+                for schema in of_key(schema, name) {
                     redact(value, schema);
                 }
             }
         }
         Value::Array(items) => {
-            if let Some(schema) = schema.get("items") {
+            for schema in of_items(schema) {
                 items.iter_mut().for_each(|item| redact(item, schema));
             }
         }
         _ => {}
     }
+}
+
+/// The schemas that speak, or may speak, about the same value as this one: whether they do hangs on what is written,
+/// and what may be a secret is taken for one.
+pub fn branches(schema: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    let lists =
+        ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
+    let single = ["if", "then", "else"].into_iter().filter_map(|word| schema.get(word));
+    let dependent = schema.get("dependentSchemas").and_then(|all| all.as_object());
+    lists.chain(single).chain(dependent.into_iter().flatten().map(|(_, schema)| schema))
+}
+
+/// The schemas that speak about a key: the one that names it, or else all that may.
+pub fn of_key<'a>(schema: &'a serde_json::Value, name: &str) -> Vec<&'a serde_json::Value> {
+    if let Some(named) = schema.get("properties").and_then(|all| all.get(name)) {
+        return vec![named];
+    }
+    let patterns = schema.get("patternProperties").and_then(|all| all.as_object());
+    let patterns = patterns.into_iter().flatten().map(|(_, schema)| schema);
+    let open =
+        ["additionalProperties", "unevaluatedProperties"].into_iter().filter_map(|word| schema.get(word));
+    patterns.chain(open).filter(|schema| schema.is_object()).collect()
+}
+
+/// The schemas that speak about items of a list.
+pub fn of_items(schema: &serde_json::Value) -> Vec<&serde_json::Value> {
+    let each = ["items", "contains", "unevaluatedItems"].into_iter().filter_map(|word| schema.get(word));
+    let first = schema.get("prefixItems").and_then(|all| all.as_array()).into_iter().flatten();
+    each.chain(first).filter(|schema| schema.is_object()).collect()
 }
 
 /// Texts shorter than this are left alone by [`hide`]: they would be found everywhere.
@@ -175,6 +201,25 @@ mod tests {
         redact(&mut shown, &crate::registry::schema_of::<Settings>());
         assert!(!shown.to_string().contains("hush"), "{shown}");
         assert_eq!(shown["url"], "http://x");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_a_schema_may_say_that_it_is_one() {
+        let secret = serde_json::json!({ "type": "string", SCHEMA_MARK: true });
+        let schema = serde_json::json!({
+            "properties": { "name": { "type": "string" }, "kind": { "type": "string" } },
+            "patternProperties": { "^x-": secret },
+            "if": { "properties": { "kind": { "const": "token" } } },
+            "then": { "properties": { "token": secret } },
+            "else": { "properties": { "password": secret } },
+            "dependentSchemas": { "name": { "properties": { "pin": secret } } },
+            "allOf": [{ "properties": { "keys": { "prefixItems": [secret], "items": { "type": "string" } } } }],
+        });
+        let mut shown = serde_json::json!({ "name": "ops", "kind": "token", "x-a": "hush", "token": "hush",
+            "password": "hush", "pin": "hush", "keys": ["hush", "hush"] });
+        redact(&mut shown, &schema);
+        assert!(!shown.to_string().contains("hush"), "{shown}");
+        assert_eq!((&shown["name"], &shown["kind"]), (&"ops".into(), &"token".into()));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) mod session;
 mod silences;
 mod status;
 mod teams;
+mod tickets;
 mod tokens;
 mod users;
 mod verbs;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(verbs::resolve))
         .routes(routes!(verbs::snooze))
         .routes(routes!(verbs::note_incident))
+        .routes(routes!(tickets::make_ticket))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))
         .routes(routes!(deliveries::retry_delivery))
@@ -67,8 +69,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(service_tests::list_service_tests))
         .routes(routes!(service_tests::get_service_test, service_tests::make_service_test))
         .routes(routes!(plugins::list_plugins))
-        .routes(routes!(plugins::get_plugin))
+        .routes(routes!(plugins::get_plugin, plugins::remove_plugin))
         .routes(routes!(plugins::restart_plugin))
+        .routes(routes!(plugins::enable_plugin))
+        .routes(routes!(plugins::disable_plugin))
         .routes(routes!(integrations::list_integrations))
         .routes(routes!(integrations::post_integration))
         .routes(routes!(heartbeats::list_heartbeats))

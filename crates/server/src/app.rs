@@ -84,6 +84,8 @@ pub enum Overriding {
     },
     /// Those of this version; 0: none.
     Back(i64),
+    /// A plugin that is not to run, and whose files are to go.
+    RemovePlugin(String),
     /// A plugin that is to run, or not.
     Plugin {
         /// Its id.

@@ -13,9 +13,10 @@ from .outcomes import (
     Response,
     Retry,
     Skipped,
+    Ticket,
 )
 from .plugin import Plugin
-from .records import Alert, Answer, Delivery, Event, Link, Message, Notification, Person, Request
+from .records import Alert, Answer, Delivery, Event, Link, Message, Notification, Person, Request, TicketRequest
 from .wire import RpcError
 
 __all__ = [
@@ -40,5 +41,7 @@ __all__ = [
     "Retry",
     "RpcError",
     "Skipped",
+    "Ticket",
+    "TicketRequest",
     "current_delivery",
 ]

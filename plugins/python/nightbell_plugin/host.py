@@ -123,6 +123,10 @@ class Host:
     async def emit(self, *events: Mapping[str, Any], idempotency_key: Optional[str] = None) -> List[str]:
         """Brings events into the hub, each like a body of `POST /api/v1/events`. Returns their ids when
         they are on disk. Needs the permission `emit`."""
+        for event in events:
+            if not isinstance(event, Mapping):
+                hint = "; give a list as emit(*events)" if isinstance(event, (list, tuple)) else ""
+                raise TypeError(f"emit takes events, each a dict, not {type(event).__name__}{hint}")
         params: Dict[str, Any] = {"events": [dict(event) for event in events]}
         if idempotency_key is not None:
             params["idempotency_key"] = idempotency_key

@@ -134,6 +134,19 @@ class Check:
         return {"status": self.status, "detail": str(self.detail)[:MAX_REASON], "labels": self.labels}
 
 
+class Ticket:
+    """A ticket that there is: what it is called, where it is, and what it says."""
+
+    def __init__(self, id: str, url: str = "", title: str = "") -> None:
+        self.id = str(id)
+        self.url = str(url)
+        self.title = str(title)
+
+    def to_json(self) -> Dict[str, Any]:
+        """As the wire carries it."""
+        return {"id": self.id, "url": self.url, "title": self.title}
+
+
 class Response:
     """The answer to a request. A body of text and bytes is sent as it is, anything else as JSON."""
 

@@ -68,6 +68,7 @@ class Plugin:
         self.checks: Dict[str, Provided] = {}
         self.tests: Dict[str, Provided] = {}
         self.validators: Dict[Tuple[str, str], Provided] = {}
+        self.ticketer: Optional[Provided] = None
         self.backgrounds: List[Provided] = []
         self.configurers: List[Provided] = []
         self.starters: List[Provided] = []
@@ -143,13 +144,20 @@ class Plugin:
     def validate(self, what: str, kind: str = "") -> Callable[[F], F]:
         """Looks at settings that their schema has let through. `what` is `settings` (of the plugin),
         `destination` (of this kind), `user` or `project`. The function is given them, raises `Invalid`,
-        and returns them cleaned, or `None` for as they are."""
+        and returns them cleaned, or `None` for as they are. One that takes two things is also given those of
+        the other destinations of this kind in the same receiver. `removal` is asked before a destination of
+        this kind is removed: raise `Invalid` to say why it must not be."""
         return self._add(self.validators, (what, kind), {})
 
     def test(self, kind: str) -> Callable[[F], F]:
         """A test of a destination of this kind: the function is given its settings and the test's
         options, and returns an outcome. Without one, a test is a delivery of a message of kind `test`."""
         return self._add(self.tests, kind, {})
+
+    def ticket(self, function: F) -> F:
+        """Makes tickets: the function is given a `TicketRequest` and returns a `Ticket`."""
+        self.ticketer = Provided(function, {})
+        return function
 
     def background(self, function: F) -> F:
         """Work that goes on from start to stop; begun anew, after a while, when it raises."""

@@ -219,6 +219,15 @@ class Event(Record):
     data: Dict[str, Any] = table()
 
 
+class TicketRequest(Record):
+    """Somebody wants a ticket for an incident. `key` is the same for the same incident."""
+
+    key: str = text()
+    incident: Dict[str, Any] = table()
+    by: str = text()
+    note: str = text()
+
+
 class Headers(Dict[str, str]):
     """Headers by name in any case; of one that came twice, the last."""
 

@@ -8,9 +8,9 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, TypeVar
 
 from . import __version__
 from .host import current_delivery
-from .outcomes import Check, Invalid, Misconfigured, Outcome, Retry, outcome_of, response_of
+from .outcomes import Check, Invalid, Misconfigured, Outcome, Retry, Ticket, outcome_of, response_of
 from .plugin import Plugin, Provided
-from .records import Delivery, Event, Request
+from .records import Delivery, Event, Request, TicketRequest
 from .threads import Pool
 from .wire import FAILED, MAX_LINE, NOT_FOUND, NOT_NOW, WRONG_PARAMETERS, RpcError, last_line, logger
 
@@ -57,6 +57,15 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         timer.cancel()
 
 
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with two arguments."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 class Session:
     """One life of a plugin, from `hello` to `shutdown`."""
 
@@ -82,6 +91,8 @@ class Session:
             self.methods["events"] = self.events
         if plugin.checks:
             self.methods["check"] = self.check
+        if plugin.ticketer is not None:
+            self.methods["ticket"] = self.ticket
         self.methods["request"] = self.request
         self._tasks: List[asyncio.Task[None]] = []
         self._working: set[asyncio.Task[Any]] = set()
@@ -112,6 +123,8 @@ class Session:
             features.append("validate")
         if plugin.tests:
             features.append("test")
+        if plugin.ticketer is not None:
+            features.append("ticket")
         return {
             "protocol": CONTRACT,
             "sdk": f"nightbell-plugin {__version__}",
@@ -245,8 +258,9 @@ class Session:
         validator = self.plugin.validators.get((what, kind)) or self.plugin.validators.get((what, ""))
         if validator is None:
             return {"value": value}
+        arguments = [value, params.get("others") or []] if _takes_two(validator.function) else [value]
         try:
-            cleaned = await self.call(validator, value)
+            cleaned = await self.call(validator, *arguments)
         except Invalid as invalid:
             return {"errors": invalid.errors}
         return {"value": value if cleaned is None else cleaned}
@@ -286,6 +300,15 @@ class Session:
         if found is not None and not isinstance(found, Check):
             raise RpcError(FAILED, f"the check returned {found!r:.100}, not a Check")
         return (found or Check()).to_json()
+
+    async def ticket(self, params: Dict[str, Any]) -> Dict[str, Any]:
+        self._take_work()
+        if self.plugin.ticketer is None:
+            raise RpcError(NOT_FOUND, "there are no tickets here")
+        made = await self.call(self.plugin.ticketer, TicketRequest(params))
+        if not isinstance(made, Ticket):
+            raise RpcError(FAILED, f"the function for tickets returned {made!r:.100}, not a Ticket")
+        return made.to_json()
 
     async def health(self, params: Dict[str, Any]) -> Dict[str, Any]:
         if self.plugin.health_check is not None:

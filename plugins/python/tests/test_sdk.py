@@ -18,6 +18,7 @@ from nightbell_plugin import (
     Retry,
     RpcError,
     Skipped,
+    Ticket,
 )
 from nightbell_plugin.host import LogHandler
 from nightbell_plugin.records import moment
@@ -212,6 +213,43 @@ class Asking(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(RuntimeError):
                 plugin.host.wait(asyncio.sleep(0))
 
+    async def test_events_in_a_list_are_refused_in_clear_words(self):
+        async with Host(Plugin()) as host:
+            with self.assertRaisesRegex(TypeError, r"emit\(\*events\)"):
+                await host.plugin.host.emit([{"title": "one"}])
+            with self.assertRaisesRegex(TypeError, "each a dict, not str"):
+                await host.plugin.host.emit("one")
+
+    async def test_a_ticket_is_made_for_an_incident(self):
+        plugin = Plugin()
+
+        @plugin.ticket
+        def make(wanted):
+            return Ticket(17, "https://tickets.example/17", wanted.incident["title"] + wanted.note)
+
+        async with Host(plugin) as host:
+            self.assertEqual(host.features, ["ticket"])
+            made = await host.ask("ticket", key="k", incident={"title": "Disk"}, by="ann", note="!")
+            self.assertEqual(made, {"id": "17", "url": "https://tickets.example/17", "title": "Disk!"})
+
+    async def test_a_validator_that_takes_two_things_sees_the_others(self):
+        plugin = Plugin()
+
+        @plugin.validate("destination", "foo")
+        def look(value, others):
+            if value in others:
+                raise Invalid("room", "is told already")
+
+        plugin.validate("removal", "foo")(lambda value: None)
+        async with Host(plugin) as host:
+            value = {"room": "a"}
+            asked = {"what": "destination", "kind": "foo", "value": value}
+            self.assertEqual(await host.ask("validate", **asked, others=[{"room": "b"}]), {"value": value})
+            refused = await host.ask("validate", **asked, others=[value])
+            self.assertEqual(refused["errors"], [{"path": "room", "message": "is told already"}])
+            asked["what"] = "removal"
+            self.assertEqual(await host.ask("validate", **asked, others=[value]), {"value": value})
+
     async def test_what_is_logged_names_its_delivery(self):
         plugin = Plugin()
         log = logging.Logger("mine")
@@ -268,7 +306,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         async with Host(Plugin(), begin=False) as host:
             with self.assertRaisesRegex(RpcError, "contract 1 only"):
                 await host.ask("hello", protocol={"min": 2, "max": 3})
-            for method in ("events", "validate", "test", "check", "later"):
+            for method in ("events", "validate", "test", "check", "ticket", "later"):
                 with self.assertRaises(RpcError) as refused:
                     await host.ask(method)
                 self.assertEqual(refused.exception.code, -32601)

@@ -2,6 +2,7 @@
 
 mod bench;
 mod install;
+mod run;
 mod scaffold;
 
 use std::path::PathBuf;
@@ -42,12 +43,28 @@ enum Command {
         /// Its id
         id: String,
     },
+    /// Let a plugin of a server's folder of plugins run
+    Enable {
+        /// Its id
+        id: String,
+    },
+    /// End a plugin of a server, and do not let it run any more
+    Disable {
+        /// Its id
+        id: String,
+    },
+    /// End a plugin of a server, and delete its files; what it keeps stays
+    Remove {
+        /// Its id
+        id: String,
+    },
     New(scaffold::New),
     /// Look whether a plugin keeps the contract; nothing is sent
     Check {
         /// Its folder, or its file
         folder: PathBuf,
     },
+    Run(run::Run),
     Test(bench::Test),
     Install(install::Install),
 }
@@ -72,6 +89,21 @@ impl Args {
                 let answer = client.post(&format!("{}/restart", path(&id)), &Value::Null).await?;
                 output.answer(&answer, || format!("{id} is being started anew"))
             }
+            Command::Enable { id } => {
+                let client = self.server.client()?;
+                let answer = client.post(&format!("{}/enable", path(&id)), &Value::Null).await?;
+                output.answer(&answer, || format!("{id} is active from here on"))
+            }
+            Command::Disable { id } => {
+                let client = self.server.client()?;
+                let answer = client.post(&format!("{}/disable", path(&id)), &Value::Null).await?;
+                output.answer(&answer, || format!("{id} is not active any more"))
+            }
+            Command::Remove { id } => {
+                let answer = self.server.client()?.delete(&path(&id)).await?;
+                output.answer(&answer, || format!("{id} is gone"))
+            }
+            Command::Run(run) => run.run().await,
             Command::New(new) => new.run(output),
             Command::Check { folder } => bench::check(&folder, output).await,
             Command::Test(test) => test.run(output).await,

@@ -1,5 +1,6 @@
 //! What can be seen in the files of a stopped server.
 
+use std::path::Path;
 use std::time::Instant;
 
 use flow::live::Live;
@@ -25,7 +26,7 @@ use store::Tx;
 use store::incidents::Which;
 
 use super::{Found, Query, id, none, shown};
-use crate::{settings, words};
+use crate::{plugins, settings, words};
 
 /// Lines of a timeline.
 const LINES: i64 = 1000;
@@ -157,11 +158,11 @@ pub fn config_version(tx: &mut Tx<'_>, version: &str) -> Found {
 }
 
 /// Replays the window before now under another configuration, and under the one that was in force last.
-pub fn replay(tx: &mut Tx<'_>, body: &Value) -> Found {
+pub fn replay(tx: &mut Tx<'_>, body: &Value, data: &Path) -> Found {
     let newest = store::rules::newest(tx)?;
     let kept = store::rules::kept(tx, newest)?.filter(|it| !it.applied.config.is_empty());
     let Some(kept) = kept else { return Ok(Err("no configuration is kept to compare with".to_owned())) };
-    let (old, new) = match rules_of_both(&kept.applied.config, body) {
+    let (old, new) = match rules_of_both(&kept.applied.config, body, data) {
         Ok(both) => both,
         Err(wrong) => return Ok(Err(wrong)),
     };
@@ -173,11 +174,13 @@ pub fn replay(tx: &mut Tx<'_>, body: &Value) -> Found {
     Ok(shown(&DifferenceView::from(difference)))
 }
 
-fn rules_of_both(old: &str, body: &Value) -> Result<(Rules, Rules), String> {
+fn rules_of_both(old: &str, body: &Value, data: &Path) -> Result<(Rules, Rules), String> {
     let told = |lines: Vec<String>| lines.join("\n");
-    let kinds = connectors::registry();
-    let old = settings::rules_of(old, ConfigFormat::Toml, &kinds).map_err(told)?;
     let is_toml = body["format"] != "alertmanager";
+    let new = body["config"].as_str().filter(|_| is_toml);
+    // nothing is started for it: a plugin's kinds are known by its manifest, or by what it said when it last ran
+    let kinds = plugins::glance([Some(old), new].into_iter().flatten(), data);
+    let old = settings::rules_of(old, ConfigFormat::Toml, &kinds).map_err(told)?;
     let format = if is_toml { ConfigFormat::Toml } else { ConfigFormat::Alertmanager };
     let mut new =
         settings::rules_of(body["config"].as_str().unwrap_or_default(), format, &kinds).map_err(told)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// Sections whose entries have names of their own.
-const NAMED: [&str; 3] = ["receivers", "integrations", "time_intervals"];
+const NAMED: [&str; 5] = ["receivers", "integrations", "time_intervals", "checks", "defaults"];
 /// Names that a summary lists; the rest are counted.
 const MAX_NAMES: usize = 12;
 

@@ -1,7 +1,10 @@
 //! What is in force: files and what was overridden, read together.
 
+use config::overrides::place_of;
 use config::{ConfigError, Invalid, Level, Overrides};
 use plugin_host::Host;
+use plugin_host::asking::Settings as PluginSettings;
+use plugin_protocol::calls::Complaint;
 use server::error::Wrong;
 use store::overrides::Version;
 use store::{Store, StoreError};
@@ -105,4 +108,27 @@ pub fn in_words(error: &ConfigError) -> String {
         ConfigError::Read { source, .. } => format!("{error}: {source}"),
         other => other.to_string(),
     }
+}
+
+/// The settings of destinations that are plugins' to look at, as far as they are wanted by their ids.
+pub fn settings_of_plugins(settings: &Settings, wanted: impl Fn(&str) -> bool) -> Vec<PluginSettings> {
+    let mut all = Vec::new();
+    for receiver in settings.rules.receivers.values() {
+        for place in receiver.destinations.iter().filter(|place| wanted(&place.id)) {
+            let others = receiver.destinations.iter();
+            let others = others.filter(|other| other.kind == place.kind && other.id != place.id);
+            all.push(PluginSettings {
+                path: place_of("receivers", &place.id),
+                kind: place.kind.clone(),
+                value: place.settings.clone(),
+                others: others.map(|other| other.settings.clone()).collect(),
+            });
+        }
+    }
+    all
+}
+
+/// A line for each thing that is wrong.
+pub fn all_in_words(wrong: &[Complaint]) -> String {
+    wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,15 +1,31 @@
 //! Overrides: settings that are changed while the hub runs, kept in the database, and laid over the files.
 
+use std::path::Path;
+
 use config::Overrides;
 use config::overrides::{BadChange, Change};
+use plugin_protocol::calls::Complaint;
 use server::error::Wrong;
 use server::{NotOverridden, Overriding};
 use store::Durability;
 use store::overrides::Version;
 use store::rules::Applied;
 
-use super::in_force::{InForce, Standing, load};
+use super::in_force::{InForce, Standing, all_in_words, load, settings_of_plugins};
 use super::reload::Inner;
+
+/// Deletes a file, or a folder with all that is in it. One that is a link goes alone.
+fn delete(path: &Path) -> std::io::Result<()> {
+    let facts = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        facts => facts?,
+    };
+    if facts.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+}
+
+fn wrongs(all: Vec<Complaint>) -> Vec<Wrong> {
+    all.into_iter().map(|it| Wrong::new(it.path, it.message)).collect()
+}
 
 impl Inner {
     /// The plugins that run, with one more or one less.
@@ -28,6 +44,42 @@ impl Inner {
         Ok(Change { set: [("active".to_owned(), names.into())].into(), ..Change::default() })
     }
 
+    /// Ends a plugin, if it runs, and deletes its files.
+    pub async fn try_remove(&self, id: String, by: String) -> Result<i64, NotOverridden> {
+        let places = &self.in_force().settings.config.plugins.clone();
+        let folder = self.plugins_folder(places.folder.as_deref());
+        let found = plugin_host::folder::discover(&folder).found.remove(&id.to_ascii_lowercase());
+        let found = found.ok_or_else(|| {
+            NotOverridden::Unknown(format!("there is no plugin {id:?} in {}", folder.display()))
+        })?;
+        let running = self.host.plugin(found.id());
+        let is_active = places.active.iter().any(|name| name.eq_ignore_ascii_case(found.id()));
+        let version = match is_active {
+            true => self.try_override(Overriding::RemovePlugin(found.id().to_owned()), by.clone()).await?,
+            false => Standing::read(&self.hub.store).await.map_err(NotOverridden::Store)?.version,
+        };
+        if let Some(plugin) = running {
+            // a plugin whose files go while it runs says confusing things
+            plugin.ended().await;
+        }
+        let own = if found.is_bare() { found.place.clone() } else { found.folder.clone() };
+        let environment = self.host.environment(found.id());
+        let shown = own.display().to_string();
+        let deleted =
+            tokio::task::spawn_blocking(move || delete(&own).and_then(|()| delete(&environment))).await;
+        match deleted {
+            Ok(Ok(())) => {
+                tracing::warn!("{by} removed the plugin {id}: {shown} is deleted");
+                Ok(version)
+            }
+            Ok(Err(error)) => {
+                let state = "the plugin does not run any more, but its files cannot be deleted";
+                Err(NotOverridden::Unusable(format!("{state}: {shown}: {error}")))
+            }
+            Err(error) => Err(NotOverridden::Unusable(error.to_string())),
+        }
+    }
+
     /// Changes the overrides: what they make of the configuration is put in force first, and then they are kept. When
     /// either fails, everything is as it was.
     pub async fn try_override(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
@@ -40,12 +92,21 @@ impl Inner {
         let loaded = load(&self.wishes, &self.host, &all).await;
         let (settings, known) = loaded.map_err(|why| NotOverridden::Wrong(why.all()))?;
         let before = self.in_force().clone();
+        // who may not go is asked only where somebody takes it out here: a file is its owner's word
+        let gone = |id: &str| {
+            !settings.rules.receivers.values().flat_map(|it| &it.destinations).any(|it| it.id == id)
+        };
+        let going = settings_of_plugins(&before.settings, gone);
+        let looked = self.host.look_at("removal", &before.known.learned, going).await;
+        if !looked.wrong.is_empty() {
+            return Err(NotOverridden::Wrong(wrongs(looked.wrong)));
+        }
         let version = standing.version + 1;
         let applied = Applied { config: settings.as_kept(), by: by.clone(), ..Applied::default() };
         let document = serde_json::to_string(&all).unwrap_or_default();
         let new = Standing { version, all, refused: None };
         let put = self.put_in_force(InForce { settings, known, standing: new }, applied).await;
-        put.map_err(|why| NotOverridden::Wrong(vec![Wrong::new("", why)]))?;
+        put.map_err(|all| NotOverridden::Wrong(wrongs(all)))?;
         let at = self.hub.clock.now();
         let row = Version { version, at, by: by.clone(), summary: summary.clone(), rolled_back_to, document };
         let kept = self.hub.store.write(Durability::Disk, move |tx| store::overrides::keep(tx, &row)).await;
@@ -62,6 +123,7 @@ impl Inner {
         };
         let applied = Applied { config: before.settings.as_kept(), by, ..Applied::default() };
         if let Err(why) = self.put_in_force(before, applied).await {
+            let why = all_in_words(&why);
             tracing::error!("overrides could not be kept, and are in force until the next reload: {why}");
         }
         Err(failed)
@@ -86,6 +148,10 @@ impl Inner {
                 let all = serde_json::from_str(&kept.document);
                 let all = all.map_err(|error| NotOverridden::Unusable(error.to_string()))?;
                 return Ok((all, format!("back to version {version}"), Some(version)));
+            }
+            Overriding::RemovePlugin(id) => {
+                let change = self.with_plugin(&id, false)?;
+                ("plugins".to_owned(), String::new(), change)
             }
             Overriding::Plugin { id, active } => {
                 let change = self.with_plugin(&id, active)?;

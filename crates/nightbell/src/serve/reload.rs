@@ -1,19 +1,23 @@
 //! Reloading and rolling back: another configuration as a whole, or the old one and why.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
+use config::overrides::place_of;
 use config::{Config, Format, Overrides, Source};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::Rules;
 use plugin_host::Host;
+use plugin_protocol::calls::Complaint;
 use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
 use tokio_util::task::TaskTracker;
 
-use super::in_force::{self, InForce, Standing, in_words};
+use super::checks::Checks;
+use super::in_force::{self, InForce, Standing, all_in_words, in_words, settings_of_plugins};
 use super::{Wishes, history, wire};
 use crate::log::Logging;
 use crate::plugins::{self, Known};
@@ -21,6 +25,8 @@ use crate::settings::{self, Settings};
 
 /// Configurations that this process has put in force and remembers with their secrets, to come back to.
 const MAX_REMEMBERED: usize = 20;
+/// How long a plugin that was just started is waited for before it is asked about settings.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// Puts configurations in force. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +39,7 @@ pub(super) struct Inner {
     pub(super) hub: Hub,
     /// What the server was started with: some of it holds until the next start.
     started_with: Config,
+    checks: Checks,
     logging: Logging,
     app: OnceLock<Weak<App>>,
     /// What was put in force by this process, by version. Only here are secrets that were written out.
@@ -50,6 +57,8 @@ impl Reloader {
         let settings = &in_force.settings;
         let remembered = BTreeMap::from([(hub.core.live().version, settings.clone())]);
         let (started_with, remembered) = (settings.config.clone(), Mutex::new(remembered));
+        let checks = Checks::new(host.clone(), hub.clone());
+        checks.put_in_force(&settings.config.checks);
         let (in_force, tasks) = (Mutex::new(in_force), TaskTracker::new());
         Reloader(Arc::new(Inner {
             wishes,
@@ -57,6 +66,7 @@ impl Reloader {
             in_force,
             hub,
             started_with,
+            checks,
             logging,
             app,
             remembered,
@@ -69,6 +79,19 @@ impl Reloader {
     pub fn show_in(&self, app: &Arc<App>) {
         // it is named once, when the server is put together
         let _ = self.0.app.set(Arc::downgrade(app));
+    }
+
+    /// Has plugins look at what was put in force at the start.
+    pub fn look_once_more(&self) {
+        let reloader = self.clone();
+        self.0.tasks.spawn(async move {
+            reloader.0.look_once_more().await;
+        });
+    }
+
+    /// Makes no checks any more.
+    pub fn stop(&self) {
+        self.0.checks.stop();
     }
 
     /// Loads the files and puts them in force; the error says why the old configuration stays.
@@ -86,7 +109,10 @@ impl Reloader {
 
     async fn change(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
         let _turn = self.0.busy.lock().await;
-        self.0.try_override(wanted, by).await
+        match wanted {
+            Overriding::RemovePlugin(id) => self.0.try_remove(id, by).await,
+            other => self.0.try_override(other, by).await,
+        }
     }
 
     async fn go_back(&self, version: i64, by: String) -> Result<i64, NotRolledBack> {
@@ -138,7 +164,8 @@ impl Inner {
         let loaded = in_force::load(&self.wishes, &self.host, &standing.in_force()).await;
         let (settings, known) = loaded.map_err(|why| why.in_words())?;
         let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
-        self.put_in_force(InForce { settings, known, standing }, applied).await?;
+        let put = self.put_in_force(InForce { settings, known, standing }, applied).await;
+        put.map_err(|wrong| all_in_words(&wrong))?;
         tracing::info!("the configuration was reloaded");
         Ok(())
     }
@@ -176,20 +203,25 @@ impl Inner {
         let standing = self.in_force().standing.clone();
         let standing = Standing { refused: Some(format!("configuration {version} runs")), ..standing };
         let in_force = InForce { settings, known, standing };
-        let new = self.put_in_force(in_force, applied).await.map_err(unusable)?;
+        let new = self.put_in_force(in_force, applied).await;
+        let new = new.map_err(|wrong| unusable(all_in_words(&wrong)))?;
         let until = "what runs is not what the files say, until they are loaded again";
         tracing::warn!("{by} went back to configuration {version}, which is {new} now: {until}");
         Ok(new)
     }
 
     /// Replaces what is in force; gives the version that it has from then on.
-    pub(super) async fn put_in_force(&self, new: InForce, mut applied: Applied) -> Result<i64, String> {
+    pub(super) async fn put_in_force(
+        &self,
+        mut new: InForce,
+        mut applied: Applied,
+    ) -> Result<i64, Vec<Complaint>> {
+        self.look_at(&mut new).await?;
         let InForce { settings, known: Known { kinds, learned }, standing } = new.clone();
         applied.summary = history::summary(&self.hub.core.live().applied.config, &applied.config);
         // all that can fail comes before anything is replaced
-        let mut live = wire::live(&settings, &kinds).map_err(|error| format!("{error:#}"))?;
-        let mut exposed =
-            wire::exposed(&settings, &kinds, &standing).map_err(|error| format!("{error:#}"))?;
+        let mut live = wire::live(&settings, &kinds).map_err(whole)?;
+        let mut exposed = wire::exposed(&settings, &kinds, &standing).map_err(whole)?;
         if let Some(version) = applied.rolled_back_to {
             let note = "It is not what the configuration files say, until they are loaded again.";
             exposed.config = format!("# Configuration {version} of the history. {note}\n{}", exposed.config);
@@ -199,14 +231,14 @@ impl Inner {
         let old = self.in_force().clone();
         let applied = self.host.apply(learned, &settings.config.plugins.settings).await;
         let applied = match applied {
-            Ok(()) => self.hub.reload(live).await.map_err(|error| error.to_string()),
+            Ok(()) => self.hub.reload(live).await.map_err(|error| whole(error.into())),
             Err(why) => Err(why),
         };
         if let Err(why) = applied {
             // some plugins may have taken what is new already
             let back = self.host.apply(old.known.learned, &old.settings.config.plugins.settings).await;
             if let Err(worse) = back {
-                tracing::error!("plugins do not take their old settings again: {worse}");
+                tracing::error!("plugins do not take their old settings again: {}", all_in_words(&worse));
             }
             return Err(why);
         }
@@ -214,6 +246,7 @@ impl Inner {
             app.expose(exposed);
             app.know(kinds);
         }
+        self.checks.put_in_force(&settings.config.checks);
         *self.in_force() = new;
         if let Err(error) = self.logging.set(&settings.config.log) {
             tracing::warn!("{error:#}");
@@ -226,6 +259,43 @@ impl Inner {
             remembered.pop_first();
         }
         Ok(version)
+    }
+
+    /// Where plugins are.
+    pub(super) fn plugins_folder(&self, configured: Option<&Path>) -> PathBuf {
+        let data = self.wishes.data.as_ref().unwrap_or(&self.started_with.database.data_dir);
+        configured.map_or_else(|| data.join("plugins"), Path::to_owned)
+    }
+
+    /// Asks plugins about the settings of their destinations, which they may write in a better way.
+    async fn look_at(&self, new: &mut InForce) -> Result<(), Vec<Complaint>> {
+        let asked = settings_of_plugins(&new.settings, |_| true);
+        let looked = self.host.look_at("destination", &new.known.learned, asked).await;
+        if !looked.wrong.is_empty() {
+            return Err(looked.wrong);
+        }
+        let receivers = new.settings.rules.receivers.values_mut();
+        for place in receivers.flat_map(|receiver| &mut receiver.destinations) {
+            let path = place_of("receivers", &place.id);
+            if let Some((_, cleaned)) = looked.cleaned.iter().find(|(at, _)| *at == path) {
+                place.settings = cleaned.clone();
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks about what was put in force at the start, once its plugins run. It is too late to refuse anything.
+    async fn look_once_more(&self) {
+        let mut now = self.in_force().clone();
+        for id in now.known.learned.ids() {
+            if let Some(plugin) = self.host.plugin(id) {
+                // one that does not start has nothing to say
+                let _ = plugin.ready(STARTING).await;
+            }
+        }
+        for wrong in self.look_at(&mut now).await.err().into_iter().flatten() {
+            tracing::warn!("{wrong}; it is in force all the same");
+        }
     }
 
     pub(super) fn in_force(&self) -> std::sync::MutexGuard<'_, InForce> {
@@ -245,4 +315,8 @@ impl Inner {
             tracing::warn!("changes of {} hold from the next start on", waiting.join(", "));
         }
     }
+}
+
+fn whole(error: anyhow::Error) -> Vec<Complaint> {
+    vec![Complaint { path: String::new(), message: format!("{error:#}") }]
 }

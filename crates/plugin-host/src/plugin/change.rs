@@ -3,26 +3,33 @@
 use std::sync::Arc;
 
 use super::{Plugin, lock};
+use plugin_protocol::calls::Complaint;
+
 use crate::greeting::{NotTaken, configure};
 use crate::spec::Spec;
 
 impl Plugin {
-    /// Whether it would take these settings. One that does not run, or is to be started anew for them, is not asked.
-    ///
-    /// # Errors
-    /// What it says is wrong with them.
-    pub async fn would_take(&self, new: &Spec) -> Result<(), String> {
+    /// What it says is wrong with these settings. One that does not run, or is to be started anew for them, is not
+    /// asked.
+    pub async fn would_take(&self, new: &Spec) -> Vec<Complaint> {
         let old = self.spec();
         let Some(running) =
             self.running().filter(|_| old.settings != new.settings && !starts_anew(&old, new))
         else {
-            return Ok(());
+            return Vec::new();
         };
         self.journal.hide(&new.secrets);
         match configure(&running.peer, new, true).await {
             // one that does not say is no reason to refuse everybody's settings
-            Ok(()) | Err(NotTaken::Unanswered(_)) => Ok(()),
-            Err(NotTaken::Refused(why)) => Err(self.journal.hidden(format!("{}: {why}", self.id))),
+            Ok(()) | Err(NotTaken::Unanswered(_)) => Vec::new(),
+            Err(NotTaken::Refused(all)) => {
+                let whole = format!("plugins.settings.{}", self.id);
+                let told = all.into_iter().map(|it| {
+                    let message = self.journal.hidden(it.message);
+                    Complaint { message, path: it.path }.below(&whole)
+                });
+                told.collect()
+            }
         }
     }
 

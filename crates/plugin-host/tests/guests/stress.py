@@ -182,6 +182,8 @@ def serve(message):
         answer(id, {"status": "ok"})
     elif method in ("drain", "shutdown"):
         crash_at(method)
+        if method == "shutdown" and "slow-end" in WISHES:
+            time.sleep(1)
         answer(id, {})
     else:
         answer(id, error={"code": -32601, "message": "no such method"})

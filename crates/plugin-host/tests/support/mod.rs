@@ -93,7 +93,8 @@ impl Stage {
         let mut registry = Registry::default();
         self.host.register(&learned, &mut registry).map_err(|bad| bad[0].to_string())?;
         let settings = BTreeMap::from([("stress".to_owned(), settings)]);
-        self.host.apply(learned, &settings).await?;
+        let applied = self.host.apply(learned, &settings).await;
+        applied.map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         self.registry = registry;
         Ok(())
     }

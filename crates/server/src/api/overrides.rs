@@ -124,7 +124,7 @@ pub(super) async fn roll_back_overrides(
     path = "/api/v1/config/{section}",
     tag = "server",
     summary = "Show the elements of a section of the configuration, without secrets",
-    description = "The sections are those whose settings can be overridden: `defaults`, `incidents`, \
+    description = "The sections are those whose settings can be overridden: `checks`, `defaults`, `incidents`, \
         `integrations`, `log`, `plugins`, `receivers`, `self_watch` and `storm`.",
     security(("token" = ["read"])),
     params(("section" = String, Path, description = "The section, such as `receivers`")),

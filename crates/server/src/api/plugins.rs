@@ -1,14 +1,18 @@
 //! Plugins: how each is, and what it said last.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::{Extension, Json};
 use flow::driver::Subscribed;
 use model::Topic;
 use plugin_host::Status;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::Shared;
+use super::overrides::{ChangedView, changed};
+use crate::app::{Overriding, Shared};
+use crate::auth::Caller;
 use crate::error::{Answer, Problem};
 use crate::input::Name;
 use crate::views::Page;
@@ -26,7 +30,8 @@ pub(super) struct PluginView {
     /// `process`, `python` or `wasm`.
     #[schema(value_type = String)]
     runtime: plugin_protocol::manifest::Runtime,
-    /// `starting`, `ready`, `waiting` (for its next start), `misconfigured`, `failed`, `draining` or `stopped`.
+    /// `starting`, `ready`, `waiting` (for its next start), `misconfigured`, `failed`, `idle` (until something is
+    /// wanted of it), `draining` or `stopped`.
     state: &'static str,
     /// Why it is no better; null: it is well.
     why: Option<String>,
@@ -162,4 +167,74 @@ pub(super) async fn restart_plugin(State(app): State<Shared>, Name(id): Name) ->
     let plugin = app.plugins.plugin(&id).ok_or_else(|| Problem::not_found("plugin", &id))?;
     plugin.restart();
     get_plugin(State(app), Name(id)).await
+}
+
+/// Lets a plugin run.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plugins/{id}/enable",
+    tag = "plugins",
+    summary = "Let a plugin of the folder of plugins run",
+    description = "It is added to `plugins.active`, as an override of the configuration file.",
+    security(("token" = ["admin"])),
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "It is active from here on", body = ChangedView),
+        (status = 400, description = "It cannot be used: each error says where and why", body = Problem),
+        (status = 409, description = "It is active already, or this cannot be now", body = Problem),
+    ),
+)]
+pub(super) async fn enable_plugin(
+    State(app): State<Shared>,
+    caller: Extension<Arc<Caller>>,
+    Name(id): Name,
+) -> Answer<Json<ChangedView>> {
+    changed(&app, Overriding::Plugin { id, active: true }, &caller.signed("")).await
+}
+
+/// Lets a plugin not run.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plugins/{id}/disable",
+    tag = "plugins",
+    summary = "End a plugin, and do not let it run any more",
+    description = "It is taken out of `plugins.active`, as an override of the configuration file.",
+    security(("token" = ["admin"])),
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "It is not active from here on", body = ChangedView),
+        (status = 400, description = "Something in the configuration needs it: each error says what", body = Problem),
+        (status = 409, description = "It is not active, or this cannot be now", body = Problem),
+    ),
+)]
+pub(super) async fn disable_plugin(
+    State(app): State<Shared>,
+    caller: Extension<Arc<Caller>>,
+    Name(id): Name,
+) -> Answer<Json<ChangedView>> {
+    changed(&app, Overriding::Plugin { id, active: false }, &caller.signed("")).await
+}
+
+/// Removes a plugin.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/plugins/{id}",
+    tag = "plugins",
+    summary = "End a plugin, and delete its files and its environment of Python",
+    description = "What it keeps in its state folder and in the database stays.",
+    security(("token" = ["admin"])),
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "It is gone", body = ChangedView),
+        (status = 400, description = "Something in the configuration needs it: each error says what", body = Problem),
+        (status = 404, description = "There is none with this id in the folder of plugins", body = Problem),
+        (status = 409, description = "Its files cannot be deleted, or this cannot be now", body = Problem),
+    ),
+)]
+pub(super) async fn remove_plugin(
+    State(app): State<Shared>,
+    caller: Extension<Arc<Caller>>,
+    Name(id): Name,
+) -> Answer<Json<ChangedView>> {
+    changed(&app, Overriding::RemovePlugin(id), &caller.signed("")).await
 }

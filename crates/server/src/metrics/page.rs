@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use flow::counters::Counters;
+use flow::driver::Subscribed;
 use model::Time;
 use model::delivery::Health;
 use prometheus_client::metrics::MetricType;
@@ -21,11 +22,12 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub async fn page(app: &App) -> Response {
     let now = app.now();
     let rows = app.hub.store.read(move |tx| Rows::read(tx, now)).await;
+    let subscribed = app.hub.subscribed("").await.unwrap_or_default();
     let mut registry = Registry::with_prefix("nightbell");
     registry.register("http_requests", "Requests answered", app.http.requests.clone());
     let seconds = app.http.seconds.clone();
     registry.register_with_unit("http_request_duration", "Time that requests took", Unit::Seconds, seconds);
-    registry.register_collector(Box::new(Counted::of(app, rows.as_ref().ok())));
+    registry.register_collector(Box::new(Counted::of(app, rows.as_ref().ok(), &subscribed)));
     let mut bare = Registry::default();
     let mut others = Counted::of_process(app);
     alertmanager::add(&mut others, app, rows.as_ref().ok().map(|rows| &rows.alertmanager));
@@ -72,7 +74,7 @@ impl Rows {
 }
 
 impl Counted {
-    fn of(app: &App, rows: Option<&Rows>) -> Self {
+    fn of(app: &App, rows: Option<&Rows>, subscribed: &[Subscribed]) -> Self {
         let mut all = Counted::default();
         all.flow(&app.hub.core.counters);
         let dropped = app.hub.core.traces.dropped() as f64;
@@ -83,10 +85,21 @@ impl Counted {
         if let Some(rows) = rows {
             all.rows(rows);
         }
+        all.subscribers(subscribed);
         let build =
             vec![("version", app.version.version.clone()), ("revision", app.version.revision.clone())];
         all.add(MetricType::Gauge, "build_info", "Which program this is", vec![(build, 1.0)]);
         all
+    }
+
+    fn subscribers(&mut self, all: &[Subscribed]) {
+        let of = |it: &Subscribed, count: u64| (vec![("subscriber", it.name.clone())], count as f64);
+        let waiting = all.iter().map(|it| of(it, it.waiting)).collect();
+        let help = "Events that wait to be told to a subscription of a plugin";
+        self.add(MetricType::Gauge, "subscriber_waiting", help, waiting);
+        let dropped = all.iter().map(|it| of(it, it.dropped)).collect();
+        let help = "Events that a subscription of a plugin was not told, since too many waited";
+        self.add(MetricType::Counter, "subscriber_dropped", help, dropped);
     }
 
     fn flow(&mut self, counters: &Counters) {

@@ -112,7 +112,7 @@ impl ElementView {
 fn names(section: &Value, name: &str) -> Vec<String> {
     let keys = |table: &Value| table.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
     match name {
-        "defaults" | "integrations" => keys(section),
+        "checks" | "defaults" | "integrations" => keys(section),
         "receivers" => destinations(section),
         "plugins" => {
             let active = section["active"].as_array().into_iter().flatten().filter_map(Value::as_str);

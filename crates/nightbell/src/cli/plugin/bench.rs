@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use model::Time;
+use model::{Severity, Time};
 use plugin_host::conformance::{self, Report};
 use plugin_host::folder::{self, Found};
 use plugin_host::{Host, Wanted};
 use sdk::http::{Guard, Http};
-use sdk::{Answer, Context, Inbox, Message, Registry, sample};
+use sdk::registry::Ready;
+use sdk::{Answer, Context, Inbox, Message, MessageKind, Registry, sample};
 use serde_json::{Value, json};
 
 use crate::cli::Told;
@@ -21,14 +22,15 @@ use crate::{plugins, words};
 /// How long one message may take.
 const SEND_TIME: Duration = Duration::from_secs(15);
 /// How long everything may take to end.
-const END_TIME: Duration = Duration::from_secs(15);
+pub const END_TIME: Duration = Duration::from_secs(15);
 
 /// A plugin with a host of its own, and a folder for what it keeps that is gone afterwards.
-struct Bench {
-    host: Host,
+pub struct Bench {
+    pub host: Host,
     found: Found,
     registry: Registry,
     data: tempfile::TempDir,
+    identity: String,
 }
 
 /// Looks whether a plugin keeps the contract.
@@ -71,7 +73,7 @@ fn as_text(found: &Found, report: &Report) -> String {
     lines.join("\n")
 }
 
-fn found_at(path: &Path) -> Result<Found> {
+pub fn found_at(path: &Path) -> Result<Found> {
     let path = std::path::absolute(path).with_context(|| path.display().to_string())?;
     if path.is_dir() {
         return folder::read(&path).map_err(|bad| anyhow!("{bad}"));
@@ -126,7 +128,7 @@ fn as_json(name: &str, answer: &Answer) -> Value {
     json!({ "message": name, "outcome": answer.outcome, "status": answer.status, "text": answer.text })
 }
 
-fn as_line(name: &str, answer: &Answer) -> String {
+pub fn as_line(name: &str, answer: &Answer) -> String {
     use model::delivery::Outcome;
     let what = match &answer.outcome {
         Outcome::Delivered { receipt } if receipt.is_empty() => "delivered".to_owned(),
@@ -139,31 +141,63 @@ fn as_line(name: &str, answer: &Answer) -> String {
 }
 
 impl Bench {
-    async fn of(folder: &Path, settings: &Value) -> Result<Self> {
+    pub async fn of(folder: &Path, settings: &Value) -> Result<Self> {
         let data = tempfile::tempdir().context("making a folder")?;
         let found = found_at(folder)?;
         let host = plugins::bare_host(data.path(), &found)?;
+        let (registry, identity) = (Registry::default(), String::new());
+        let mut bench = Bench { host, found: found.clone(), registry, data, identity };
+        bench.take(found, settings).await?;
+        Ok(bench)
+    }
+
+    /// Runs the plugin as it is now; says whether its files are others than before.
+    pub async fn take(&mut self, found: Found, settings: &Value) -> Result<bool> {
+        let identity = plugin_host::identity(&found);
+        if identity == self.identity {
+            return Ok(false);
+        }
+        // whatever comes of it, it is tried again only when something has changed
+        self.identity = identity;
         let lines = |bad: Vec<folder::BadPlugin>| {
             anyhow!("{}", bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         };
-        let around = if found.place.is_file()
-            && found.folder == found.place.parent().unwrap_or(Path::new(""))
-            && found.manifest.run.file.is_some()
-        {
-            found.folder.clone()
-        } else {
-            found.folder.parent().unwrap_or(Path::new("/")).to_owned()
+        let around = match found.is_bare() {
+            true => found.folder.clone(),
+            false => found.folder.parent().unwrap_or(Path::new("/")).to_owned(),
         };
         let wanted = Wanted { folder: around, active: vec![found.id().to_owned()], ..Wanted::default() };
-        let learned = host.learn(&wanted).await.map_err(lines)?;
+        let learned = self.host.learn(&wanted).await.map_err(lines)?;
         let mut registry = Registry::default();
-        host.register(&learned, &mut registry).map_err(lines)?;
+        self.host.register(&learned, &mut registry).map_err(lines)?;
         let all = BTreeMap::from([(found.id().to_owned(), settings.clone())]);
-        host.apply(learned, &all).await.map_err(|why| anyhow!("{why}"))?;
-        Ok(Bench { host, found, registry, data })
+        let applied = self.host.apply(learned, &all).await;
+        applied.map_err(|all| {
+            anyhow!("{}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        (self.found, self.registry) = (found, registry);
+        Ok(true)
     }
 
     async fn send_all(&self, kind: Option<&str>, settings: Value) -> Result<Vec<(&'static str, Answer)>> {
+        let (place, context) = self.place(kind, settings)?;
+        let mut told = Vec::new();
+        for (name, message) in sample::all("bench", context.now) {
+            told.push((name, place.send(&context, &message).await));
+        }
+        Ok(told)
+    }
+
+    /// Sends a test message only.
+    pub async fn send_test(&self, kind: Option<&str>, settings: Value) -> Result<Answer> {
+        let (place, context) = self.place(kind, settings)?;
+        let title = sample::test_title(&context.destination);
+        let message =
+            sample::message(MessageKind::Test, &title, Severity::Info, "bench-test", "bench", context.now);
+        Ok(place.send(&context, &message).await)
+    }
+
+    fn place(&self, kind: Option<&str>, settings: Value) -> Result<(Arc<dyn Ready>, Context)> {
         let kinds: Vec<&str> = self.registry.destinations().map(|(facts, _)| facts.kind).collect();
         let kind = match (kind, kinds.first()) {
             (Some(kind), _) => kind,
@@ -179,11 +213,7 @@ impl Bench {
             timeout: SEND_TIME,
             destination: format!("bench/{kind}/0"),
         };
-        let mut told = Vec::new();
-        for (name, message) in sample::all("bench", context.now) {
-            told.push((name, place.send(&context, &message).await));
-        }
-        Ok(told)
+        Ok((place, context))
     }
 }
 

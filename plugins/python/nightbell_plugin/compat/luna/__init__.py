@@ -21,7 +21,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
 from ... import Event as HubEvent
 from ... import Misconfigured, Plugin
-from ...runner import Arguments
+from ...runner import Arguments, load_file
 from ...serve import Overdue, within
 from ...wire import last_line
 from ..calls import call
@@ -110,7 +110,11 @@ def load(arguments: Arguments) -> Plugin:
         folder, file = os.path.split(os.path.abspath(arguments.file))
         sys.path.insert(0, folder)
         name = os.path.splitext(file)[0]
-        found = [_from_folder(folder, name)]
+        package = _folder(folder)
+        # by its own name: it need not be allowed to look around in its folder
+        module = load_file(os.path.join(folder, file), f"{FOLDER}.{name}")
+        setattr(package, name, module)
+        found = [module]
     else:
         names = [arguments.module] if arguments.module else active_names()
         if not names:
@@ -135,13 +139,19 @@ def _import(name: str) -> Any:
 def _from_folder(folder: str, name: str) -> Any:
     """Imports a module of a folder of plugins as `plugins.NAME`, as LUNA does: it may import its
     neighbours relatively."""
+    _folder(folder)
+    return importlib.import_module(f"{FOLDER}.{name}")
+
+
+def _folder(folder: str) -> Any:
+    """The package `plugins`, with this folder in it."""
     package = sys.modules.get(FOLDER)
     if package is None or not hasattr(package, "__path__"):
         package = sys.modules[FOLDER] = types.ModuleType(FOLDER)
         package.__path__ = []
     if folder not in package.__path__:
         package.__path__.append(folder)
-    return importlib.import_module(f"{FOLDER}.{name}")
+    return package
 
 
 def activated(module: Any) -> List[type]:

@@ -1,0 +1,142 @@
+//! What plugins are asked beside deliveries: whether settings are right, how something is, and for a ticket.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use plugin_protocol::calls::{
+    Check, CheckAnswer, CheckParams, Complaint, Ticket, TicketAnswer, TicketParams, Validate, ValidateParams,
+};
+use plugin_protocol::limits::{CONFIGURE_TIME, TICKET_TIME};
+use sdk::{Secret, secret};
+use serde_json::Value;
+
+use crate::host::{Host, Learned};
+use crate::plugin::State;
+use crate::schema::Schema;
+
+/// The feature of plugins that look at settings.
+const VALIDATE: &str = "validate";
+/// The feature of plugins that make tickets.
+const TICKET: &str = "ticket";
+
+/// Settings of a destination that somebody wants to have, or to be rid of.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where they stand, such as `receivers.ops.foo[0]`.
+    pub path: String,
+    /// The kind of destination.
+    pub kind: String,
+    /// As they are written.
+    pub value: Value,
+    /// Those of the other destinations of this kind in the same receiver.
+    pub others: Vec<Value>,
+}
+
+/// What plugins say of settings.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Settings as they are best written, by path: of those that plugins write otherwise.
+    pub cleaned: Vec<(String, Value)>,
+    /// What is wrong, with the whole path.
+    pub wrong: Vec<Complaint>,
+}
+
+impl Host {
+    /// Asks plugins that run, and that can, about destinations: `destination` when these are wanted, `removal` when
+    /// they are to go. Everybody is asked at once, and no longer than one may take: who does not answer has nothing
+    /// to say.
+    pub async fn look_at(&self, what: &str, learned: &Learned, all: Vec<Settings>) -> Looked {
+        let asked = all.into_iter().map(|it| self.look_at_one(what, learned, it));
+        let mut looked = Looked::default();
+        for (path, said) in join_all(asked).await.into_iter().flatten() {
+            match said {
+                Ok(Some(cleaned)) => looked.cleaned.push((path, cleaned)),
+                Ok(None) => {}
+                Err(wrong) => looked.wrong.extend(wrong),
+            }
+        }
+        looked
+    }
+
+    async fn look_at_one(
+        &self,
+        what: &str,
+        learned: &Learned,
+        it: Settings,
+    ) -> Option<(String, Result<Option<Value>, Vec<Complaint>>)> {
+        let Settings { path, kind, value, others } = it;
+        let (id, said) = learned.of_kind(&kind)?;
+        let plugin = self.plugin(id)?;
+        let running = match plugin.state() {
+            State::Idle => plugin.ready(CONFIGURE_TIME).await.ok()?,
+            _ => plugin.running()?,
+        };
+        if !running.has(VALIDATE) {
+            return None;
+        }
+        let schema = Schema::new(said.settings.as_ref()).ok()?;
+        plugin.journal.hide(&secret::needles(&value, schema.json()));
+        // what does not fit has been told of already
+        let fit = schema.fit(value).ok()?;
+        let others = others.into_iter().filter_map(|it| schema.fit(it).ok()).collect();
+        let params = ValidateParams { what: what.to_owned(), kind, value: fit.clone(), others };
+        let answer = running.call::<Validate>(&params, CONFIGURE_TIME).await.ok()?;
+        if answer.errors.is_empty() {
+            let cleaned = answer.value.filter(|value| value.is_object() && *value != fit);
+            return Some((path, Ok(cleaned)));
+        }
+        let wrong = answer.errors.into_iter().map(|it| {
+            let message = plugin.journal.hidden(it.message);
+            Complaint { message, path: it.path }.below(&path)
+        });
+        let wrong = wrong.collect();
+        Some((path, Err(wrong)))
+    }
+
+    /// Has a check made.
+    ///
+    /// # Errors
+    /// Why it could not be, in words.
+    pub async fn check(&self, kind: &str, settings: Value, limit: Duration) -> Result<CheckAnswer, String> {
+        let (id, schema) =
+            self.check_kind(kind).ok_or_else(|| format!("there is no kind of check {kind:?}"))?;
+        let plugin = self.plugin(&id).ok_or_else(|| format!("the plugin {id} does not run here"))?;
+        let secrets: Vec<Secret> = secret::needles(&settings, schema.json());
+        plugin.journal.hide(&secrets);
+        let settings = schema
+            .fit(settings)
+            .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let until = tokio::time::Instant::now() + limit;
+        let running = plugin.ready(limit).await?;
+        let left = until.duration_since(tokio::time::Instant::now());
+        let deadline_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let params = CheckParams { kind: kind.to_owned(), settings, deadline_ms };
+        let said = running.call::<Check>(&params, left).await;
+        let said = said.map_err(|why| plugin.journal.hidden(why.to_string()))?;
+        let labels = said.labels.into_iter().map(|(name, value)| (name, plugin.journal.hidden(value)));
+        let labels = labels.collect();
+        Ok(CheckAnswer { detail: plugin.journal.hidden(said.detail), labels, ..said })
+    }
+
+    /// The plugins that run and can make tickets.
+    pub fn makers_of_tickets(&self) -> Vec<String> {
+        let can = |id: &String| self.running(id).is_some_and(|running| running.has(TICKET));
+        self.list().into_iter().map(|status| status.id).filter(can).collect()
+    }
+
+    /// Has a plugin make a ticket.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn ticket(&self, id: &str, params: &TicketParams) -> Result<TicketAnswer, String> {
+        let plugin = self.plugin(id).ok_or_else(|| format!("the plugin {id} does not run here"))?;
+        let running = plugin.ready(TICKET_TIME).await?;
+        if !running.has(TICKET) {
+            return Err(format!("the plugin {id} makes no tickets"));
+        }
+        let said = running.call::<Ticket>(params, TICKET_TIME).await;
+        let said = said.map_err(|why| plugin.journal.hidden(why.to_string()))?;
+        let hidden = |text: String| plugin.journal.hidden(text);
+        Ok(TicketAnswer { id: hidden(said.id), url: hidden(said.url), title: hidden(said.title) })
+    }
+}

@@ -1,0 +1,58 @@
+//! How a plugin is.
+
+use serde::Serialize;
+
+/// How a plugin is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// It is being started.
+    Starting,
+    /// It takes work.
+    Ready,
+    /// It ended, and is started again.
+    Waiting {
+        /// Why it ended.
+        why: String,
+    },
+    /// Only a person can mend it.
+    Misconfigured {
+        /// What is wrong.
+        why: String,
+    },
+    /// It ends again and again.
+    Failed {
+        /// Why it ended last.
+        why: String,
+    },
+    /// It finishes what it has.
+    Draining,
+    /// It had nothing to do, and is started when there is something.
+    Idle,
+    /// It does not run, and is not to.
+    Stopped,
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Waiting { .. } => "waiting",
+            State::Misconfigured { .. } => "misconfigured",
+            State::Failed { .. } => "failed",
+            State::Draining => "draining",
+            State::Idle => "idle",
+            State::Stopped => "stopped",
+        }
+    }
+
+    /// Why it is no better, if it is not well.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            State::Waiting { why } | State::Misconfigured { why } | State::Failed { why } => Some(why),
+            _ => None,
+        }
+    }
+}
