@@ -76,6 +76,12 @@ enum Command {
     Gen(r#gen::Command),
     #[command(hide = true)]
     BenchFill(bench_fill::Args),
+    #[cfg(feature = "wasm")]
+    #[command(hide = true, name = crate::plugins::COMPILE_COMPONENT)]
+    CompileComponent {
+        component: PathBuf,
+        into: PathBuf,
+    },
 }
 
 /// The server that a command asks.
@@ -247,6 +253,10 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Completions(args) => args.run(output),
         Command::Gen(command) => command.run(),
         Command::BenchFill(args) => args.run(output),
+        #[cfg(feature = "wasm")]
+        Command::CompileComponent { component, into } => {
+            wasm_host::compile(&component, &into).map_err(anyhow::Error::msg)
+        }
         Command::Send(args) => wait(args.run(output)),
         Command::Incidents(args) => wait(args.run(output)),
         Command::Explain(args) => wait(args.run(output)),

@@ -2,6 +2,11 @@
 //! may
 //! say depends on what they provide.
 
+mod components;
+
+#[cfg(feature = "wasm")]
+pub use components::COMPILE_COMPONENT;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +48,7 @@ fn states(data: &Path) -> PathBuf {
 pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
     let PluginPlaces { plugins, data_dir } = files.plugins(&Overrides::default());
     let data = absolute(data.unwrap_or(&data_dir))?;
-    Ok(Host::new(Places {
+    let places = Places {
         states: states(&data),
         environments: data.join("plugin-env"),
         sdk: data.join("plugin-sdk"),
@@ -51,7 +56,9 @@ pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
         environment: std::env::vars_os().collect(),
         require_isolation: plugins.require_isolation,
         ..Places::default()
-    }))
+    };
+    let engine = components::engine(&data, &places);
+    Ok(Host::with_engine(places, engine))
 }
 
 /// The folder with the Python package, below that of the database; it is put there.
@@ -71,7 +78,7 @@ pub fn sdk(data: &Path) -> Result<PathBuf> {
 pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
     unpack(&data.join("plugin-sdk"))?;
     let beside = found.folder.parent().unwrap_or(Path::new("/")).parent().unwrap_or(Path::new("/"));
-    Ok(Host::new(Places {
+    let places = Places {
         states: states(data),
         // as the server that it is written for has it
         environments: beside.join("data/plugin-env"),
@@ -79,7 +86,9 @@ pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
         python: Plugins::default().python.into(),
         environment: std::env::vars_os().collect(),
         ..Places::default()
-    }))
+    };
+    let engine = components::engine(data, &places);
+    Ok(Host::with_engine(places, engine))
 }
 
 /// Finds the plugins that a configuration names, and what they provide. `data` overrules the folder that it names.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugin_protocol::CONTRACT;
+use plugin_protocol::limits::OPEN_FILES;
 use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
 use serde_json::Value;
 
@@ -172,6 +173,29 @@ pub fn launch(
         env.insert("PYTHONUNBUFFERED".into(), "1".into());
     }
     Ok(Launch { program, args, env, folder, sandbox, require_isolation: places.require_isolation })
+}
+
+impl Launch {
+    /// How a program of our own is started that works on what others made: it may read these files and what every
+    /// program needs, write into one folder, and has neither network nor surroundings.
+    pub fn tool(program: PathBuf, read: &[&Path], folder: &Path, memory: u64) -> Launch {
+        let mut readable: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+        readable.extend(read.iter().map(|path| path.to_path_buf()));
+        readable.push(program.clone());
+        let mut write = vec![folder.to_owned()];
+        write.extend(DEVICES.iter().map(PathBuf::from));
+        let sandbox = Sandbox {
+            memory: Some(memory),
+            files: OPEN_FILES,
+            processes: None,
+            read: readable,
+            write,
+            ports: Some(Vec::new()),
+            sockets: false,
+        };
+        let (args, env) = (Vec::new(), BTreeMap::new());
+        Launch { program, args, env, folder: folder.to_owned(), sandbox, require_isolation: false }
+    }
 }
 
 type Program = (PathBuf, Vec<OsString>, Vec<PathBuf>);

@@ -48,10 +48,11 @@ mod spec;
 mod start;
 mod subscribers;
 
-pub use guest::Services;
+pub use guest::{NoServices, Services};
 pub use host::{Host, Status, Wanted};
 pub use journal::{Journal, Level};
 pub use launch::Places;
 pub use memory::identity;
 pub use peer::{Peer, Terms};
 pub use plugin::State;
+pub use process::{Launch, run};

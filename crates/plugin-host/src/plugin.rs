@@ -279,8 +279,13 @@ impl Plugin {
         began: Instant,
         heeded: Wishes,
     ) -> Ended {
-        let (spec, started) = (self.spec(), Instant::now());
-        let process = match start(self, &spec, world).await {
+        let (spec, begun) = (self.spec(), Instant::now());
+        let started = tokio::select! {
+            started = start(self, &spec, world) => started,
+            // a component may take long to compile
+            () = self.stop.cancelled() => return Ended::Stopped,
+        };
+        let process = match started {
             Ok(process) => process,
             Err(why) => return Ended::Badly(End { why, misconfigured: false }),
         };
@@ -312,7 +317,7 @@ impl Plugin {
                 () = stopped.cancelled() => {}
             }
         });
-        let (peer, took, hearing) = (process.peer.clone(), started.elapsed(), Mutex::default());
+        let (peer, took, hearing) = (process.peer.clone(), begun.elapsed(), Mutex::default());
         let calls = Arc::new(Semaphore::new(MAX_HOST_CALLS));
         let running = Running { peer, pid: process.pid, hello, routes, took, calls, jobs, hearing };
         *lock(&self.running) = Some(Arc::new(running));

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use plugin_protocol::Frame;
 use plugin_protocol::limits::{EXIT_MISCONFIGURED, MAX_GARBAGE_LINES, MAX_LINE_BYTES, MAX_UNREAD, STOP_TIME};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 
@@ -28,6 +28,8 @@ use crate::sandbox::Sandbox;
 const MAX_ERROR_LINE: usize = 8 * 1024;
 /// Bytes of waiting messages that are written at once.
 const WRITE_AT_ONCE: usize = 64 * 1024;
+/// Bytes of what a program says that is run to its end.
+const MAX_SAID: u64 = 64 * 1024;
 /// How long the last words may take once a process has ended: what it left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -237,6 +239,33 @@ fn spawn(launch: &Launch, journal: &Journal) -> Result<Child, String> {
     // SAFETY: `enter` makes system calls only, and neither locks nor asks for memory
     unsafe { command.pre_exec(move || ready.enter()) };
     command.spawn().map_err(|error| why_not(launch, &error))
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// In words, when it does not start, does not end well, or takes too long; then it is killed.
+pub async fn run(launch: &Launch, journal: &Journal, limit: Duration) -> Result<(), String> {
+    let mut child = spawn(launch, journal)?;
+    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err("its pipes could not be opened".to_owned());
+    };
+    let (mut ignored, mut said) = (Vec::new(), Vec::new());
+    let (mut output, mut errors) = (output.take(MAX_SAID), errors.take(MAX_SAID));
+    let ended = async {
+        let read = (output.read_to_end(&mut ignored), errors.read_to_end(&mut said));
+        let (status, ..) = tokio::join!(child.wait(), read.0, read.1);
+        status
+    };
+    // dropping it kills it
+    let status = tokio::time::timeout(limit, ended).await;
+    let status = status.map_err(|_| format!("it was killed, since it took longer than {limit:?}"))?;
+    if status.as_ref().is_ok_and(ExitStatus::success) {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&said);
+    let said = said.trim();
+    Err(if said.is_empty() { words(&status) } else { format!("{}: {said}", words(&status)) })
 }
 
 /// Why a program did not start, in words that help.

@@ -1,4 +1,5 @@
-//! Environments of Python for tests that need packages: made once, in the target folder, when pip works.
+//! Environments for tests that need packages of Python or of node: made once, in the target folder, when pip or npm
+//! works.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,36 +12,56 @@ use crate::shell;
 struct Environment {
     name: &'static str,
     variable: &'static str,
-    /// What is installed, a file as pip reads it.
-    packages: &'static str,
-    /// What is installed without the packages that it requires, if anything.
-    alone: Option<&'static str>,
+    packages: Packages,
+}
+
+/// What is installed.
+enum Packages {
+    /// Of Python, a file as pip reads it; and what is installed without the packages that it requires, if anything.
+    Python { file: &'static str, alone: Option<&'static str> },
+    /// Of node, a `package.json`; and the program of theirs that is wanted.
+    Node { file: &'static str, program: &'static str },
 }
 
 const ENVIRONMENTS: &[Environment] = &[
     Environment {
         name: "python-django",
         variable: "NIGHTBELL_TEST_DJANGO_PYTHON",
-        packages: "plugins/python/tests/django.txt",
-        alone: Some("plugins/python/tests/django-published.txt"),
+        packages: Packages::Python {
+            file: "plugins/python/tests/django.txt",
+            alone: Some("plugins/python/tests/django-published.txt"),
+        },
     },
     Environment {
         name: "python-sentry",
         variable: "NIGHTBELL_TEST_SENTRY_PYTHON",
-        packages: "plugins/python/tests/sentry.txt",
-        alone: Some("plugins/python/tests/sentry-published.txt"),
+        packages: Packages::Python {
+            file: "plugins/python/tests/sentry.txt",
+            alone: Some("plugins/python/tests/sentry-published.txt"),
+        },
     },
     Environment {
         name: "python-luna",
         variable: "NIGHTBELL_TEST_LUNA_PYTHON",
-        packages: "plugins/python/tests/luna.txt",
-        alone: None,
+        packages: Packages::Python { file: "plugins/python/tests/luna.txt", alone: None },
+    },
+    Environment {
+        name: "python-components",
+        variable: "NIGHTBELL_TEST_COMPONENTIZE_PYTHON",
+        packages: Packages::Python { file: "plugins/examples/hook-py/requirements.txt", alone: None },
+    },
+    Environment {
+        name: "node-components",
+        variable: "NIGHTBELL_TEST_COMPONENTIZE_QJS",
+        packages: Packages::Node {
+            file: "plugins/examples/hook-js/package.json",
+            program: "componentize-qjs",
+        },
     },
     Environment {
         name: "python-argus",
         variable: "NIGHTBELL_TEST_ARGUS_PYTHON",
-        packages: "tests/argus/client.txt",
-        alone: None,
+        packages: Packages::Python { file: "tests/argus/client.txt", alone: None },
     },
 ];
 
@@ -52,7 +73,7 @@ pub fn provide() -> Vec<(&'static str, PathBuf)> {
             continue; // whoever sets it knows better
         }
         match environment.make() {
-            Ok(python) => made.push((environment.variable, python)),
+            Ok(program) => made.push((environment.variable, program)),
             Err(why) => {
                 println!("warning: no environment {}, its tests are skipped: {why:#}", environment.name);
             }
@@ -62,29 +83,50 @@ pub fn provide() -> Vec<(&'static str, PathBuf)> {
 }
 
 impl Environment {
-    /// The Python in it. It is made anew when what belongs into it has changed.
+    /// The program in it. It is made anew when what belongs into it has changed.
     fn make(&self) -> Result<PathBuf> {
         let folder = shell::target_folder()?.join(self.name);
-        let python = folder.join("bin/python");
-        let wanted = format!("{}{}", read(self.packages)?, self.alone.map_or(Ok(String::new()), read)?);
+        let (program, wanted) = match self.packages {
+            Packages::Python { file, alone } => {
+                let wanted = format!("{}{}", read(file)?, alone.map_or(Ok(String::new()), read)?);
+                (folder.join("bin/python"), wanted)
+            }
+            Packages::Node { file, program } => (folder.join("node_modules/.bin").join(program), read(file)?),
+        };
         let mark = folder.join("made-of.txt");
-        if python.exists() && fs::read_to_string(&mark).is_ok_and(|had| had == wanted) {
-            return Ok(python);
+        if program.exists() && fs::read_to_string(&mark).is_ok_and(|had| had == wanted) {
+            return Ok(program);
         }
-        shell::timed(&format!("the environment {}", self.name), || {
-            let place = folder.display().to_string();
-            shell::run(&mut shell::command("python3", ["-m", "venv", "--clear", &place]))?;
-            Self::install(&python, &["-r", self.packages])?;
-            self.alone.map_or(Ok(()), |alone| Self::install(&python, &["--no-deps", "-r", alone]))
-        })?;
+        shell::timed(&format!("the environment {}", self.name), || self.packages.install(&folder))?;
         fs::write(&mark, wanted).with_context(|| format!("writing {}", mark.display()))?;
-        Ok(python)
+        Ok(program)
     }
+}
 
-    fn install(python: &Path, what: &[&str]) -> Result<()> {
-        let words = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
-        let mut pip = shell::command(&python.to_string_lossy(), words);
-        shell::run(pip.args(what))
+impl Packages {
+    fn install(&self, folder: &Path) -> Result<()> {
+        let place = folder.display().to_string();
+        match self {
+            Packages::Python { file, alone } => {
+                shell::run(&mut shell::command("python3", ["-m", "venv", "--clear", &place]))?;
+                let python = folder.join("bin/python");
+                let install = |what: &[&str]| {
+                    let words =
+                        ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
+                    let mut pip = shell::command(&python.to_string_lossy(), words);
+                    shell::run(pip.args(what))
+                };
+                install(&["-r", file])?;
+                alone.map_or(Ok(()), |alone| install(&["--no-deps", "-r", alone]))
+            }
+            Packages::Node { file, .. } => {
+                fs::create_dir_all(folder).with_context(|| format!("making {place}"))?;
+                fs::write(folder.join("package.json"), read(file)?)
+                    .with_context(|| format!("writing into {place}"))?;
+                let words = ["install", "--silent", "--no-audit", "--no-fund", "--prefix", &place];
+                shell::run(&mut shell::command("npm", words))
+            }
+        }
     }
 }
 

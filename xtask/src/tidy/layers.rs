@@ -22,6 +22,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("nightbell-connectors", 2),
     ("nightbell-plugin-host", 2),
     ("nightbell-server", 3),
+    ("nightbell-wasm-host", 3),
     ("nightbell-testkit", 4),
     ("nightbell", 4),
     ("nightbell-acceptance", 5),
