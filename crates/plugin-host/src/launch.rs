@@ -205,6 +205,8 @@ fn process(found: &Found, places: &Places) -> Result<Program, String> {
     let name = command.first().map(String::as_str).unwrap_or_default();
     let program = if name.starts_with('/') {
         PathBuf::from(name)
+    } else if name.contains('/') && !found.folder.join(name).exists() {
+        return Err(format!("run.command: there is no {name} in the plugin's folder: has it been built?"));
     } else if name.contains('/') {
         inside(&found.folder, name).map_err(|why| format!("run.command: {why}"))?
     } else {
@@ -334,5 +336,9 @@ mod tests {
         let found = found(run, Permissions::default());
         let why = launch(&found, &Limits::default(), &Value::Null, &places(folder.path()), None);
         assert!(why.unwrap_err().contains("no program \"no-such-program\""));
+        let run = Run { command: vec!["./no-such-program".to_owned()], ..Run::default() };
+        let found = self::found(run, Permissions::default());
+        let why = launch(&found, &Limits::default(), &Value::Null, &places(folder.path()), None);
+        assert!(why.unwrap_err().contains("no ./no-such-program in the plugin's folder: has it been built?"));
     }
 }
