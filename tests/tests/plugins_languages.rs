@@ -187,6 +187,8 @@ fn a_new_plugin_in_go_works_as_it_is() {
 #[test]
 fn a_new_plugin_in_rust_works_as_it_is() {
     begins("rust", |folder| {
+        // of what it needs, the versions that this program is built of are here
+        std::fs::copy(plugins().join("../Cargo.lock"), folder.join("Cargo.lock")).unwrap();
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.args(["build", "--release", "--offline"]).current_dir(folder);
         build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env_remove("CARGO_TARGET_DIR");
