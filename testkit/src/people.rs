@@ -1,8 +1,10 @@
 //! People in a world: what they define for themselves.
 
+use model::account::{Role, User};
 use model::profile::{Filter, Profile, Timeslot};
 use model::{Id, OwnedDestination};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::definitions::{self, Definition, Kind};
 
@@ -40,6 +42,7 @@ impl World {
             settings,
             managed: false,
             verified_at: Some(self.now),
+            challenge: None,
         };
         let destination = self.definition(owner, 3, destination);
         let profile = Profile {
@@ -76,5 +79,46 @@ impl World {
     /// Somebody takes back what they defined.
     pub fn takes_back(&mut self, kind: Kind, id: Id) {
         assert!(self.store.write_blocking(move |tx| definitions::delete(tx, kind, id)).unwrap());
+    }
+
+    /// A user with so many ways to be told something; returns their id and those.
+    pub fn user(&mut self, id: i64, name: &str, ways: i64) -> (Id, Vec<String>) {
+        let user = User::new(Id(id), name, Role::Responder, self.now);
+        assert!(self.store.write_blocking(move |tx| store::users::insert(tx, &user)).unwrap());
+        let mut places = Vec::new();
+        for number in 1..=ways {
+            let destination = OwnedDestination {
+                kind: "scripted".to_owned(),
+                settings: serde_json::json!({}),
+                managed: false,
+                verified_at: Some(self.now),
+                challenge: None,
+            };
+            let definition = self.definition(Id(id), number, destination);
+            places.push(definition.body.place_id(definition.id));
+            self.defines(Kind::Destination, &definition);
+        }
+        (Id(id), places)
+    }
+
+    /// Everybody's definition of a kind, as its JSON.
+    pub fn everybodys<T>(&mut self, kind: Kind, id: i64, name: &str, body: Value) -> Id
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + 'static,
+    {
+        self.owned::<T>(kind, id, Id(0), name, body)
+    }
+
+    /// Somebody's definition of a kind, as its JSON.
+    pub fn owned<T>(&mut self, kind: Kind, id: i64, owner: Id, name: &str, body: Value) -> Id
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + 'static,
+    {
+        let body: T = serde_json::from_value(body).unwrap();
+        let (created_at, updated_at) = (self.now, self.now);
+        let definition =
+            Definition { id: Id(id), owner, name: name.to_owned(), body, created_at, updated_at };
+        self.defines(kind, &definition);
+        Id(id)
     }
 }

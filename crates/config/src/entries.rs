@@ -109,6 +109,9 @@ pub(crate) struct RouteEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("enum" = ["notify", "hold", "summarise"]))]
     pub(crate) on_flapping: Option<OnFlapping>,
+    /// The name of the escalation policy by which people are paged about what it takes, until somebody takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) escalate: Option<String>,
     /// More particular routes. The first that matches takes it, unless it says `continue`.
     pub(crate) routes: Vec<RouteEntry>,
 }

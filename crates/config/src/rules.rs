@@ -97,6 +97,7 @@ impl<'a> Tree<'a> {
             mute: self.intervals(&entry.mute_time_intervals, &path.key("mute_time_intervals")),
             active: self.intervals(&entry.active_time_intervals, &path.key("active_time_intervals")),
             on_flapping: entry.on_flapping.or(above.on_flapping),
+            escalate: entry.escalate.clone().or_else(|| above.escalate.clone()),
             r#continue: entry.r#continue,
             children: Vec::new(),
             index: matcher::LazyIndex::default(),

@@ -172,8 +172,15 @@ fn root_defaults() -> Node {
 
 /// Adds to a route what it has from the one above it.
 fn inherit(route: &mut Node, above: &Node, path: &Path) {
-    const INHERITED: [&str; 6] =
-        ["receiver", "group_by", "group_wait", "group_interval", "repeat_interval", "on_flapping"];
+    const INHERITED: [&str; 7] = [
+        "receiver",
+        "group_by",
+        "group_wait",
+        "group_interval",
+        "repeat_interval",
+        "on_flapping",
+        "escalate",
+    ];
     for key in INHERITED {
         if route.get(key).is_none() {
             above.get(key).cloned().into_iter().for_each(|node| route.set(key, node));

@@ -144,7 +144,10 @@ impl Core {
     }
 
     /// What people have defined, read again only when something has changed.
-    pub(crate) fn people(&self, tx: &mut Tx<'_>) -> Result<Arc<People>> {
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub fn people(&self, tx: &mut Tx<'_>) -> Result<Arc<People>> {
         let known = self.known_people();
         let now = known.now(tx, &self.live().kinds)?;
         if !Arc::ptr_eq(&known, &now) {

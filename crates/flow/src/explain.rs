@@ -118,6 +118,9 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
     let mut held_by = Vec::new();
     if incident.is_active() {
         held_by = labels(core, tx, &incident.labels, incident.severity, now)?.held_by;
+        let maintenance = core.people(tx)?;
+        let maintenance = maintenance.maintenance_of(&incident, now);
+        held_by.extend(maintenance.map(|it| format!("covered by planned maintenance {:?}", it.name)));
         held_by.extend(
             incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")),
         );
@@ -236,6 +239,7 @@ fn line_text(line: &Line) -> String {
         if line.change.detail.is_empty() { String::new() } else { format!(": {}", line.change.detail) };
     let kind = match line.change.kind {
         ChangeKind::Suppressed => "not told",
+        ChangeKind::Paged => "paged",
         ChangeKind::Released => "may be told again",
         kind => kind.name(),
     };

@@ -33,6 +33,8 @@ pub struct Done {
     pub at: Option<Time>,
     /// When the steps have to look because of this; nothing: whenever they do anyway.
     pub due: Option<Time>,
+    /// What the hub itself has to say of pages, as events that are not taken in yet.
+    pub(crate) alarms: Vec<NewEvent>,
 }
 
 impl Done {
@@ -99,6 +101,7 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
         notices::of_events(core, tx, &judged, now)?;
         place(core, tx, moved, None, &mut done, now)?;
     }
+    take_alarms(core, tx, &mut done, now)?;
     done.told(tell::tell_begun(core, tx, begun, now)?);
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     let accepted = judged.into_iter().map(|(it, _)| Accepted {
@@ -171,6 +174,16 @@ fn take(
     place(core, tx, moved, None, done, now)
 }
 
+/// Takes in what the hub itself has to say of pages. What comes of that raises no further alarm.
+pub(crate) fn take_alarms(core: &Core, tx: &mut Tx<'_>, done: &mut Done, now: Time) -> Result<()> {
+    let alarms = std::mem::take(&mut done.alarms);
+    if alarms.is_empty() {
+        return Ok(());
+    }
+    let events = alarms.into_iter().map(|it| Event::arrive(it, core.id(now), now)).collect();
+    take(core, tx, events, store::events::insert, done, now)
+}
+
 /// Puts what has moved into its groups, and notes when the steps have to look again for its sake.
 pub(crate) fn place(
     core: &Core,
@@ -184,6 +197,8 @@ pub(crate) fn place(
     done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
     done.told(tell::tell_people(core, tx, &moved, now)?);
+    let paged = tell::follow_escalations(core, tx, &moved, &mut done.alarms, now)?;
+    done.told(paged);
     done.moved.extend(moved);
     Ok(())
 }
@@ -216,6 +231,9 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
     done.told(tell::pass_digests(core, tx, now)?);
+    let paged = tell::pass_escalations(core, tx, &mut done.alarms, now)?;
+    done.told(paged);
+    take_alarms(core, tx, &mut done, now)?;
     Ok(done)
 }
 
@@ -229,8 +247,8 @@ const EVENTS_PER_TICK: i64 = 512;
 pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
     let (storms, sources) = (store::storms::next_due(tx)?, store::sources::next_due(tx)?);
-    let digests = store::digests::next_due(tx)?;
-    let mut due = [incidents, groups, storms, sources, digests].into_iter().flatten().min();
+    let (digests, pages) = (store::digests::next_due(tx)?, store::escalations::next_due(tx)?);
+    let mut due = [incidents, groups, storms, sources, digests, pages].into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

@@ -6,15 +6,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::profile::{Book, Person, Profile};
+use model::account::User;
+use model::escalation::{ContactRules, Policy};
+use model::maintenance::Maintenance;
+use model::profile::{Book, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
-use model::{Id, OwnedDestination};
+use model::schedule::Rota;
+use model::{Id, Incident, OwnedDestination, Reach, Severity, Time};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
 use store::definitions::{Definition, Kind};
 use store::{Result, Tx};
 
-use crate::live::LivePlace;
+use crate::live::{Live, LivePlace};
+
+mod directory;
+
+pub use directory::Directory;
 
 /// The version of what has to be read.
 const NONE: i64 = -1;
@@ -29,6 +37,12 @@ pub struct People {
     destinations: HashMap<Id, Known>,
     by_place: HashMap<String, Id>,
     book: Arc<Book>,
+    users: Arc<HashMap<Id, User>>,
+    teams: Arc<HashMap<Id, Vec<Id>>>,
+    reach: Arc<HashMap<Id, Reach>>,
+    schedules: Arc<HashMap<Id, Definition<Rota>>>,
+    policies: Arc<HashMap<Id, Definition<Policy>>>,
+    maintenance: Arc<Vec<Definition<Maintenance>>>,
 }
 
 /// A destination of somebody.
@@ -46,7 +60,7 @@ impl People {
     /// # Errors
     /// When the database is gone.
     pub(crate) fn now(self: &Arc<Self>, tx: &mut Tx<'_>, kinds: &Arc<Registry>) -> Result<Arc<Self>> {
-        let version = store::definitions::current_version(tx)?;
+        let version = store::definitions::current_version(tx)? + store::users::current_version(tx)?;
         if version == self.version && Arc::ptr_eq(kinds, &self.kinds) {
             return Ok(self.clone());
         }
@@ -54,10 +68,24 @@ impl People {
         let known = found.into_iter().map(|it| (it.id, self.known(it, kinds)));
         let destinations: HashMap<Id, Known> = known.collect();
         let by_place = destinations.iter().map(|(id, it)| (it.definition.body.place_id(*id), *id)).collect();
-        let people = all::<Person>(tx, Kind::Reach)?.into_iter().map(|it| (it.owner, it.body)).collect();
+        let reach: HashMap<Id, Reach> =
+            all::<Reach>(tx, Kind::Reach)?.into_iter().map(|it| (it.owner, it.body)).collect();
+        let people = reach.iter().map(|(id, it)| (*id, it.person())).collect();
         let profiles = all::<Profile>(tx, Kind::Profile)?.into_iter().map(|it| it.body).collect();
         let book = Book::new(profiles, &by_id(tx, Kind::Timeslot)?, &by_id(tx, Kind::Filter)?, people);
-        Ok(Arc::new(People { version, kinds: kinds.clone(), destinations, by_place, book: Arc::new(book) }))
+        Ok(Arc::new(People {
+            version,
+            kinds: kinds.clone(),
+            destinations,
+            by_place,
+            book: Arc::new(book),
+            users: Arc::new(users(tx)?),
+            teams: Arc::new(teams(tx)?),
+            reach: Arc::new(reach),
+            schedules: Arc::new(all(tx, Kind::Schedule)?.into_iter().map(|it| (it.id, it)).collect()),
+            policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
+            maintenance: Arc::new(all(tx, Kind::Maintenance)?),
+        }))
     }
 
     /// The same, to be read again: what it was made of may have been undone.
@@ -80,6 +108,58 @@ impl People {
     /// What all of them want to hear of, when, and where.
     pub fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// A user, unless they are locked out.
+    pub fn user(&self, id: Id) -> Option<&User> {
+        self.users.get(&id).filter(|user| user.disabled_at.is_none())
+    }
+
+    /// The policy of this name, with its id: everybody's before a team's.
+    pub fn policy_named(&self, name: &str) -> Option<&Definition<Policy>> {
+        self.policies.values().filter(|it| it.name == name).min_by_key(|it| (it.owner, it.id))
+    }
+
+    /// The planned maintenance that covers an incident at this time.
+    pub fn maintenance_of(&self, incident: &Incident, at: Time) -> Option<&Definition<Maintenance>> {
+        let tags = tags_of(incident);
+        self.maintenance.iter().find(|it| it.body.covers(&Subject::of(incident, &tags, None, at), at))
+    }
+
+    /// A policy.
+    pub fn policy(&self, id: Id) -> Option<&Definition<Policy>> {
+        self.policies.get(&id)
+    }
+
+    /// A schedule.
+    pub fn schedule(&self, id: Id) -> Option<&Definition<Rota>> {
+        self.schedules.get(&id)
+    }
+
+    /// All schedules.
+    pub fn schedules(&self) -> impl Iterator<Item = &Definition<Rota>> {
+        self.schedules.values()
+    }
+
+    /// Somebody's destinations that can be sent to, in the order in which they were made.
+    pub fn usable(&self, owner: Id) -> Vec<Id> {
+        let theirs = self.destinations.iter().filter(|(_, it)| it.definition.owner == owner);
+        let mut usable: Vec<Id> = theirs
+            .filter(|(_, it)| it.place.is_ok() && it.definition.body.verified_at.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        usable.sort_unstable();
+        usable
+    }
+
+    /// What rings when somebody is paged.
+    pub fn contact_rules(&self, user: Id) -> ContactRules {
+        self.reach.get(&user).map(|it| it.rules.clone()).unwrap_or_default()
+    }
+
+    /// Everybody as an escalation sees them, for something so bad at this time.
+    pub fn directory<'a>(&'a self, live: &'a Live, severity: Severity, at: Time) -> Directory<'a> {
+        Directory { people: self, live, severity, at }
     }
 
     /// A destination by its id.
@@ -113,6 +193,32 @@ pub fn ready(
     let place =
         Place { id: body.place_id(id), kind: body.kind.clone(), settings: body.settings.clone(), manners };
     Ok(LivePlace { receiver: String::new(), place, ready })
+}
+
+/// Users and teams that one read takes at once.
+const PAGE: i64 = 500;
+
+fn users(tx: &mut Tx<'_>) -> Result<HashMap<Id, User>> {
+    let (mut users, mut after) = (HashMap::new(), None);
+    loop {
+        let page = store::users::page(tx, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(users) };
+        after = Some(last.id);
+        users.extend(page.into_iter().map(|user| (user.id, user)));
+    }
+}
+
+fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Vec<Id>>> {
+    let (mut teams, mut after) = (HashMap::new(), None);
+    loop {
+        let page = store::teams::page(tx, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(teams) };
+        after = Some(last.id);
+        for team in page {
+            let members = store::teams::members(tx, team.id)?;
+            teams.insert(team.id, members.into_iter().map(|it| it.user).collect());
+        }
+    }
 }
 
 fn all<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind) -> Result<Vec<Definition<T>>> {

@@ -23,12 +23,14 @@ use storm::Weather;
 
 mod begun;
 mod due;
+mod pages;
 mod people;
 mod say;
 mod storm;
 
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
+pub(crate) use pages::{follow_escalations, pass_escalations};
 pub(crate) use people::{pass_digests, tell_people};
 pub(crate) use storm::pass as pass_storms;
 
@@ -165,7 +167,7 @@ impl Holds {
         for (id, hold) in inhibited(tx, live, incidents)? {
             holds.insert(id, hold);
         }
-        let silences = core.silences(tx, now)?;
+        let (silences, people) = (core.silences(tx, now)?, core.people(tx)?);
         for incident in incidents {
             if !silences.is_empty() {
                 let ids: Vec<String> =
@@ -176,6 +178,9 @@ impl Holds {
             }
             if let Some(until) = incident.snoozed_until.filter(|until| *until > now) {
                 holds.insert(incident.id, Hold::Snooze { until });
+            }
+            if let Some(it) = people.maintenance_of(incident, now) {
+                holds.insert(incident.id, Hold::Maintenance { name: it.name.clone() });
             }
         }
         Ok(Holds(holds))
@@ -367,6 +372,17 @@ pub(crate) fn test_message(
     place: &LivePlace,
     now: Time,
 ) -> (Delivery, Notification) {
+    word(core, live, place, &sample::test_title(&place.place.id), now)
+}
+
+/// A message with a few words of the hub's own, as a delivery like any other.
+pub(crate) fn word(
+    core: &Core,
+    live: &Live,
+    place: &LivePlace,
+    title: &str,
+    now: Time,
+) -> (Delivery, Notification) {
     let id = core.id(now);
     let group = GroupRow {
         id,
@@ -377,10 +393,16 @@ pub(crate) fn test_message(
         clock: Group::default(),
         due_at: None,
     };
-    let mut notification =
-        notification(live, &group, id, Reason::Test, Vec::new(), say::most_alerts(live, &place.place), now);
-    let title = sample::test_title(&place.place.id);
-    notification.alerts.push(sample::test_alert(id, &title, model::Severity::Info, now));
+    let mut notification = notification(
+        live,
+        &group,
+        id,
+        Reason::Test,
+        Vec::new(),
+        say::fits(place.ready.most_alerts(), &place.place),
+        now,
+    );
+    notification.alerts.push(sample::test_alert(id, title, model::Severity::Info, now));
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);
     let delivery = planned(id, &group.receiver, &place.place.id, &group.group_key, Reason::Test, now);

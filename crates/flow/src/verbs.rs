@@ -12,7 +12,7 @@ use store::{Result, StoreError, Tx};
 
 use crate::core::Core;
 use crate::incident::apply_to;
-use crate::ingest::{Done, place};
+use crate::ingest::{Done, place, take_alarms};
 use crate::tell;
 
 /// Does something to one incident; `None`: there is none with this id.
@@ -32,6 +32,7 @@ pub fn act(
     let after = moved.first().map_or(incident, |it| it.after.clone());
     let mut done = Done { at: Some(now), ..Done::default() };
     place(core, tx, moved, None, &mut done, now)?;
+    take_alarms(core, tx, &mut done, now)?;
     done.told(tell::tick(core, tx, tell::Room::Little, now)?);
     Ok(Some((after, done)))
 }
@@ -210,6 +211,27 @@ pub fn test_receiver(
     let rung = messages.iter().map(|(delivery, _)| delivery.destination.clone()).collect();
     let ids = messages.iter().map(|(delivery, _)| delivery.id).collect();
     Ok(Some((ids, Done { rung, ..Done::default() })))
+}
+
+/// Plans a message with a few words of the hub's own to somebody's destination, confirmed or not; `None`: it is not
+/// there, or cannot be used.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn word(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    destination: Id,
+    title: &str,
+    now: Time,
+) -> Result<Option<(Id, Done)>> {
+    let (live, people) = (core.live(), core.people(tx)?);
+    let Some(Ok(place)) = people.destination(destination).map(|it| it.place.clone()) else { return Ok(None) };
+    core.observe_ids(tx)?;
+    let message = tell::word(core, &live, &place, title, now);
+    let (id, rung) = (message.0.id, vec![message.0.destination.clone()]);
+    store::deliveries::insert(tx, &[message])?;
+    Ok(Some((id, Done { rung, ..Done::default() })))
 }
 
 /// What keeps such an incident back now, in words; for explanations of label sets.

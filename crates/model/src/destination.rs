@@ -1,12 +1,21 @@
 //! Destinations of a person or a team: where they can be told something, as they have set it up themselves.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::escalation::ContactRules;
 use crate::id::Id;
+use crate::profile::{Person, Quiet};
 use crate::time::Time;
+use crate::zone::Zone;
+
+/// How long a code may be said.
+pub const CODE_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How often a wrong code may be said before another must be sent.
+pub const CODE_TRIES: u32 = 5;
 
 /// What a destination says of itself, apart from whose it is and how its owner calls it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +32,20 @@ pub struct OwnedDestination {
     /// is to show it.
     #[serde(default)]
     pub verified_at: Option<Time>,
+    /// The code that its owner was sent and has to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
+}
+
+/// A code that somebody was sent, to show that it reaches them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The code's hash, in hexadecimal digits.
+    pub hash: String,
+    /// How long it may be said.
+    pub expires_at: Time,
+    /// How often another may be said before it is worth nothing.
+    pub tries: u32,
 }
 
 impl OwnedDestination {
@@ -38,5 +61,25 @@ impl fmt::Debug for OwnedDestination {
             .field("kind", &self.kind)
             .field("managed", &self.managed)
             .finish_non_exhaustive()
+    }
+}
+
+/// How a person wants to be reached.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reach {
+    /// By which clock their hours go.
+    pub zone: Zone,
+    /// When they want to be left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Quiet>,
+    /// What rings first when they are paged, and what later.
+    pub rules: ContactRules,
+}
+
+impl Reach {
+    /// What holds for their profiles.
+    pub fn person(&self) -> Person {
+        Person { zone: self.zone.clone(), quiet: self.quiet.clone() }
     }
 }

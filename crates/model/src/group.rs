@@ -89,6 +89,11 @@ pub enum Hold {
         /// Since when.
         since: Time,
     },
+    /// Planned maintenance covers it.
+    Maintenance {
+        /// What that is called.
+        name: String,
+    },
 }
 
 impl Hold {
@@ -112,6 +117,7 @@ impl std::fmt::Display for Hold {
             Hold::Snooze { until } => write!(f, "snoozed until {until}"),
             Hold::Mute { interval } => write!(f, "muted by time interval {interval}"),
             Hold::Flapping { since } => write!(f, "flapping since {since}"),
+            Hold::Maintenance { name } => write!(f, "covered by planned maintenance {name:?}"),
         }
     }
 }

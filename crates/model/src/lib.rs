@@ -64,7 +64,7 @@ pub mod weekly;
 pub mod zone;
 
 pub use delivery::{Delivery, Outcome};
-pub use destination::OwnedDestination;
+pub use destination::{OwnedDestination, Reach};
 pub use event::{Action, Event, NewEvent};
 pub use id::Id;
 pub use incident::{Change, Incident};

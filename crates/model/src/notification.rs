@@ -36,6 +36,8 @@ pub enum Reason {
     Changed,
     /// Something else happened to it, such as a word that somebody said about it.
     Noted,
+    /// Nobody has taken it, and it is this one's turn to hear of it.
+    Paged,
     /// What was collected for a while, at the wish of whom it is told to.
     Digest,
     /// Nothing is new, but the repeat interval has passed.
@@ -59,6 +61,7 @@ impl Reason {
             Reason::StormOver => "storm_over",
             Reason::Changed => "changed",
             Reason::Noted => "noted",
+            Reason::Paged => "paged",
             Reason::Digest => "digest",
             Reason::Repeat => "repeat",
             Reason::Test => "test",

@@ -40,6 +40,9 @@ pub struct Route {
     /// What is done about incidents that flap; `None`: what the rules say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_flapping: Option<OnFlapping>,
+    /// The name of the escalation policy by which people are paged until somebody takes it; `None`: nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<String>,
     /// Whether siblings after a match are asked, too.
     #[serde(default)]
     pub r#continue: bool,
@@ -126,6 +129,7 @@ impl Route {
             mute: Vec::new(),
             active: Vec::new(),
             on_flapping: None,
+            escalate: None,
             r#continue: false,
             children: Vec::new(),
             index: LazyIndex::default(),

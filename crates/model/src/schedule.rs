@@ -57,6 +57,24 @@ pub struct Schedule {
     pub layers: Vec<Layer>,
 }
 
+/// A schedule with what is otherwise for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rota {
+    /// Who is on call when.
+    pub schedule: Schedule,
+    /// What is otherwise, in the order in which it was said.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+}
+
+impl Rota {
+    /// To be asked who is on call.
+    pub fn roster(&self) -> Roster<'_> {
+        Roster { schedule: &self.schedule, overrides: &self.overrides }
+    }
+}
+
 /// One layer of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

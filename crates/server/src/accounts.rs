@@ -4,12 +4,17 @@
 //! Everything is done at a [`Desk`], inside one transaction: by the handlers of the API, and by commands on the files
 //! of a stopped server. So each rule stands here once.
 
+mod defined;
+mod definitions;
 mod invitations;
 mod login;
 mod teams;
 mod tokens;
 mod users;
+mod verification;
 
+pub use defined::{Defined, Ground};
+pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
 pub use login::{LoggedIn, Login};
 pub(crate) use login::{is_good, note_seen};
@@ -156,6 +161,11 @@ fn checked(bad: Vec<Refusal>) -> Done<()> {
 }
 
 impl App {
+    /// What definitions are held against.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground { kinds: self.kinds(), core: self.hub.core.clone() }
+    }
+
     /// Has something done at a desk, for somebody; it is on disk when this returns.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod audit;
 mod config;
+mod definitions;
 mod deliveries;
 mod events;
 mod explain;
@@ -27,6 +28,7 @@ mod tickets;
 mod tokens;
 mod users;
 mod verbs;
+mod verification;
 
 pub use events::parse as parse_events;
 
@@ -92,6 +94,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(invitations::list_invitations, invitations::invite))
         .routes(routes!(invitations::accept))
         .routes(routes!(invitations::withdraw))
+        .merge(definitions::routes())
+        .routes(routes!(verification::send_code, verification::confirm))
         .routes(routes!(audit::list_audit))
         .routes(routes!(status::get_status))
         .routes(routes!(config::get_config))

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod deliveries;
 pub mod digests;
 pub mod error;
+pub mod escalations;
 pub mod events;
 pub mod groups;
 pub mod heartbeats;

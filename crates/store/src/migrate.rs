@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0011_overrides.sql"),
     include_str!("../migrations/0012_accounts.sql"),
     include_str!("../migrations/0013_sources.sql"),
+    include_str!("../migrations/0014_escalations.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

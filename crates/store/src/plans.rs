@@ -183,6 +183,10 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, |tx| crate::notices::excess(tx, "x", 10, 10)));
         all.extend(slow_steps(tx, |tx| crate::incidents::due(tx, Time(1), 50)));
         all.extend(slow_steps(tx, crate::incidents::next_due));
+        all.extend(slow_steps(tx, |tx| crate::escalations::due(tx, Time(1), 50)));
+        all.extend(slow_steps(tx, |tx| crate::escalations::of(tx, &[Id(1)])));
+        all.extend(slow_steps(tx, crate::escalations::next_due));
+        all.extend(slow_steps(tx, crate::digests::next_due));
         all.extend(slow_steps(tx, |tx| crate::incidents::live_by_keys(tx, &["x"])));
         all.extend(slow_steps(tx, |tx| crate::incidents::active_after(tx, Id(1), 50)));
         all.extend(slow_steps(tx, |tx| crate::groups::due(tx, Time(1), 50)));
@@ -247,6 +251,7 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       DROP TABLE storms; DROP TABLE storm_incidents; DROP TABLE plugin_values; \
                       DROP TABLE notices; DROP TABLE subscribers; \
                       DROP TABLE definitions; DROP TABLE digests; DROP TABLE config_overrides; \
+                      DROP TABLE escalations; DROP TABLE rings; \
                       DROP TABLE users; DROP TABLE identities; DROP TABLE teams; DROP TABLE memberships; \
                       DROP TABLE sessions; DROP TABLE invitations; DROP TABLE audit; \
                       DROP INDEX tokens_of_user; ALTER TABLE tokens DROP COLUMN user_id; \

@@ -183,6 +183,8 @@ fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
         "DELETE FROM events WHERE incident_id = $1 AND incident_id <> id",
         "DELETE FROM events WHERE id = $1",
         "DELETE FROM members WHERE incident_id = $1",
+        "DELETE FROM escalations WHERE incident_id = $1",
+        "DELETE FROM rings WHERE incident_id = $1",
         "DELETE FROM incidents WHERE id = $1",
     ] {
         tx.execute_many(sql, &going, |id| [(*id).into()])?;

@@ -5,7 +5,8 @@ use model::account::{Membership, Team, name_key};
 
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
-use crate::users::role;
+use crate::rules::bump;
+use crate::users::{NAME, role};
 
 const COLUMNS: &str = "id, name, about, created_at";
 
@@ -24,7 +25,9 @@ pub fn insert(tx: &mut Tx<'_>, team: &Team) -> Result<bool> {
         Value::Text(&team.about),
         team.created_at.into(),
     ];
-    Ok(tx.execute(sql, &values)? > 0)
+    let is_new = tx.execute(sql, &values)? > 0;
+    bump(tx, NAME)?;
+    Ok(is_new)
 }
 
 /// Writes what is known about a team. Whoever asks has looked whether the name is free.
@@ -36,7 +39,7 @@ pub fn update(tx: &mut Tx<'_>, team: &Team) -> Result<()> {
     let sql = "UPDATE teams SET name = $1, name_key = $2, about = $3 WHERE id = $4";
     let values = [Value::Text(&team.name), Value::Text(&key), Value::Text(&team.about), team.id.into()];
     tx.execute(sql, &values)?;
-    Ok(())
+    bump(tx, NAME)
 }
 
 /// Forgets a team and who belonged to it.
@@ -46,7 +49,7 @@ pub fn update(tx: &mut Tx<'_>, team: &Team) -> Result<()> {
 pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
     tx.execute("DELETE FROM memberships WHERE team_id = $1", &[id.into()])?;
     tx.execute("DELETE FROM teams WHERE id = $1", &[id.into()])?;
-    Ok(())
+    bump(tx, NAME)
 }
 
 /// The team with this id.
@@ -94,7 +97,7 @@ pub fn put_member(tx: &mut Tx<'_>, it: Membership) -> Result<()> {
     let sql = "INSERT INTO memberships (team_id, user_id, role) VALUES ($1, $2, $3) \
                ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role";
     tx.execute(sql, &[it.team.into(), it.user.into(), Value::Text(it.role.name())])?;
-    Ok(())
+    bump(tx, NAME)
 }
 
 /// Ends a membership; `false`: there was none.
@@ -103,7 +106,9 @@ pub fn put_member(tx: &mut Tx<'_>, it: Membership) -> Result<()> {
 /// When the database is gone or full.
 pub fn remove_member(tx: &mut Tx<'_>, team: Id, user: Id) -> Result<bool> {
     let sql = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2";
-    Ok(tx.execute(sql, &[team.into(), user.into()])? > 0)
+    let was = tx.execute(sql, &[team.into(), user.into()])? > 0;
+    bump(tx, NAME)?;
+    Ok(was)
 }
 
 /// What a user is to a team.

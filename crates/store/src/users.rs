@@ -5,6 +5,10 @@ use model::{Id, Time};
 
 use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
+use crate::rules::{bump, version};
+
+/// Users and teams have one version.
+pub(crate) const NAME: &str = "users";
 
 const COLUMNS: &str = "id, name, full_name, email, phone, time_zone, role, machine, disabled_at, created_at, \
     last_seen, CASE WHEN password IS NULL THEN '' ELSE 'x' END";
@@ -31,7 +35,9 @@ pub fn insert(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
         user.disabled_at.into(),
         user.created_at.into(),
     ];
-    Ok(tx.execute(sql, &values)? > 0)
+    let is_new = tx.execute(sql, &values)? > 0;
+    bump(tx, NAME)?;
+    Ok(is_new)
 }
 
 /// Writes what is known about a user, all but the password and when they were last seen. Whoever asks has looked
@@ -55,7 +61,15 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
         user.id.into(),
     ];
     tx.execute(sql, &values)?;
-    Ok(())
+    bump(tx, NAME)
+}
+
+/// A number that changes whenever what is known of a user does, or who belongs to which team.
+///
+/// # Errors
+/// When the database is gone.
+pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
+    version(tx, NAME)
 }
 
 /// The user with this id.

@@ -136,6 +136,7 @@ fn reason(reason: Reason) -> &'static str {
         Reason::StormOver => "storm over",
         Reason::Changed => "changed",
         Reason::Noted => "noted",
+        Reason::Paged => "paged",
         Reason::Digest => "digest",
         Reason::Test => "test",
     }

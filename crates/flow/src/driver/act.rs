@@ -157,6 +157,19 @@ impl Hub {
         }))
     }
 
+    /// Sends a few words of the hub's own to somebody's destination; `None`: it is not there, or cannot be used.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    pub async fn word(&self, destination: Id, title: String) -> Result<Option<Id>> {
+        let (core, now) = (self.core.clone(), self.clock.now());
+        let plan = move |tx: &mut store::Tx<'_>| crate::verbs::word(&core, tx, destination, &title, now);
+        Ok(self.store.write(Durability::Disk, plan).await?.map(|(id, done)| {
+            self.follow(done);
+            id
+        }))
+    }
+
     /// Brings a dead or buried delivery back; says whether there was one.
     ///
     /// # Errors

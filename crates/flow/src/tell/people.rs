@@ -147,7 +147,7 @@ fn reason(event: EventType) -> Reason {
 }
 
 /// A destination that can be sent to, or in words why it is not.
-fn place(people: &People, id: Id) -> std::result::Result<std::sync::Arc<LivePlace>, String> {
+pub(super) fn place(people: &People, id: Id) -> std::result::Result<std::sync::Arc<LivePlace>, String> {
     let known = people.destination(id).ok_or("there is no such destination any more")?;
     if known.definition.body.verified_at.is_none() {
         return Err("nobody has confirmed yet that it reaches them".to_owned());
@@ -155,13 +155,13 @@ fn place(people: &People, id: Id) -> std::result::Result<std::sync::Arc<LivePlac
     known.place.clone()
 }
 
-fn called(people: &People, id: Id) -> String {
+pub(super) fn called(people: &People, id: Id) -> String {
     people.destination(id).map_or_else(|| format!("destination {id}"), |it| it.definition.body.place_id(id))
 }
 
 /// One message about these incidents.
 #[expect(clippy::too_many_arguments, reason = "a message says what to whom, why and when")]
-fn say_to(
+pub(super) fn say_to(
     core: &Core,
     live: &Live,
     plan: &mut Plan,
@@ -195,7 +195,7 @@ fn say_to(
     plan.deliveries.push((delivery, notification));
 }
 
-fn keep(core: &Core, tx: &mut Tx<'_>, mut plan: Plan, now: Time) -> Result<Tick> {
+pub(super) fn keep(core: &Core, tx: &mut Tx<'_>, mut plan: Plan, now: Time) -> Result<Tick> {
     let handed = hand_over(core, tx, &mut plan, now)?;
     write(tx, &plan)?;
     let (handed, mut rung) = split(plan.deliveries, &handed);

@@ -34,6 +34,8 @@ pub enum ChangeKind {
     Calmed,
     /// Somebody said something about it.
     Noted,
+    /// The ledger: somebody was paged.
+    Paged,
     /// The ledger: it was not told, and why.
     Suppressed,
     /// The ledger: what kept it from being told is gone.
@@ -42,7 +44,7 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// All of them.
-    pub const ALL: [ChangeKind; 16] = [
+    pub const ALL: [ChangeKind; 17] = [
         ChangeKind::Opened,
         ChangeKind::Reopened,
         ChangeKind::SeverityChanged,
@@ -57,6 +59,7 @@ impl ChangeKind {
         ChangeKind::Flapping,
         ChangeKind::Calmed,
         ChangeKind::Noted,
+        ChangeKind::Paged,
         ChangeKind::Suppressed,
         ChangeKind::Released,
     ];
@@ -78,6 +81,7 @@ impl ChangeKind {
             ChangeKind::Flapping => "flapping",
             ChangeKind::Calmed => "calmed",
             ChangeKind::Noted => "noted",
+            ChangeKind::Paged => "paged",
             ChangeKind::Suppressed => "suppressed",
             ChangeKind::Released => "released",
         }
@@ -90,7 +94,7 @@ impl ChangeKind {
 
     /// Whether routing must look at the incident again: its place in groups, or what they tell, may differ.
     pub fn concerns_routing(self) -> bool {
-        !matches!(self, ChangeKind::Noted | ChangeKind::Suppressed | ChangeKind::Released)
+        !matches!(self, ChangeKind::Noted | ChangeKind::Paged | ChangeKind::Suppressed | ChangeKind::Released)
     }
 }
 

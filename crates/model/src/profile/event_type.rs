@@ -81,7 +81,7 @@ impl EventType {
             ChangeKind::Acknowledged => EventType::Acknowledge,
             ChangeKind::Resolved if by_a_person => EventType::Close,
             ChangeKind::Resolved | ChangeKind::TimedOut => EventType::End,
-            ChangeKind::Suppressed | ChangeKind::Released => return None,
+            ChangeKind::Paged | ChangeKind::Suppressed | ChangeKind::Released => return None,
             _ => EventType::Other,
         })
     }

@@ -188,7 +188,7 @@ impl Desk<'_, '_> {
         Ok(store::teams::member(self.tx, team.id, user)?.map(|it| it.role))
     }
 
-    fn must_run(&mut self, team: &Team) -> Done<()> {
+    pub(super) fn must_run(&mut self, team: &Team) -> Done<()> {
         self.must_grant(team, Role::Manager)
     }
 

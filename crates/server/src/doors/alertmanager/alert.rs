@@ -130,6 +130,7 @@ pub(super) fn statuses(
             Hold::Inhibition { source, .. } => status.inhibited_by.extend(sources.get(&source).cloned()),
             Hold::Snooze { until } => status.muted_by.push(format!("snoozed until {until}")),
             Hold::Mute { interval } => status.muted_by.push(interval),
+            Hold::Maintenance { name } => status.muted_by.push(format!("planned maintenance {name}")),
             Hold::Flapping { since } => status.muted_by.push(format!("flapping since {since}")),
         }
     }

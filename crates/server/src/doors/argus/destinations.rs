@@ -94,7 +94,7 @@ pub(super) async fn create(call: Call) -> Answer {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
         let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
-        let it = OwnedDestination { kind, settings, managed: false, verified_at: Some(now) };
+        let it = OwnedDestination { kind, settings, managed: false, verified_at: Some(now), challenge: None };
         desk.put_destination(&kinds, None, label, it)
     });
     Reply::created(&shown(&call, &kept.await?))
@@ -111,7 +111,7 @@ pub(super) async fn change(call: Call) -> Answer {
         }
         let mut it = before.body.clone();
         if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
-            it = OwnedDestination { settings, managed: false, verified_at: Some(now), ..it };
+            it = OwnedDestination { settings, managed: false, verified_at: Some(now), challenge: None, ..it };
         }
         desk.put_destination(&kinds, Some(id), said.label.unwrap_or(before.name), it)
     });

@@ -1,0 +1,322 @@
+//! What can be defined, and what each kind insists on.
+
+use std::sync::Arc;
+
+use flow::Core;
+use flow::people::ready;
+use model::escalation::{Policy, Target};
+use model::maintenance::{Maintenance, Mode};
+use model::profile::{Filter, Profile, Timeslot};
+use model::refusal::Refusal;
+use model::schedule::Rota;
+use model::{Id, OwnedDestination, Reach, Time};
+use sdk::Registry;
+use sdk::secret::REDACTED;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use store::Tx;
+use store::definitions::{self, Kind};
+
+use super::Done;
+
+/// What definitions are held against.
+#[derive(Clone)]
+pub struct Ground {
+    /// The kinds of destinations.
+    pub kinds: Arc<Registry>,
+    /// What is in force, and who is there.
+    pub core: Arc<Core>,
+}
+
+/// Whose definition it is, and what it is called.
+pub struct About {
+    /// Its id.
+    pub id: Id,
+    /// Whose it is.
+    pub owner: Id,
+    /// What it is called.
+    pub name: String,
+}
+
+/// What a definition needs of another: its kind, its id, and the field that says so.
+pub type Needed = (Kind, Id, String);
+
+/// A kind of definition.
+pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
+    /// Which.
+    const KIND: Kind;
+
+    /// Adds what it has of its own that is said around it.
+    fn fill(_spec: &mut Map<String, Value>, _about: &About) {}
+
+    /// Takes that away again, to be shown.
+    fn strip(_spec: &mut Map<String, Value>) {}
+
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    fn check(&self, tx: &mut Tx<'_>, ground: &Ground, about: &About, now: Time) -> Done<Result<(), Refusal>>;
+
+    /// What it needs of others.
+    fn refers_to(&self) -> Vec<Needed> {
+        Vec::new()
+    }
+
+    /// Whether it may become another.
+    ///
+    /// # Errors
+    /// What may not.
+    fn follow(_before: &Self, _after: &mut Self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Whether it may be taken back.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn may_go(&self, _now: Time) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Takes secrets out of what is shown.
+    fn hide(&self, _ground: &Ground, _spec: &mut Map<String, Value>) {}
+
+    /// Puts secrets back that came back hidden.
+    fn keep_hidden(_before: &Self, _spec: &mut Map<String, Value>) {}
+}
+
+impl Defined for OwnedDestination {
+    const KIND: Kind = Kind::Destination;
+
+    fn fill(spec: &mut Map<String, Value>, _: &About) {
+        // nobody says of themselves that they are verified
+        spec.remove("verified_at");
+        spec.remove("managed");
+        spec.remove("challenge");
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        spec.remove("challenge");
+    }
+
+    fn check(&self, _: &mut Tx<'_>, ground: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(fits(ground, about.id, self))
+    }
+
+    fn follow(before: &Self, after: &mut Self) -> Result<(), Refusal> {
+        after.managed = before.managed;
+        if before.kind == after.kind && before.settings == after.settings {
+            (after.verified_at, after.challenge) = (before.verified_at, before.challenge.clone());
+        } else if before.managed {
+            let why = "it is kept in step with the account's address; change that, or make another";
+            return Err(Refusal::new("spec.settings", why));
+        }
+        Ok(())
+    }
+
+    fn may_go(&self, _: Time) -> Result<(), String> {
+        match self.managed {
+            true => Err("it is kept in step with the account's address; take that away instead".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn hide(&self, ground: &Ground, spec: &mut Map<String, Value>) {
+        let schema = ground.kinds.destinations().find(|(facts, _)| facts.kind == self.kind);
+        match (schema, spec.get_mut("settings")) {
+            (Some((_, schema)), Some(settings)) => sdk::secret::redact(settings, schema),
+            // of a kind that is gone nobody knows what is secret
+            (None, Some(settings)) => *settings = Value::String(REDACTED.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn keep_hidden(before: &Self, spec: &mut Map<String, Value>) {
+        if let Some(settings) = spec.get_mut("settings") {
+            put_back(settings, &before.settings);
+        }
+    }
+}
+
+/// What came back as it was shown is what it was.
+fn put_back(now: &mut Value, before: &Value) {
+    match (now, before) {
+        (Value::Object(now), Value::Object(before)) => {
+            now.iter_mut()
+                .filter_map(|(name, it)| Some((it, before.get(name)?)))
+                .for_each(|(it, was)| put_back(it, was));
+        }
+        (now, before) if now.as_str() == Some(REDACTED) => *now = before.clone(),
+        _ => {}
+    }
+}
+
+impl Defined for Timeslot {
+    const KIND: Kind = Kind::Timeslot;
+
+    fn fill(spec: &mut Map<String, Value>, about: &About) {
+        spec.insert("name".to_owned(), about.name.clone().into());
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        spec.remove("name");
+    }
+
+    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(Timeslot::check(self))
+    }
+}
+
+impl Defined for Filter {
+    const KIND: Kind = Kind::Filter;
+
+    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(Filter::check(self))
+    }
+}
+
+impl Defined for Profile {
+    const KIND: Kind = Kind::Profile;
+
+    fn fill(spec: &mut Map<String, Value>, about: &About) {
+        spec.insert("id".to_owned(), about.id.to_string().into());
+        spec.insert("owner".to_owned(), about.owner.to_string().into());
+        spec.insert("name".to_owned(), about.name.clone().into());
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        ["id", "owner", "name"].into_iter().for_each(|name| drop(spec.remove(name)));
+    }
+
+    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(Profile::check(self))
+    }
+
+    fn refers_to(&self) -> Vec<Needed> {
+        let timeslot = [(Kind::Timeslot, self.timeslot, "timeslot".to_owned())];
+        let filters =
+            self.filters.iter().enumerate().map(|(n, id)| (Kind::Filter, *id, format!("filters[{n}]")));
+        let places = self.destinations.iter().enumerate();
+        let places = places.map(|(n, id)| (Kind::Destination, *id, format!("destinations[{n}]")));
+        timeslot.into_iter().chain(filters).chain(places).collect()
+    }
+}
+
+impl Defined for Rota {
+    const KIND: Kind = Kind::Schedule;
+
+    fn fill(spec: &mut Map<String, Value>, about: &About) {
+        if let Some(Value::Object(schedule)) = spec.get_mut("schedule") {
+            schedule.insert("name".to_owned(), about.name.clone().into());
+        }
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        if let Some(Value::Object(schedule)) = spec.get_mut("schedule") {
+            schedule.remove("name");
+        }
+    }
+
+    fn check(&self, tx: &mut Tx<'_>, ground: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        let people = ground.core.people(tx)?;
+        let exists = |id: Id| people.user(id).is_some();
+        let schedule = self.schedule.check(&exists).map_err(|bad| bad.within("schedule"));
+        let overrides = || {
+            model::refusal::at_most("overrides", self.overrides.len(), model::schedule::MAX_OVERRIDES)?;
+            self.overrides.iter().enumerate().try_for_each(|(n, it)| {
+                it.check(&exists).map_err(|bad| bad.within(&format!("overrides[{n}]")))
+            })
+        };
+        Ok(schedule.and_then(|()| overrides()))
+    }
+}
+
+impl Defined for Policy {
+    const KIND: Kind = Kind::Policy;
+
+    fn fill(spec: &mut Map<String, Value>, about: &About) {
+        spec.insert("name".to_owned(), about.name.clone().into());
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        spec.remove("name");
+    }
+
+    fn check(&self, tx: &mut Tx<'_>, ground: &Ground, about: &About, now: Time) -> Done<Result<(), Refusal>> {
+        let (people, live) = (ground.core.people(tx)?, ground.core.live());
+        let directory = people.directory(&live, model::Severity::Critical, now);
+        Ok(Policy::check(self, Some(about.id), &directory))
+    }
+
+    fn refers_to(&self) -> Vec<Needed> {
+        let targets = self.steps.iter().flat_map(|step| &step.targets).chain(&self.fallback);
+        let needed = targets.filter_map(|target| match target {
+            Target::Schedule { id } => Some((Kind::Schedule, *id, "steps".to_owned())),
+            Target::Policy { id } => Some((Kind::Policy, *id, "steps".to_owned())),
+            Target::User { .. } | Target::Team { .. } | Target::Receiver { .. } => None,
+        });
+        needed.collect()
+    }
+}
+
+impl Defined for Maintenance {
+    const KIND: Kind = Kind::Maintenance;
+
+    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(Maintenance::check(self).and_then(|()| match self.mode {
+            Mode::Suppress => Ok(()),
+            Mode::Collect => Err(Refusal::new("mode", "`collect` is not there yet: write `suppress`")),
+        }))
+    }
+
+    fn may_go(&self, now: Time) -> Result<(), String> {
+        match self.may_be_deleted(now) {
+            true => Ok(()),
+            false => Err("it has begun: end it, so that it is remembered".to_owned()),
+        }
+    }
+}
+
+impl Defined for Reach {
+    const KIND: Kind = Kind::Reach;
+
+    fn check(&self, tx: &mut Tx<'_>, _: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
+        let own = definitions::all::<Value>(tx, Kind::Destination, Some(about.owner))?;
+        let owns = |id: Id| own.iter().any(|it| it.id == id);
+        Ok(self.person().check().and_then(|()| self.rules.check(&owns).map_err(|bad| bad.within("rules"))))
+    }
+
+    fn refers_to(&self) -> Vec<Needed> {
+        let contacts = self.rules.high.iter().chain(&self.rules.low);
+        contacts.map(|it| (Kind::Destination, it.destination, "rules".to_owned())).collect()
+    }
+}
+
+/// What needs a definition, in words; the first that does.
+pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<String>> {
+    fn first<T: Defined>(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<String>> {
+        let needs = |it: &T| it.refers_to().iter().any(|(other, needed, _)| (*other, *needed) == (kind, id));
+        let found = definitions::all::<T>(tx, T::KIND, None)?.into_iter().find(|it| needs(&it.body));
+        Ok(found.map(|it| format!("{} {:?}", T::KIND.name(), it.name)))
+    }
+    Ok(match first::<Profile>(tx, kind, id)? {
+        None => match first::<Policy>(tx, kind, id)? {
+            None => first::<Reach>(tx, kind, id)?,
+            found => found,
+        },
+        found => found,
+    })
+}
+
+/// Whether a destination's settings fit its kind.
+fn fits(ground: &Ground, id: Id, body: &model::OwnedDestination) -> Result<(), Refusal> {
+    ready(&ground.kinds, id, body).map(drop).map_err(|error| match error {
+        sdk::registry::BadSettings::UnknownKind { .. } => Refusal::new("kind", error.to_string()),
+        sdk::registry::BadSettings::Field { path, reason } => {
+            let path = if path == "." { "settings".to_owned() } else { format!("settings.{path}") };
+            Refusal::new(path, reason)
+        }
+    })
+}

@@ -1,0 +1,165 @@
+//! What people define for themselves, and what comes of it.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod support;
+
+use axum::body::Body;
+use axum::http::Request;
+use nightbell_server::auth::Peer;
+use serde_json::{Value, json};
+use support::{Reply, Stage};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// What a user does who has logged in from elsewhere.
+struct Somebody {
+    cookie: String,
+}
+
+impl Somebody {
+    async fn new(stage: &Stage, name: &str, role: &str) -> Self {
+        let body = json!({ "name": name, "role": role, "password": PASSWORD });
+        stage.post("/api/v1/users", &body).await.expect(201);
+        let reply =
+            elsewhere(stage, "POST", "/api/v1/session", "", json!({"name": name, "password": PASSWORD}))
+                .await;
+        let cookie = reply.header("set-cookie").split(';').next().unwrap().to_owned();
+        reply.expect(200);
+        Somebody { cookie }
+    }
+
+    async fn ask(&self, stage: &Stage, method: &str, path: &str, body: Value) -> Reply {
+        elsewhere(stage, method, path, &self.cookie, body).await
+    }
+
+    /// Makes a definition; returns its id.
+    async fn make(&self, stage: &Stage, kind: &str, name: &str, spec: Value) -> Value {
+        let body = json!({ "name": name, "spec": spec });
+        self.ask(stage, "POST", &format!("/api/v1/{kind}"), body).await.expect(201)["id"].clone()
+    }
+}
+
+async fn elsewhere(stage: &Stage, method: &str, path: &str, cookie: &str, body: Value) -> Reply {
+    let peer: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap();
+    let request = Request::builder().method(method).uri(path).extension(Peer(peer));
+    let request =
+        request.header("host", "bell:8440").header("origin", "http://bell:8440").header("cookie", cookie);
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    stage.send(request.body(body).unwrap()).await
+}
+
+/// A destination where this test listens.
+fn scripted(stage: &Stage) -> Value {
+    let live = stage.hub.core.live();
+    json!({ "kind": "scripted", "settings": live.places.values().next().unwrap().place.settings })
+}
+
+#[tokio::test]
+async fn somebody_sets_up_what_they_want_to_hear_and_hears_it_once_they_have_said_the_code() {
+    let mut stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    let place = ann.make(&stage, "destinations", "phone", scripted(&stage)).await;
+    let slot = ann.make(&stage, "timeslots", "always", json!({ "windows": [{}] })).await;
+    let filter = ann.make(&stage, "filters", "mine", json!({ "tags": ["team=db"] })).await;
+    let spec = json!({ "timeslot": slot, "filters": [filter], "destinations": [place], "active": true });
+    ann.make(&stage, "profiles", "work", spec).await;
+
+    let path = format!("/api/v1/destinations/{}/verification", place.as_str().unwrap());
+    ann.ask(&stage, "POST", &path, Value::Null).await.expect(202);
+    let title = stage.message().await.title;
+    let code = title.rsplit(' ').next().unwrap().to_owned();
+    assert!(code.len() == 6 && code.bytes().all(|it| it.is_ascii_digit()), "{title}");
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let said = ann.ask(&stage, "PUT", &path, json!({ "code": wrong })).await.problem(400);
+    assert!(!said.is_empty());
+    ann.ask(&stage, "PUT", &path, json!({})).await.problem(403);
+    let confirmed = ann.ask(&stage, "PUT", &path, json!({ "code": code })).await.expect(200);
+    assert!(confirmed["spec"]["verified_at"].is_string(), "{confirmed}");
+    assert!(confirmed["spec"].get("challenge").is_none());
+    ann.ask(&stage, "PUT", &path, json!({ "code": code })).await.problem(409);
+
+    stage.incident(json!({ "alertname": "Disk", "team": "db" })).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.push(stage.message().await.notification.receiver);
+    }
+    assert!(
+        told.iter().filter(|it| it.starts_with('@')).count() == 1,
+        "two by routes and one to her: {told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_its_field_and_nothing_is_kept() {
+    let stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    for (kind, spec, field) in [
+        ("filters", json!({ "maxlevel": 9 }), "spec.maxlevel"),
+        ("filters", json!({ "colour": 1 }), "spec.colour"),
+        ("timeslots", json!({ "windows": [{ "weekdays": [9] }] }), "spec.windows[0].weekdays"),
+        ("destinations", json!({ "kind": "pigeon", "settings": {} }), "spec.kind"),
+        ("schedules", json!({ "schedule": { "zone": "Mars/Base" } }), "spec.schedule.zone"),
+        ("policies", json!({ "steps": [] }), "spec.steps"),
+        (
+            "profiles",
+            json!({ "timeslot": "00000000000zz", "filters": [], "destinations": [], "active": true }),
+            "spec.timeslot",
+        ),
+    ] {
+        let body = json!({ "name": "x", "spec": spec });
+        let reply = ann.ask(&stage, "POST", &format!("/api/v1/{kind}"), body).await;
+        let problem = reply.json();
+        reply.problem(400);
+        assert_eq!(problem["errors"][0]["path"], field, "{problem}");
+        let all = ann.ask(&stage, "GET", &format!("/api/v1/{kind}"), Value::Null).await.expect(200);
+        assert_eq!(all["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays_and_what_is_others_is_left_alone() {
+    let stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    let bob = Somebody::new(&stage, "bob", "responder").await;
+    let slot = ann.make(&stage, "timeslots", "always", json!({ "windows": [{}] })).await;
+    let spec = json!({ "timeslot": slot, "filters": [], "destinations": [], "active": true });
+    let profile = ann.make(&stage, "profiles", "work", spec.clone()).await;
+    let slot_path = format!("/api/v1/timeslots/{}", slot.as_str().unwrap());
+    let why = ann.ask(&stage, "DELETE", &slot_path, Value::Null).await.problem(409);
+    assert!(why.contains("in use by profile \"work\""), "{why}");
+    bob.ask(&stage, "PATCH", &slot_path, json!({ "name": "mine" })).await.problem(403);
+    let taken = json!({ "name": "work", "spec": spec.clone() });
+    bob.ask(&stage, "POST", "/api/v1/profiles", taken.clone()).await.problem(400);
+    ann.ask(&stage, "POST", "/api/v1/profiles", taken).await.problem(400);
+    let everybodys = json!({ "name": "work", "owner": "everybody", "spec": { "windows": [{}] } });
+    bob.ask(&stage, "POST", "/api/v1/timeslots", everybodys.clone()).await.problem(403);
+    stage.post("/api/v1/timeslots", &everybodys).await.expect(201);
+    let path = format!("/api/v1/profiles/{}", profile.as_str().unwrap());
+    ann.ask(&stage, "DELETE", &path, Value::Null).await.expect(200);
+    ann.ask(&stage, "DELETE", &slot_path, Value::Null).await.expect(200);
+    let audit = stage.get("/api/v1/audit?action=timeslot.delete").await.expect(200);
+    assert_eq!(audit["items"][0]["actor"]["name"], "ann", "{audit}");
+}
+
+#[tokio::test]
+async fn secrets_of_a_destination_are_never_shown_and_stay_when_they_come_back_hidden() {
+    let stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    let id = ann.make(&stage, "destinations", "phone", scripted(&stage)).await;
+    let path = format!("/api/v1/destinations/{}", id.as_str().unwrap());
+    let shown = ann.ask(&stage, "GET", &path, Value::Null).await.expect(200);
+    assert_eq!(shown["spec"]["settings"]["password"], "<secret>", "{shown}");
+    // sent back as it is shown, with another channel
+    let mut spec = shown["spec"].clone();
+    spec["settings"]["channel"] = "another".into();
+    ann.ask(&stage, "PATCH", &path, json!({ "name": "mobile", "spec": spec })).await.expect(200);
+    let id: model::Id = serde_json::from_value(id).unwrap();
+    let kept = stage.hub.store.read(move |tx| {
+        store::definitions::get::<model::OwnedDestination>(tx, store::definitions::Kind::Destination, id)
+    });
+    let kept = kept.await.unwrap().unwrap();
+    assert_eq!(kept.body.settings, json!({ "channel": "another", "password": "hush-hush" }));
+    let audit = stage.get("/api/v1/audit").await.expect(200).to_string();
+    assert!(!audit.contains("hush-hush"), "{audit}");
+}
