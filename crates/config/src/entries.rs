@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::limits::MAX_CONCURRENCY;
+use crate::oidc::Oidc;
 use crate::plugins::Plugins;
 use crate::sections::{Database, Incidents, Limits, Log, Outbound, SelfWatch, Server, Traces, some_time};
 use crate::storms::Storms;
@@ -38,6 +39,8 @@ pub(crate) struct File {
     pub(crate) self_watch: SelfWatch,
     /// When a receiver is sent so much that its people get summaries.
     pub(crate) storm: Storms,
+    /// A provider of identities that people log in by.
+    pub(crate) oidc: Oidc,
     /// Where the traces of incidents go.
     pub(crate) traces: Traces,
     /// Files of templates that settings may use by name.

@@ -28,6 +28,7 @@ mod load;
 mod look_ahead;
 mod nearest;
 mod node;
+mod oidc;
 mod overlay;
 pub mod overrides;
 mod path;
@@ -56,6 +57,7 @@ pub use load::{
 };
 pub use look_ahead::{PluginPlaces, plugins_of};
 pub use nearest::hint;
+pub use oidc::Oidc;
 pub use overrides::Overrides;
 pub use places::Integration;
 pub use plugins::Plugins;

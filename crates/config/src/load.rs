@@ -15,6 +15,7 @@ use crate::entries::RouteEntry;
 use crate::error::{ConfigError, Invalid};
 use crate::limits::MAX_FILE_BYTES;
 use crate::node::Node;
+use crate::oidc::Oidc;
 use crate::overrides::Overrides;
 use crate::path::Path;
 use crate::places::{Integration, Places};
@@ -42,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// How the hub is watched, and watches itself.
     pub self_watch: SelfWatch,
+    /// The provider of identities that people log in by.
+    pub oidc: Oidc,
     /// Where traces go.
     pub traces: Traces,
     /// What settings of destinations may refer to: templates by name.
@@ -294,9 +297,9 @@ fn assemble(
     let limits = sections.read("limits");
     let incidents: Option<Incidents> = sections.read("incidents");
     let (self_watch, traces) = (sections.read("self_watch"), sections.read("traces"));
+    let oidc: Option<Oidc> = sections.read("oidc");
     let storm: Option<Storms> = sections.read("storm");
-    let plugins = sections.plugins(&among.directory);
-    let log = sections.read("log");
+    let (plugins, log) = (sections.plugins(&among.directory), sections.read("log"));
     let intervals = rules::intervals(&root, &local, problems);
     let inhibitions = rules::inhibitions(&root, problems).into();
     let route = route(Known::of(&root), problems);
@@ -329,6 +332,7 @@ fn assemble(
         outbound: outbound?,
         limits,
         self_watch,
+        oidc: oidc?,
         traces,
         templates,
         plugins: plugins?,

@@ -159,7 +159,7 @@ async fn whole_life(
     let (in_force, live) = begin(&wishes, &host, files_only, &store, &logging).await?;
     let InForce { settings, known: Known { kinds, .. }, standing } = in_force.clone();
     let hub = start_flow(live, &settings, store.clone(), http.clone()).await?;
-    let traces = traces::start(&config.traces, &hub, http)?;
+    let traces = traces::start(&config.traces, &hub, http.clone())?;
     let json = wishes.json;
     let reloader = Reloader::new(wishes, host.clone(), hub.clone(), in_force, logging);
     let app = App::new(Setup {
@@ -170,10 +170,12 @@ async fn whole_life(
         version: wire::version(),
         configuring: Arc::new(reloader.clone()),
         plugins: host.clone(),
+        http,
     });
     guests.answer_by(&app);
     reloader.show_in(&app);
-    invite_first_admin(&app, &listener).await?;
+    app.listens_at(listener.local_addr().context("asking where we listen")?);
+    invite_first_admin(&app).await?;
     reloader.look_once_more();
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(&config, &store).await;
@@ -309,13 +311,10 @@ fn greet(listener: &TcpListener, prefix: &str, json: bool) -> Result<()> {
 }
 
 /// A hub that nobody uses yet makes a link for its first admin, and says it this once.
-async fn invite_first_admin(app: &App, listener: &TcpListener) -> Result<()> {
+async fn invite_first_admin(app: &App) -> Result<()> {
     let made = server::accounts::first_admin(app).await.context("inviting the first admin")?;
     if let Some((secret, until)) = made {
-        let address = listener.local_addr().context("asking where we listen")?;
-        let known = app.base_url();
-        let base =
-            if known.is_empty() { server::app::local_url(address, &app.options.prefix) } else { known };
+        let base = app.base_url();
         tracing::info!(
             "there are no users yet: whoever opens {base}/invite/{secret} becomes the first admin, once, until \
              {until}; this is not said again (`nightbell user create` makes users, too)"

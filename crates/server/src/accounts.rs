@@ -8,6 +8,7 @@ mod defined;
 mod definitions;
 mod invitations;
 mod login;
+mod oidc;
 mod teams;
 mod tokens;
 mod users;

@@ -40,6 +40,7 @@ use crate::app::Shared;
 /// All of its routes.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
+        .merge(people())
         .routes(routes!(events::list_events, events::post_events))
         .routes(routes!(events::get_event))
         .routes(routes!(incidents::list_incidents))
@@ -79,6 +80,24 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(integrations::post_integration))
         .routes(routes!(heartbeats::list_heartbeats))
         .routes(routes!(heartbeats::beat, heartbeats::beat_by_get))
+        .routes(routes!(status::get_status))
+        .routes(routes!(config::get_config))
+        .routes(routes!(config::list_config_history))
+        .routes(routes!(config::get_config_version))
+        .routes(routes!(config::roll_back_config))
+        .routes(routes!(overrides::list_overrides))
+        .routes(routes!(overrides::list_override_versions))
+        .routes(routes!(overrides::roll_back_overrides))
+        .routes(routes!(overrides::get_config_section, overrides::change_config_section))
+        .routes(routes!(overrides::get_config_element, overrides::change_config_element))
+        .routes(routes!(replay::replay))
+        .routes(routes!(home::home))
+        .routes(routes!(home::description))
+}
+
+/// Those that are about who uses the hub, and what they define for themselves.
+fn people() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(tokens::list_tokens_of, tokens::create_token_of))
@@ -97,17 +116,4 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(definitions::routes())
         .routes(routes!(verification::send_code, verification::confirm))
         .routes(routes!(audit::list_audit))
-        .routes(routes!(status::get_status))
-        .routes(routes!(config::get_config))
-        .routes(routes!(config::list_config_history))
-        .routes(routes!(config::get_config_version))
-        .routes(routes!(config::roll_back_config))
-        .routes(routes!(overrides::list_overrides))
-        .routes(routes!(overrides::list_override_versions))
-        .routes(routes!(overrides::roll_back_overrides))
-        .routes(routes!(overrides::get_config_section, overrides::change_config_section))
-        .routes(routes!(overrides::get_config_element, overrides::change_config_element))
-        .routes(routes!(replay::replay))
-        .routes(routes!(home::home))
-        .routes(routes!(home::description))
 }

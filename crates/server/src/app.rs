@@ -22,6 +22,7 @@ use crate::auth::Auth;
 use crate::counts::Http;
 use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
+use crate::oidc::{self, Oidc};
 use crate::passwords::Passwords;
 use crate::refusals::Refusals;
 use crate::sources::Sources;
@@ -123,6 +124,8 @@ pub struct Setup {
     pub configuring: Arc<dyn Configuring>,
     /// Plugins.
     pub plugins: plugin_host::Host,
+    /// The way out, to the provider of identities.
+    pub http: sdk::http::Http,
 }
 
 /// What the server goes by.
@@ -152,6 +155,8 @@ pub struct Options {
     pub max_events: usize,
     /// The share of everything that a silence may catch before it must be confirmed: 0.5 is the half.
     pub silence_share: f64,
+    /// The provider of identities that people log in by; none: they do not.
+    pub oidc: Option<oidc::Settings>,
 }
 
 impl Default for Options {
@@ -169,6 +174,7 @@ impl Default for Options {
             max_requests: 512,
             max_events: 10_000,
             silence_share: 0.5,
+            oidc: None,
         }
     }
 }
@@ -237,6 +243,7 @@ pub struct App {
     pub(crate) replaying: Arc<Semaphore>,
     pub(crate) auth: Auth,
     pub(crate) passwords: Passwords,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) tries: Tries,
     pub(crate) refusals: Refusals,
     pub(crate) sources: Sources,
@@ -269,7 +276,7 @@ impl App {
 
     /// Ready to be served.
     pub fn new(setup: Setup) -> Shared {
-        let Setup { hub, kinds, options, exposed, version, configuring, plugins } = setup;
+        let Setup { hub, kinds, options, exposed, version, configuring, plugins, http } = setup;
         let now = hub.clock.now();
         Arc::new(App {
             started_at: now,
@@ -281,6 +288,7 @@ impl App {
             replaying: Arc::new(Semaphore::new(1)),
             auth: Auth::default(),
             passwords: Passwords::default(),
+            oidc: options.oidc.clone().map(|settings| Oidc::new(settings, http)),
             tries: Tries::default(),
             refusals: Refusals::default(),
             sources: Sources::default(),
@@ -321,7 +329,13 @@ impl App {
         if !known.is_empty() {
             return known;
         }
-        self.listening.get().map(|at| local_url(*at, &self.options.prefix)).unwrap_or_default()
+        let known = self.listening.get().map(|at| local_url(*at, &self.options.prefix));
+        known.unwrap_or_else(|| format!("http://localhost{}", self.options.prefix))
+    }
+
+    /// Says where it listens. One server, one listener: the first word counts.
+    pub fn listens_at(&self, address: SocketAddr) {
+        let _ = self.listening.set(address);
     }
 
     /// The time now.
@@ -331,7 +345,7 @@ impl App {
 }
 
 /// How somebody at this very machine reaches a server that listens here.
-pub fn local_url(listening: SocketAddr, prefix: &str) -> String {
+fn local_url(listening: SocketAddr, prefix: &str) -> String {
     let mut address = listening;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

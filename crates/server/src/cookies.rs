@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::app::App;
-use crate::limits::SESSION_LIFE;
+use crate::limits::{OIDC_LOGIN_TIME, SESSION_LIFE};
 
 /// What the cookie is called where browsers reach this server by `https`: such a name says that it was set over TLS,
 /// by this very host, for all of it, and browsers keep others from setting it.
@@ -32,17 +32,35 @@ pub(crate) fn one(headers: &HeaderMap, wanted: &str) -> Option<String> {
 
 /// The header that gives a browser the secret of its session.
 pub fn give(app: &App, secret: &str) -> HeaderValue {
-    written(app, secret, SESSION_LIFE.as_secs())
+    written(app, "", secret, SESSION_LIFE.as_secs())
 }
 
 /// The header that takes it back.
 pub fn take_back(app: &App) -> HeaderValue {
-    written(app, "", 0)
+    written(app, "", "", 0)
 }
 
-fn written(app: &App, value: &str, seconds: u64) -> HeaderValue {
+/// The state of a login by the provider of identities that this browser began.
+pub fn state(app: &App, headers: &HeaderMap) -> Option<String> {
+    one(headers, &format!("{}{STATE}", if is_secure(app) { SECURE } else { PLAIN }))
+}
+
+/// The header that gives a browser such a state.
+pub fn give_state(app: &App, state: &str) -> HeaderValue {
+    written(app, STATE, state, OIDC_LOGIN_TIME.as_secs())
+}
+
+/// The header that takes it back.
+pub fn take_state_back(app: &App) -> HeaderValue {
+    written(app, STATE, "", 0)
+}
+
+/// What the name of that cookie ends with.
+const STATE: &str = "-login";
+
+fn written(app: &App, suffix: &str, value: &str, seconds: u64) -> HeaderValue {
     let (name, secure) = if is_secure(app) { (SECURE, "; Secure") } else { (PLAIN, "") };
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!("{name}{suffix}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     // made of letters, digits and the above
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -29,6 +29,7 @@ pub mod front;
 pub mod input;
 pub mod limits;
 pub mod metrics;
+pub mod oidc;
 pub mod openapi;
 pub mod pages;
 pub mod passwords;

@@ -88,6 +88,18 @@ pub const MAX_INVITATIONS: i64 = 500;
 pub const MAX_USERS: i64 = 100_000;
 /// Tokens that a user may have that are good.
 pub const MAX_TOKENS_OF_USER: usize = 100;
+/// Logins by a provider of identities that are under way at once.
+pub const MAX_LOGINS_UNDER_WAY: usize = 1000;
+/// How long such a login may take.
+pub const OIDC_LOGIN_TIME: Duration = Duration::from_secs(600);
+/// How long a provider of identities may take to answer.
+pub const OIDC_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long is gone by what a provider said of itself, its keys among it.
+pub const OIDC_PROVIDER_MEMORY: Duration = Duration::from_secs(3600);
+/// How soon it is asked again when a signature does not hold: its keys may be new.
+pub const OIDC_KEYS_EVERY: Duration = Duration::from_secs(30);
+/// How much the clocks of a provider and this hub may differ.
+pub const OIDC_CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Bytes of a form that somebody fills in.
 pub const MAX_FORM_BYTES: usize = 16 * 1024;
 /// Characters kept of what a browser calls itself.

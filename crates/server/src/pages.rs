@@ -1,6 +1,8 @@
 //! The few pages that people need before they have anything else: to log in, and to accept an invitation. Plain HTML,
 //! and no script.
 
+mod oidc;
+
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -45,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(login_page, login_form))
         .routes(routes!(logout_form))
         .routes(routes!(invite_page, invite_form))
+        .merge(oidc::routes())
 }
 
 /// The page to log in on.
@@ -202,7 +205,11 @@ fn login(app: &App, name: &str, problem: Option<Problem>) -> Response {
          <button>Log in</button></form>",
         app.options.prefix
     );
-    page("Log in", &form, problem)
+    let by_provider = app.oidc.as_ref().map(|oidc| {
+        let label = escaped(&oidc.settings.label);
+        format!("<p><a href=\"{}/auth/oidc/start\">Log in by {label}</a></p>", app.options.prefix)
+    });
+    page("Log in", &format!("{form}{}", by_provider.unwrap_or_default()), problem)
 }
 
 async fn invite(app: &App, secret: String, problem: Option<Problem>) -> Response {

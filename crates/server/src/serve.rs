@@ -40,8 +40,7 @@ Retry-After: 1\r\nConnection: close\r\nContent-Length: 138\r\n\r\n\
 /// When the listener is of no use.
 pub async fn serve(listener: TcpListener, app: Shared, shutdown: CancellationToken) -> io::Result<()> {
     let address = listener.local_addr()?;
-    // one server, one listener
-    let _ = app.listening.set(address);
+    app.listens_at(address);
     let tracker = TaskTracker::new();
     let places = Arc::new(Semaphore::new(app.options.max_connections));
     let server = Server { router: router(app.clone()), app: app.clone(), shutdown: shutdown.clone() };

@@ -101,7 +101,8 @@ async fn who_is_nobody_cannot_be_told_from_who_has_another_password() {
     said.dedup();
     assert_eq!(said, ["this name and this password do not go together"]);
     let refused = audit(&stage, "action=session.refuse").await;
-    assert_eq!(refused.len(), 2, "names that nobody has are not kept: {refused:?}");
+    let named: Vec<bool> = refused.iter().map(|it| it["object"]["id"] != "").collect();
+    assert_eq!(named, [false, true, false, true], "names that nobody has are not kept: {refused:?}");
 }
 
 #[tokio::test]

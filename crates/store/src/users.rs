@@ -85,6 +85,10 @@ pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<User>> {
 /// # Errors
 /// When the database is gone.
 pub fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<User>> {
+    // no text of PostgreSQL has one, and no name either
+    if name.contains('\0') {
+        return Ok(None);
+    }
     let key = name_key(name);
     tx.query_one(&format!("SELECT {COLUMNS} FROM users WHERE name_key = $1"), &[Value::Text(&key)], read)
 }

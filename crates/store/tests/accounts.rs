@@ -44,6 +44,7 @@ fn a_user_is_kept_whole_and_no_two_have_one_name() {
         let read = store.read(|tx| {
             let by_name = (users::named(tx, "ANN")?, users::named(tx, &Id(5).to_string())?);
             let bob = users::by_identity(tx, "https://id.example.org", "4711")?.unwrap();
+            assert_eq!((users::named(tx, "a\0b")?, teams::named(tx, "a\0b")?), (None, None));
             let nobody = users::by_identity(tx, "https://other.example.org", "4711")?;
             let passwords = (users::password(tx, Id(5))?, users::password(tx, Id(7))?);
             let pages = (users::page(tx, None, 1)?, users::page(tx, Some(Id(5)), 10)?);

@@ -94,8 +94,30 @@ pub fn options(config: &Config) -> Options {
         shutdown_timeout: server.shutdown_timeout,
         max_requests: config.limits.requests,
         max_events: config.limits.events_per_request,
+        oidc: oidc(&config.oidc),
         ..Options::default()
     }
+}
+
+/// The provider of identities, if there is one.
+fn oidc(section: &config::Oidc) -> Option<server::oidc::Settings> {
+    let it = section.clone();
+    let settings = server::oidc::Settings {
+        issuer: it.issuer,
+        client_id: it.client_id,
+        client_secret: it.client_secret,
+        scopes: it.scopes,
+        name_claim: it.name_claim,
+        full_name_claim: it.full_name_claim,
+        email_claim: it.email_claim,
+        groups_claim: it.groups_claim,
+        roles: it.roles,
+        default_role: it.default_role,
+        create_users: it.create_users,
+        link_by_name: it.link_by_name,
+        label: it.label,
+    };
+    Some(settings).filter(|it| !it.issuer.is_empty())
 }
 
 /// How long things are kept.
@@ -131,6 +153,7 @@ pub fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[database]", old.database != new.database),
         ("[outbound]", old.outbound != new.outbound),
         ("[limits]", old.limits != new.limits),
+        ("[oidc]", old.oidc != new.oidc),
         ("[traces]", old.traces != new.traces),
         ("plugins.require_isolation", old.plugins.require_isolation != new.plugins.require_isolation),
         ("plugins.python", old.plugins.python != new.plugins.python),

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::error::{Answer, Kind, Problem};
 use crate::limits::{MAX_SESSIONS, SEEN_EVERY, SESSION_IDLE, SESSION_LIFE};
+use crate::oidc;
 use crate::signed::Visitor;
 use crate::tries::Trying;
 use crate::views::account::SessionView;
@@ -81,15 +82,15 @@ impl App {
     }
 
     /// Somebody tried a wrong password. Names that nobody has are not kept: they may be passwords in the wrong place.
+    /// The line is written all the same, so that it takes as long.
     async fn note_refused(&self, name: &str, visitor: &Visitor) -> Answer<()> {
         let (caller, actor) =
             (Arc::new(Caller::system("login")), Caller::system("login").actor(visitor.address));
         let name = name.to_owned();
         self.desk(&caller, actor, move |desk| {
-            if let Some(user) = store::users::by_name(desk.tx, &name)? {
-                desk.note("session.refuse", ("user", &user.id.to_string()), None, None)?;
-            }
-            Ok(())
+            let known = store::users::by_name(desk.tx, &name)?;
+            let id = known.map(|user| user.id.to_string()).unwrap_or_default();
+            Ok(desk.note("session.refuse", ("user", &id), None, None)?)
         })
         .await
     }
@@ -111,6 +112,39 @@ impl App {
             Desk::open(tx, &ids, now, (&caller, actor), |desk| desk.begin_session(user, &visitor, &how))
         });
         begun.await?
+    }
+
+    /// Begins a login by the provider of identities.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be reached, or too much is under way.
+    pub(crate) async fn set_out(&self, visitor: &Visitor) -> Answer<oidc::Start> {
+        self.tries.take(&Trying::login(visitor.address), self.now())?;
+        self.provider()?.start(&self.base_url(), self.now()).await
+    }
+
+    /// Ends a login by the provider of identities: a session of whoever it says it is.
+    ///
+    /// # Errors
+    /// When its word does not hold, or the configuration lets nobody in like this.
+    pub(crate) async fn log_in_by_provider(
+        &self,
+        state: &str,
+        code: &str,
+        visitor: &Visitor,
+    ) -> Answer<LoggedIn> {
+        let provider = self.provider()?;
+        let identity = provider.finish(state, code.to_owned(), &self.base_url(), self.now()).await?;
+        let caller = Arc::new(Caller::system("oidc"));
+        let (actor, settings) = (caller.actor(visitor.address), provider.settings.clone());
+        let user = self.desk(&caller, actor, move |desk| desk.user_of(&identity, &settings)).await?;
+        self.auth.forget();
+        self.begin_session(user.id, visitor, "oidc").await
+    }
+
+    fn provider(&self) -> Answer<&oidc::Oidc> {
+        let none = || Problem::new(Kind::NotFound, "no provider of identities is configured here");
+        self.oidc.as_ref().ok_or_else(none)
     }
 
     /// Accepts an invitation, and logs in whoever does.

@@ -136,6 +136,7 @@ words! {
         /// Somebody said something about it.
         Noted,
         /// It was not told, and why.
+        Paged,
         Suppressed,
         /// What kept it from being told is gone.
         Released,

@@ -75,7 +75,7 @@ async fn asked(folder: &Path) -> Result<String> {
     let store = Store::open(&Location::Folder(folder.to_owned())).await?;
     let (http, retention) = (Http::new(settings.config.outbound.clone())?, Default::default());
     let live = wire::live(&settings, &kinds)?;
-    let hub = Hub::start(store, live, http, Arc::new(SystemClock), retention).await?;
+    let hub = Hub::start(store, live, http.clone(), Arc::new(SystemClock), retention).await?;
     let app = App::new(Setup {
         hub: hub.clone(),
         kinds,
@@ -84,6 +84,7 @@ async fn asked(folder: &Path) -> Result<String> {
         version: wire::version(),
         configuring: Arc::new(Fixed),
         plugins: plugin_host::Host::new(plugin_host::Places::default()),
+        http,
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("listening")?;
     let client = Client::new(&listener.local_addr()?.to_string(), None)?;
