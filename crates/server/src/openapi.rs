@@ -40,7 +40,7 @@ const ABOUT: &str = "An alert hub: it takes in that something happened from ever
         (name = "sources", description = "Configured ways in"),
         (name = "plugins", description = "Plugins"),
         (name = "accounts", description = "Users, teams, sessions, invitations, and who changed what"),
-        (name = "people", description = "What people define: where, when and of what they are told, and who is on call"),
+        (name = "people", description = "What people define for themselves, and who is on call"),
         (name = "tokens", description = "What programs are known by"),
         (name = "pages", description = "Pages for people"),
         (name = "server", description = "The server itself"),

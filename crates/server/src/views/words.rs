@@ -135,8 +135,9 @@ words! {
         Calmed,
         /// Somebody said something about it.
         Noted,
-        /// It was not told, and why.
+        /// Somebody was paged.
         Paged,
+        /// It was not told, and why.
         Suppressed,
         /// What kept it from being told is gone.
         Released,
