@@ -166,7 +166,8 @@ fn whoever_is_on_call_is_paged_also_on_the_weekend_when_the_clock_changes() {
         ("2026-10-25T08:01:00Z", true),
     ] {
         let time: Time = time.parse().unwrap();
-        world.passes(time.since(world.now));
+        // all that was wrong is over: a clock that jumps passes over nothing
+        world.now = time;
         world.fires(&DISK);
         world.settles();
         if is_ann {

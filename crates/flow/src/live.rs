@@ -79,6 +79,8 @@ pub struct Live {
     pub kinds: Arc<Registry>,
     /// Heartbeats by name.
     pub heartbeats: Vec<Expected>,
+    /// Whether any route pages people.
+    pub escalates: bool,
     /// How it is watched, and watches itself.
     pub self_watch: SelfWatch,
     /// Who is told what happens in the hub itself.
@@ -138,6 +140,7 @@ impl Live {
     /// Rules that are looked at and not gone by: nothing is ready to be sent to.
     pub fn bare(rules: Rules) -> Self {
         Live {
+            escalates: rules.root.nodes().iter().any(|route| route.escalate.is_some()),
             rules,
             version: 0,
             places: HashMap::new(),

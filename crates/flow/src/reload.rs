@@ -38,6 +38,7 @@ impl Hub {
             version,
             places: live.places.clone(),
             kinds: live.kinds.clone(),
+            escalates: live.escalates,
             heartbeats: live.heartbeats.clone(),
             self_watch: live.self_watch.clone(),
             subscribers: live.subscribers.clone(),

@@ -68,6 +68,14 @@ pub fn of(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<Vec<Escalating>> {
     tx.query_many(sql, incidents, |id| [(*id).into()], |_, row| read(row))
 }
 
+/// Whether any incident escalates.
+///
+/// # Errors
+/// When the database is gone.
+pub fn are_there(tx: &mut Tx<'_>) -> Result<bool> {
+    Ok(tx.query_one("SELECT incident_id FROM escalations LIMIT 1", &[], |row| row.int(0))?.is_some())
+}
+
 /// Those that are due, the oldest first.
 ///
 /// # Errors

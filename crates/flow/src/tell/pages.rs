@@ -60,7 +60,8 @@ pub(crate) fn follow_escalations(
 ) -> Result<Tick> {
     let (live, ids) = (core.live(), moved.iter().map(|it| it.after.id).collect::<Vec<_>>());
     let mut known: HashMap<Id, Escalating> = HashMap::new();
-    if moved.iter().any(|it| it.before.is_some()) {
+    // most hubs page nobody, and a sender says the same thing again and again
+    if moved.iter().any(|it| it.before.is_some()) && store::escalations::are_there(tx)? {
         known.extend(store::escalations::of(tx, &ids)?.into_iter().map(|it| (it.incident, it)));
     }
     let starts = |it: &Moved| !known.contains_key(&it.after.id) && policy_of(&live, &it.after).is_some();
@@ -102,8 +103,7 @@ pub(crate) fn pass_escalations(
     let due = store::escalations::due(tx, now, PAGES_PER_RUN)?;
     let rings = store::escalations::take_rings(tx, now, PAGES_PER_RUN)?;
     let live = core.live();
-    let escalates = live.rules.root.nodes().iter().any(|route| route.escalate.is_some());
-    if due.is_empty() && rings.is_empty() && !escalates {
+    if due.is_empty() && rings.is_empty() && !live.escalates {
         return Ok(Tick::default());
     }
     core.observe_ids(tx)?;
