@@ -7,6 +7,7 @@
 use model::delivery::{Attempt, Delivery};
 use model::event::{Event, NewEvent};
 use model::flap::OnFlapping;
+use model::group::Hold;
 use model::incident::{ChangeKind, Incident};
 use model::route::{Route, Verdict, VerdictKind};
 use model::{Id, Labels, Rules, Severity, Time};
@@ -17,7 +18,7 @@ use store::ledger::Line;
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::{tell, verbs};
+use crate::{standing, verbs};
 
 /// Lines of a timeline, deliveries and events that an explanation shows at the most.
 const MOST: i64 = 100;
@@ -102,7 +103,7 @@ pub fn labels(
     }
     // an incident that never was: inhibition asks about labels, and about who else has them
     let probe = Incident::open(&Event::arrive(NewEvent::raise("", labels.clone()), Id(0), at)).0;
-    held_by.extend(tell::inhibited(tx, &live, &[&probe])?.into_iter().map(|(_, hold)| hold.to_string()));
+    held_by.extend(standing::inhibited(tx, &live, &[&probe])?.into_iter().map(|(_, hold)| hold.to_string()));
     Ok(Explanation { subject: "labels", routes, held_by, ..Default::default() })
 }
 
@@ -120,7 +121,7 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
         held_by = labels(core, tx, &incident.labels, incident.severity, now)?.held_by;
         let maintenance = core.people(tx)?;
         let maintenance = maintenance.maintenance_of(&incident, now);
-        held_by.extend(maintenance.map(|it| format!("covered by planned maintenance {:?}", it.name)));
+        held_by.extend(maintenance.map(|it| Hold::Maintenance { name: it.name.clone() }.to_string()));
         held_by.extend(
             incident.snoozed_until.filter(|at| *at > now).map(|until| format!("snoozed until {until}")),
         );

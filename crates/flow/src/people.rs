@@ -60,7 +60,7 @@ impl People {
     /// # Errors
     /// When the database is gone.
     pub(crate) fn now(self: &Arc<Self>, tx: &mut Tx<'_>, kinds: &Arc<Registry>) -> Result<Arc<Self>> {
-        let version = store::definitions::current_version(tx)? + store::users::current_version(tx)?;
+        let version = store::definitions::current_version(tx)?;
         if version == self.version && Arc::ptr_eq(kinds, &self.kinds) {
             return Ok(self.clone());
         }

@@ -18,6 +18,7 @@ use crate::core::Core;
 use crate::deliver::desk::lease;
 use crate::incident::{line, untold};
 use crate::live::{Live, LivePlace};
+use crate::standing;
 use say::{Shown, notification, refusal, wants};
 use storm::Weather;
 
@@ -73,7 +74,7 @@ fn tell_all(
     let newest = store::rules::newest(tx)?;
     rejoin(core, tx, &live, newest, due, members, now)?;
     let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
-    let holds = Holds::find(core, tx, &live, &incidents, now)?;
+    let holds = Holds::find(core, tx, &incidents, now)?;
     let mut plan = Plan { weather: Weather::find(tx, &live, due)?, ..Plan::default() };
     for (group, members) in due.iter().zip(members) {
         match live.rules.route(&group.route, &group.receiver) {
@@ -84,15 +85,20 @@ fn tell_all(
         }
     }
     drop_repeats_behind_others(core, tx, &live, &mut plan, now)?;
-    let handed = hand_over(core, tx, &mut plan, now)?;
     write_groups(tx, &plan)?;
-    write(tx, &plan)?;
     plan.weather.write(tx)?;
     let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).chain(plan.weather.due()).min();
+    Ok(Tick { due, ..keep(core, tx, plan, now)? })
+}
+
+/// Writes what was planned, and gives it to those who deliver.
+fn keep(core: &Core, tx: &mut Tx<'_>, mut plan: Plan, now: Time) -> Result<Tick> {
+    let handed = hand_over(core, tx, &mut plan, now)?;
+    write(tx, &plan)?;
     let (handed, mut rung) = split(plan.deliveries, &handed);
     rung.sort_unstable();
     rung.dedup();
-    Ok(Tick { handed, rung, due })
+    Ok(Tick { handed, rung, due: None })
 }
 
 /// Gives deliveries to this node's desks at once, where those have room and nothing of the same lane is
@@ -162,54 +168,10 @@ fn rejoin(
 struct Holds(HashMap<Id, Hold>);
 
 impl Holds {
-    fn find(core: &Core, tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident], now: Time) -> Result<Self> {
-        let mut holds = HashMap::new();
-        for (id, hold) in inhibited(tx, live, incidents)? {
-            holds.insert(id, hold);
-        }
-        let (silences, people) = (core.silences(tx, now)?, core.people(tx)?);
-        for incident in incidents {
-            if !silences.is_empty() {
-                let ids: Vec<String> =
-                    silences.matching(&incident.labels, now).map(|it| it.id.clone()).collect();
-                if !ids.is_empty() {
-                    holds.insert(incident.id, Hold::Silence { ids });
-                }
-            }
-            if let Some(until) = incident.snoozed_until.filter(|until| *until > now) {
-                holds.insert(incident.id, Hold::Snooze { until });
-            }
-            if let Some(it) = people.maintenance_of(incident, now) {
-                holds.insert(incident.id, Hold::Maintenance { name: it.name.clone() });
-            }
-        }
-        Ok(Holds(holds))
+    /// Of several holds on one incident the last counts.
+    fn find(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Self> {
+        Ok(Holds(standing::holds(core, tx, incidents, now)?.into_iter().collect()))
     }
-}
-
-/// Which of these incidents others inhibit, under any rule.
-pub(crate) fn inhibited(tx: &mut Tx<'_>, live: &Live, incidents: &[&Incident]) -> Result<Vec<(Id, Hold)>> {
-    let mut found = Vec::new();
-    for (inhibition, targets) in live.rules.inhibitions.targets(incidents) {
-        let candidates = store::rules::inhibitors(tx, inhibition, &targets)?;
-        let mut sources: Vec<Id> = candidates.iter().map(|(_, id)| *id).collect();
-        sources.sort_unstable();
-        sources.dedup();
-        let sources: HashMap<Id, Incident> =
-            store::incidents::get_many(tx, &sources)?.into_iter().map(|(_, it)| (it.id, it)).collect();
-        for (place, source) in candidates {
-            let target = targets[place];
-            let really = sources.get(&source).is_some_and(|source| {
-                source.id != target.id
-                    && source.is_active()
-                    && inhibition.inhibits(&source.labels, &target.labels)
-            });
-            if really {
-                found.push((target.id, Hold::Inhibition { rule: inhibition.name.clone(), source }));
-            }
-        }
-    }
-    Ok(found)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one tick of one group needs to see all of this")]

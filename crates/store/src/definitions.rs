@@ -10,7 +10,8 @@ use crate::error::{Result, StoreError};
 use crate::rules::{bump, version};
 
 const COLUMNS: &str = "id, kind, owner, name, body, created_at, updated_at";
-const NAME: &str = "definitions";
+/// What people define, and who they are, has one number: who goes by one needs the other.
+pub(crate) const NAME: &str = "definitions";
 
 /// What is defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,7 +193,7 @@ pub fn delete_of(tx: &mut Tx<'_>, owner: Id) -> Result<u64> {
     Ok(gone)
 }
 
-/// A number that changes whenever a document does.
+/// A number that changes whenever a document does, or what is known of a user or a team.
 ///
 /// # Errors
 /// When the database is gone.

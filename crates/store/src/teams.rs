@@ -4,9 +4,10 @@ use model::Id;
 use model::account::{Membership, Team, name_key};
 
 use crate::db::{Row, Tx, Value};
+use crate::definitions::NAME;
 use crate::error::Result;
 use crate::rules::bump;
-use crate::users::{NAME, role};
+use crate::users::role;
 
 const COLUMNS: &str = "id, name, about, created_at";
 

@@ -4,11 +4,9 @@ use model::account::{Role, User, name_key};
 use model::{Id, Time};
 
 use crate::db::{Row, Tx, Value};
+use crate::definitions::NAME;
 use crate::error::{Result, StoreError};
-use crate::rules::{bump, version};
-
-/// Users and teams have one version.
-pub(crate) const NAME: &str = "users";
+use crate::rules::bump;
 
 const COLUMNS: &str = "id, name, full_name, email, phone, time_zone, role, machine, disabled_at, created_at, \
     last_seen, CASE WHEN password IS NULL THEN '' ELSE 'x' END";
@@ -62,14 +60,6 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
     ];
     tx.execute(sql, &values)?;
     bump(tx, NAME)
-}
-
-/// A number that changes whenever what is known of a user does, or who belongs to which team.
-///
-/// # Errors
-/// When the database is gone.
-pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
-    version(tx, NAME)
 }
 
 /// The user with this id.

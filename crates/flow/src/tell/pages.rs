@@ -17,8 +17,8 @@ use model::{Id, Incident, Labels, Severity, Time};
 use store::escalations::{Escalating, Ringing};
 use store::{Result, Tx};
 
-use super::people::{called, keep, place, say_to};
-use super::{Holds, Plan, Tick};
+use super::people::{called, place, say_to};
+use super::{Holds, Plan, Tick, keep};
 use crate::core::Core;
 use crate::incident::{Moved, line, untold};
 use crate::live::Live;
@@ -203,13 +203,7 @@ impl Run<'_> {
         let name = policy_of(self.live, incident)?;
         let Some(policy) = self.people.policy_named(name) else {
             let why = format!("there is no escalation policy {name:?}");
-            self.plan.lines.push(untold(
-                self.core,
-                incident.id,
-                format!("nobody is paged: {why}"),
-                self.live.version,
-                self.now,
-            ));
+            self.untold(incident, format!("nobody is paged: {why}"));
             self.alarm(incident, "PageFindsNobody", &why);
             return None;
         };
@@ -237,11 +231,11 @@ impl Run<'_> {
         }
         let is_due = row.due_at.is_some_and(|due| due <= self.now);
         if input == Input::Deadline && is_due {
-            let hold = Holds::find(self.core, tx, self.live, &[incident], self.now)?.0.remove(&incident.id);
+            let hold = Holds::find(self.core, tx, &[incident], self.now)?.0.remove(&incident.id);
             let held = hold.map(|it| it.to_string()).unwrap_or_default();
             if held != row.held && !held.is_empty() {
                 let detail = format!("nobody is paged: {held}");
-                self.plan.lines.push(untold(self.core, incident.id, detail, self.live.version, self.now));
+                self.untold(incident, detail);
             }
             row.held = held;
             if !row.held.is_empty() {
@@ -262,7 +256,7 @@ impl Run<'_> {
         for alarm in alarms {
             let (kind, why) = words(&alarm, name);
             let detail = format!("paging is at its end: {why}");
-            self.plan.lines.push(untold(self.core, incident.id, detail, self.live.version, self.now));
+            self.untold(incident, detail);
             self.alarm(incident, kind, &why);
         }
         Ok(())
@@ -312,7 +306,7 @@ impl Run<'_> {
         if ring.unless_confirmed && self.has_reached(tx, &ring)? {
             let where_to = called(self.people, ring.destination);
             let detail = format!("not told to {where_to}: an earlier message has reached them");
-            self.plan.lines.push(untold(self.core, incident.id, detail, self.live.version, self.now));
+            self.untold(&incident, detail);
             return Ok(());
         }
         self.send(ring, &incident);
@@ -337,13 +331,17 @@ impl Run<'_> {
             Ok(place) => self.say(&place, ring.user, incident),
             Err(why) => {
                 let detail = format!("not told to {}: {why}", called(self.people, ring.destination));
-                self.plan.lines.push(untold(self.core, incident.id, detail, self.live.version, self.now));
+                self.untold(incident, detail);
             }
         }
     }
 
     fn say(&mut self, place: &crate::live::LivePlace, owner: Id, incident: &Incident) {
         say_to(self.core, self.live, &mut self.plan, place, owner, Reason::Paged, vec![incident], self.now);
+    }
+
+    fn untold(&mut self, incident: &Incident, detail: String) {
+        self.plan.lines.push(untold(self.core, incident.id, detail, self.live.version, self.now));
     }
 
     fn note(&mut self, incident: &Incident, detail: String) {

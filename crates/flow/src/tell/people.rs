@@ -11,7 +11,7 @@ use store::groups::GroupRow;
 use store::{Result, Tx};
 
 use super::say::{self, Shown, notification};
-use super::{Holds, Plan, Tick, hand_over, planned, split, write};
+use super::{Holds, Plan, Tick, keep, planned};
 use crate::core::Core;
 use crate::incident::{Moved, untold};
 use crate::live::{Live, LivePlace};
@@ -40,7 +40,7 @@ pub(crate) fn tell_people(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Ti
     core.observe_ids(tx)?;
     let live = core.live();
     let incidents: Vec<&Incident> = news.iter().map(|it| it.incident).collect();
-    let holds = Holds::find(core, tx, &live, &incidents, now)?;
+    let holds = Holds::find(core, tx, &incidents, now)?;
     let (mut plan, mut due) = (Plan::default(), None);
     for News { incident, reason, told } in news {
         for told in told {
@@ -88,7 +88,7 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
     for (name, ids) in by_place {
         let found = store::incidents::get_many(tx, &ids)?;
         let incidents: Vec<&Incident> = found.iter().map(|(_, it)| it).collect();
-        let holds = Holds::find(core, tx, &live, &incidents, now)?;
+        let holds = Holds::find(core, tx, &incidents, now)?;
         let place = people.place(&name);
         let mut told = Vec::new();
         for incident in incidents {
@@ -193,13 +193,4 @@ pub(super) fn say_to(
     core.counters.planned.add(reason.name(), 1);
     let delivery = planned(id, &receiver, &place.place.id, &group.group_key, reason, now);
     plan.deliveries.push((delivery, notification));
-}
-
-pub(super) fn keep(core: &Core, tx: &mut Tx<'_>, mut plan: Plan, now: Time) -> Result<Tick> {
-    let handed = hand_over(core, tx, &mut plan, now)?;
-    write(tx, &plan)?;
-    let (handed, mut rung) = split(plan.deliveries, &handed);
-    rung.sort_unstable();
-    rung.dedup();
-    Ok(Tick { handed, rung, due: None })
 }

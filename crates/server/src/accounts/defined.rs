@@ -301,13 +301,12 @@ pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<Strin
         let found = definitions::all::<T>(tx, T::KIND, None)?.into_iter().find(|it| needs(&it.body));
         Ok(found.map(|it| format!("{} {:?}", T::KIND.name(), it.name)))
     }
-    Ok(match first::<Profile>(tx, kind, id)? {
-        None => match first::<Policy>(tx, kind, id)? {
-            None => first::<Reach>(tx, kind, id)?,
-            found => found,
-        },
-        found => found,
-    })
+    for first in [first::<Profile>, first::<Policy>, first::<Reach>] {
+        if let Some(user) = first(tx, kind, id)? {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a destination's settings fit its kind.

@@ -154,8 +154,8 @@ impl Desk<'_, '_> {
         }
         definitions::delete(self.tx, T::KIND, id)?;
         let shown = self.show(ground, before)?;
-        let object = format!("{}.delete", T::KIND.name());
-        self.note(&object, (T::KIND.name(), &id.to_string()), serde_json::to_value(&shown).ok(), None)?;
+        let action = format!("{}.delete", T::KIND.name());
+        self.note(&action, (T::KIND.name(), &id.to_string()), serde_json::to_value(&shown).ok(), None)?;
         Ok(shown)
     }
 
