@@ -86,6 +86,20 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// One that says nothing yet, and is in use.
+    pub fn new(id: Id, owner: Id, name: impl Into<String>) -> Profile {
+        Profile {
+            id,
+            owner,
+            name: name.into(),
+            timeslot: Id(0),
+            filters: Vec::new(),
+            destinations: Vec::new(),
+            active: true,
+            digest_minutes: 0,
+        }
+    }
+
     /// Whether it can be used, as far as it can be said without what it refers to.
     ///
     /// # Errors

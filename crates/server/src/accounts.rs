@@ -14,7 +14,7 @@ mod tokens;
 mod users;
 mod verification;
 
-pub use defined::{Defined, Ground};
+pub use defined::{About, Defined, Ground};
 pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
 pub use login::{LoggedIn, Login};

@@ -4,8 +4,7 @@
 //!
 //! * [`serve`](serve()) accepts connections and keeps slow ones from tying it up.
 //! * [`front`] stands before every handler: limits, who asks ([`admission`]), time-outs, counts.
-//! * [`accounts`] is what is done to users, teams, sessions and tokens, whoever asks.
-//! * [`belongings`] are what people define for themselves: filters, timeslots, profiles, destinations.
+//! * [`accounts`] is what is done to users, teams, sessions and tokens, and to what people define, whoever asks.
 //! * [`api`] is our own API, one file a resource; [`doors`] are other systems' APIs, which turn foreign
 //!   requests into our commands and our rows into foreign JSON.
 //! * [`views`] are the shapes in which our rows are shown; [`error`] is where errors become answers.
@@ -19,7 +18,6 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod auth;
-pub mod belongings;
 pub mod body;
 pub mod cookies;
 pub mod counts;

@@ -163,3 +163,42 @@ async fn secrets_of_a_destination_are_never_shown_and_stay_when_they_come_back_h
     let audit = stage.get("/api/v1/audit").await.expect(200).to_string();
     assert!(!audit.contains("hush-hush"), "{audit}");
 }
+
+#[tokio::test]
+async fn filters_of_others_are_for_their_use_when_public_and_a_person_has_so_many_of_a_kind() {
+    let stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    let bob = Somebody::new(&stage, "bob", "responder").await;
+    let hers = ann.make(&stage, "filters", "hers", json!({ "open": true })).await;
+    let for_all = ann.make(&stage, "filters", "for all", json!({ "open": true, "public": true })).await;
+    let slot = bob.make(&stage, "timeslots", "always", json!({ "windows": [{}] })).await;
+    let spec =
+        |filter: &Value| json!({ "timeslot": slot, "filters": [filter], "destinations": [], "active": true });
+    let body = json!({ "name": "his", "spec": spec(&hers) });
+    let refused = bob.ask(&stage, "POST", "/api/v1/profiles", body).await;
+    assert_eq!(refused.json()["errors"][0]["path"], "spec.filters[0]");
+    refused.problem(400);
+    bob.make(&stage, "profiles", "his", spec(&for_all)).await;
+    let place = scripted(&stage);
+    bob.make(&stage, "destinations", "phone", place.clone()).await;
+    let twice = json!({ "name": "again", "spec": place });
+    let why = bob.ask(&stage, "POST", "/api/v1/destinations", twice).await.problem(400);
+    assert!(why.contains("\"phone\""), "{why}");
+
+    let users = stage.get("/api/v1/users/bob").await.expect(200);
+    let owner: model::Id = serde_json::from_value(users["id"].clone()).unwrap();
+    let fill = stage.hub.store.write(store::Durability::Disk, move |tx| {
+        for number in 0..500 {
+            let name = format!("filter {number}");
+            let (id, at) = (model::Id(number + 1), model::Time(0));
+            let body = json!({ "open": true });
+            let it = store::definitions::Definition { id, owner, name, body, created_at: at, updated_at: at };
+            store::definitions::put(tx, store::definitions::Kind::Filter, &it)?;
+        }
+        Ok(())
+    });
+    fill.await.unwrap();
+    let one_more = json!({ "name": "one more", "spec": { "open": true } });
+    let why = bob.ask(&stage, "POST", "/api/v1/filters", one_more).await.problem(409);
+    assert!(why.contains("500"), "{why}");
+}

@@ -158,6 +158,15 @@ pub fn all<T: DeserializeOwned>(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// How many documents of a kind an owner has.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count(tx: &mut Tx<'_>, kind: Kind, owner: Id) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM definitions WHERE kind = $1 AND owner = $2";
+    Ok(tx.query_one(sql, &[kind.name().into(), owner.into()], |row| row.int(0))?.unwrap_or_default())
+}
+
 /// Which kind a document is of; `None`: there is none with this id.
 ///
 /// # Errors

@@ -68,7 +68,7 @@ pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
     ///
     /// # Errors
     /// What may not.
-    fn follow(_before: &Self, _after: &mut Self) -> Result<(), Refusal> {
+    fn follow(_before: &Self, _after: &mut Self, _now: Time) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -101,17 +101,25 @@ impl Defined for OwnedDestination {
         spec.remove("challenge");
     }
 
-    fn check(&self, _: &mut Tx<'_>, ground: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
-        Ok(fits(ground, about.id, self))
+    fn check(&self, tx: &mut Tx<'_>, ground: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
+        if let Err(bad) = fits(ground, about.id, self) {
+            return Ok(Err(bad));
+        }
+        let own = definitions::all::<OwnedDestination>(tx, Kind::Destination, Some(about.owner))?;
+        let same = own.iter().filter(|it| it.id != about.id);
+        let mut same = same.filter(|it| it.body.kind == self.kind && it.body.settings == self.settings);
+        Ok(same.next().map_or(Ok(()), |same| {
+            Err(Refusal::new("settings", format!("are those of {:?} already", same.name)))
+        }))
     }
 
-    fn follow(before: &Self, after: &mut Self) -> Result<(), Refusal> {
+    fn follow(before: &Self, after: &mut Self, _: Time) -> Result<(), Refusal> {
         after.managed = before.managed;
         if before.kind == after.kind && before.settings == after.settings {
             (after.verified_at, after.challenge) = (before.verified_at, before.challenge.clone());
         } else if before.managed {
             let why = "it is kept in step with the account's address; change that, or make another";
-            return Err(Refusal::new("spec.settings", why));
+            return Err(Refusal::new("settings", why));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What people define for themselves, their teams and everybody: kept only when all of it makes sense.
 
 use model::Id;
+use model::profile::{Filter, Timeslot};
 use model::refusal::Refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ use super::{Desk, Done, Fail};
 use crate::auth::Scope;
 use crate::error::Problem;
 
-/// Definitions of one kind that one owner may have.
-const MAX_OF_OWNER: usize = 10_000;
+/// Definitions of one kind that one person may have.
+const MAX_OF_PERSON: i64 = 500;
+/// The same of a team, or of everybody.
+const MAX_OF_MANY: i64 = 10_000;
 
 /// Something as somebody defines it.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -61,6 +64,8 @@ pub struct DefinitionShown {
 
 /// The owner of what is everybody's, and its word.
 const EVERYBODY: (Id, &str) = (Id(0), "everybody");
+/// The field that says what a definition says.
+const SPEC: &str = "spec";
 /// What the name of an owner begins with that is a team.
 const TEAM: &str = "team:";
 
@@ -88,25 +93,96 @@ impl Desk<'_, '_> {
         self.show(ground, found)
     }
 
+    /// The user who asks, whose own definitions are meant.
+    ///
+    /// # Errors
+    /// When it is no user.
+    pub fn owner(&self) -> Done<Id> {
+        let why = "only a user has these: come with a session, or with a token of a user";
+        self.caller.user.ok_or_else(|| Problem::forbidden(why).into())
+    }
+
+    /// All of one kind that who asks has.
+    ///
+    /// # Errors
+    /// When who asks is no user.
+    pub fn own_all<T: Defined>(&mut self) -> Done<Vec<Definition<T>>> {
+        let owner = self.owner()?;
+        Ok(definitions::all(self.tx, T::KIND, Some(owner))?)
+    }
+
+    /// One of these.
+    ///
+    /// # Errors
+    /// When they have none of this id.
+    pub fn own<T: Defined>(&mut self, id: Id) -> Done<Definition<T>> {
+        let owner = self.owner()?;
+        let found = definitions::get(self.tx, T::KIND, id)?.filter(|it: &Definition<T>| it.owner == owner);
+        found.ok_or_else(|| Problem::not_found(T::KIND.name(), id).into())
+    }
+
+    /// The filters that who asks may use: their own, and those for everybody.
+    ///
+    /// # Errors
+    /// When who asks is no user.
+    pub fn usable_filters(&mut self) -> Done<Vec<Definition<Filter>>> {
+        let owner = self.owner()?;
+        let mut all = definitions::all::<Filter>(self.tx, Kind::Filter, None)?;
+        all.retain(|it| is_usable(Kind::Filter, it.owner, it.body.public, owner));
+        Ok(all)
+    }
+
+    /// The timeslots of who asks; at first there is one for all the time.
+    ///
+    /// # Errors
+    /// When who asks is no user.
+    pub fn own_timeslots(&mut self, ground: &Ground) -> Done<Vec<Definition<Timeslot>>> {
+        let known = self.own_all()?;
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let body = Timeslot::all_the_time();
+        let (id, owner, name) = (self.id(), self.owner()?, body.name.clone());
+        let it = Definition { id, owner, name, body, created_at: self.now, updated_at: self.now };
+        Ok(vec![self.keep_defined(ground, None, it)?])
+    }
+
     /// Defines something.
     ///
     /// # Errors
     /// When it must not, makes no sense, or there is one of its name.
     pub fn define<T: Defined>(&mut self, ground: &Ground, it: DefinitionIn) -> Done<DefinitionShown> {
         let owner = self.owner_named(it.owner.as_deref())?;
+        let made = self.make(ground, owner, it.name, |about| read::<T>(about, it.spec))?;
+        self.show(ground, made)
+    }
+
+    /// The same, of what an owner's body is known already.
+    ///
+    /// # Errors
+    /// As [`Desk::define`].
+    pub fn make<T: Defined>(
+        &mut self,
+        ground: &Ground,
+        owner: Id,
+        name: String,
+        body: impl FnOnce(&About) -> Done<T>,
+    ) -> Done<Definition<T>> {
         self.must_define(owner)?;
-        let about = About { id: self.id(), owner, name: it.name };
-        let body: T = self.read(ground, &about, it.spec)?;
-        if definitions::all::<Value>(self.tx, T::KIND, Some(owner))?.len() >= MAX_OF_OWNER {
-            let why = format!("there are {MAX_OF_OWNER} of that owner already, delete some");
+        let most = match store::users::get(self.tx, owner)? {
+            Some(_) => MAX_OF_PERSON,
+            None => MAX_OF_MANY,
+        };
+        if definitions::count(self.tx, T::KIND, owner)? >= most {
+            let why = format!("there are {most} of that owner already, delete some");
             return Err(Problem::not_in_state(why).into());
         }
+        let about = About { id: self.id(), owner, name };
+        let body = body(&about)?;
+        self.check(ground, &about, &body)?;
         let About { id, name, .. } = about;
-        self.keep_defined(
-            ground,
-            None,
-            Definition { id, owner, name, body, created_at: self.now, updated_at: self.now },
-        )
+        let it = Definition { id, owner, name, body, created_at: self.now, updated_at: self.now };
+        self.keep_defined(ground, None, it)
     }
 
     /// Changes a definition.
@@ -120,9 +196,6 @@ impl Desk<'_, '_> {
         change: DefinitionChange,
     ) -> Done<DefinitionShown> {
         let before = self.defined::<T>(id)?;
-        self.must_define(before.owner)?;
-        let about =
-            About { id, owner: before.owner, name: change.name.unwrap_or_else(|| before.name.clone()) };
         let spec = match change.spec {
             Some(mut spec) => {
                 T::keep_hidden(&before.body, &mut spec);
@@ -130,14 +203,30 @@ impl Desk<'_, '_> {
             }
             None => spec_of(&before.body)?,
         };
-        let mut body: T = self.read(ground, &about, spec)?;
-        T::follow(&before.body, &mut body).map_err(|bad| Fail::from(refused(bad)))?;
-        let About { name, .. } = about;
-        self.keep_defined(
-            ground,
-            Some(&before),
-            Definition { name, body, updated_at: self.now, ..before.clone() },
-        )
+        let name = change.name.unwrap_or_else(|| before.name.clone());
+        let changed = self.remake(ground, before, name, |about| read(about, spec))?;
+        self.show(ground, changed)
+    }
+
+    /// The same, to what is known already.
+    ///
+    /// # Errors
+    /// As [`Desk::redefine`].
+    pub fn remake<T: Defined>(
+        &mut self,
+        ground: &Ground,
+        before: Definition<T>,
+        name: String,
+        body: impl FnOnce(&About) -> Done<T>,
+    ) -> Done<Definition<T>> {
+        self.must_define(before.owner)?;
+        let about = About { id: before.id, owner: before.owner, name };
+        let mut body = body(&about)?;
+        T::follow(&before.body, &mut body, self.now).map_err(|bad| refused(bad.within(SPEC)))?;
+        self.check(ground, &about, &body)?;
+        let name = about.name;
+        let after = Definition { name, body, updated_at: self.now, ..before.clone() };
+        self.keep_defined(ground, Some(&before), after)
     }
 
     /// Takes a definition back.
@@ -169,48 +258,35 @@ impl Desk<'_, '_> {
         ground: &Ground,
         before: Option<&Definition<T>>,
         definition: Definition<T>,
-    ) -> Done<DefinitionShown> {
+    ) -> Done<Definition<T>> {
         if !definitions::put(self.tx, T::KIND, &definition)? {
             let (kind, name) = (T::KIND.name(), &definition.name);
             return Err(Problem::wrong("name", format!("there is a {kind} {name:?} already")).into());
         }
         let was = before.map(|it| self.show(ground, it.clone())).transpose()?;
-        let shown = self.show(ground, definition)?;
+        let shown = self.show(ground, definition.clone())?;
         let action = format!("{}.{}", T::KIND.name(), if was.is_some() { "update" } else { "create" });
         let was = was.and_then(|it| serde_json::to_value(it).ok());
         let object = shown.id.to_string();
         self.note(&action, (T::KIND.name(), &object), was, serde_json::to_value(&shown).ok())?;
-        Ok(shown)
+        Ok(definition)
     }
 
-    fn read<T: Defined>(&mut self, ground: &Ground, about: &About, mut spec: Map<String, Value>) -> Done<T> {
-        model::refusal::name("name", &about.name).map_err(|bad| Fail::from(refused(bad)))?;
-        T::fill(&mut spec, about);
-        let read = serde_path_to_error::deserialize::<_, T>(Value::Object(spec));
-        let body = read.map_err(|error| {
-            let path = match error.path().to_string() {
-                path if path == "." => "spec".to_owned(),
-                path => format!("spec.{path}"),
-            };
-            Problem::wrong(path, error.into_inner().to_string())
-        })?;
+    /// Makes sure that a definition makes sense, and that what it needs is there for its owner.
+    fn check<T: Defined>(&mut self, ground: &Ground, about: &About, body: &T) -> Done<()> {
+        model::refusal::name("name", &about.name).map_err(refused)?;
         let checked = body.check(self.tx, ground, about, self.now)?;
-        checked.map_err(|bad| Fail::from(refused(bad.within("spec"))))?;
+        checked.map_err(|bad| refused(bad.within(SPEC)))?;
         for (kind, id, field) in body.refers_to() {
             let there = definitions::get::<Value>(self.tx, kind, id)?;
-            let usable = there.is_some_and(|it| {
-                // what is for everybody to use, and what is one's own
-                kind == Kind::Filter
-                    || kind == Kind::Schedule
-                    || kind == Kind::Policy
-                    || it.owner == about.owner
-            });
+            let usable =
+                there.is_some_and(|it| is_usable(kind, it.owner, it.body["public"] == true, about.owner));
             if !usable {
-                let why = format!("there is no {} {id} of yours", kind.name());
-                return Err(Problem::wrong(format!("spec.{field}"), why).into());
+                let why = format!("there is no {} {id} ({}) of yours", kind.name(), id.0);
+                return Err(Problem::wrong(format!("{SPEC}.{field}"), why).into());
             }
         }
-        Ok(body)
+        Ok(())
     }
 
     /// What uses a definition, in words.
@@ -281,6 +357,28 @@ impl Desk<'_, '_> {
     }
 }
 
+/// Whether what is one owner's may refer to what is another's: to what is for everybody to use, and to their own.
+fn is_usable(kind: Kind, of: Id, public: bool, by: Id) -> bool {
+    match kind {
+        Kind::Schedule | Kind::Policy => true,
+        Kind::Filter => of == by || of == EVERYBODY.0 || public,
+        _ => of == by,
+    }
+}
+
+/// What a spec says.
+fn read<T: Defined>(about: &About, mut spec: Map<String, Value>) -> Done<T> {
+    T::fill(&mut spec, about);
+    let read = serde_path_to_error::deserialize::<_, T>(Value::Object(spec));
+    read.map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => SPEC.to_owned(),
+            path => format!("{SPEC}.{path}"),
+        };
+        Problem::wrong(path, error.into_inner().to_string()).into()
+    })
+}
+
 fn spec_of<T: Serialize>(body: &T) -> Done<Map<String, Value>> {
     match serde_json::to_value(body) {
         Ok(Value::Object(spec)) => Ok(spec),
@@ -288,6 +386,6 @@ fn spec_of<T: Serialize>(body: &T) -> Done<Map<String, Value>> {
     }
 }
 
-fn refused(bad: Refusal) -> Problem {
-    Problem::wrong(bad.field, bad.reason)
+fn refused(bad: Refusal) -> Fail {
+    Problem::wrong(bad.field, bad.reason).into()
 }

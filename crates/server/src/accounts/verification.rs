@@ -47,7 +47,8 @@ impl Desk<'_, '_> {
         self.must_define(before.owner)?;
         let keep = |desk: &mut Self, body: OwnedDestination| {
             let after = Definition { body, updated_at: desk.now, ..before.clone() };
-            desk.keep_defined(ground, Some(&before), after)
+            let kept = desk.keep_defined(ground, Some(&before), after)?;
+            desk.show(ground, kept)
         };
         let verified =
             OwnedDestination { verified_at: Some(self.now), challenge: None, ..before.body.clone() };

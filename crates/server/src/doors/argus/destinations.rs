@@ -46,14 +46,14 @@ pub(super) fn shown(call: &Call, it: &Definition<OwnedDestination>) -> Value {
 
 /// `GET notificationprofiles/destinations/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| desk.belongings(Kind::Destination)).await?;
+    let all = call.at_desk(|desk| desk.own_all()).await?;
     Reply::ok(&all.iter().map(|it| shown(&call, it)).collect::<Vec<_>>())
 }
 
 /// `GET notificationprofiles/destinations/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let found = call.at_desk(move |desk| desk.belonging(Kind::Destination, id)).await?;
+    let found = call.at_desk(move |desk| desk.own(id)).await?;
     Reply::ok(&shown(&call, &found))
 }
 
@@ -89,45 +89,58 @@ fn read(call: &Call, all: bool) -> Result<Said, Refused> {
 
 /// `POST notificationprofiles/destinations/`: as with Argus, one that is made here counts as confirmed.
 pub(super) async fn create(call: Call) -> Answer {
-    let (said, kinds, now) = (read(&call, true)?, call.app.kinds(), call.app.now());
+    let (said, ground, now) = (read(&call, true)?, call.app.ground(), call.app.now());
     let kept = call.at_desk(move |desk| {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
         let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
         let it = OwnedDestination { kind, settings, managed: false, verified_at: Some(now), challenge: None };
-        desk.put_destination(&kinds, None, label, it)
+        let owner = desk.owner()?;
+        desk.make(&ground, owner, label, |_| Ok(it))
     });
-    Reply::created(&shown(&call, &kept.await?))
+    let kept = kept.await.map_err(labelled)?;
+    call.app.hub.ring();
+    Reply::created(&shown(&call, &kept))
 }
 
 /// `PATCH notificationprofiles/destinations/N/`: label and settings.
 pub(super) async fn change(call: Call) -> Answer {
     let (id, said) = (Id(call.number(0)?), read(&call, false)?);
-    let (kinds, now) = (call.app.kinds(), call.app.now());
+    let (ground, now) = (call.app.ground(), call.app.now());
     let kept = call.at_desk(move |desk| {
-        let before = desk.belonging::<OwnedDestination>(Kind::Destination, id)?;
+        let mut before = desk.own::<OwnedDestination>(id)?;
         if said.media.is_some_and(|media| media != before.body.kind) {
             return Err(crate::error::Problem::wrong("media", "cannot be changed: make another one").into());
         }
+        let label = said.label.unwrap_or_else(|| before.name.clone());
         let mut it = before.body.clone();
         if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
+            // as with Argus, what followed the address of the account is one of their own from then on
+            before.body.managed = false;
             it = OwnedDestination { settings, managed: false, verified_at: Some(now), challenge: None, ..it };
         }
-        desk.put_destination(&kinds, Some(id), said.label.unwrap_or(before.name), it)
+        desk.remake(&ground, before, label, |_| Ok(it))
     });
-    Reply::ok(&shown(&call, &kept.await?))
+    let kept = kept.await.map_err(labelled)?;
+    call.app.hub.ring();
+    Reply::ok(&shown(&call, &kept))
+}
+
+/// What is a name of ours is a label here.
+fn labelled(refused: Refused) -> Refused {
+    refused.with_fields(|field| if field == "name" { "label" } else { field })
 }
 
 /// `DELETE notificationprofiles/destinations/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
-    call.discards(Kind::Destination).await
+    call.discards::<OwnedDestination>().await
 }
 
 /// `GET notificationprofiles/destinations/N/duplicate/`: whether somebody else has the same.
 pub(super) async fn duplicate(call: Call) -> Answer {
     let id = Id(call.number(0)?);
     let is_duplicate = call.at_desk(move |desk| {
-        let own = desk.belonging::<OwnedDestination>(Kind::Destination, id)?;
+        let own = desk.own::<OwnedDestination>(id)?;
         let all = store::definitions::all::<OwnedDestination>(desk.tx, Kind::Destination, None)?;
         let same = |it: &Definition<OwnedDestination>| {
             it.owner != own.owner && it.body.kind == own.body.kind && it.body.settings == own.body.settings

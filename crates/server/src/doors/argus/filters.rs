@@ -3,7 +3,7 @@
 use model::Id;
 use model::profile::Filter;
 use serde_json::{Value, json};
-use store::definitions::{Definition, Kind};
+use store::definitions::Definition;
 
 use super::call::{Answer, Call, Reply};
 use super::fields::Fields;
@@ -54,7 +54,13 @@ pub(super) async fn create(call: Call) -> Answer {
     let (filter, public) = said(&mut fields);
     fields.done()?;
     let filter = Filter { public: public.unwrap_or(false), ..filter.unwrap_or_default() };
-    let kept = call.at_desk(move |desk| desk.put_filter(None, name, filter)).await?;
+    let ground = call.app.ground();
+    let kept = call.at_desk(move |desk| {
+        let owner = desk.owner()?;
+        desk.make(&ground, owner, name, |_| Ok(filter))
+    });
+    let kept = kept.await?;
+    call.app.hub.ring();
     Reply::created(&shown(&kept))
 }
 
@@ -65,18 +71,22 @@ pub(super) async fn change(call: Call) -> Answer {
     let name = fields.text("name", MAX_NAME);
     let (filter, public) = said(&mut fields);
     fields.done()?;
+    let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
-        let before = desk.belonging::<Filter>(Kind::Filter, id)?;
+        let before = desk.own::<Filter>(id)?;
         let public = public.unwrap_or(before.body.public);
-        let filter = Filter { public, ..filter.unwrap_or(before.body) };
-        desk.put_filter(Some(id), name.unwrap_or(before.name), filter)
+        let filter = Filter { public, ..filter.unwrap_or_else(|| before.body.clone()) };
+        let name = name.unwrap_or_else(|| before.name.clone());
+        desk.remake(&ground, before, name, |_| Ok(filter))
     });
-    Reply::ok(&shown(&kept.await?))
+    let kept = kept.await?;
+    call.app.hub.ring();
+    Reply::ok(&shown(&kept))
 }
 
 /// `DELETE notificationprofiles/filters/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
-    call.discards(Kind::Filter).await
+    call.discards::<Filter>().await
 }
 
 fn said(fields: &mut Fields) -> (Option<Filter>, Option<bool>) {

@@ -3,11 +3,10 @@
 use axum::http::StatusCode;
 use model::Id;
 use model::profile::{Filter, Profile};
-use store::definitions::Kind;
 
 use super::call::{Answer, Call, Reply};
 use super::refused::Refused;
-use crate::accounts::{Desk, Done};
+use crate::accounts::{Defined, Desk, Done};
 
 impl Call {
     /// Has something done at a desk, for who asks.
@@ -18,8 +17,9 @@ impl Call {
     {
         let caller = self.asker()?.caller.clone();
         let done = self.app.desk(&caller, self.actor()?, work).await;
-        done.map_err(|problem| {
-            if problem.code() == StatusCode::NOT_FOUND { Refused::not_found() } else { problem.into() }
+        done.map_err(|problem| match problem.code() {
+            StatusCode::NOT_FOUND => Refused::not_found(),
+            _ => Refused::from(problem).with_fields(field),
         })
     }
 
@@ -38,7 +38,7 @@ impl Call {
             if name == "filter_pk" {
                 return Ok(filters.into_iter().find(|it| it.id == id).map(|it| vec![it.body]));
             }
-            let profiles = desk.belongings::<Profile>(Kind::Profile)?;
+            let profiles = desk.own_all::<Profile>()?;
             let profile = profiles.into_iter().find(|it| it.id == id);
             Ok(profile.map(|profile| {
                 let of_it = filters.into_iter().filter(|it| profile.body.filters.contains(&it.id));
@@ -49,13 +49,29 @@ impl Call {
     }
 
     /// Forgets what the path names; what is in use stays.
-    pub(super) async fn discards(&self, kind: Kind) -> Answer {
-        let id = Id(self.number(0)?);
-        let done = self.at_desk(move |desk| desk.discard(kind, id)).await;
-        done.map_err(|refused| match refused {
+    pub(super) async fn discards<T: Defined>(&self) -> Answer {
+        let (id, ground) = (Id(self.number(0)?), self.app.ground());
+        let done = self.at_desk(move |desk| {
+            desk.own::<T>(id)?;
+            desk.undefine::<T>(&ground, id)
+        });
+        done.await.map_err(|refused| match refused {
             Refused::Detail(StatusCode::CONFLICT, text) => Refused::Bare(StatusCode::BAD_REQUEST, text),
             other => other,
         })?;
+        self.app.hub.ring();
         Reply::nothing()
+    }
+}
+
+/// What is called so here that is a field of a definition of ours.
+fn field(ours: &str) -> &str {
+    let Some(spec) = ours.strip_prefix("spec.") else { return ours };
+    match spec.split(['.', '[']).next().unwrap_or(spec) {
+        "windows" => "time_recurrences",
+        "kind" => "media",
+        "starts_at" => "start_time",
+        "ends_at" => "end_time",
+        other => other,
     }
 }

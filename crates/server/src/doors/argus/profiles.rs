@@ -3,7 +3,7 @@
 use model::profile::{Filter, Profile, Subject, Timeslot, tags_of};
 use model::{Id, Incident, OwnedDestination};
 use serde_json::{Map, Value, json};
-use store::definitions::{Definition, Kind};
+use store::definitions::Definition;
 use store::incidents::Which;
 
 use super::call::{Answer, Call, Reply};
@@ -13,7 +13,7 @@ use super::filters::shown as shown_filter;
 use super::refused::Refused;
 use super::shown;
 use super::timeslots::shown as shown_timeslot;
-use crate::accounts::{Desk, Done};
+use crate::accounts::{About, Desk, Done};
 
 /// Incidents that a preview shows: the newest.
 const MAX_SHOWN: usize = 1000;
@@ -32,8 +32,8 @@ struct Whole {
 
 impl Whole {
     fn of(desk: &mut Desk<'_, '_>, profiles: Vec<Definition<Profile>>) -> Done<Vec<Whole>> {
-        let (timeslots, filters) = (desk.timeslots()?, desk.usable_filters()?);
-        let places = desk.belongings::<OwnedDestination>(Kind::Destination)?;
+        let (timeslots, filters) = (desk.own_all::<Timeslot>()?, desk.usable_filters()?);
+        let places = desk.own_all::<OwnedDestination>()?;
         let whole = profiles.into_iter().map(|profile| {
             let it = &profile.body;
             Whole {
@@ -62,7 +62,7 @@ impl Whole {
 /// `GET notificationprofiles/`.
 pub(super) async fn list(call: Call) -> Answer {
     let all = call.at_desk(|desk| {
-        let profiles = desk.belongings(Kind::Profile)?;
+        let profiles = desk.own_all()?;
         Whole::of(desk, profiles)
     });
     let all = all.await?;
@@ -78,7 +78,7 @@ impl Call {
     async fn profile(&self) -> Result<Whole, Refused> {
         let id = Id(self.number(0)?);
         let found = self.at_desk(move |desk| {
-            let profile = desk.belonging(Kind::Profile, id)?;
+            let profile = desk.own(id)?;
             Whole::of(desk, vec![profile])
         });
         found.await?.pop().ok_or_else(Refused::not_found)
@@ -127,41 +127,39 @@ async fn keep(call: &Call, id: Option<Id>, all: bool) -> Result<Whole, Refused> 
         active: fields.boolean("active"),
     };
     fields.done()?;
+    let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
-        let before = match id {
-            Some(id) => desk.belonging::<Profile>(Kind::Profile, id)?.body,
-            None => Profile {
-                id: Id(0),
-                owner: Id(0),
-                name: String::new(),
-                timeslot: Id(0),
-                filters: Vec::new(),
-                destinations: Vec::new(),
-                active: true,
-                digest_minutes: 0,
-            },
+        let owner = desk.owner()?;
+        let known = id.map(|id| desk.own::<Profile>(id)).transpose()?;
+        // Argus takes profiles without a name; here no two of a person have the same
+        let unnamed = || format!("profile {}", desk.id().0);
+        let name = said.name.or_else(|| known.as_ref().map(|it| it.name.clone()));
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(unnamed);
+        let body = |about: &About| {
+            let mut it = Profile::new(about.id, owner, about.name.clone());
+            if let Some(Definition { body, .. }) = &known {
+                it = Profile { name: it.name, ..body.clone() };
+            }
+            it.timeslot = said.timeslot.unwrap_or(it.timeslot);
+            it.filters = said.filters.unwrap_or(it.filters);
+            it.destinations = said.destinations.unwrap_or(it.destinations);
+            it.active = said.active.unwrap_or(it.active);
+            Ok(it)
         };
-        let mut it = Profile {
-            name: said.name.unwrap_or(before.name.clone()),
-            timeslot: said.timeslot.unwrap_or(before.timeslot),
-            filters: said.filters.unwrap_or(before.filters.clone()),
-            destinations: said.destinations.unwrap_or(before.destinations.clone()),
-            active: said.active.unwrap_or(before.active),
-            ..before
+        let profile = match known.clone() {
+            Some(before) => desk.remake(&ground, before, name, body)?,
+            None => desk.make(&ground, owner, name, body)?,
         };
-        if it.name.is_empty() {
-            // Argus takes profiles without a name; here no two of a person have the same
-            it.name = format!("profile {}", desk.id().0);
-        }
-        let profile = desk.put_profile(id, it)?;
         Whole::of(desk, vec![profile])
     });
-    kept.await?.pop().ok_or_else(Refused::not_found)
+    let kept = kept.await?.pop().ok_or_else(Refused::not_found)?;
+    call.app.hub.ring();
+    Ok(kept)
 }
 
 /// `DELETE notificationprofiles/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
-    call.discards(Kind::Profile).await
+    call.discards::<Profile>().await
 }
 
 /// `GET notificationprofiles/N/incidents/`: what it would tell of, were it the hour.

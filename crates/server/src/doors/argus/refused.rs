@@ -54,6 +54,16 @@ impl Refused {
         Refused::Detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method {name:?} is not allowed here."))
     }
 
+    /// The same, with fields that are called otherwise.
+    pub fn with_fields(self, called: impl Fn(&str) -> &str) -> Self {
+        let Refused::Fields(fields) = self else { return self };
+        let mut renamed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, what) in fields {
+            renamed.entry(called(&name).to_owned()).or_default().extend(what);
+        }
+        Refused::Fields(renamed)
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {

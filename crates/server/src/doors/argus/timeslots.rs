@@ -4,7 +4,7 @@ use model::Id;
 use model::profile::Timeslot;
 use model::weekly::{TimeOfDay, Weekdays, Weekly, Window};
 use serde_json::{Value, json};
-use store::definitions::{Definition, Kind};
+use store::definitions::Definition;
 
 use super::call::{Answer, Call, Reply};
 use super::fields::{Fields, kind_of};
@@ -35,14 +35,15 @@ pub(super) fn shown(it: &Definition<Timeslot>) -> Value {
 
 /// `GET notificationprofiles/timeslots/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| desk.timeslots()).await?;
+    let ground = call.app.ground();
+    let all = call.at_desk(move |desk| desk.own_timeslots(&ground)).await?;
     Reply::ok(&all.iter().map(shown).collect::<Vec<_>>())
 }
 
 /// `GET notificationprofiles/timeslots/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let found = call.at_desk(move |desk| desk.belonging(Kind::Timeslot, id)).await?;
+    let found = call.at_desk(move |desk| desk.own(id)).await?;
     Reply::ok(&shown(&found))
 }
 
@@ -53,24 +54,34 @@ pub(super) async fn create(call: Call) -> Answer {
         return Err(Refused::field("name", "This field is required."));
     }
     let it = Timeslot { name: name.unwrap_or_default(), windows: windows.unwrap_or(Weekly(Vec::new())) };
-    let kept = call.at_desk(move |desk| desk.put_timeslot(None, it)).await?;
+    let ground = call.app.ground();
+    let kept = call.at_desk(move |desk| {
+        let owner = desk.owner()?;
+        desk.make(&ground, owner, it.name.clone(), |_| Ok(it))
+    });
+    let kept = kept.await?;
+    call.app.hub.ring();
     Reply::created(&shown(&kept))
 }
 
 /// `PATCH notificationprofiles/timeslots/N/`: recurrences are replaced as a whole.
 pub(super) async fn change(call: Call) -> Answer {
     let (id, (name, windows)) = (Id(call.number(0)?), read(&call)?);
+    let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
-        let before = desk.belonging::<Timeslot>(Kind::Timeslot, id)?.body;
-        let it = Timeslot { name: name.unwrap_or(before.name), windows: windows.unwrap_or(before.windows) };
-        desk.put_timeslot(Some(id), it)
+        let before = desk.own::<Timeslot>(id)?;
+        let name = name.unwrap_or_else(|| before.name.clone());
+        let windows = windows.unwrap_or_else(|| before.body.windows.clone());
+        desk.remake(&ground, before, name.clone(), |_| Ok(Timeslot { name, windows }))
     });
-    Reply::ok(&shown(&kept.await?))
+    let kept = kept.await?;
+    call.app.hub.ring();
+    Reply::ok(&shown(&kept))
 }
 
 /// `DELETE notificationprofiles/timeslots/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
-    call.discards(Kind::Timeslot).await
+    call.discards::<Timeslot>().await
 }
 
 fn read(call: &Call) -> Result<(Option<String>, Option<Weekly>), Refused> {
