@@ -101,15 +101,27 @@ pub fn accept(core: &Core, tx: &mut Tx<'_>, arrivals: Arrivals, now: Time) -> Re
         notices::of_events(core, tx, &judged, now)?;
         place(core, tx, moved, None, &mut done, now)?;
     }
-    take_alarms(core, tx, &mut done, now)?;
-    done.told(tell::tell_begun(core, tx, begun, now)?);
-    done.told(tell::tick(core, tx, tell::Room::Little, now)?);
+    tell_what_is_due(core, tx, begun, &mut done, now)?;
     let accepted = judged.into_iter().map(|(it, _)| Accepted {
         event: it.event.id,
         incident: it.incident,
         verdict: it.verdict,
     });
     Ok((accepted.collect(), done))
+}
+
+/// Tells what need not wait for anything, in the transaction that brought it.
+pub(crate) fn tell_what_is_due(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    begun: Vec<route::Begun>,
+    done: &mut Done,
+    now: Time,
+) -> Result<()> {
+    take_alarms(core, tx, done, now)?;
+    done.told(tell::tell_begun(core, tx, begun, now)?);
+    done.told(tell::tick(core, tx, tell::Room::Little, now)?);
+    Ok(())
 }
 
 /// Alerts that are pings of heartbeats, too, such as one that always fires; returns the events that end absences.
@@ -194,12 +206,14 @@ pub(crate) fn place(
     now: Time,
 ) -> Result<()> {
     notices::of_moved(core, tx, &moved, now)?;
-    done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
+    let (quiet, moved): (Vec<Moved>, Vec<Moved>) = moved.into_iter().partition(|it| it.after.is_quiet());
+    done.then_look_at(route::place(core, tx, &moved, begun, now)?);
     done.told(tell::tell_people(core, tx, &moved, now)?);
     let paged = tell::follow_escalations(core, tx, &moved, &mut done.alarms, now)?;
     done.told(paged);
     done.moved.extend(moved);
+    done.moved.extend(quiet);
     Ok(())
 }
 

@@ -164,7 +164,8 @@ pub(crate) fn reroute_some(core: &Core, tx: &mut Tx<'_>, after: Id, now: Time) -
     let incidents = store::incidents::active_after(tx, after, REROUTE_STEP)?;
     let incidents: Vec<&Incident> = incidents.iter().collect();
     store::rules::list_inhibitors(tx, &core.live().rules.inhibitions, &incidents)?;
-    let rings = crate::route::join_anew(core, tx, &incidents, now)?;
+    let told: Vec<&Incident> = incidents.iter().copied().filter(|it| !it.is_quiet()).collect();
+    let rings = crate::route::join_anew(core, tx, &told, now)?;
     store::groups::ring(tx, &rings)?;
     if incidents.is_empty() {
         store::rules::drop_other_inhibitors(tx, &core.live().rules.inhibitions)?;

@@ -120,7 +120,11 @@ fn needs_placing(moved: &Moved) -> bool {
     let moves = |kind| {
         matches!(
             kind,
-            ChangeKind::Opened | ChangeKind::Reopened | ChangeKind::SeverityChanged | ChangeKind::Updated
+            ChangeKind::Opened
+                | ChangeKind::Reopened
+                | ChangeKind::SeverityChanged
+                | ChangeKind::Updated
+                | ChangeKind::Alerted
         )
     };
     moved.after.is_active() && moved.changes.iter().any(|change| moves(change.kind))

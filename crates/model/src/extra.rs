@@ -9,6 +9,25 @@ use crate::time::Time;
 /// Acknowledgements that an incident remembers; of more, those are forgotten first that have run out.
 pub const MAX_ACKNOWLEDGEMENTS: usize = 100;
 
+/// When an incident is told of, apart from what routes say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Telling {
+    /// As routes have it: when it begins, and again as long as it lasts.
+    #[default]
+    Always,
+    /// When something new is said of it, and never again and again: an error that came once is not wrong for ever.
+    Once,
+    /// Not at all at the moment: nothing has said yet that it is worth a word, or somebody does not want to hear of it.
+    Quiet,
+}
+
+impl Telling {
+    fn is_always(&self) -> bool {
+        *self == Telling::Always
+    }
+}
+
 /// What an incident has besides. Most have nothing of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,6 +44,9 @@ pub struct Extra {
     /// Whether it is something that happened, and has no end that anybody could tell.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stateless: bool,
+    /// When it is told of.
+    #[serde(skip_serializing_if = "Telling::is_always")]
+    pub telling: Telling,
     /// Where the ticket about it is; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ticket_url: String,

@@ -133,6 +133,8 @@ pub struct Member {
     pub told: Told,
     /// Whether it flaps, and its route makes something of that: its state says little until it is calm.
     pub flapping: bool,
+    /// Whether it is told only when something new is said of it.
+    pub once: bool,
     /// What keeps it back now.
     pub hold: Option<Hold>,
 }
@@ -260,13 +262,15 @@ fn is_news_of_acknowledgement(member: &Member) -> bool {
 
 /// Only what nobody has taken is worth saying twice.
 fn needs_repeating(member: &Member) -> bool {
-    member.state == State::Open && member.told != Told::Moved && !member.flapping
+    member.state == State::Open && member.told != Told::Moved && !member.flapping && !member.once
 }
 
 /// A message shows all that nothing keeps back, but for what fires elsewhere by now. As in Alertmanager, what
-/// is over is shown even if nobody was told that it had begun: it was kept back, or over too soon.
+/// is over is shown even if nobody was told that it had begun: it was kept back, or over too soon. What is told only
+/// once is not shown beside what is new.
 fn is_shown(member: &Member) -> bool {
-    member.hold.is_none() && (member.state == State::Resolved || member.told != Told::Moved)
+    let known = member.once && !is_news(member);
+    member.hold.is_none() && !known && (member.state == State::Resolved || member.told != Told::Moved)
 }
 
 /// Whether there is something to tell of it.
@@ -283,6 +287,7 @@ fn told_after(member: &Member, told_now: bool) -> Option<Told> {
         _ if is_over(member) => None,
         _ if member.told == Told::Moved => Some(Told::Moved),
         (_, false) => Some(member.told),
+        _ if member.once && !is_news(member) => Some(member.told),
         _ if member.hold.is_some() => match member.told {
             Told::Firing => Some(Told::Hidden),
             told => Some(told),

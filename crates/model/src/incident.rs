@@ -287,6 +287,11 @@ impl Incident {
         self.is_active() || self.reopens_until.is_some()
     }
 
+    /// Whether nobody is told of it at the moment.
+    pub fn is_quiet(&self) -> bool {
+        self.more().telling == crate::extra::Telling::Quiet
+    }
+
     /// Whether it flaps: it has begun and ended so often of late that its state says little.
     pub fn is_flapping(&self) -> bool {
         self.flap.since.is_some()

@@ -20,6 +20,7 @@
 //! * [`escalation`]: who is paged, one after another, until somebody takes the incident.
 //! * [`profile`]: what people want to hear of, when, and where.
 //! * [`maintenance`]: times in which something is known to be wrong.
+//! * [`project`]: programs that report their errors, and what they are known by.
 //! * [`refusal`]: what is wrong with something that a person wrote, and where.
 //! * [`account`]: who uses the hub, and what they may.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
@@ -49,6 +50,7 @@ pub mod notification;
 pub mod order;
 pub mod period;
 pub mod profile;
+pub mod project;
 pub mod receiver;
 pub mod refusal;
 pub mod route;
@@ -72,6 +74,7 @@ pub use labels::Labels;
 pub use matcher::Matcher;
 pub use notice::{Notice, Topic};
 pub use notification::Notification;
+pub use project::Project;
 pub use route::Route;
 pub use rules::Rules;
 pub use severity::Severity;

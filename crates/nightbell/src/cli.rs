@@ -13,6 +13,7 @@ mod import;
 mod incidents;
 mod kinds;
 mod plugin;
+mod project;
 mod receiver;
 mod replay;
 mod route;
@@ -69,6 +70,7 @@ enum Command {
     User(user::Args),
     Team(team::Args),
     Token(token::Args),
+    Project(project::Args),
     Kinds(kinds::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
@@ -268,6 +270,7 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::User(args) => wait(args.run(output)),
         Command::Team(args) => wait(args.run(output)),
         Command::Token(args) => wait(args.run(output)),
+        Command::Project(args) => wait(args.run(output)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Users, teams, sessions, invitations and tokens: what is done to them, by whom it may be done, and the line that it
-//! leaves in the audit log.
+//! Users, teams, sessions, invitations, tokens and projects: what is done to them, by whom it may be done, and the line
+//! that it leaves in the audit log.
 //!
 //! Everything is done at a [`Desk`], inside one transaction: by the handlers of the API, and by commands on the files
 //! of a stopped server. So each rule stands here once.
@@ -9,6 +9,7 @@ mod definitions;
 mod invitations;
 mod login;
 mod oidc;
+mod projects;
 mod teams;
 mod tokens;
 mod users;
@@ -19,6 +20,7 @@ pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
 pub use login::{LoggedIn, Login};
 pub(crate) use login::{is_good, note_seen};
+pub use projects::{KeyChange, KeyIn, ProjectChange, ProjectIn, WithKeys, fresh_public_key};
 pub use teams::{MemberIn, TeamChange, TeamIn};
 pub use tokens::{NewToken, TokenIn};
 pub use users::{UserChange, UserIn};

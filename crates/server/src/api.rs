@@ -16,6 +16,7 @@ mod kinds;
 mod live;
 mod overrides;
 mod plugins;
+mod projects;
 mod receivers;
 mod replay;
 mod routes;
@@ -41,6 +42,7 @@ use crate::app::Shared;
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(people())
+        .merge(errors())
         .routes(routes!(events::list_events, events::post_events))
         .routes(routes!(events::get_event))
         .routes(routes!(incidents::list_incidents))
@@ -116,4 +118,13 @@ fn people() -> OpenApiRouter<Shared> {
         .merge(definitions::routes())
         .routes(routes!(verification::send_code, verification::confirm))
         .routes(routes!(audit::list_audit))
+}
+
+/// Those that are about errors that programs report.
+fn errors() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(projects::list_projects, projects::create_project))
+        .routes(routes!(projects::get_project, projects::change_project, projects::delete_project))
+        .routes(routes!(projects::add_project_key))
+        .routes(routes!(projects::change_project_key))
 }

@@ -86,6 +86,10 @@ pub const MAX_INVITATION_LIFE: Duration = Duration::from_secs(90 * 86_400);
 pub const MAX_INVITATIONS: i64 = 500;
 /// Users that there may be.
 pub const MAX_USERS: i64 = 100_000;
+/// Projects that there may be.
+pub const MAX_PROJECTS: i64 = 100_000;
+/// Keys that a project may have, those that were revoked among them.
+pub const MAX_KEYS_OF_PROJECT: usize = 100;
 /// Tokens that a user may have that are good.
 pub const MAX_TOKENS_OF_USER: usize = 100;
 /// Logins by a provider of identities that are under way at once.

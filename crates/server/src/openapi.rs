@@ -41,6 +41,7 @@ const ABOUT: &str = "An alert hub: it takes in that something happened from ever
         (name = "plugins", description = "Plugins"),
         (name = "accounts", description = "Users, teams, sessions, invitations, and who changed what"),
         (name = "people", description = "What people define for themselves, and who is on call"),
+        (name = "errors", description = "Programs that report their errors, and what they reported"),
         (name = "tokens", description = "What programs are known by"),
         (name = "pages", description = "Pages for people"),
         (name = "server", description = "The server itself"),

@@ -7,6 +7,7 @@ pub mod event;
 pub mod explanation;
 pub mod incident;
 pub mod overrides;
+pub mod project;
 pub mod replay;
 pub mod route;
 pub mod silence;

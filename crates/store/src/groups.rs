@@ -168,6 +168,25 @@ pub fn join_told(tx: &mut Tx<'_>, members: &[(Id, Id, Told, &str)]) -> Result<()
     Ok(())
 }
 
+/// What was told of these incidents counts for nothing any more: something new was said of them.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn forget_told(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<()> {
+    let sql = "UPDATE members SET told = 5 WHERE incident_id = $1 AND told IN (1, 2)";
+    tx.execute_many(sql, incidents, |id| [(*id).into()])?;
+    Ok(())
+}
+
+/// Takes incidents out of all groups: nothing is told of them there any more.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn leave(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<()> {
+    tx.execute_many("DELETE FROM members WHERE incident_id = $1", incidents, |id| [(*id).into()])?;
+    Ok(())
+}
+
 /// The members of these groups with their incidents, as far as they can be read, each with its group's place
 /// in `groups`, oldest first.
 ///

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod deliveries;
 pub mod digests;
 pub mod error;
+pub mod errors;
 pub mod escalations;
 pub mod events;
 pub mod groups;
@@ -24,6 +25,7 @@ pub mod overrides;
 #[cfg(test)]
 mod plans;
 pub mod plugins;
+pub mod projects;
 pub mod requests;
 pub mod retention;
 pub mod rules;

@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -19,6 +19,8 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0012_accounts.sql"),
     include_str!("../migrations/0013_sources.sql"),
     include_str!("../migrations/0014_escalations.sql"),
+    include_str!("../migrations/0015_projects.sql"),
+    include_str!("../migrations/0016_errors.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
@@ -51,12 +53,12 @@ pub(crate) fn run(tx: &mut Tx<'_>) -> Result<()> {
 
 /// The few words in which the databases differ.
 fn in_dialect(text: &str, engine: Engine) -> String {
-    let (key, clustered) = match engine {
+    let (key, clustered, bytes) = match engine {
         // INTEGER PRIMARY KEY is SQLite's own row number: no second index
-        Engine::Sqlite => ("INTEGER", "WITHOUT ROWID"),
-        Engine::Postgres => ("BIGINT", ""),
+        Engine::Sqlite => ("INTEGER", "WITHOUT ROWID", "BLOB"),
+        Engine::Postgres => ("BIGINT", "", "BYTEA"),
     };
-    text.replace("{key}", key).replace("{clustered}", clustered)
+    text.replace("{key}", key).replace("{clustered}", clustered).replace("{bytes}", bytes)
 }
 
 /// Registers this process; its number makes its ids its own.

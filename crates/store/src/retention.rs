@@ -155,7 +155,9 @@ fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
         over = over.max(count - keep.most_incidents);
     }
     // not while a group has still to tell of it, nor while a message about it is on its way
+    // an issue's goes after its errors
     let sql = "SELECT id, resolved_at FROM incidents WHERE state = 2 AND live = 0 \
+               AND NOT EXISTS (SELECT 1 FROM issues x WHERE x.id = incidents.id) \
                AND NOT EXISTS (SELECT 1 FROM members m WHERE m.incident_id = incidents.id) \
                AND NOT EXISTS (SELECT 1 FROM told t JOIN deliveries d ON d.id = t.delivery_id \
                    WHERE t.incident_id = incidents.id AND d.state = 0) \

@@ -175,7 +175,7 @@ fn audit_some(run: &mut Run<'_>, tx: &mut Tx<'_>) -> Result<Option<Time>> {
 
 /// The name of the policy that the first of an incident's routes with one has.
 fn policy_of<'a>(live: &'a Live, incident: &Incident) -> Option<&'a str> {
-    if incident.source == SOURCE {
+    if incident.source == SOURCE || incident.is_quiet() {
         return None;
     }
     let routes = live.rules.root.find(&incident.labels, incident.severity);

@@ -1,5 +1,6 @@
 //! What a message says: which incidents it shows, and as what.
 
+use model::extra::Telling;
 use model::flap::OnFlapping;
 use model::group::{Hold, Member, Told, is_news};
 use model::incident::State;
@@ -20,6 +21,7 @@ pub(super) fn member(row: &MemberRow, hold: Option<&Hold>, on_flapping: OnFlappi
         state: row.incident.state,
         told: row.told,
         flapping: row.incident.is_flapping() && on_flapping != OnFlapping::Notify,
+        once: row.incident.more().telling == Telling::Once,
         hold: hold.cloned().or_else(flapping),
     }
 }

@@ -17,11 +17,27 @@ fn at(second: i64) -> Time {
 }
 
 fn member(state: State, told: Told) -> Member {
-    Member { incident: Id(1), state, told, flapping: false, hold: None }
+    Member { incident: Id(1), state, told, flapping: false, once: false, hold: None }
 }
 
 fn silenced(member: Member) -> Member {
     Member { hold: Some(Hold::Silence { ids: vec!["s".into()] }), ..member }
+}
+
+#[test]
+fn what_is_told_once_is_neither_repeated_nor_shown_beside_what_is_new() {
+    let once = |state, told| Member { once: true, ..member(state, told) };
+    let told = Group { ticked_at: Some(at(0)), told_at: Some(at(0)) };
+    let later = at(0) + TIMING.repeat_interval * 2;
+    let flush = told.flush(&[once(State::Open, Told::Firing)], &TIMING, later);
+    assert_eq!((flush.reason, flush.due_at), (None, None));
+    let both = [once(State::Open, Told::Firing), once(State::Open, Told::Nothing)];
+    let flush = told.flush(&both, &TIMING, later);
+    assert_eq!((flush.reason, flush.shown), (Some(Reason::NewAlerts), vec![1]));
+    assert_eq!(flush.told, [Some(Told::Firing), Some(Told::Firing)]);
+    // something new was said of it
+    let flush = told.flush(&[once(State::Open, Told::Hidden)], &TIMING, later);
+    assert_eq!((flush.reason, flush.shown), (Some(Reason::NewAlerts), vec![0]));
 }
 
 fn flapping(member: Member) -> Member {

@@ -32,6 +32,8 @@ pub enum ChangeKind {
     Flapping,
     /// It has stopped flapping.
     Calmed,
+    /// A rule of its project says that it is worth a word.
+    Alerted,
     /// Somebody said something about it.
     Noted,
     /// The ledger: somebody was paged.
@@ -44,7 +46,7 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// All of them.
-    pub const ALL: [ChangeKind; 17] = [
+    pub const ALL: [ChangeKind; 18] = [
         ChangeKind::Opened,
         ChangeKind::Reopened,
         ChangeKind::SeverityChanged,
@@ -58,6 +60,7 @@ impl ChangeKind {
         ChangeKind::SnoozeEnded,
         ChangeKind::Flapping,
         ChangeKind::Calmed,
+        ChangeKind::Alerted,
         ChangeKind::Noted,
         ChangeKind::Paged,
         ChangeKind::Suppressed,
@@ -80,6 +83,7 @@ impl ChangeKind {
             ChangeKind::SnoozeEnded => "snooze_ended",
             ChangeKind::Flapping => "flapping",
             ChangeKind::Calmed => "calmed",
+            ChangeKind::Alerted => "alerted",
             ChangeKind::Noted => "noted",
             ChangeKind::Paged => "paged",
             ChangeKind::Suppressed => "suppressed",

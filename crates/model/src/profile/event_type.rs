@@ -76,7 +76,7 @@ impl EventType {
         Some(match change.kind {
             ChangeKind::Opened => EventType::Start,
             ChangeKind::Reopened if by_a_person => EventType::Reopen,
-            ChangeKind::Reopened => EventType::Restart,
+            ChangeKind::Reopened | ChangeKind::Alerted => EventType::Restart,
             ChangeKind::SeverityChanged | ChangeKind::Updated => EventType::Change,
             ChangeKind::Acknowledged => EventType::Acknowledge,
             ChangeKind::Resolved if by_a_person => EventType::Close,

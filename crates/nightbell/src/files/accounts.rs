@@ -1,4 +1,5 @@
-//! Users, teams, invitations and tokens in the files of a stopped server: what the server does, done at the same desk.
+//! Users, teams, invitations, tokens and projects in the files of a stopped server: what the server does, done at the
+//! same desk.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use model::id::IdMaker;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use server::accounts::{Desk, Done, Fail};
+use server::accounts::{Desk, Done, Fail, fresh_public_key};
 use server::auth::Caller;
 use server::error::Problem;
 use server::limits::MAX_PAGE;
@@ -17,6 +18,7 @@ use server::views::account::{
     InvitationView, InvitedView, MemberView, NewTokenView, TeamDetail, TeamView, TokenView, UserDetail,
     UserView,
 };
+use server::views::project::{ProjectKeyView, ProjectView};
 use store::Tx;
 
 use super::{Found, shown};
@@ -85,8 +87,47 @@ pub fn answer(tx: &mut Tx<'_>, node: i64, method: &str, path: &[&str], body: &Va
         ("DELETE", ["tokens", id]) => {
             at.desk(tx, |desk| Ok(TokenView::from(desk.revoke_token(None, super::id(id))?)))
         }
+        _ => return projects(&at, tx, method, path, body),
+    })
+}
+
+/// The same for projects.
+fn projects(at: &Asked, tx: &mut Tx<'_>, method: &str, path: &[&str], body: &Value) -> Option<Found> {
+    let base = match base_url(tx) {
+        Ok(base) => base,
+        Err(error) => return Some(Err(error)),
+    };
+    Some(match (method, path) {
+        ("GET", ["projects"]) => at.desk(tx, |desk| {
+            let found = desk.list_projects(0, MAX_PAGE as i64)?;
+            Ok(Page::whole(found.into_iter().map(|it| ProjectView::new(it, &base)).collect()))
+        }),
+        ("GET", ["projects", id]) => at.desk(tx, |desk| Ok(ProjectView::new(desk.get_project(id)?, &base))),
+        ("POST", ["projects"]) => at.desk(tx, |desk| {
+            Ok(ProjectView::new(desk.create_project(read(body)?, fresh_public_key())?, &base))
+        }),
+        ("PATCH", ["projects", id]) => {
+            at.desk(tx, |desk| Ok(ProjectView::new(desk.change_project(id, read(body)?)?, &base)))
+        }
+        ("DELETE", ["projects", id]) => at.desk(tx, |desk| desk.delete_project(id)),
+        ("POST", ["projects", id, "keys"]) => at.desk(tx, |desk| {
+            let (_, key) = desk.add_project_key(id, read(body)?, fresh_public_key())?;
+            Ok(ProjectKeyView::new(key, &base))
+        }),
+        ("PATCH", ["projects", id, "keys", key]) => at.desk(tx, |desk| {
+            Ok(ProjectKeyView::new(desk.change_project_key(id, key, read(body)?)?.1, &base))
+        }),
         _ => return None,
     })
+}
+
+/// Where the server that these files are of is reached: as its last configuration says, or where it listens unless told
+/// otherwise.
+fn base_url(tx: &mut Tx<'_>) -> store::Result<String> {
+    let newest = store::rules::newest(tx)?;
+    let rules = store::rules::get(tx, newest)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let known = rules.as_ref().and_then(|it| it["external_url"].as_str()).filter(|url| !url.is_empty());
+    Ok(known.unwrap_or("http://127.0.0.1:8440").to_owned())
 }
 
 /// What was asked.

@@ -159,6 +159,17 @@ impl Row<'_> {
         }
     }
 
+    /// A BLOB that is there.
+    ///
+    /// # Errors
+    /// When the column holds something else.
+    pub fn bytes(&self, column: usize) -> Result<Vec<u8>> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(|_| unread(column, "bytes")),
+            Row::Postgres(row) => row.try_get(column).map_err(|_| unread(column, "bytes")),
+        }
+    }
+
     /// An id.
     ///
     /// # Errors

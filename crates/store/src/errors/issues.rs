@@ -1,0 +1,271 @@
+//! Issues: what an incident has besides when it stands for errors, and the sums that lead to it.
+
+use model::incident::State;
+use model::{Id, Time};
+
+use crate::db::{Row, Tx, Value};
+use crate::error::Result;
+
+/// What an issue has besides its incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssueRow {
+    /// Its id, which is its incident's.
+    pub id: Id,
+    /// The project.
+    pub project: i64,
+    /// The issue that it counts as.
+    pub merged_into: Option<Id>,
+    /// What it waits for and who looks after it, as JSON.
+    pub life: String,
+    /// Users that it has hit.
+    pub users_seen: i64,
+    /// The release that it was first seen in; empty: unknown.
+    pub first_release: String,
+    /// The release that it was last seen in; empty: unknown.
+    pub last_release: String,
+    /// What words are looked for in, in lower case.
+    pub haystack: String,
+}
+
+/// An issue as an event finds it, with what its incident says; without the text that is searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The issue.
+    pub issue: IssueRow,
+    /// Where its incident stands.
+    pub state: State,
+    /// How often it was seen before.
+    pub times_seen: i64,
+    /// When it was first seen.
+    pub first_seen: Time,
+    /// When it was last seen.
+    pub last_seen: Time,
+}
+
+/// Where a sum leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To an issue.
+    Issue(Box<Head>),
+    /// Nowhere: such errors are not wanted.
+    Discarded,
+}
+
+const HEAD: &str = "i.id, i.project_id, i.merged_into, i.life, i.users_seen, i.first_release, i.last_release, \
+                    n.state, n.times_seen, n.first_seen, n.last_seen";
+
+/// Where these sums of projects lead, each with its place.
+///
+/// # Errors
+/// When the database is gone.
+pub fn by_hashes(tx: &mut Tx<'_>, hashes: &[(i64, &str)]) -> Result<Vec<(usize, Found)>> {
+    let sql = format!(
+        "SELECT {HEAD}, h.issue_id FROM issue_hashes h LEFT JOIN issues i ON i.id = h.issue_id \
+         LEFT JOIN incidents n ON n.id = h.issue_id WHERE h.project_id = $1 AND h.hash = $2"
+    );
+    let found = tx.query_many(
+        &sql,
+        hashes,
+        |(project, hash)| [(*project).into(), Value::Text(hash)],
+        |place, row| {
+            Ok(match (row.int(11)?, row.opt_int(7)?) {
+                (0, _) => Some((place, Found::Discarded)),
+                // its incident is gone: the next one begins anew
+                (_, None) => None,
+                _ => Some((place, Found::Issue(Box::new(read_head(row)?)))),
+            })
+        },
+    )?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// One issue.
+///
+/// # Errors
+/// When the database is gone.
+pub fn head(tx: &mut Tx<'_>, id: Id) -> Result<Option<Head>> {
+    let sql = format!("SELECT {HEAD} FROM issues i JOIN incidents n ON n.id = i.id WHERE i.id = $1");
+    tx.query_one(&sql, &[id.into()], read_head)
+}
+
+/// Issues of a project that count as themselves, the newest `limit`, with the text that is searched.
+///
+/// # Errors
+/// When the database is gone.
+pub fn heads(tx: &mut Tx<'_>, project: Option<i64>, limit: i64) -> Result<Vec<Head>> {
+    let read = |row: &Row<'_>| {
+        let mut head = read_head(row)?;
+        head.issue.haystack = row.string(11)?;
+        Ok(head)
+    };
+    match project {
+        Some(project) => {
+            let sql = format!(
+                "SELECT {HEAD}, i.haystack FROM issues i JOIN incidents n ON n.id = i.id \
+                 WHERE i.project_id = $1 AND i.merged_into IS NULL ORDER BY i.id DESC LIMIT $2"
+            );
+            tx.query(&sql, &[project.into(), limit.into()], read)
+        }
+        None => {
+            let sql = format!(
+                "SELECT {HEAD}, i.haystack FROM issues i JOIN incidents n ON n.id = i.id \
+                 WHERE i.merged_into IS NULL ORDER BY i.id DESC LIMIT $1"
+            );
+            tx.query(&sql, &[limit.into()], read)
+        }
+    }
+}
+
+/// One issue with the text that is searched.
+///
+/// # Errors
+/// When the database is gone.
+pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<IssueRow>> {
+    let sql = "SELECT id, project_id, merged_into, life, users_seen, first_release, last_release, haystack \
+               FROM issues WHERE id = $1";
+    tx.query_one(sql, &[id.into()], |row| Ok(IssueRow { haystack: row.string(7)?, ..read(row)? }))
+}
+
+/// Keeps new issues.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn insert_issues(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
+    let sql = "INSERT INTO issues (id, project_id, merged_into, life, users_seen, first_release, last_release, \
+               haystack) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    tx.execute_many(sql, issues, |it| {
+        [
+            it.id.into(),
+            it.project.into(),
+            it.merged_into.into(),
+            Value::Text(&it.life),
+            it.users_seen.into(),
+            Value::Text(&it.first_release),
+            Value::Text(&it.last_release),
+            Value::Text(&it.haystack),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Writes what has changed of issues; the text that is searched stays.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn put(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
+    let sql =
+        "UPDATE issues SET life = $1, users_seen = $2, first_release = $3, last_release = $4 WHERE id = $5";
+    tx.execute_many(sql, issues, |it| {
+        [
+            Value::Text(&it.life),
+            it.users_seen.into(),
+            Value::Text(&it.first_release),
+            Value::Text(&it.last_release),
+            it.id.into(),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Counts further events of incidents that change nothing else about them: how many, and when the last came.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn touch(tx: &mut Tx<'_>, seen: &[(Id, i64)], at: Time) -> Result<()> {
+    let sql = "UPDATE incidents SET times_seen = times_seen + $1, last_seen = $2 WHERE id = $3";
+    tx.execute_many(sql, seen, |(id, times)| [(*times).into(), at.into(), (*id).into()])?;
+    Ok(())
+}
+
+/// Lets sums lead to an issue: project, sum, by which algorithm, issue. One that leads somewhere already goes on doing
+/// so.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn attach_hashes(tx: &mut Tx<'_>, hashes: &[(i64, &str, &str, Id)]) -> Result<()> {
+    // one that is there may lead to an issue that is gone
+    let sql = "INSERT INTO issue_hashes (project_id, hash, algorithm, issue_id) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (project_id, hash) DO UPDATE SET issue_id = excluded.issue_id \
+               WHERE issue_hashes.issue_id <> 0 \
+               AND NOT EXISTS (SELECT 1 FROM issues WHERE issues.id = issue_hashes.issue_id)";
+    tx.execute_many(sql, hashes, |(project, hash, algorithm, issue)| {
+        [(*project).into(), Value::Text(hash), Value::Text(algorithm), (*issue).into()]
+    })?;
+    Ok(())
+}
+
+/// The sums that lead to an issue, each with its algorithm.
+///
+/// # Errors
+/// When the database is gone.
+pub fn hashes_of(tx: &mut Tx<'_>, issue: Id) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT hash, algorithm FROM issue_hashes WHERE issue_id = $1 ORDER BY hash";
+    tx.query(sql, &[issue.into()], |row| Ok((row.string(0)?, row.string(1)?)))
+}
+
+/// Errors of the sums of an issue are not wanted any more.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn discard_hashes(tx: &mut Tx<'_>, issue: Id) -> Result<u64> {
+    tx.execute("UPDATE issue_hashes SET issue_id = 0 WHERE issue_id = $1", &[issue.into()])
+}
+
+/// Issues that count as this one.
+///
+/// # Errors
+/// When the database is gone.
+pub fn merged_into(tx: &mut Tx<'_>, issue: Id) -> Result<Vec<Id>> {
+    let sql = "SELECT id FROM issues WHERE merged_into = $1 ORDER BY id";
+    tx.query(sql, &[issue.into()], |row| row.id(0))
+}
+
+/// Lets an issue count as another, or as itself again.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn set_merged(tx: &mut Tx<'_>, issue: Id, into: Option<Id>) -> Result<()> {
+    tx.execute("UPDATE issues SET merged_into = $1 WHERE id = $2", &[into.into(), issue.into()])?;
+    Ok(())
+}
+
+/// Forgets what an issue has besides its incident and its events. Sums of discarded errors stay.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn forget_issue(tx: &mut Tx<'_>, issue: Id) -> Result<()> {
+    for sql in [
+        "DELETE FROM issue_hashes WHERE issue_id = $1",
+        "DELETE FROM issue_hours WHERE issue_id = $1",
+        "DELETE FROM issue_users WHERE issue_id = $1",
+        "DELETE FROM issue_tags WHERE issue_id = $1",
+        "DELETE FROM error_feedback WHERE issue_id = $1",
+        "DELETE FROM issues WHERE id = $1",
+    ] {
+        tx.execute(sql, &[issue.into()])?;
+    }
+    Ok(())
+}
+
+fn read_head(row: &Row<'_>) -> Result<Head> {
+    let state = match row.int(7)? {
+        0 => State::Open,
+        1 => State::Acknowledged,
+        _ => State::Resolved,
+    };
+    let (times_seen, first_seen, last_seen) = (row.int(8)?, row.time(9)?, row.time(10)?);
+    Ok(Head { issue: read(row)?, state, times_seen, first_seen, last_seen })
+}
+
+fn read(row: &Row<'_>) -> Result<IssueRow> {
+    Ok(IssueRow {
+        id: row.id(0)?,
+        project: row.int(1)?,
+        merged_into: row.opt_int(2)?.map(Id),
+        life: row.string(3)?,
+        users_seen: row.int(4)?,
+        first_release: row.string(5)?,
+        last_release: row.string(6)?,
+        haystack: String::new(),
+    })
+}
