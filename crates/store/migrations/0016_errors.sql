@@ -1,6 +1,6 @@
--- Errors that programs report. Those that are alike are an issue, which is an incident: `id` is the incident's. What an
--- issue has besides is here. `merged_into`: the issue that it counts as. `life`: JSON. `haystack`: what words are looked
--- for in, in lower case.
+-- Errors that programs report. Those that are alike are an issue, which is an incident: `id` is the incident's. What
+-- an issue has besides is here. `merged_into`: the issue that it counts as. `life`: JSON. `haystack`: what words are
+-- looked for in, in lower case.
 CREATE TABLE issues (
     id {key} PRIMARY KEY,
     project_id BIGINT NOT NULL,

@@ -236,6 +236,14 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_folder(folder.path(), false).unwrap();
     let back = store.write_blocking(|tx| {
+        // tables that came later take their indexes with them
+        let begin = [include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_ends.sql")];
+        let is_old = |name: &str| begin.iter().any(|sql| sql.contains(&format!("CREATE TABLE {name} (")));
+        let made = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' \
+                    AND name <> 'schema_migrations'";
+        for name in tx.query(made, &[], |row| row.string(0))?.iter().filter(|name| !is_old(name)) {
+            tx.script(&format!("DROP TABLE {name}"))?;
+        }
         let made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%of_destination%'";
         for name in tx.query(made, &[], |row| row.string(0))? {
             tx.script(&format!("DROP INDEX {name}"))?;
@@ -248,14 +256,7 @@ fn a_database_of_an_earlier_version_gets_the_indexes() {
                       ALTER TABLE incidents DROP COLUMN flapping; \
                       DROP INDEX deliveries_tests; \
                       CREATE INDEX deliveries_tests ON deliveries (id) WHERE group_id IS NULL; \
-                      DROP TABLE storms; DROP TABLE storm_incidents; DROP TABLE plugin_values; \
-                      DROP TABLE notices; DROP TABLE subscribers; \
-                      DROP TABLE definitions; DROP TABLE digests; DROP TABLE config_overrides; \
-                      DROP TABLE escalations; DROP TABLE rings; \
-                      DROP TABLE users; DROP TABLE identities; DROP TABLE teams; DROP TABLE memberships; \
-                      DROP TABLE sessions; DROP TABLE invitations; DROP TABLE audit; \
                       DROP INDEX tokens_of_user; ALTER TABLE tokens DROP COLUMN user_id; \
-                      DROP TABLE sources; DROP TABLE source_kinds; \
                       DROP INDEX incidents_of_source; DROP INDEX incidents_sourced; \
                       ALTER TABLE incidents DROP COLUMN extra; ALTER TABLE incidents DROP COLUMN source_id; \
                       DELETE FROM schema_migrations WHERE version > 2;";

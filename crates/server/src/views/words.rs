@@ -133,6 +133,8 @@ words! {
         Flapping,
         /// It has stopped flapping.
         Calmed,
+        /// A rule of its project says that it is worth a word.
+        Alerted,
         /// Somebody said something about it.
         Noted,
         /// Somebody was paged.
