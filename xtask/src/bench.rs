@@ -16,6 +16,7 @@ pub mod guest;
 mod http;
 mod load;
 mod machine;
+mod mails;
 mod report;
 mod scenarios;
 mod sink;
@@ -59,6 +60,9 @@ pub struct Args {
     /// Who is measured
     #[arg(long, value_enum, default_value_t = Targets::Both)]
     target: Targets,
+    /// Write the figures of this part into the document, too, as a section of their own until the next complete run
+    #[arg(long, requires = "only", conflicts_with = "quick")]
+    section: bool,
     /// A file that is locked during each run, so that others on this machine who lock it, too, wait
     #[arg(long)]
     lock: Option<PathBuf>,
@@ -96,6 +100,13 @@ pub fn run(args: &Args) -> Result<()> {
         std::fs::write(shell::root().join(DOCUMENT), report.markdown())
             .with_context(|| format!("writing {DOCUMENT}"))?;
         println!("written to {DOCUMENT}");
+    } else if args.section {
+        let path = shell::root().join(DOCUMENT);
+        let before = std::fs::read_to_string(&path).with_context(|| format!("reading {DOCUMENT}"))?;
+        let names: Vec<String> = args.only.iter().map(|scenario| scenario.name()).collect();
+        let after = report::with_section(&before, &names.join(", "), &report.section());
+        std::fs::write(&path, after).with_context(|| format!("writing {DOCUMENT}"))?;
+        println!("written to {DOCUMENT}, as a section");
     } else {
         println!("{DOCUMENT} is left as it is: this was not a complete run");
     }

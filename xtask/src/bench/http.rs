@@ -96,8 +96,17 @@ impl Client {
 
     /// Posts a JSON body and waits for the answer.
     pub async fn post(&mut self, path: &str, body: &[u8]) -> Result<Message> {
+        self.send("POST", path, body).await
+    }
+
+    /// Puts a JSON body and waits for the answer.
+    pub async fn put(&mut self, path: &str, body: &[u8]) -> Result<Message> {
+        self.send("PUT", path, body).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Message> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );

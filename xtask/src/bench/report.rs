@@ -63,17 +63,36 @@ impl Report {
              same run, on the same machine, from the same generator, to the same receiver, on loopback.\n\n{}\n\n",
             self.facts()
         );
+        self.write_table(&mut text);
+        text.push_str(METHOD);
+        self.write_notes(&mut text);
+        text
+    }
+
+    /// The same of a part that was run by itself, without what is said of all.
+    pub fn section(&self) -> String {
+        let mut text = format!("Run by itself. {}\n\n", self.facts());
+        self.write_table(&mut text);
+        text.push('\n');
+        self.write_notes(&mut text);
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn write_table(&self, text: &mut String) {
         for (at, cells) in self.table().iter().enumerate() {
+            // writing to a string cannot fail
             let _ = writeln!(text, "| {} |", cells.join(" | "));
             if at == 0 {
                 text.push_str("|---|---|---:|---:|---:|---:|---|\n");
             }
         }
-        text.push_str(METHOD);
+    }
+
+    fn write_notes(&self, text: &mut String) {
         for note in &self.figures.notes {
             let _ = writeln!(text, "- {note}");
         }
-        text
     }
 
     fn facts(&self) -> String {
@@ -131,6 +150,21 @@ impl Report {
     }
 }
 
+/// The document with this section at its end, in the place of an earlier one about the same.
+pub fn with_section(document: &str, title: &str, section: &str) -> String {
+    const HEAD: &str = "\n## ";
+    let mut parts = document.trim_end().split(HEAD);
+    let mut text = parts.next().unwrap_or_default().trim_end().to_owned();
+    let others = parts.filter(|part| part.lines().next() != Some(title)).map(str::trim_end);
+    for part in others.chain([format!("{title}\n\n{section}").as_str()]) {
+        text.push('\n');
+        text.push_str(HEAD);
+        text.push_str(part);
+    }
+    text.push('\n');
+    text
+}
+
 /// How the figures came about; part of the document.
 const METHOD: &str = "\n\
 - *rate*: from the first request to the last 2xx; where alerts are delivered, to the arrival of the last webhook.\n\
@@ -171,6 +205,15 @@ mod tests {
     fn numbers_have_the_digits_that_mean_something() {
         let texts = [0.0, 0.4567, 1.5, 52.34, 1000.0, 13_411.4, 1_234_567.0].map(number);
         assert_eq!(texts, ["0", "0.46", "1.50", "52.3", "1,000", "13,411", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_an_earlier_one() {
+        let one = with_section("# All\n\n- a note\n", "plugins", "fast");
+        assert_eq!(one, "# All\n\n- a note\n\n## plugins\n\nfast\n");
+        let two = with_section(&one, "argus", "| a |");
+        let again = with_section(&two, "plugins", "faster");
+        assert_eq!(again, "# All\n\n- a note\n\n## argus\n\n| a |\n\n## plugins\n\nfaster\n");
     }
 
     #[test]

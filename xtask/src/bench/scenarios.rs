@@ -1,6 +1,7 @@
 //! The situations in which both are measured.
 
 mod argus;
+mod components;
 mod crash;
 mod crowd;
 mod errors;
@@ -53,6 +54,8 @@ pub enum Scenario {
     Crowd,
     /// How soon plugins of each sort are ready
     Starts,
+    /// Plugins that are WebAssembly components
+    Components,
     /// Taking in incidents through Argus' door
     Argus,
     /// The first four again, and reading, with millions of past incidents
@@ -79,6 +82,7 @@ impl Scenario {
                 | Scenario::Plugins
                 | Scenario::Crowd
                 | Scenario::Starts
+                | Scenario::Components
                 | Scenario::Argus
         );
         !ours || kind == Kind::Nightbell
@@ -102,6 +106,7 @@ impl Scenario {
             Scenario::Plugins => plugins::measure(setting).await,
             Scenario::Crowd => crowd::measure(setting).await,
             Scenario::Starts => crowd::starts(setting).await,
+            Scenario::Components => tokio::task::spawn_blocking(components::measure).await?,
             Scenario::Argus => argus::measure(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }

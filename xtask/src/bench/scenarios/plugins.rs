@@ -67,36 +67,58 @@ async fn told(setting: &Setting, kind: &str, load: Load) -> Result<(f64, f64)> {
     Ok((load.alerts as f64 / seconds, worked as f64 / load.alerts as f64))
 }
 
-/// One at a time: from the hub's hand to the plugin's answer; and what the plugin takes when it is idle.
+/// One at a time: from the hub's hand to the plugin's answer, beside that to a webhook's; and what the plugin takes
+/// when it is idle.
 async fn paced(setting: &Setting, alerts: usize) -> Result<Readings> {
-    let stage = stage(setting, "quick", alerts).await?;
+    let (mut webhook, _) = one_by_one(setting, "webhook", alerts).await?;
+    let (mut plugin, idle) = one_by_one(setting, "quick", alerts).await?;
+    let mut at = |part: f64| {
+        let [plugin, webhook] =
+            [&mut plugin, &mut webhook].map(|times| milliseconds(quantile(times, part)) * 1000.0);
+        (plugin, plugin - webhook)
+    };
+    let ((p50, p50_more), (p99, p99_more)) = (at(0.5), at(0.99));
+    Ok(vec![
+        ("plugin_p50", p50),
+        ("plugin_p50_more", p50_more),
+        ("plugin_p99", p99),
+        ("plugin_p99_more", p99_more),
+        ("plugin_start", idle.start),
+        ("plugin_memory", idle.memory),
+    ])
+}
+
+/// What a plugin takes that has little to do: milliseconds until it is ready, and MiB.
+struct Idle {
+    start: f64,
+    memory: f64,
+}
+
+/// How long each try takes, at a pace at which each is alone.
+async fn one_by_one(setting: &Setting, kind: &str, alerts: usize) -> Result<(Vec<Duration>, Idle)> {
+    let stage = stage(setting, kind, alerts).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
     let plugin = ready(&mut client, "guest").await?;
     post_paced(target.address, &stage.alerts, alerts, 50.0).await?;
-    delivered(&mut client, "quick", alerts).await?;
-    let mut times = latencies(&mut client, alerts).await?;
+    delivered(&mut client, kind, alerts).await?;
+    let times = latencies(&mut client, alerts).await?;
     let pid = plugin["pid"].as_u64().context("the plugin has no process")?;
     let memory = memory_of(pid)? as f64 / 1024.0;
     let start = plugin["ready_after_ms"].as_f64().context("the plugin does not say when it was ready")?;
     stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
-    Ok(vec![
-        ("plugin_p50", milliseconds(quantile(&mut times, 0.5)) * 1000.0),
-        ("plugin_p99", milliseconds(quantile(&mut times, 0.99)) * 1000.0),
-        ("plugin_start", start),
-        ("plugin_memory", memory),
-    ])
+    Ok((times, Idle { start, memory }))
 }
 
 async fn stage(setting: &Setting, kind: &str, alerts: usize) -> Result<Stage> {
     let setting = Setting { data: None, ..setting.clone() };
     let kind = kind.to_owned();
-    let config = move |data: &Path, _: SocketAddr| write(data, &kind);
+    let config = move |data: &Path, sink: SocketAddr| write(data, &kind, sink);
     Stage::open_with(&setting, Routing::EACH_AT_ONCE, alerts, Some(Box::new(config))).await
 }
 
 /// The plugin, and a configuration that tells each alert to it.
-fn write(data: &Path, kind: &str) -> Result<String> {
+fn write(data: &Path, kind: &str, sink: SocketAddr) -> Result<String> {
     let folder = data.with_extension("plugins").join("guest");
     std::fs::create_dir_all(&folder).context("making a folder")?;
     std::fs::write(folder.join("plugin.toml"), MANIFEST).context("writing a plugin")?;
@@ -109,6 +131,9 @@ fn write(data: &Path, kind: &str) -> Result<String> {
          group_wait = \"0s\"\n[[receivers.guest.{kind}]]\nconcurrency = 64\n",
         data.with_extension("plugins").display().to_string(),
     );
+    if kind == "webhook" {
+        let _ = writeln!(text, "url = \"http://{sink}/\"");
+    }
     Ok(text)
 }
 

@@ -1,15 +1,24 @@
 //! What must not grow with the configuration: measurements that live beside what they measure, as tests that are
 //! ignored unless somebody asks for them.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::bench::figures::{ROWS, Readings};
 use crate::shell;
 
+/// In which crate one is, in which of its test programs, and under which name.
+pub type Measured = (&'static str, &'static [&'static str], &'static str);
+
+/// What is asked of what people define.
+pub const OF_PEOPLE: [Measured; 2] = [
+    ("nightbell-testkit", &["--test", "scale"], "ten_thousand_profiles"),
+    ("nightbell-testkit", &["--test", "scale"], "a_thousand_schedules"),
+];
+
 /// In which crates they are, in which of their test programs (so that no other is built), and under which names.
-const TESTS: [(&str, &[&str], &str); 4] = [
+const TESTS: [Measured; 4] = [
     ("nightbell-testkit", &["--test", "scale"], "_routes_in_a_millisecond"),
     ("nightbell-config", &["--test", "scale"], "twenty_thousand_lines"),
     ("nightbell-connectors", &["--lib"], "a_slack_message_about_a_hundred"),
@@ -18,17 +27,26 @@ const TESTS: [(&str, &[&str], &str); 4] = [
 
 /// Runs them once, one after the other.
 pub fn measure() -> Result<Readings> {
+    figures(&TESTS)
+}
+
+/// What such tests say.
+pub fn figures(tests: &[Measured]) -> Result<Readings> {
     let mut readings = Readings::new();
-    for (package, program, name) in TESTS {
+    for (package, program, name) in tests {
         let mut cargo = shell::cargo(["test", "--release", "--quiet", "--package", package]);
-        cargo.args(program).args([name, "--", "--ignored", "--nocapture"]).stderr(Stdio::inherit());
-        let said = cargo.output().context("starting cargo")?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let before = readings.len();
-        readings.extend(said.lines().filter_map(reading));
-        if readings.len() == before {
-            bail!("{name} of {package} says no figure: {said}");
-        }
+        readings.extend(said_by(cargo.args(*program).args([name, "--", "--ignored", "--nocapture"]))?);
+    }
+    Ok(readings)
+}
+
+/// What one test says.
+pub fn said_by(cargo: &mut Command) -> Result<Readings> {
+    let said = cargo.stderr(Stdio::inherit()).output().context("starting cargo")?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let readings: Readings = said.lines().filter_map(reading).collect();
+    if readings.is_empty() {
+        bail!("{cargo:?} says no figure: {said}");
     }
     Ok(readings)
 }
