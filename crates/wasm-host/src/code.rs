@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use plugin_host::{Journal, Launch, run};
@@ -126,6 +127,36 @@ impl Code {
         }
         fs::rename(&made, kept).map_err(bad)?;
         fs::remove_dir_all(&desk).map_err(bad)
+    }
+}
+
+/// A copy of code that is mapped and loses its name then: what is mapped must not change, or be cut short, under those
+/// who run it, whatever becomes of the file that is kept.
+pub struct Copy(PathBuf);
+
+impl Copy {
+    /// A copy beside it.
+    ///
+    /// # Errors
+    /// When there cannot be one.
+    pub fn of(kept: &Path) -> std::io::Result<Self> {
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        let number = COPIES.fetch_add(1, Ordering::Relaxed);
+        let copy = Copy(kept.with_extension(format!("{}-{number}", std::process::id())));
+        fs::copy(kept, copy.path())?;
+        Ok(copy)
+    }
+
+    /// Where it is, as long as this value lives.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // one that stays is removed when others are
+        let _ = fs::remove_file(&self.0);
     }
 }
 

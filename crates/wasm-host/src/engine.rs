@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, Runtime};
 use wasmtime::Engine;
 use wasmtime::component::{self, Linker};
 
-use crate::code::{Bench, Code};
+use crate::code::{self, Bench, Code};
 use crate::config::config;
 use crate::outside::{Outside, State};
 use crate::pool::Pool;
@@ -75,8 +75,10 @@ impl RunsComponents for Components {
 
 #[allow(unsafe_code, reason = "machine code is run that was compiled before")]
 fn load(engine: &Engine, file: &Path) -> Result<component::Component, String> {
-    // SAFETY: the file is what our own compiler wrote, whole, in a folder that nobody else can write to: see `code`
-    let loaded = unsafe { component::Component::deserialize_file(engine, file) };
+    let copy = code::Copy::of(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    // SAFETY: the file is a copy that nobody else knows of what our own compiler wrote, whole, in a folder that nobody
+    // else can write to: see `code`
+    let loaded = unsafe { component::Component::deserialize_file(engine, copy.path()) };
     loaded.map_err(|error| format!("{error:#}"))
 }
 
