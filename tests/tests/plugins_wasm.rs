@@ -157,6 +157,26 @@ fn javascript_is_told_as_a_component() {
 }
 
 #[test]
+fn a_new_component_is_built_and_keeps_the_contract() {
+    let Some(tool) = tool_or_skip("NIGHTBELL_TEST_COMPONENTIZE_QJS") else { return };
+    let folder = TempDir::new().unwrap();
+    let mut new =
+        nightbell_acceptance::hub::command(&["plugin", "new", "stone", "--lang", "javascript-component"]);
+    let said = tool::run(new.current_dir(folder.path()));
+    assert!(said.contains("nightbell plugin check plugins/stone"), "{said}");
+    let plugin = folder.path().join("plugins/stone");
+    let manifest = std::fs::read_to_string(plugin.join("plugin.toml")).unwrap();
+    assert!(manifest.contains("id = \"stone\"") && !manifest.contains("hook_js"), "{manifest}");
+    let package: Value =
+        serde_json::from_slice(&std::fs::read(plugin.join("package.json")).unwrap()).unwrap();
+    let build = package["scripts"]["build"].as_str().unwrap();
+    let words = build.strip_prefix("componentize-qjs ").unwrap().split(' ');
+    tool::run(Command::new(&tool).args(words).current_dir(&plugin));
+    let said = tool::run(nightbell_acceptance::hub::command(&["plugin", "check"]).arg(&plugin));
+    assert!(said.contains("it says hello"), "{said}");
+}
+
+#[test]
 fn python_is_told_as_a_component() {
     let Some(python) = tool_or_skip("NIGHTBELL_TEST_COMPONENTIZE_PYTHON") else { return };
     tells("py", |plugin, wit| {

@@ -35,6 +35,10 @@ enum Language {
     Rust,
     /// A program of the shell and jq, which shows the contract at its barest
     Shell,
+    /// A WebAssembly component, made of JavaScript by a tool from npm
+    JavascriptComponent,
+    /// A WebAssembly component, made of Python by a tool from PyPI
+    PythonComponent,
 }
 
 /// A file of a beginning; `@NAME@` in it is the plugin's name. Programs may be run.
@@ -48,7 +52,7 @@ const fn file(path: &'static str, text: &'static str) -> File {
     File { path, text, is_program: false }
 }
 
-/// The same in all languages.
+/// The same for all that are processes.
 const MANIFEST: File = file("plugin.toml", include_str!("templates/plugin.toml"));
 
 const PYTHON: &[File] = &[file("@MODULE@.py", include_str!("templates/plugin.py"))];
@@ -95,8 +99,29 @@ const GO_PACKAGE: &[File] = package!(
     "wire.go"
 );
 
+/// What components and the host say to each other.
+const WIT: File = file("wit/plugin.wit", include_str!("../../../../../plugins/wit/plugin.wit"));
+
+macro_rules! example {
+    ($example:literal, $($name:literal),+) => {
+        &[$(file($name, include_str!(concat!("../../../../../plugins/examples/", $example, "/", $name)))),+, WIT]
+    };
+}
+
+const JAVASCRIPT_COMPONENT: &[File] = example!("hook-js", "plugin.toml", "plugin.js", "package.json");
+const PYTHON_COMPONENT: &[File] = example!("hook-py", "plugin.toml", "plugin.py", "requirements.txt");
+/// What in these examples is another's, and what stands for it in a beginning.
+const OF_EXAMPLES: [(&str, &str); 6] = [
+    ("\"hook_js\"", "\"@NAME@\""),
+    ("\"hook_py\"", "\"@NAME@\""),
+    ("\"A hook, in JavaScript\"", "\"@NAME@\""),
+    ("\"A hook, in Python\"", "\"@NAME@\""),
+    ("--wit ../../wit", "--wit wit"),
+    ("-d ../../wit", "-d wit"),
+];
+
 impl Language {
-    /// What belongs into the folder beside the manifest.
+    /// What belongs into the folder.
     fn files(self) -> impl Iterator<Item = &'static File> {
         let (own, package): (&[File], &[File]) = match self {
             Language::Python => (PYTHON, &[]),
@@ -104,8 +129,21 @@ impl Language {
             Language::Go => (GO, GO_PACKAGE),
             Language::Rust => (RUST, &[]),
             Language::Shell => (SHELL, &[]),
+            Language::JavascriptComponent => (JAVASCRIPT_COMPONENT, &[]),
+            Language::PythonComponent => (PYTHON_COMPONENT, &[]),
         };
-        own.iter().chain(package)
+        let manifest = (!self.is_component()).then_some(&MANIFEST);
+        manifest.into_iter().chain(own).chain(package)
+    }
+
+    fn is_component(self) -> bool {
+        matches!(self, Language::JavascriptComponent | Language::PythonComponent)
+    }
+
+    /// How one is seen to work.
+    fn try_it(self) -> (&'static str, &'static str) {
+        // where it posts to is said in its manifest first
+        if self.is_component() { ("check", "") } else { ("test", " --set room=alerts") }
     }
 
     /// How it is run, in the manifest.
@@ -122,6 +160,8 @@ impl Language {
                 "runtime = \"process\"\ncommand = [\"./plugin.sh\"]\n\n\
                  # It does one thing at a time.\n[limits]\nconcurrency = 1"
             }
+            // its manifest says so
+            Language::JavascriptComponent | Language::PythonComponent => "",
         }
     }
 
@@ -130,6 +170,11 @@ impl Language {
         match self {
             Language::Go => Some("go build -o @NAME@ ."),
             Language::Rust => Some("cargo build --release"),
+            Language::JavascriptComponent => Some("npm install && npm run build"),
+            Language::PythonComponent => Some(
+                "pip install -r requirements.txt && \
+                 componentize-py -d wit -w destination componentize plugin --stub-wasi -o plugin.wasm",
+            ),
             Language::Python | Language::Typescript | Language::Shell => None,
         }
     }
@@ -149,15 +194,20 @@ impl New {
         }
         let module = format!("{}_plugin", self.name.replace('-', "_"));
         let fill = |text: &str| text.replace("@NAME@", &self.name).replace("@MODULE@", &module);
+        let blank = |text: &str| match self.lang.is_component() {
+            true => OF_EXAMPLES.iter().fold(text.to_owned(), |text, (its, ours)| text.replace(its, ours)),
+            false => text.replace("@RUN@", self.lang.run()),
+        };
         let mut made = Vec::new();
-        for file in std::iter::once(&MANIFEST).chain(self.lang.files()) {
+        for file in self.lang.files() {
             let path = folder.join(fill(file.path));
-            write(&path, &fill(&file.text.replace("@RUN@", self.lang.run())), file.is_program)?;
+            write(&path, &fill(&blank(file.text)), file.is_program)?;
             made.push(path.display().to_string());
         }
         let place = folder.display();
         let build = self.lang.build().map(|build| format!("(cd {place} && {}) && ", fill(build)));
-        let next = format!("{}nightbell plugin test {place} --set room=alerts", build.unwrap_or_default());
+        let (verb, more) = self.lang.try_it();
+        let next = format!("{}nightbell plugin {verb} {place}{more}", build.unwrap_or_default());
         output.answer(&json!({ "made": made, "next": next }), || {
             format!("made {}\nnow try it: {next}", made.join(", "))
         })
