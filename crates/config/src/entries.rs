@@ -135,6 +135,9 @@ pub(crate) struct InhibitEntry {
     pub(crate) equal: Vec<String>,
 }
 
+/// People, teams or schedules that one destination names at the most.
+const MAX_NAMES: usize = 100;
+
 /// What a destination wants to hear and how it wants to be treated; beside the settings of its kind.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -166,10 +169,18 @@ pub(crate) struct MannersEntry {
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub(crate) give_up_after: Duration,
+    /// Whom it is for, where it is told of people, as plugins are: names of users, and `team:` with that of a team.
+    #[serde(deserialize_with = "few_names", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_NAMES))]
+    pub(crate) recipients: Vec<String>,
+    /// The schedules that say who is on duty, where it is told of people, as plugins are.
+    #[serde(deserialize_with = "few_names", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_NAMES))]
+    pub(crate) on_duty: Vec<String>,
 }
 
 /// The keys of [`MannersEntry`]: what is split off from the settings of a kind.
-pub(crate) const MANNERS: [&str; 8] = [
+pub(crate) const MANNERS: [&str; 10] = [
     "audience",
     "send_resolved",
     "send_acknowledged",
@@ -178,6 +189,8 @@ pub(crate) const MANNERS: [&str; 8] = [
     "per_second",
     "timeout",
     "give_up_after",
+    "recipients",
+    "on_duty",
 ];
 
 /// Whether a key of a destination says how it is treated, rather than being its kind's.
@@ -197,6 +210,8 @@ impl Default for MannersEntry {
             per_second: manners.per_second,
             timeout: manners.timeout,
             give_up_after: manners.give_up_after,
+            recipients: manners.recipients,
+            on_duty: manners.on_duty,
         }
     }
 }
@@ -214,6 +229,8 @@ impl MannersEntry {
             per_second: entry.per_second,
             timeout: entry.timeout,
             give_up_after: entry.give_up_after,
+            recipients: entry.recipients,
+            on_duty: entry.on_duty,
         }
     }
 }
@@ -282,6 +299,14 @@ fn concurrency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     match (1..=MAX_CONCURRENCY).contains(&number) {
         true => Ok(number),
         false => Err(serde::de::Error::custom(format!("{number} is not between 1 and {MAX_CONCURRENCY}"))),
+    }
+}
+
+fn few_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    match names.len() <= MAX_NAMES {
+        true => Ok(names),
+        false => Err(serde::de::Error::custom(format!("{} are more than {MAX_NAMES}", names.len()))),
     }
 }
 

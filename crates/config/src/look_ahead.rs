@@ -62,6 +62,7 @@ pub fn plugins_of(
     if let Some(plugins) = section {
         places.plugins = plugins;
         places.plugins.folder = places.plugins.folder.map(|folder| directory.join(folder));
+        places.plugins.home = places.plugins.home.map(|home| directory.join(home));
     }
     places
 }

@@ -24,13 +24,16 @@ pub const SECTIONS: [&str; 9] =
 const PLAIN: [&str; 5] = ["incidents", "log", "plugins", "self_watch", "storm"];
 /// Sections to which elements can be added.
 const OPEN: [&str; 3] = ["checks", "integrations", "receivers"];
-/// Options that hold from the next start on, or that are elements of their own.
-const NOT_LIVE: [(&str, &str); 5] = [
+/// Options that hold from the next start on, that are elements of their own, or that only the file may say.
+const NOT_LIVE: [(&str, &str); 7] = [
     ("log", "format"),
     ("plugins", "folder"),
+    ("plugins", "home"),
     ("plugins", "python"),
     ("plugins", "require_isolation"),
     ("plugins", "settings"),
+    // who may do what on this machine is its owner's word
+    ("plugins", "users"),
 ];
 /// Where values of overrides come from, for people.
 pub(crate) const ORIGIN: Origin = Origin::Program("override");
@@ -435,6 +438,7 @@ mod tests {
             ("incidents", "", json!({"delete": ["urgent"]}), "is not overridden"),
             ("receivers", "", json!({"remove": ["ops/slack/0"]}), "was not added here"),
             ("plugins", "", json!({"set": {"folder": "/x"}}), "cannot be changed while the hub runs"),
+            ("plugins", "", json!({"set": {"users.foo": "root"}}), "cannot be changed while the hub runs"),
             ("log", "", json!({}), "nothing to do"),
         ] {
             let bad = after(&[(section, element, json)]).err().unwrap();

@@ -114,6 +114,7 @@ fn context() -> Context {
         now: Time::from_seconds(1_769_860_800),
         timeout: Duration::from_secs(20),
         destination: "test".to_owned(),
+        people: Default::default(),
     }
 }
 

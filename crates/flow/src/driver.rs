@@ -206,6 +206,7 @@ impl Hub {
             now: self.clock.now(),
             timeout: limit,
             destination: destination.to_owned(),
+            people: Arc::default(),
         };
         one_try(ready.test(&context, &message, &options), limit).await
     }

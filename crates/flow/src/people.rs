@@ -3,7 +3,7 @@
 //! It lies in rows, is small, and is read again as a whole when one of them has changed, which a number in the
 //! database says. What was ready and is still the same stays as it is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use model::account::User;
@@ -12,17 +12,20 @@ use model::maintenance::Maintenance;
 use model::profile::{Book, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
 use model::schedule::Rota;
-use model::{Id, Incident, OwnedDestination, Reach, Severity, Time};
+use model::{Id, Incident, OwnedDestination, PluginSettings, Reach, Severity, Time};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use store::definitions::{Definition, Kind};
 use store::{Result, Tx};
 
 use crate::live::{Live, LivePlace};
 
 mod directory;
+mod told;
 
 pub use directory::Directory;
+pub use told::MAX_TOLD;
 
 /// The version of what has to be read.
 const NONE: i64 = -1;
@@ -38,11 +41,18 @@ pub struct People {
     by_place: HashMap<String, Id>,
     book: Arc<Book>,
     users: Arc<HashMap<Id, User>>,
-    teams: Arc<HashMap<Id, Vec<Id>>>,
+    teams: Arc<HashMap<Id, Crew>>,
     reach: Arc<HashMap<Id, Reach>>,
     schedules: Arc<HashMap<Id, Definition<Rota>>>,
     policies: Arc<HashMap<Id, Definition<Policy>>>,
     maintenance: Arc<Vec<Definition<Maintenance>>>,
+    plugin_settings: Arc<HashMap<Id, Arc<BTreeMap<String, Value>>>>,
+}
+
+/// A team, and who belongs to it.
+struct Crew {
+    name: String,
+    members: Vec<Id>,
 }
 
 /// A destination of somebody.
@@ -85,6 +95,7 @@ impl People {
             schedules: Arc::new(all(tx, Kind::Schedule)?.into_iter().map(|it| (it.id, it)).collect()),
             policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
             maintenance: Arc::new(all(tx, Kind::Maintenance)?),
+            plugin_settings: Arc::new(plugin_settings(tx)?),
         }))
     }
 
@@ -208,7 +219,7 @@ fn users(tx: &mut Tx<'_>) -> Result<HashMap<Id, User>> {
     }
 }
 
-fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Vec<Id>>> {
+fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Crew>> {
     let (mut teams, mut after) = (HashMap::new(), None);
     loop {
         let page = store::teams::page(tx, after, PAGE)?;
@@ -216,9 +227,19 @@ fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Vec<Id>>> {
         after = Some(last.id);
         for team in page {
             let members = store::teams::members(tx, team.id)?;
-            teams.insert(team.id, members.into_iter().map(|it| it.user).collect());
+            let members = members.into_iter().map(|it| it.user).collect();
+            teams.insert(team.id, Crew { name: team.name, members });
         }
     }
+}
+
+/// What people have set for plugins, by whose it is and by plugin.
+fn plugin_settings(tx: &mut Tx<'_>) -> Result<HashMap<Id, Arc<BTreeMap<String, Value>>>> {
+    let mut settings: HashMap<Id, BTreeMap<String, Value>> = HashMap::new();
+    for it in all::<PluginSettings>(tx, Kind::PluginSettings)? {
+        settings.entry(it.owner).or_default().insert(it.body.plugin, Value::Object(it.body.settings));
+    }
+    Ok(settings.into_iter().map(|(owner, its)| (owner, Arc::new(its))).collect())
 }
 
 fn all<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind) -> Result<Vec<Definition<T>>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::escalation::ContactRules;
 use crate::id::Id;
@@ -61,6 +61,22 @@ impl fmt::Debug for OwnedDestination {
             .field("kind", &self.kind)
             .field("managed", &self.managed)
             .finish_non_exhaustive()
+    }
+}
+
+/// What somebody has set for a plugin, after the plugin's own schema for people.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginSettings {
+    /// The plugin's id.
+    pub plugin: String,
+    /// By name. Secrets are in here in the clear, which is why `Debug` does not show it.
+    pub settings: Map<String, Value>,
+}
+
+impl fmt::Debug for PluginSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginSettings").field("plugin", &self.plugin).finish_non_exhaustive()
     }
 }
 

@@ -66,7 +66,7 @@ pub mod weekly;
 pub mod zone;
 
 pub use delivery::{Delivery, Outcome};
-pub use destination::{OwnedDestination, Reach};
+pub use destination::{OwnedDestination, PluginSettings, Reach};
 pub use event::{Action, Event, NewEvent};
 pub use id::Id;
 pub use incident::{Change, Incident};

@@ -67,6 +67,12 @@ pub struct Manners {
     /// How long a message is worth sending; after that it goes to the dead letters.
     #[serde(with = "crate::time::span")]
     pub give_up_after: Duration,
+    /// Whom it is for, where it is told of people: names of users, and `team:` with that of a team.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
+    /// The schedules that say who is on duty, where it is told of people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_duty: Vec<String>,
 }
 
 impl Default for Manners {
@@ -80,6 +86,8 @@ impl Default for Manners {
             per_second: 0.0,
             timeout: Duration::from_secs(10),
             give_up_after: Duration::from_secs(24 * 3600),
+            recipients: Vec::new(),
+            on_duty: Vec::new(),
         }
     }
 }

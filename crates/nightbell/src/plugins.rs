@@ -36,7 +36,7 @@ pub struct Known {
     pub learned: Learned,
 }
 
-/// The folder that plugins keep what they keep in, below that of the database.
+/// The folder that plugins keep what they keep in, below their home.
 fn states(data: &Path) -> PathBuf {
     data.join("plugin-state")
 }
@@ -48,10 +48,11 @@ fn states(data: &Path) -> PathBuf {
 pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
     let PluginPlaces { plugins, data_dir } = files.plugins(&Overrides::default());
     let data = absolute(data.unwrap_or(&data_dir))?;
+    let home = plugins.home.as_deref().map(absolute).transpose()?.unwrap_or_else(|| data.clone());
     let places = Places {
-        states: states(&data),
-        environments: data.join("plugin-env"),
-        sdk: data.join("plugin-sdk"),
+        states: states(&home),
+        environments: home.join("plugin-env"),
+        sdk: home.join("plugin-sdk"),
         python: plugins.python.into(),
         environment: std::env::vars_os().collect(),
         require_isolation: plugins.require_isolation,
@@ -97,18 +98,23 @@ pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
 /// Everything that is wrong with them, a line each.
 pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Result<Known> {
     let PluginPlaces { plugins, data_dir } = places;
-    let Plugins { folder, active, limits, .. } = plugins;
+    let Plugins { folder, active, limits, users, .. } = plugins;
     let mut kinds = connectors::registry();
     let is_active = |id: &String| active.iter().any(|name| name.eq_ignore_ascii_case(id));
-    if let Some(stranger) = limits.keys().find(|id| !is_active(id)) {
-        bail!("plugins.limits.{stranger}: there is no {stranger:?} in plugins.active");
+    for (section, mut ids) in
+        [("limits", limits.keys().collect::<Vec<_>>()), ("users", users.keys().collect())]
+    {
+        ids.retain(|id| !is_active(id));
+        if let Some(stranger) = ids.first() {
+            bail!("plugins.{section}.{stranger}: there is no {stranger:?} in plugins.active");
+        }
     }
     if active.is_empty() {
         return Ok(Known { kinds: Arc::new(kinds), learned: Learned::default() });
     }
     unpack(host.sdk())?;
     let folder = folder.unwrap_or_else(|| data.unwrap_or(&data_dir).join("plugins"));
-    let wanted = Wanted { folder: absolute(&folder)?, active, limits };
+    let wanted = Wanted { folder: absolute(&folder)?, active, limits, users };
     let learned = host.learn(&wanted).await;
     let registered = learned.and_then(|learned| host.register(&learned, &mut kinds).map(|()| learned));
     match registered {

@@ -58,6 +58,26 @@ impl Host {
         looked
     }
 
+    /// Asks a plugin, if it runs and can, about what somebody wants to set for it: as it is best written, when that
+    /// is otherwise. What does not fit the plugin's schema is told of elsewhere.
+    ///
+    /// # Errors
+    /// What is wrong, each with its path below the settings.
+    pub async fn look_at_person(&self, id: &str, value: Value) -> Result<Option<Value>, Vec<Complaint>> {
+        let Some((plugin, schema)) = self.plugin(id).zip(self.of_people(id)) else { return Ok(None) };
+        let Some(running) = plugin.running().filter(|running| running.has(VALIDATE)) else { return Ok(None) };
+        plugin.journal.hide(&secret::needles(&value, schema.json()));
+        let Ok(fit) = schema.fit(value) else { return Ok(None) };
+        let (what, kind, others) = ("user".to_owned(), String::new(), Vec::new());
+        let params = ValidateParams { what, kind, value: fit.clone(), others };
+        let Ok(answer) = running.call::<Validate>(&params, CONFIGURE_TIME).await else { return Ok(None) };
+        if answer.errors.is_empty() {
+            return Ok(answer.value.filter(|value| value.is_object() && *value != fit));
+        }
+        let hidden = |it: Complaint| Complaint { message: plugin.journal.hidden(it.message), path: it.path };
+        Err(answer.errors.into_iter().map(hidden).collect())
+    }
+
     async fn look_at_one(
         &self,
         what: &str,

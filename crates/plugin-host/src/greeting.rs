@@ -9,8 +9,8 @@ use plugin_protocol::provides::Route;
 use plugin_protocol::{CONTRACT, OLDEST_CONTRACT, Provides};
 
 use crate::body::{Body, End};
-use crate::launch::Places;
 use crate::peer::{Peer, Unanswered};
+use crate::places::Places;
 use crate::spec::Spec;
 
 /// What a plugin does when it is configured, for people.

@@ -8,11 +8,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use plugin_protocol::Provides;
 use plugin_protocol::calls::Complaint;
-use plugin_protocol::manifest::{Limits, Network};
-use plugin_protocol::provides::{DestinationKind, Route};
+use plugin_protocol::manifest::{Limits, Network, Runtime};
+use plugin_protocol::provides::DestinationKind;
 use sdk::http::Http;
 use sdk::{Registry, Subscriber, secret};
-use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -21,15 +20,17 @@ use crate::folder::{BadPlugin, Discovery, Found, discover};
 use crate::greeting;
 use crate::guest::{GuestEar, NoServices, Services};
 use crate::kinds;
-use crate::launch::Places;
 use crate::memory;
+use crate::places::Places;
 use crate::plugin::{self, Plugin, Running, State, World};
 use crate::schema::Schema;
 use crate::spec::Spec;
 use crate::subscribers::subscriber;
+use crate::users::{self, User};
 
-/// Lines of log in a status.
-const STATUS_LINES: usize = 50;
+mod status;
+
+pub use status::Status;
 
 /// What is wanted of plugins: `[plugins]`, without their settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +41,8 @@ pub struct Wanted {
     pub active: Vec<String>,
     /// What each may take at the most.
     pub limits: BTreeMap<String, Limits>,
+    /// The users of the system that some run as: names, or `UID:GID`.
+    pub users: BTreeMap<String, String>,
 }
 
 /// A plugin that is to run, and what it provides.
@@ -47,39 +50,9 @@ pub struct Wanted {
 struct Known {
     found: Found,
     limits: Limits,
+    user: Option<User>,
     identity: String,
     provides: Provides,
-}
-
-/// A plugin as others see it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Status {
-    /// What it is called.
-    pub id: String,
-    /// Its own version.
-    pub version: String,
-    /// Where it was found.
-    pub place: String,
-    /// What runs it.
-    pub runtime: plugin_protocol::manifest::Runtime,
-    /// How it is.
-    #[serde(flatten)]
-    pub state: State,
-    /// The number of its process, if it has one of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// How often it was started.
-    pub starts: u64,
-    /// How many milliseconds its last start took until it was ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready_after_ms: Option<u64>,
-    /// What it is made with.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub sdk: String,
-    /// Its kinds of destinations.
-    pub destinations: Vec<String>,
-    /// Where it answers over HTTP.
-    pub routes: Vec<Route>,
 }
 
 /// The plugins that are wanted, and what they provide. Nothing of it is in force yet.
@@ -188,7 +161,11 @@ impl Host {
     pub async fn learn(&self, wanted: &Wanted) -> Result<Learned, Vec<BadPlugin>> {
         self.0.places.interpreters.forget();
         let states = &self.0.places.states;
-        if let (false, Err(error)) = (wanted.active.is_empty(), sdk::make_private(states)) {
+        let made = sdk::make_private(states).and_then(|()| match wanted.users.is_empty() {
+            true => Ok(()),
+            false => users::let_through(states),
+        });
+        if let (false, Err(error)) = (wanted.active.is_empty(), made) {
             return Err(vec![BadPlugin { place: states.clone(), why: format!("cannot be made: {error}") }]);
         }
         let discovery = discover(&wanted.folder);
@@ -212,7 +189,7 @@ impl Host {
             let said = memory::read(&self.0.places, found.id()).map(|memory| memory.provides);
             let provides = said.unwrap_or_else(|| found.manifest.provides());
             let (limits, identity) = (found.manifest.limits.clone(), String::new());
-            Some((found.id().to_owned(), Known { found, limits, identity, provides }))
+            Some((found.id().to_owned(), Known { found, limits, user: None, identity, provides }))
         });
         Learned(known.collect())
     }
@@ -228,31 +205,33 @@ impl Host {
         let limits = found.manifest.limits().narrowed(&narrower);
         let declared = found.manifest.provides();
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
+        let user = wanted.users.get(found.id()).map(|name| user(&found, name)).transpose();
+        let user = user.map_err(|why| BadPlugin { place: found.place.clone(), why })?;
         let identity = memory::identity(&found);
+        let bare = || Spec::bare(found.clone(), limits.clone(), identity.clone());
         let provides = match memory::read(&self.0.places, found.id()) {
             Some(memory) if memory.of == identity => memory.provides,
             _ if is_enough => declared,
-            memory => match (self.ask_what_it_provides(&found, &limits, &identity).await, memory) {
-                (Ok(said), _) => said,
-                // one that cannot say it now may still be waited for: what is for it waits
-                (Err(why), Some(memory)) => {
-                    tracing::warn!("{}: {why}; it is taken for what it was before", found.place.display());
-                    memory.provides
+            memory => {
+                match (self.ask_what_it_provides(Spec { user: user.clone(), ..bare() }).await, memory) {
+                    (Ok(said), _) => said,
+                    // one that cannot say it now may still be waited for: what is for it waits
+                    (Err(why), Some(memory)) => {
+                        tracing::warn!(
+                            "{}: {why}; it is taken for what it was before",
+                            found.place.display()
+                        );
+                        memory.provides
+                    }
+                    (Err(why), None) => return Err(BadPlugin { place: found.place, why }),
                 }
-                (Err(why), None) => return Err(BadPlugin { place: found.place, why }),
-            },
+            }
         };
-        Ok(Known { found, limits, identity, provides })
+        Ok(Known { found, limits, user, identity, provides })
     }
 
     /// Starts a plugin for as long as it takes to say hello.
-    async fn ask_what_it_provides(
-        &self,
-        found: &Found,
-        limits: &Limits,
-        identity: &str,
-    ) -> Result<Provides, String> {
-        let spec = Spec::bare(found.clone(), limits.clone(), identity.to_owned());
+    async fn ask_what_it_provides(&self, spec: Spec) -> Result<Provides, String> {
         let world = self.0.world();
         let plugin = Arc::new(Plugin::new(spec.clone()));
         let process = plugin::start(&plugin, &spec, &world).await?;
@@ -290,8 +269,21 @@ impl Host {
                     wrong(why);
                 }
             }
+            let of_people = match Schema::new(known.provides.user.as_ref()) {
+                Ok(schema) => {
+                    let schema = Arc::new(schema);
+                    if known.provides.user.is_some() {
+                        registry.person(id, kinds::person(schema.clone()));
+                    }
+                    schema
+                }
+                Err(why) => {
+                    wrong(format!("user: {why}"));
+                    continue;
+                }
+            };
             for kind in &known.provides.destinations {
-                let added = kinds::late(id, kind, &find)
+                let added = kinds::late(id, kind, &of_people, &find)
                     .and_then(|late| registry.late(late).map_err(|two| two.to_string()));
                 if let Err(why) = added {
                     wrong(why);
@@ -348,9 +340,8 @@ impl Host {
             let secrets = secret::needles(&given, schema.json());
             match schema.fit(given) {
                 Ok(settings) => {
-                    let (found, limits, identity) =
-                        (it.found.clone(), it.limits.clone(), it.identity.clone());
-                    specs.push(Spec { found, limits, settings, secrets, identity, generation: 1 });
+                    let bare = Spec::bare(it.found.clone(), it.limits.clone(), it.identity.clone());
+                    specs.push(Spec { settings, secrets, user: it.user.clone(), generation: 1, ..bare });
                 }
                 Err(all) => wrong.extend(all.into_iter().map(|it| it.below(&path))),
             }
@@ -403,6 +394,12 @@ impl Host {
         })
     }
 
+    /// What each person may set for a plugin, if there is anything.
+    pub(crate) fn of_people(&self, id: &str) -> Option<Schema> {
+        let said = lock(&self.0.known).get(id)?.provides.user.clone()?;
+        Schema::new(Some(&said)).ok()
+    }
+
     /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered
     /// with `-32006`.
     pub fn serve(&self, services: Arc<dyn Services>, http: Option<Http>) {
@@ -436,35 +433,17 @@ impl Host {
     pub fn running(&self, id: &str) -> Option<Arc<Running>> {
         self.plugin(id)?.running()
     }
+}
 
-    /// How each plugin is, by id.
-    pub fn list(&self) -> Vec<Status> {
-        let known = lock(&self.0.known).clone();
-        let plugins: Vec<_> = lock(&self.0.plugins).values().cloned().collect();
-        let status = |plugin: Arc<Plugin>| {
-            let (spec, running) = (plugin.spec(), plugin.running());
-            let provides = known.get(&plugin.id).map(|known| known.provides.clone()).unwrap_or_default();
-            Status {
-                id: plugin.id.clone(),
-                version: spec.found.manifest.plugin.version.clone(),
-                place: spec.found.place.display().to_string(),
-                runtime: spec.found.manifest.run.runtime,
-                state: plugin.state(),
-                pid: running.as_ref().and_then(|it| it.pid),
-                starts: plugin.starts(),
-                ready_after_ms: running.as_ref().map(|it| it.took.as_millis() as u64),
-                sdk: running.as_ref().map(|it| it.hello.sdk.clone()).unwrap_or_default(),
-                destinations: provides.destinations.iter().map(|it| it.kind.clone()).collect(),
-                routes: running.map(|it| it.routes.clone()).unwrap_or_default(),
-            }
-        };
-        plugins.into_iter().map(status).collect()
+/// The user that a plugin is to run as, who can reach its files.
+fn user(found: &Found, name: &str) -> Result<User, String> {
+    let bad = |why: String| format!("plugins.users.{}: {why}", found.id());
+    if found.manifest.run.runtime == Runtime::Wasm {
+        return Err(bad("a component is no process, and so has no user".to_owned()));
     }
-
-    /// The last lines of a plugin's log.
-    pub fn log(&self, id: &str) -> Option<Vec<String>> {
-        Some(self.plugin(id)?.journal.last(STATUS_LINES))
-    }
+    let user = User::named(name).map_err(bad)?;
+    user.may_reach(&found.folder).map_err(bad)?;
+    Ok(user)
 }
 
 fn missing(id: &str, folder: &Path, discovery: &Discovery) -> BadPlugin {

@@ -121,6 +121,13 @@ impl Journal {
         inner.keep(line);
     }
 
+    /// Whether it has taken as much as it takes within a second.
+    pub fn is_full(&self) -> bool {
+        let inner = self.lock();
+        let began = inner.second.is_some_and(|began| began.elapsed() < Duration::from_secs(1));
+        began && inner.in_second > inner.rate
+    }
+
     /// Something that the host says about the plugin: never dropped.
     pub fn note(&self, text: &str) {
         let mut inner = self.lock();
@@ -180,7 +187,9 @@ mod tests {
             journal.write(Level::Info, &format!("{n} hush-hush\u{7}"));
         }
         assert_eq!(journal.last(9), ["0 <secret>", "1 <secret>", "2 <secret>"]);
+        assert!(journal.is_full());
         tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!journal.is_full());
         journal.write(Level::Info, "calm");
         assert_eq!(journal.last(2), ["7 lines were dropped: more than 3 a second", "calm"]);
     }

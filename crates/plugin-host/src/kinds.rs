@@ -6,13 +6,13 @@ use futures::future::BoxFuture;
 use model::delivery::Outcome;
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
 use model::receiver::Audience;
-use plugin_protocol::calls::{Complaint, Delivery, Test, TestParams};
+use plugin_protocol::calls::{Complaint, Delivery, Person, Test, TestParams};
 use plugin_protocol::limits::{MAX_PAYLOAD_BYTES, TEST_TIME};
 use plugin_protocol::provides::{CheckKind, DestinationKind, Readers};
 use plugin_protocol::wire::NO_SUCH_METHOD;
 use sdk::destination::lasting;
-use sdk::registry::{LateCheck, LateKind, Ready};
-use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, secret};
+use sdk::registry::{LateCheck, LateKind, PersonSettings, Ready};
+use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, Somebody, secret};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
@@ -27,11 +27,16 @@ const TEST: &str = "test";
 /// Finds a plugin that is to run.
 pub type Find = Arc<dyn Fn(&str) -> Option<Arc<Plugin>> + Send + Sync>;
 
-/// A kind of a plugin, for the registry.
+/// A kind of a plugin, for the registry; `of_people` is the schema of what each person may set.
 ///
 /// # Errors
 /// When its schema is none.
-pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKind, String> {
+pub fn late(
+    plugin: &str,
+    said: &DestinationKind,
+    of_people: &Arc<Schema>,
+    find: &Find,
+) -> Result<LateKind, String> {
     let schema =
         Schema::new(said.settings.as_ref()).map_err(|why| format!("{}.settings: {why}", said.kind))?;
     let title = if said.title.is_empty() { &said.kind } else { &said.title };
@@ -59,7 +64,7 @@ pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKin
             Some(schema.json().clone())
         }
     };
-    let (plugin, said, find) = (plugin.to_owned(), said.clone(), find.clone());
+    let (plugin, said, find, of_people) = (plugin.to_owned(), said.clone(), find.clone(), of_people.clone());
     let make = Box::new(move |raw: Value| {
         let secrets = secret::needles(&raw, schema.json());
         let settings = schema.fit(raw).map_err(|all| first(&all))?;
@@ -78,6 +83,7 @@ pub fn late(plugin: &str, said: &DestinationKind, find: &Find) -> Result<LateKin
             batch,
             most_alerts,
             options,
+            of_people: of_people.clone(),
             hidden_from: Mutex::default(),
             find,
         };
@@ -99,6 +105,13 @@ pub fn check(plugin: &str, said: &CheckKind) -> Result<LateCheck, String> {
     Ok(LateCheck { kind, about, schema: json, fit })
 }
 
+/// What each person may set for a plugin, for the registry.
+pub fn person(schema: Arc<Schema>) -> PersonSettings {
+    let json = schema.json().clone();
+    let fit = Box::new(move |raw: Value| schema.fit(raw).map(drop).map_err(|all| first(&all)));
+    PersonSettings { schema: json, fit }
+}
+
 fn first(complaints: &[Complaint]) -> BadSettings {
     let Some(Complaint { path, message }) = complaints.first() else {
         return BadSettings::Field { path: "settings".to_owned(), reason: "do not fit".to_owned() };
@@ -118,6 +131,8 @@ struct PluginPlace {
     most_alerts: usize,
     /// the schema of what a test may be told
     options: Option<Value>,
+    /// the schema of what each person may set
+    of_people: Arc<Schema>,
     /// the plugin whose log knows the secrets
     hidden_from: Mutex<Weak<Plugin>>,
     find: Find,
@@ -191,6 +206,19 @@ impl PluginPlace {
         }
     }
 
+    /// People in the plugin's words, with what they have set for it, whose secrets are to be seen in no log.
+    fn people(&self, plugin: &Plugin, people: &[Somebody]) -> Vec<Person> {
+        let person = |it: &Somebody| {
+            let set = it.settings.get(&self.plugin).cloned().unwrap_or_else(|| json!({}));
+            plugin.journal.hide(&secret::needles(&set, self.of_people.json()));
+            // what does not fit a newer schema is still what they have set
+            let settings = self.of_people.fit(set.clone()).unwrap_or(set);
+            let settings = settings.as_object().cloned().unwrap_or_default();
+            Person { id: it.id.to_string(), name: it.name.clone(), email: it.email.clone(), settings }
+        };
+        people.iter().map(person).collect()
+    }
+
     async fn tell(&self, context: &Context, message: &Message) -> Answer {
         let Some(plugin) = (self.find)(&self.plugin) else {
             let why = format!("the plugin {} does not run here", self.plugin);
@@ -206,8 +234,8 @@ impl PluginPlace {
             destination: context.destination.clone(),
             settings: self.settings.clone(),
             message: serde_json::to_value(message).unwrap_or_default(),
-            recipients: Vec::new(),
-            on_duty: Vec::new(),
+            recipients: self.people(&plugin, &context.people.recipients),
+            on_duty: self.people(&plugin, &context.people.on_duty),
         };
         let json = loop {
             match to_raw_value(&delivery) {

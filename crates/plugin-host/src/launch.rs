@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugin_protocol::CONTRACT;
 use plugin_protocol::limits::OPEN_FILES;
-use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
+use plugin_protocol::manifest::{Manifest, Network, Runtime};
 use serde_json::Value;
 
 use crate::folder::{Found, inside};
+use crate::places::{Interpreter, Places};
 use crate::process::Launch;
 use crate::sandbox::Sandbox;
+use crate::spec::Spec;
 
 /// Variables of the hub that every plugin gets.
 const HANDED_ON: [&str; 5] = ["PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE"];
@@ -54,89 +55,12 @@ const SYSTEM: [&str; 32] = [
 /// Devices that programs use without thinking.
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
-/// Where things are on this machine.
-#[derive(Clone, Debug, Default)]
-pub struct Places {
-    /// Where each plugin has its state, in a folder named like it.
-    pub states: PathBuf,
-    /// Where each plugin that needs one has its environment of Python, in a folder named like it.
-    pub environments: PathBuf,
-    /// Where the Python package of ours is.
-    pub sdk: PathBuf,
-    /// The Python that is used where there is no environment.
-    pub python: PathBuf,
-    /// The environment of the hub.
-    pub environment: BTreeMap<OsString, OsString>,
-    /// Whether a plugin that cannot be isolated as it should be is refused.
-    pub require_isolation: bool,
-    /// What interpreters said of themselves.
-    pub interpreters: Interpreters,
-}
-
-/// An interpreter, and what it must be able to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interpreter {
-    /// The program.
-    pub program: PathBuf,
-    /// Its folders.
-    pub needs: Vec<PathBuf>,
-}
-
-/// What interpreters said of themselves, by the names that they were asked under: asking takes as long as starting one.
-#[derive(Clone, Debug, Default)]
-pub struct Interpreters(Arc<Mutex<BTreeMap<PathBuf, Interpreter>>>);
-
-impl Interpreters {
-    /// The one of this name, if it is still there.
-    pub fn get(&self, name: &Path) -> Option<Interpreter> {
-        self.all().get(name).filter(|it| it.program.is_file()).cloned()
-    }
-
-    /// Keeps what it said.
-    pub fn keep(&self, name: &Path, interpreter: &Interpreter) {
-        self.all().insert(name.to_owned(), interpreter.clone());
-    }
-
-    /// Forgets all: the same names may be others by now.
-    pub fn forget(&self) {
-        self.all().clear();
-    }
-
-    fn all(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Interpreter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Places {
-    /// The folder of a plugin's state.
-    pub fn state(&self, id: &str) -> PathBuf {
-        self.states.join(id)
-    }
-
-    /// The Python for a plugin: that of its own environment, or the common one.
-    pub fn python_of(&self, id: &str) -> PathBuf {
-        let own = self.environments.join(id).join("bin/python");
-        if own.is_file() { own } else { self.python.clone() }
-    }
-
-    /// A program by its name.
-    pub fn on_path(&self, name: &str) -> Option<PathBuf> {
-        let path = self.environment.get(OsStr::new("PATH"))?;
-        std::env::split_paths(path).map(|folder| folder.join(name)).find(|program| program.is_file())
-    }
-}
-
-/// How a plugin is started. `settings` are those that it has at this moment.
+/// How a plugin is started, with the settings that it has at this moment.
 ///
 /// # Errors
 /// When something that it needs is not there, in words.
-pub fn launch(
-    found: &Found,
-    limits: &Limits,
-    settings: &Value,
-    places: &Places,
-    interpreter: Option<&Interpreter>,
-) -> Result<Launch, String> {
+pub fn launch(spec: &Spec, places: &Places, interpreter: Option<&Interpreter>) -> Result<Launch, String> {
+    let Spec { found, limits, settings, user, .. } = spec;
     let manifest = &found.manifest;
     let (program, args, mut read) = match manifest.run.runtime {
         Runtime::Process => process(found, places)?,
@@ -145,6 +69,12 @@ pub fn launch(
     };
     let folder = places.state(found.id());
     sdk::make_private(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
+    if let Some(user) = user {
+        user.own(&folder).map_err(|error| format!("its state folder {}: {error}", folder.display()))?;
+        for needed in std::iter::once(&folder).chain(&read) {
+            user.may_reach(needed).map_err(|why| format!("plugins.users.{}: {why}", found.id()))?;
+        }
+    }
     let permissions = &manifest.permissions;
     read.extend(SYSTEM.iter().map(PathBuf::from));
     // one without a manifest lies among others, which are none of its business
@@ -172,7 +102,8 @@ pub fn launch(
         env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
         env.insert("PYTHONUNBUFFERED".into(), "1".into());
     }
-    Ok(Launch { program, args, env, folder, sandbox, require_isolation: places.require_isolation })
+    let (user, require_isolation) = (user.clone(), places.require_isolation);
+    Ok(Launch { program, args, env, folder, sandbox, user, require_isolation })
 }
 
 impl Launch {
@@ -194,7 +125,15 @@ impl Launch {
             sockets: false,
         };
         let (args, env) = (Vec::new(), BTreeMap::new());
-        Launch { program, args, env, folder: folder.to_owned(), sandbox, require_isolation: false }
+        Launch {
+            program,
+            args,
+            env,
+            folder: folder.to_owned(),
+            sandbox,
+            user: None,
+            require_isolation: false,
+        }
     }
 }
 
@@ -289,13 +228,17 @@ fn environment(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plugin_protocol::manifest::{About, Permissions, Run};
+    use plugin_protocol::manifest::{About, Limits, Permissions, Run};
 
     fn found(run: Run, permissions: Permissions) -> Found {
         let plugin = About { id: "foo".to_owned(), ..About::default() };
         let env = BTreeMap::from([("server.token".to_owned(), "FOO_TOKEN".to_owned())]);
         let manifest = Manifest { plugin, run, permissions, env, ..Manifest::default() };
         Found { folder: PathBuf::from("/"), place: PathBuf::new(), manifest }
+    }
+
+    fn spec(found: Found, settings: Value) -> Spec {
+        Spec { settings, ..Spec::bare(found, Limits::default(), String::new()) }
     }
 
     fn places(states: &Path) -> Places {
@@ -311,7 +254,7 @@ mod tests {
         let run = Run { command: vec!["sh".to_owned(), "-c".to_owned()], ..Run::default() };
         let settings = serde_json::json!({"server": {"token": "t"}});
         let found = found(run, permissions);
-        let launch = launch(&found, &Limits::default(), &settings, &places(folder.path()), None).unwrap();
+        let launch = launch(&spec(found, settings), &places(folder.path()), None).unwrap();
         let names: Vec<_> = launch.env.keys().filter_map(|name| name.to_str()).collect();
         let wanted = [
             "FOO_TOKEN",
@@ -334,11 +277,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = Run { command: vec!["no-such-program".to_owned()], ..Run::default() };
         let found = found(run, Permissions::default());
-        let why = launch(&found, &Limits::default(), &Value::Null, &places(folder.path()), None);
+        let why = launch(&spec(found, Value::Null), &places(folder.path()), None);
         assert!(why.unwrap_err().contains("no program \"no-such-program\""));
         let run = Run { command: vec!["./no-such-program".to_owned()], ..Run::default() };
         let found = self::found(run, Permissions::default());
-        let why = launch(&found, &Limits::default(), &Value::Null, &places(folder.path()), None);
+        let why = launch(&spec(found, Value::Null), &places(folder.path()), None);
         assert!(why.unwrap_err().contains("no ./no-such-program in the plugin's folder: has it been built?"));
     }
 }

@@ -5,7 +5,8 @@
 //! The cast, in the order in which they come on:
 //!
 //! * [`folder`] finds plugins and reads their manifests; [`schema`] reads schemas of settings.
-//! * [`launch`] says how one is started, [`sandbox`] what its process may do, [`python`] which Python it gets.
+//! * [`places`] says where things are, [`launch`] how one is started, [`users`] as whom, [`sandbox`] what its process
+//!   may do, [`python`] which Python it gets.
 //! * [`body`] is what runs a plugin for one life: a process, or a component in an engine that is handed in;
 //!   [`start`] gives one.
 //! * [`process`] is one process with its pipes, [`lines`] what is read from them, [`peer`] what was asked and not
@@ -39,6 +40,7 @@ mod life;
 mod lines;
 mod memory;
 mod peer;
+mod places;
 pub mod plugin;
 mod process;
 mod python;
@@ -47,12 +49,13 @@ mod schema;
 mod spec;
 mod start;
 mod subscribers;
+mod users;
 
 pub use guest::{NoServices, Services};
 pub use host::{Host, Status, Wanted};
 pub use journal::{Journal, Level};
-pub use launch::Places;
 pub use memory::identity;
 pub use peer::{Peer, Terms};
+pub use places::Places;
 pub use plugin::State;
 pub use process::{Launch, run};

@@ -8,7 +8,7 @@ use plugin_protocol::Provides;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::Found;
-use crate::launch::Places;
+use crate::places::Places;
 use crate::spec::Spec;
 
 /// Bytes of what is remembered of one plugin.

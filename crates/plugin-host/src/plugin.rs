@@ -23,10 +23,10 @@ use crate::body::{Around, Body, Ear, End, Engine};
 use crate::deliver::{Job, MAX_JOBS, hand_over};
 use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
-use crate::launch::Places;
 use crate::life::{Life, Next};
 use crate::memory;
 use crate::peer::Unanswered;
+use crate::places::Places;
 use crate::spec::Spec;
 use crate::start;
 

@@ -23,6 +23,7 @@ use crate::journal::{Journal, Level};
 use crate::lines::{self, Line};
 use crate::peer::Peer;
 use crate::sandbox::Sandbox;
+use crate::users::User;
 
 /// Bytes of one line of its standard error.
 const MAX_ERROR_LINE: usize = 8 * 1024;
@@ -32,6 +33,9 @@ const WRITE_AT_ONCE: usize = 64 * 1024;
 const MAX_SAID: u64 = 64 * 1024;
 /// How long the last words may take once a process has ended: what it left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How long the log of one is not read that writes more than is kept of it.
+const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a process may live whose standard output is closed.
 const CLOSED: Duration = Duration::from_secs(1);
@@ -49,6 +53,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// What it is allowed.
     pub sandbox: Sandbox,
+    /// The user that it runs as; none: that of the hub.
+    pub user: Option<User>,
     /// Whether it is refused where the kernel cannot isolate it as it should be.
     pub require_isolation: bool,
 }
@@ -236,6 +242,10 @@ fn spawn(launch: &Launch, journal: &Journal) -> Result<Child, String> {
     command.args(&launch.args).env_clear().envs(&launch.env).current_dir(&launch.folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true);
+    if let Some(user) = &launch.user {
+        // groups of the hub's are left behind as well
+        command.uid(user.uid).gid(user.gid);
+    }
     // SAFETY: `enter` makes system calls only, and neither locks nor asks for memory
     unsafe { command.pre_exec(move || ready.enter()) };
     command.spawn().map_err(|error| why_not(launch, &error))
@@ -371,11 +381,15 @@ async fn read(
     }
 }
 
-/// Its standard error is its log.
+/// Its standard error is its log. While it writes more than is kept of it, it is read seldom and much at once, so that
+/// the writing costs itself most.
 async fn listen(errors: ChildStderr, journal: Arc<Journal>) {
-    let mut pipe = BufReader::new(errors);
+    let mut pipe = BufReader::with_capacity(WRITE_AT_ONCE, errors);
     let mut line = Vec::new();
     while let Ok(Line::Whole | Line::TooLong) = lines::next(&mut pipe, &mut line, MAX_ERROR_LINE).await {
         journal.write(Level::Info, &String::from_utf8_lossy(&line));
+        if pipe.buffer().is_empty() && journal.is_full() {
+            tokio::time::sleep(FLOOD_PAUSE).await;
+        }
     }
 }

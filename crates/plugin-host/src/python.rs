@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::launch::{Interpreter, Places};
+use crate::places::{Interpreter, Places};
 
 /// How long it may take to say who it is.
 const ASK_TIME: Duration = Duration::from_secs(10);

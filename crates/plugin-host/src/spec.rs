@@ -5,8 +5,9 @@ use sdk::Secret;
 use serde_json::Value;
 
 use crate::folder::Found;
-use crate::launch::{Interpreter, Places};
+use crate::places::{Interpreter, Places};
 use crate::python;
+use crate::users::User;
 
 /// What a plugin is and is to be, at one moment.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Spec {
     pub settings: Value,
     /// Those of them that nobody may see.
     pub secrets: Vec<Secret>,
+    /// The user that it runs as; none: that of the hub.
+    pub user: Option<User>,
     /// What changes when its files do.
     pub identity: String,
     /// Which settings these are; grows.
@@ -28,7 +31,15 @@ pub struct Spec {
 impl Spec {
     /// One that was found, before anybody has set anything.
     pub fn bare(found: Found, limits: Limits, identity: String) -> Self {
-        Spec { found, limits, settings: Value::Null, secrets: Vec::new(), identity, generation: 0 }
+        Spec {
+            found,
+            limits,
+            settings: Value::Null,
+            secrets: Vec::new(),
+            user: None,
+            identity,
+            generation: 0,
+        }
     }
 
     /// The Python of a plugin that needs one, and what that must be able to read.

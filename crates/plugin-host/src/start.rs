@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::body::{Around, Body, Component, Engine};
 use crate::folder::inside;
-use crate::launch::{Places, launch};
+use crate::launch::launch;
+use crate::places::Places;
 use crate::process::Process;
 use crate::spec::Spec;
 
@@ -24,6 +25,6 @@ pub async fn start(
         return engine.start(Component { file, limits: spec.limits.clone() }, around).await;
     }
     let interpreter = spec.interpreter(places).await?;
-    let launch = launch(&spec.found, &spec.limits, &spec.settings, places, interpreter.as_ref())?;
+    let launch = launch(spec, places, interpreter.as_ref())?;
     Process::start(&launch, around)
 }

@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::delivery::{Fault, Outcome};
 use plugin_host::State;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Stage, lives, manifest, put};
 
 fn retry_says(outcome: &Outcome, words: &str) -> bool {
@@ -244,6 +246,38 @@ async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
     assert!(stage.receipt(&format!("write {}", own.display())).await.starts_with("did it"));
     let names = stage.receipt("env").await;
     assert!(names.contains("NIGHTBELL_PLUGIN") && !names.contains("HUB_SECRET"), "{names}");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_with_a_user_of_its_own_has_that_users_rights_and_no_others() {
+    const STRANGER: &str = "54321";
+    let says = "sh', '-c', 'echo `id -u` `id -G` > who; cat ../../secret > had; exit 78";
+    let (head, rest) =
+        manifest(&[], "").split_once("command = [").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let rest = rest.split_once(']').unwrap().1.to_owned();
+    let mut stage = Stage::empty(&format!("{head}command = ['{says}']{rest}"));
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    allow(stage.folder.path(), 0o700);
+    let secret = stage.folder.path().join("secret");
+    std::fs::write(&secret, "hush").unwrap();
+    allow(&secret, 0o600);
+    stage.wanted.users.insert("stress".to_owned(), format!("{STRANGER}:{STRANGER}"));
+    let why = stage.apply(Value::Null).await.unwrap_err();
+    assert!(why.contains("plugins.users.stress"), "{why}");
+    // whoever else runs these tests is told who may do this
+    if why.contains("only a hub that runs as root") {
+        return assert!(!rustix::process::geteuid().is_root(), "{why}");
+    }
+    assert!(why.contains("may not enter") && why.contains("0700"), "{why}");
+    allow(stage.folder.path(), 0o711);
+    stage.apply(Value::Null).await.unwrap();
+    let end = stage.until("at its end", |state| state.why().is_some()).await;
+    assert!(end.why().unwrap().contains("78"), "{end:?}: {}", stage.log());
+    let state = stage.folder.path().join("state/stress");
+    let read = |name: &str| std::fs::read_to_string(state.join(name)).unwrap();
+    assert_eq!(read("who").trim(), format!("{STRANGER} {STRANGER}"), "{}", stage.log());
+    assert_eq!(read("had"), "");
     stage.close().await;
 }
 

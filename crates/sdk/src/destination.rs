@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::Answer;
 use crate::http::Http;
 use crate::message::Message;
+use crate::people::Told;
 
 /// What a kind of destination says of itself.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -100,6 +101,8 @@ pub struct Context {
     pub timeout: Duration,
     /// The destination's id, e.g. `ops/inbox/0`.
     pub destination: String,
+    /// Whom it is for.
+    pub people: Arc<Told>,
 }
 
 /// A place in the database for messages that are read through the API.

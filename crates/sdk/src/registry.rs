@@ -128,6 +128,14 @@ pub struct LateCheck {
     pub fit: Box<dyn Fn(Value) -> Result<(), BadSettings> + Send + Sync>,
 }
 
+/// What each person may set for a plugin.
+pub struct PersonSettings {
+    /// The JSON Schema of it, without references.
+    pub schema: Value,
+    /// Says what is wrong with settings, without secrets.
+    pub fit: Box<dyn Fn(Value) -> Result<(), BadSettings> + Send + Sync>,
+}
+
 /// There is a kind of that name already.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is a kind {kind:?} already: {title}")]
@@ -148,6 +156,7 @@ pub struct Registry {
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
     checks: BTreeMap<String, LateCheck>,
     plugins: BTreeMap<String, Value>,
+    persons: BTreeMap<String, PersonSettings>,
     surroundings: Surroundings,
 }
 
@@ -252,6 +261,21 @@ impl Registry {
     /// Adds a plugin with the JSON Schema of its own settings.
     pub fn plugin(&mut self, id: &str, schema: Value) {
         self.plugins.insert(id.to_owned(), schema);
+    }
+
+    /// Adds what each person may set for a plugin.
+    pub fn person(&mut self, plugin: &str, settings: PersonSettings) {
+        self.persons.insert(plugin.to_owned(), settings);
+    }
+
+    /// What each person may set, by plugin.
+    pub fn persons(&self) -> impl Iterator<Item = (&str, &PersonSettings)> {
+        self.persons.iter().map(|(id, settings)| (id.as_str(), settings))
+    }
+
+    /// What each person may set for this plugin.
+    pub fn person_settings(&self, plugin: &str) -> Option<&PersonSettings> {
+        self.persons.get(plugin)
     }
 
     /// The plugins: id and settings schema.

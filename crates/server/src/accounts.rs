@@ -15,7 +15,7 @@ mod tokens;
 mod users;
 mod verification;
 
-pub use defined::{About, Defined, Ground};
+pub use defined::{About, Defined, Ground, put_back};
 pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
 pub use login::{LoggedIn, Login};

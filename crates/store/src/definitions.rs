@@ -32,11 +32,13 @@ pub enum Kind {
     Maintenance,
     /// How a person wants to be reached: by what first, by what later, and when not at all.
     Reach,
+    /// What somebody has set for a plugin, which it is called by.
+    PluginSettings,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Destination,
         Kind::Timeslot,
         Kind::Filter,
@@ -45,6 +47,7 @@ impl Kind {
         Kind::Policy,
         Kind::Maintenance,
         Kind::Reach,
+        Kind::PluginSettings,
     ];
 
     /// The word for it, as in the column.
@@ -58,6 +61,7 @@ impl Kind {
             Kind::Policy => "policy",
             Kind::Maintenance => "maintenance",
             Kind::Reach => "reach",
+            Kind::PluginSettings => "plugin-settings",
         }
     }
 

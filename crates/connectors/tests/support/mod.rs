@@ -44,6 +44,7 @@ fn context_with(guard: Guard, timeout: Duration) -> Context {
         now: NOW,
         timeout,
         destination: "ops/fixture/0".to_owned(),
+        people: Arc::default(),
     }
 }
 

@@ -306,6 +306,7 @@ impl Service {
             now,
             timeout: place.place.manners.timeout,
             destination: place.place.id.clone(),
+            people: self.core.known_people().told(&place.place, now),
         };
         let about = self.core.traces.of(notification.alerts.iter().map(|alert| alert.incident));
         let (ready, notes) = (place.ready.clone(), self.notes.clone());

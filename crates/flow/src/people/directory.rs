@@ -29,7 +29,7 @@ impl Looks for Directory<'_> {
     }
 
     fn team(&self, team: Id) -> Option<Team> {
-        let members = self.people.teams.get(&team)?.clone();
+        let members = self.people.teams.get(&team)?.members.clone();
         let theirs = self.people.policies.values().filter(|it| it.owner == team);
         Some(Team { members, policy: theirs.map(|it| it.id).min() })
     }

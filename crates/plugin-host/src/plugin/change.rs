@@ -66,5 +66,6 @@ impl Plugin {
 /// Whether what is different can only be had by a new process.
 fn starts_anew(old: &Spec, new: &Spec) -> bool {
     let by_environment = !new.found.manifest.env.is_empty() && old.settings != new.settings;
-    old.found != new.found || old.identity != new.identity || old.limits != new.limits || by_environment
+    let by_files = old.found != new.found || old.identity != new.identity;
+    by_files || by_environment || old.limits != new.limits || old.user != new.user
 }

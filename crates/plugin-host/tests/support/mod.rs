@@ -72,6 +72,13 @@ impl Stage {
 
     /// With a manifest.
     pub async fn of(manifest: &str) -> Self {
+        let mut stage = Self::empty(manifest);
+        stage.apply(Value::Null).await.unwrap();
+        stage
+    }
+
+    /// The same before anything is found.
+    pub fn empty(manifest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), manifest);
         let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HUB_SECRET", "hush")];
@@ -84,9 +91,7 @@ impl Stage {
         let host = Host::new(places);
         let active = vec!["stress".to_owned()];
         let wanted = Wanted { folder: folder.path().join("plugins"), active, ..Wanted::default() };
-        let mut stage = Stage { host, folder, wanted, registry: Registry::default() };
-        stage.apply(Value::Null).await.unwrap();
-        stage
+        Stage { host, folder, wanted, registry: Registry::default() }
     }
 
     /// Reads everything again, with these settings of the plugin.

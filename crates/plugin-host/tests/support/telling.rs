@@ -16,6 +16,7 @@ pub fn context(timeout: Duration) -> Context {
         now: Time::from_seconds(1_700_000_000),
         timeout,
         destination: "ops/stress/0".to_owned(),
+        people: Arc::default(),
     }
 }
 

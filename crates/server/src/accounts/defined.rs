@@ -9,8 +9,9 @@ use model::maintenance::{Maintenance, Mode};
 use model::profile::{Filter, Profile, Timeslot};
 use model::refusal::Refusal;
 use model::schedule::Rota;
-use model::{Id, OwnedDestination, Reach, Time};
+use model::{Id, OwnedDestination, PluginSettings, Reach, Time};
 use sdk::Registry;
+use sdk::registry::BadSettings;
 use sdk::secret::REDACTED;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -148,8 +149,47 @@ impl Defined for OwnedDestination {
     }
 }
 
+impl Defined for PluginSettings {
+    const KIND: Kind = Kind::PluginSettings;
+
+    fn fill(spec: &mut Map<String, Value>, about: &About) {
+        spec.insert("plugin".to_owned(), about.name.clone().into());
+    }
+
+    fn strip(spec: &mut Map<String, Value>) {
+        spec.remove("plugin");
+    }
+
+    fn check(&self, _: &mut Tx<'_>, ground: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        let Some(known) = ground.kinds.person_settings(&self.plugin) else {
+            let known: Vec<&str> = ground.kinds.persons().map(|(id, _)| id).collect();
+            let known = if known.is_empty() { "none has any".to_owned() } else { known.join(", ") };
+            let why =
+                format!("is the plugin's id, and {:?} has no settings for people: {known}", self.plugin);
+            return Ok(Err(Refusal::new("name", why)));
+        };
+        let fits = (known.fit)(Value::Object(self.settings.clone()));
+        Ok(fits.map_err(|error| of_settings("plugin", error)))
+    }
+
+    fn hide(&self, ground: &Ground, spec: &mut Map<String, Value>) {
+        match (ground.kinds.person_settings(&self.plugin), spec.get_mut("settings")) {
+            (Some(known), Some(settings)) => sdk::secret::redact(settings, &known.schema),
+            // of a plugin that is gone nobody knows what is secret
+            (None, Some(settings)) => *settings = Value::String(REDACTED.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn keep_hidden(before: &Self, spec: &mut Map<String, Value>) {
+        if let Some(settings) = spec.get_mut("settings") {
+            put_back(settings, &Value::Object(before.settings.clone()));
+        }
+    }
+}
+
 /// What came back as it was shown is what it was.
-fn put_back(now: &mut Value, before: &Value) {
+pub fn put_back(now: &mut Value, before: &Value) {
     match (now, before) {
         (Value::Object(now), Value::Object(before)) => {
             now.iter_mut()
@@ -319,11 +359,19 @@ pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<Strin
 
 /// Whether a destination's settings fit its kind.
 fn fits(ground: &Ground, id: Id, body: &model::OwnedDestination) -> Result<(), Refusal> {
-    ready(&ground.kinds, id, body).map(drop).map_err(|error| match error {
-        sdk::registry::BadSettings::UnknownKind { .. } => Refusal::new("kind", error.to_string()),
-        sdk::registry::BadSettings::Field { path, reason } => {
-            let path = if path == "." { "settings".to_owned() } else { format!("settings.{path}") };
+    ready(&ground.kinds, id, body).map(drop).map_err(|error| of_settings("kind", error))
+}
+
+/// What is wrong with settings; `kind` is the field that names what they are of.
+fn of_settings(kind: &str, error: BadSettings) -> Refusal {
+    match error {
+        BadSettings::UnknownKind { .. } => Refusal::new(kind, error.to_string()),
+        BadSettings::Field { path, reason } => {
+            let path = match path.as_str() {
+                "." | "settings" => "settings".to_owned(),
+                path => format!("settings.{path}"),
+            };
             Refusal::new(path, reason)
         }
-    })
+    }
 }

@@ -8,17 +8,18 @@ use model::escalation::Policy;
 use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::schedule::Rota;
-use model::{Id, OwnedDestination, Reach, Time};
+use model::{Id, OwnedDestination, PluginSettings, Reach, Time};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use store::definitions::{self, Kind};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::{Defined, DefinitionChange, DefinitionIn, DefinitionShown};
+use crate::accounts::{Defined, DefinitionChange, DefinitionIn, DefinitionShown, put_back};
 use crate::app::Shared;
 use crate::body::Json as JsonBody;
-use crate::error::{Answer, Problem};
+use crate::error::{Answer, Problem, Wrong};
 use crate::query::Query;
 use crate::signed::Signed;
 use crate::views::Page;
@@ -63,12 +64,39 @@ async fn list<T: Defined>(app: Shared, by: Signed, uri: Uri) -> Answer<Json<Page
 async fn create<T: Defined>(
     app: Shared,
     by: Signed,
-    it: DefinitionIn,
+    mut it: DefinitionIn,
 ) -> Answer<(StatusCode, Json<DefinitionView>)> {
     let ground = app.ground();
+    ask_plugin::<T>(&app, &it.name, None, &mut it.spec).await?;
     let made = app.desk(&by.caller, by.actor, move |desk| desk.define::<T>(&ground, it)).await?;
     app.hub.ring();
     Ok((StatusCode::CREATED, Json(made.into())))
+}
+
+/// Has a plugin look at what somebody sets for it, beside its schema, before that is kept.
+async fn ask_plugin<T: Defined>(
+    app: &Shared,
+    name: &str,
+    before: Option<&Value>,
+    spec: &mut Map<String, Value>,
+) -> Answer<()> {
+    let Some(settings) = spec.get_mut("settings").filter(|_| T::KIND == Kind::PluginSettings) else {
+        return Ok(());
+    };
+    if let Some(before) = before {
+        put_back(settings, before);
+    }
+    match app.plugins.look_at_person(name, settings.clone()).await {
+        Ok(None) => Ok(()),
+        Ok(Some(cleaned)) => {
+            *settings = cleaned;
+            Ok(())
+        }
+        Err(wrong) => {
+            let wrong = wrong.into_iter().map(|it| it.below("spec.settings"));
+            Err(Problem::all_wrong(wrong.map(|it| Wrong::new(it.path, it.message)).collect()))
+        }
+    }
 }
 
 async fn get<T: Defined>(app: Shared, by: Signed, id: Id) -> Answer<Json<DefinitionView>> {
@@ -81,9 +109,16 @@ async fn change<T: Defined>(
     app: Shared,
     by: Signed,
     id: Id,
-    it: DefinitionChange,
+    mut it: DefinitionChange,
 ) -> Answer<Json<DefinitionView>> {
     let ground = app.ground();
+    if let (Kind::PluginSettings, Some(spec)) = (T::KIND, &mut it.spec) {
+        let before =
+            app.hub.store.read(move |tx| definitions::get::<PluginSettings>(tx, T::KIND, id)).await?;
+        let name = it.name.as_ref().or(before.as_ref().map(|it| &it.name)).cloned().unwrap_or_default();
+        let had = before.map(|it| Value::Object(it.body.settings));
+        ask_plugin::<T>(&app, &name, had.as_ref(), spec).await?;
+    }
     let changed = app.desk(&by.caller, by.actor, move |desk| desk.redefine::<T>(&ground, id, it)).await?;
     app.hub.ring();
     Ok(Json(changed.into()))
@@ -233,4 +268,6 @@ kinds! {
         "a planned maintenance";
     reach, Reach, "/api/v1/reach", "/api/v1/reach/{id}", "how people want to be reached",
         "how somebody wants to be reached";
+    plugin_settings, PluginSettings, "/api/v1/plugin-settings", "/api/v1/plugin-settings/{id}",
+        "what people have set for plugins", "what somebody sets for a plugin";
 }

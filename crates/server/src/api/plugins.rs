@@ -8,6 +8,7 @@ use flow::driver::Subscribed;
 use model::Topic;
 use plugin_host::Status;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::overrides::{ChangedView, changed};
@@ -50,6 +51,11 @@ pub(super) struct PluginView {
     /// What it hears of; only when one plugin is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscriptions: Option<Vec<SubscriptionView>>,
+    /// The JSON Schema of what each person may set for it, at `/api/v1/plugin-settings`; only when one plugin is asked
+    /// for that has one.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person_settings: Option<Value>,
     /// The last lines of its log, oldest first; only when one plugin is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Vec<String>>,
@@ -110,6 +116,7 @@ impl PluginView {
             sdk: status.sdk,
             destinations: status.destinations,
             subscriptions: None,
+            person_settings: None,
             log: None,
         }
     }
@@ -146,7 +153,10 @@ pub(super) async fn get_plugin(State(app): State<Shared>, Name(id): Name) -> Ans
     let found = found.ok_or_else(|| Problem::not_found("plugin", &id))?;
     let subscribed = app.hub.subscribed(&format!("{id}/")).await?;
     let subscriptions = Some(subscribed.into_iter().map(SubscriptionView::new).collect());
-    Ok(Json(PluginView { subscriptions, log: app.plugins.log(&id), ..PluginView::new(found) }))
+    let kinds = app.ground().kinds;
+    let person_settings = kinds.person_settings(&id).map(|known| known.schema.clone());
+    let log = app.plugins.log(&id);
+    Ok(Json(PluginView { subscriptions, person_settings, log, ..PluginView::new(found) }))
 }
 
 /// Starts a plugin anew.

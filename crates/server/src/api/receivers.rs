@@ -86,6 +86,10 @@ struct MannersView {
     timeout: String,
     /// How long a message is worth sending.
     give_up_after: String,
+    /// Whom it is for, where it is told of people: users, and `team:` with a team.
+    recipients: Vec<String>,
+    /// The schedules that say who is on duty, where it is told of people.
+    on_duty: Vec<String>,
 }
 
 impl From<&Manners> for MannersView {
@@ -98,6 +102,8 @@ impl From<&Manners> for MannersView {
             per_second: it.per_second,
             timeout: span::format(it.timeout),
             give_up_after: span::format(it.give_up_after),
+            recipients: it.recipients.clone(),
+            on_duty: it.on_duty.clone(),
         }
     }
 }

@@ -212,6 +212,7 @@ impl Bench {
             now: words::now(),
             timeout: SEND_TIME,
             destination: format!("bench/{kind}/0"),
+            people: Arc::default(),
         };
         Ok((place, context))
     }

@@ -23,7 +23,7 @@ const DJANGO: &str = "django>=4.2,<6";
 pub struct Install {
     /// Its folder
     folder: PathBuf,
-    /// The folder of the server's database, where environments are kept
+    /// The folder where environments are kept: that of the server's database, or `plugins.home`
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
     /// The Python that it is made with

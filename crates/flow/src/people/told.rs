@@ -1,0 +1,68 @@
+//! Who is told at a place, for those that are told of people: plugins.
+
+use std::sync::Arc;
+
+use model::receiver::Place;
+use model::{Id, Time};
+use sdk::{Somebody, Told};
+
+use super::People;
+
+/// People whom one message names at the most, told and on duty each.
+pub const MAX_TOLD: usize = 500;
+/// What the name of a team begins with where a user could stand.
+const TEAM: &str = "team:";
+
+impl People {
+    /// Whom a message to this place is for: its owner, or whom the configuration names; and who is on duty at this
+    /// time. Who is not there, or locked out, is left out.
+    pub fn told(&self, place: &Place, at: Time) -> Arc<Told> {
+        let manners = &place.manners;
+        let mut told = Told::default();
+        match self.owner_of(&place.id) {
+            Some(owner) => self.add(&mut told.recipients, self.members(owner)),
+            None => {
+                for name in &manners.recipients {
+                    self.add(&mut told.recipients, self.named(name));
+                }
+            }
+        }
+        for name in &manners.on_duty {
+            let schedule = self.schedules.values().filter(|it| it.name == *name);
+            let schedule = schedule.min_by_key(|it| (it.owner, it.id));
+            let duty = schedule.map(|it| it.body.roster().on_call(at)).unwrap_or_default();
+            self.add(&mut told.on_duty, duty.into_iter().map(|duty| duty.user).collect());
+        }
+        Arc::new(told)
+    }
+
+    /// A user alone, or who belongs to a team.
+    fn members(&self, owner: Id) -> Vec<Id> {
+        self.teams.get(&owner).map_or_else(|| vec![owner], |crew| crew.members.clone())
+    }
+
+    fn named(&self, name: &str) -> Vec<Id> {
+        match name.strip_prefix(TEAM) {
+            Some(team) => {
+                let found = self.teams.values().find(|crew| crew.name.eq_ignore_ascii_case(team));
+                found.map(|crew| crew.members.clone()).unwrap_or_default()
+            }
+            None => {
+                let found = self.users.values().find(|user| user.name.eq_ignore_ascii_case(name));
+                found.map(|user| user.id).into_iter().collect()
+            }
+        }
+    }
+
+    /// Adds those who are there and were not yet.
+    fn add(&self, to: &mut Vec<Somebody>, users: Vec<Id>) {
+        for id in users {
+            let Some(user) = self.user(id) else { continue };
+            if to.len() < MAX_TOLD && to.iter().all(|other| other.id != id) {
+                let settings = self.plugin_settings.get(&id).cloned().unwrap_or_default();
+                let (name, email) = (user.name.clone(), user.email.clone());
+                to.push(Somebody { id, name, email, settings });
+            }
+        }
+    }
+}

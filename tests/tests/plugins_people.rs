@@ -1,0 +1,119 @@
+//! Plugins and people: whom a message is for, who is on duty, and what each has set for the plugin.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+use nightbell_acceptance::hub::alert;
+use nightbell_acceptance::{Hub, PATIENCE, wait_for};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Writes down whom it is told to call, and by which number.
+const CALLS: &str = r#"
+import json
+import os
+import sys
+from nightbell_plugin import Invalid, Plugin
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "string", "minLength": 3},
+        "pin": {"type": "string", "writeOnly": True},
+        "voice": {"type": "string", "default": "low"},
+    },
+    "required": ["number"],
+}
+plugin = Plugin(user_schema=PERSON)
+
+
+@plugin.validate("user")
+def look(value):
+    if value["number"] == "666":
+        raise Invalid("number", "nobody answers there")
+    return {**value, "number": value["number"].replace(" ", "")}
+
+
+@plugin.destination("calls")
+async def call(delivery):
+    people = {
+        "recipients": [[it.name, it.email, it.settings] for it in delivery.recipients],
+        "on_duty": [[it.name, it.settings] for it in delivery.on_duty],
+    }
+    print("the pin is", [it.settings.get("pin") for it in delivery.recipients], file=sys.stderr)
+    with open(os.path.join(plugin.state, "told"), "w") as told:
+        json.dump(people, told)
+"#;
+const MANIFEST: &str =
+    "[plugin]\nid = 'calls'\nversion = '1'\ncontract = 1\n[run]\nruntime = 'python'\nmodule = 'calls'\n";
+
+fn hub() -> Hub {
+    let folder = TempDir::new().unwrap();
+    let plugin = folder.path().join("plugins/calls");
+    std::fs::create_dir_all(&plugin).unwrap();
+    std::fs::write(plugin.join("plugin.toml"), MANIFEST).unwrap();
+    std::fs::write(plugin.join("calls.py"), CALLS).unwrap();
+    let config = "[server]\nlisten = \"127.0.0.1:0\"\n[plugins]\nfolder = \"plugins\"\nactive = [\"calls\"]\n\
+        [route]\nreceiver = \"ops\"\ngroup_by = \"all\"\ngroup_wait = \"0s\"\n\
+        [[receivers.ops.calls]]\nrecipients = [\"jo\", \"team:web\", \"nobody\"]\non_duty = [\"web rota\"]\n";
+    std::fs::write(folder.path().join("nightbell.toml"), config).unwrap();
+    let path = folder.path().join("nightbell.toml").display().to_string();
+    let mut hub = Hub::prepare(folder, &["--config", &path]);
+    hub.wake();
+    hub
+}
+
+fn sets(hub: &Hub, owner: &str, settings: &Value) -> (u16, String) {
+    let body = json!({ "name": "calls", "owner": owner, "spec": { "settings": settings } });
+    let answer = hub.ask("POST", "/api/v1/plugin-settings", &body.to_string());
+    (answer.status, answer.body)
+}
+
+#[test]
+fn a_plugin_is_told_whom_a_message_is_for_and_what_they_have_set() {
+    let hub = hub();
+    let user = |name: &str| {
+        let email = format!("{name}@bell.example");
+        let body =
+            json!({ "name": name, "role": "responder", "email": email, "password": "a good long password" });
+        hub.post("/api/v1/users", &body)["id"].as_str().unwrap().to_owned()
+    };
+    let (_jo, ann, _bob) = (user("jo"), user("ann"), user("bob"));
+    hub.post("/api/v1/teams", &json!({ "name": "web" }));
+    for name in ["ann", "jo"] {
+        let path = format!("/api/v1/teams/web/members/{name}");
+        assert_eq!(hub.ask("PUT", &path, &json!({ "role": "responder" }).to_string()).status / 100, 2);
+    }
+    let shift = json!({ "user": ann, "from": "2020-01-01T00:00:00Z", "until": "2120-01-01T00:00:00Z" });
+    let layers = json!([{ "name": "always", "turns": { "shifts": [shift] } }]);
+    let rota =
+        json!({ "name": "web rota", "owner": "everybody", "spec": { "schedule": { "layers": layers } } });
+    hub.post("/api/v1/schedules", &rota);
+
+    // the form is what the plugin says, and what does not fit it is refused
+    let form = hub.get("/api/v1/plugins/calls")["person_settings"].clone();
+    assert_eq!(form["properties"]["voice"]["default"], "low", "{form}");
+    let (status, said) = sets(&hub, "jo", &json!({ "number": "1" }));
+    assert!(status == 400 && said.contains("spec.settings.number"), "{said}");
+    let (status, said) = sets(&hub, "jo", &json!({ "number": "666" }));
+    assert!(
+        status == 400 && said.contains("spec.settings.number") && said.contains("nobody answers"),
+        "{said}"
+    );
+    let (status, said) = sets(&hub, "jo", &json!({ "number": "11 2", "pin": "hush-hush-hush" }));
+    assert!(status == 201 && !said.contains("hush-hush-hush"), "{said}");
+    assert_eq!(sets(&hub, "ann", &json!({ "number": "113", "voice": "high" })).0, 201);
+    let other = json!({ "name": "doors", "owner": "jo", "spec": { "settings": {} } });
+    let answer = hub.ask("POST", "/api/v1/plugin-settings", &other.to_string());
+    assert!(answer.status == 400 && answer.body.contains("calls"), "{}", answer.body);
+
+    hub.alerts(&[alert(&[("alertname", "Disk")])]);
+    let told = hub.data().join("plugin-state/calls/told");
+    let told: Value =
+        wait_for("a call", PATIENCE, || serde_json::from_slice(&std::fs::read(&told).ok()?).ok());
+    let jo = json!({ "number": "112", "pin": "hush-hush-hush", "voice": "low" });
+    let ann = json!({ "number": "113", "voice": "high" });
+    let recipients = json!([["jo", "jo@bell.example", jo], ["ann", "ann@bell.example", ann]]);
+    assert_eq!(told, json!({ "recipients": recipients, "on_duty": [["ann", ann]] }));
+    let log = hub.says(&["plugin", "logs", "calls"]);
+    assert!(log.contains("the pin is") && !log.contains("hush-hush-hush"), "{log}");
+}
