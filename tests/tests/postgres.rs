@@ -36,6 +36,13 @@ fn two_hubs_share_the_work_and_one_may_die() {
     let Some(database) = database() else { return };
     let receiver = Receiver::open();
     let (mut first, second) = (hub(&database, &receiver), hub(&database, &receiver));
+    // what is overridden on one holds on the other as well
+    let change = serde_json::json!({ "set": { "reopen_within": "7m" } });
+    first.post("/api/v1/config/incidents", &change);
+    wait_for("the other's override", PATIENCE, || {
+        let there = second.get("/api/v1/config/incidents").to_string();
+        there.contains("7m").then_some(())
+    });
     let mut acknowledged = BTreeSet::new();
     for n in 0..60 {
         let alerts: Vec<Value> =

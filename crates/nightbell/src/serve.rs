@@ -177,6 +177,7 @@ async fn whole_life(
     app.listens_at(listener.local_addr().context("asking where we listen")?);
     invite_first_admin(&app).await?;
     reloader.look_once_more();
+    reloader.follow_others();
     greet(&listener, &config.server.prefix(), json)?;
     warn_if_closed(&config, &store).await;
     let (stop, limit) = (CancellationToken::new(), config.server.shutdown_timeout);

@@ -35,6 +35,15 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<Version>> {
     tx.query_one(sql, &[], read)
 }
 
+/// The number of the version in force; 0: nothing was ever changed.
+///
+/// # Errors
+/// When the database is gone.
+pub fn newest_version(tx: &mut Tx<'_>) -> Result<i64> {
+    let newest = tx.query_one("SELECT MAX(version) FROM config_overrides", &[], |row| row.opt_int(0))?;
+    Ok(newest.flatten().unwrap_or_default())
+}
+
 /// A version, as long as it is kept.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use plugin_host::Host;
 use plugin_protocol::calls::Complaint;
 use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::checks::Checks;
@@ -27,6 +28,9 @@ use crate::settings::{self, Settings};
 const MAX_REMEMBERED: usize = 20;
 /// How long a plugin that was just started is waited for before it is asked about settings.
 const STARTING: Duration = Duration::from_secs(30);
+
+/// How often is looked whether another node has overridden something.
+const LOOK_AT_OTHERS: Duration = Duration::from_secs(1);
 
 /// Puts configurations in force. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ pub(super) struct Inner {
     remembered: Mutex<BTreeMap<i64, Settings>>,
     /// One at a time.
     busy: tokio::sync::Mutex<()>,
+    /// Ends what follows others.
+    stop: CancellationToken,
     /// Where it is done: to the end, also when whoever asked for it has gone.
     tasks: TaskTracker,
 }
@@ -59,7 +65,7 @@ impl Reloader {
         let (started_with, remembered) = (settings.config.clone(), Mutex::new(remembered));
         let checks = Checks::new(host.clone(), hub.clone());
         checks.put_in_force(&settings.config.checks);
-        let (in_force, tasks) = (Mutex::new(in_force), TaskTracker::new());
+        let (in_force, tasks, stop) = (Mutex::new(in_force), TaskTracker::new(), CancellationToken::new());
         Reloader(Arc::new(Inner {
             wishes,
             host,
@@ -71,6 +77,7 @@ impl Reloader {
             app,
             remembered,
             busy,
+            stop,
             tasks,
         }))
     }
@@ -89,8 +96,43 @@ impl Reloader {
         });
     }
 
-    /// Makes no checks any more.
+    /// Takes up what is overridden on other nodes of the same database, until it is stopped.
+    pub fn follow_others(&self) {
+        if self.0.hub.store.engine() != store::Engine::Postgres {
+            return;
+        }
+        let (reloader, stop) = (self.clone(), self.0.stop.clone());
+        self.0.tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(LOOK_AT_OTHERS);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut tried = 0;
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                reloader.look_at_others(&mut tried).await;
+            }
+        });
+    }
+
+    /// Loads everything if another node has overridden something. What cannot be used here is tried once.
+    async fn look_at_others(&self, tried: &mut i64) {
+        let _turn = self.0.busy.lock().await;
+        // without a database there is nothing new either
+        let Ok(newest) = self.0.hub.store.read(store::overrides::newest_version).await else { return };
+        let is_back = self.0.hub.core.live().applied.rolled_back_to.is_some();
+        if newest == self.0.in_force().standing.version || newest == *tried || is_back {
+            return;
+        }
+        *tried = newest;
+        match self.0.try_load(format!("another node's overrides, version {newest}")).await {
+            Ok(()) => tracing::info!("overrides of another node are in force here, too: version {newest}"),
+            Err(why) => {
+                tracing::error!("overrides of another node, version {newest}, cannot be used here: {why}")
+            }
+        }
+    }
+
+    /// Makes no checks any more, and follows nobody.
     pub fn stop(&self) {
+        self.0.stop.cancel();
         self.0.checks.stop();
     }
 
