@@ -101,6 +101,27 @@ impl World {
         (Id(id), places)
     }
 
+    /// The calendar of a layer is fetched, and this comes of it; `false`: it is not time to.
+    pub fn calendar(&mut self, schedule: Id, layer: &str, said: flow::calendars::Said) -> bool {
+        let (core, now, layer) = (self.nodes[0].stage.core.clone(), self.now, layer.to_owned());
+        self.store
+            .write_blocking(move |tx| {
+                let due = !flow::calendars::claim(&core, tx, now)?.is_empty();
+                if due {
+                    flow::calendars::take(&core, tx, (schedule, &layer), said, now)?;
+                }
+                Ok(due)
+            })
+            .unwrap()
+    }
+
+    /// What the incidents of the hub's own are called that somebody has to know now.
+    pub fn troubles(&self) -> Vec<String> {
+        let active = self.store.read_blocking(|tx| store::incidents::active_after(tx, Id(0), 100)).unwrap();
+        let ours = active.into_iter().filter(|it| it.source == "escalation");
+        ours.map(|it| it.title).collect()
+    }
+
     /// Everybody's definition of a kind, as its JSON.
     pub fn everybodys<T>(&mut self, kind: Kind, id: i64, name: &str, body: Value) -> Id
     where

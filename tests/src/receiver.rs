@@ -43,6 +43,8 @@ impl Heard {
 pub enum Reply {
     /// This status, with this header if its name is not empty.
     Status(u16, &'static str, String),
+    /// This status, with these headers and this body.
+    Whole(u16, Vec<(&'static str, String)>, String),
     /// Nothing: the connection is cut.
     Cut,
     /// Nothing, for as long as the other side waits.
@@ -175,14 +177,18 @@ impl Shared {
             let text = String::from_utf8_lossy(&body).into_owned();
             let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
             let reply = self.note(Heard { at: Instant::now(), path, headers: head.headers, body, status: 0 });
-            let (status, name, value) = match reply {
-                Reply::Status(status, name, value) => (status, name, value),
+            let (status, headers, body) = match reply {
+                Reply::Status(status, "", _) => (status, Vec::new(), "ok".to_owned()),
+                Reply::Status(status, name, value) => (status, vec![(name, value)], "ok".to_owned()),
+                Reply::Whole(status, headers, body) => (status, headers, body),
                 Reply::Cut => return,
                 // ends when the other side has had enough
                 Reply::Hang => return drop(reader.head()),
             };
-            let header = if name.is_empty() { String::new() } else { format!("{name}: {value}\r\n") };
-            let answer = format!("HTTP/1.1 {status} Said\r\nContent-Length: 2\r\n{header}\r\nok");
+            let headers: String =
+                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
             if answers.write_all(answer.as_bytes()).is_err() {
                 return;
             }
@@ -192,7 +198,7 @@ impl Shared {
     fn note(&self, mut heard: Heard) -> Reply {
         let mut state = self.lock();
         let reply = (state.script)(&heard);
-        if let Reply::Status(status, ..) = &reply {
+        if let Reply::Status(status, ..) | Reply::Whole(status, ..) = &reply {
             heard.status = *status;
         }
         state.heard.push(heard);

@@ -167,7 +167,7 @@ impl Core {
     }
 
     /// Forgets what was read inside a transaction that was undone.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         *self.silences.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = self.known_people().unsure();
     }

@@ -157,6 +157,7 @@ impl Hub {
         tracker.spawn(service.run(inbox_of_notes));
         tracker.spawn(hub.clone().steps());
         tracker.spawn(hub.clone().sweeps(retention));
+        tracker.spawn(hub.clone().follow_calendars(http.clone()));
         tracker.spawn(hub.clone().watch_self(http));
         tracker.spawn(hub.clone().tends_subscribers());
         hub.attend();

@@ -247,6 +247,8 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     done.told(tell::pass_digests(core, tx, now)?);
     let paged = tell::pass_escalations(core, tx, &mut done.alarms, now)?;
     done.told(paged);
+    let told = tell::pass_duty(core, tx, &mut done.alarms, now)?;
+    done.told(told);
     take_alarms(core, tx, &mut done, now)?;
     Ok(done)
 }
@@ -262,7 +264,8 @@ pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
     let (storms, sources) = (store::storms::next_due(tx)?, store::sources::next_due(tx)?);
     let (digests, pages) = (store::digests::next_due(tx)?, store::escalations::next_due(tx)?);
-    let mut due = [incidents, groups, storms, sources, digests, pages].into_iter().flatten().min();
+    let duty = tell::next_duty(tx)?;
+    let mut due = [incidents, groups, storms, sources, digests, pages, duty].into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

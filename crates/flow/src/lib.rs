@@ -12,6 +12,7 @@
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do, and [`audit`] is where that is signed; [`explain`] is what they ask afterwards.
 //! * [`people`] is what people have defined for themselves, such as where they can be told something.
+//! * [`calendars`] are fetched where a layer of a schedule goes by one.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
 //! * [`notices`] are what those who subscribe to the hub are told, and [`couriers`] tell them.
 //! * [`trace`] is what the flow did as spans, for those who look at many programs at once.
@@ -23,6 +24,7 @@
 //! clock, and may be run at any time by any node. What has no verdict yet gets one at the next run.
 
 pub mod audit;
+pub mod calendars;
 pub mod clock;
 pub mod core;
 pub mod counters;

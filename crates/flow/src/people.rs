@@ -11,7 +11,8 @@ use model::escalation::{ContactRules, Policy};
 use model::maintenance::Maintenance;
 use model::profile::{Book, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
-use model::schedule::Rota;
+use model::schedule::{Calendar, Listed, Rota, Turns};
+use model::zone::Zone;
 use model::{Id, Incident, OwnedDestination, PluginSettings, Reach, Severity, Time};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
@@ -92,7 +93,7 @@ impl People {
             users: Arc::new(users(tx)?),
             teams: Arc::new(teams(tx)?),
             reach: Arc::new(reach),
-            schedules: Arc::new(all(tx, Kind::Schedule)?.into_iter().map(|it| (it.id, it)).collect()),
+            schedules: Arc::new(schedules(tx)?),
             policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
             maintenance: Arc::new(all(tx, Kind::Maintenance)?),
             plugin_settings: Arc::new(plugin_settings(tx)?),
@@ -152,6 +153,44 @@ impl People {
         self.schedules.values()
     }
 
+    /// The layers of schedules that go by a calendar: the schedule, the layer's name, and the calendar.
+    pub fn calendars(&self) -> impl Iterator<Item = (&Definition<Rota>, &str, &Calendar)> {
+        let all = self.schedules.values();
+        all.flat_map(|it| it.body.schedule.calendars().map(move |(name, calendar)| (it, name, calendar)))
+    }
+
+    /// All policies.
+    pub fn policies(&self) -> impl Iterator<Item = &Definition<Policy>> {
+        self.policies.values()
+    }
+
+    /// Users by their names in lower case, but for those who are locked out.
+    pub fn by_name(&self) -> HashMap<String, Id> {
+        let there = self.users.values().filter(|user| user.disabled_at.is_none());
+        there.map(|user| (user.name.to_lowercase(), user.id)).collect()
+    }
+
+    /// What a user is called; their id when they are gone.
+    pub fn name_of(&self, user: Id) -> String {
+        self.users.get(&user).map_or_else(|| user.to_string(), |it| it.name.clone())
+    }
+
+    /// By which clock a user goes, if they have said so.
+    pub fn zone_of(&self, user: Id) -> Option<Zone> {
+        // UTC is what users have who never said anything
+        let user = self.users.get(&user).filter(|it| it.time_zone != "UTC")?;
+        Zone::named(&user.time_zone).ok()
+    }
+
+    /// A schedule as somebody would have it, with what its calendars say as far as they are known.
+    pub fn with_calendars(&self, id: Id, mut rota: Rota) -> Rota {
+        let Some(known) = self.schedules.get(&id) else { return rota };
+        for (name, calendar) in known.body.schedule.calendars() {
+            fill(&mut rota, name, &calendar.shifts);
+        }
+        rota
+    }
+
     /// Somebody's destinations that can be sent to, in the order in which they were made.
     pub fn usable(&self, owner: Id) -> Vec<Id> {
         let theirs = self.destinations.iter().filter(|(_, it)| it.definition.owner == owner);
@@ -204,6 +243,28 @@ pub fn ready(
     let place =
         Place { id: body.place_id(id), kind: body.kind.clone(), settings: body.settings.clone(), manners };
     Ok(LivePlace { receiver: String::new(), place, ready })
+}
+
+/// All schedules, with what their calendars say.
+fn schedules(tx: &mut Tx<'_>) -> Result<HashMap<Id, Definition<Rota>>> {
+    let mut schedules: HashMap<Id, Definition<Rota>> =
+        all(tx, Kind::Schedule)?.into_iter().map(|it: Definition<Rota>| (it.id, it)).collect();
+    if schedules.values().any(|it| it.body.schedule.calendars().next().is_some()) {
+        for known in store::calendars::all(tx)? {
+            if let Some(it) = schedules.get_mut(&known.schedule) {
+                fill(&mut it.body, &known.layer, &known.shifts);
+            }
+        }
+    }
+    Ok(schedules)
+}
+
+fn fill(rota: &mut Rota, layer: &str, shifts: &[Listed]) {
+    for it in rota.schedule.layers.iter_mut().filter(|it| it.name == layer) {
+        if let Turns::Calendar(calendar) = &mut it.turns {
+            calendar.shifts = shifts.to_vec();
+        }
+    }
 }
 
 /// Users and teams that one read takes at once.

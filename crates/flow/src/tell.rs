@@ -24,6 +24,7 @@ use storm::Weather;
 
 mod begun;
 mod due;
+mod duty;
 mod pages;
 mod people;
 mod say;
@@ -31,6 +32,7 @@ mod storm;
 
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
+pub(crate) use duty::{next as next_duty, pass as pass_duty};
 pub(crate) use pages::{follow_escalations, pass_escalations};
 pub(crate) use people::{pass_digests, tell_people};
 pub(crate) use storm::pass as pass_storms;
@@ -345,29 +347,36 @@ pub(crate) fn word(
     title: &str,
     now: Time,
 ) -> (Delivery, Notification) {
+    words(core, live, place, Reason::Test, title, now)
+}
+
+/// The same for this reason.
+fn words(
+    core: &Core,
+    live: &Live,
+    place: &LivePlace,
+    reason: Reason,
+    title: &str,
+    now: Time,
+) -> (Delivery, Notification) {
     let id = core.id(now);
     let group = GroupRow {
         id,
         route: String::new(),
         receiver: place.receiver.clone(),
-        group_key: format!("test:{id}"),
-        labels: [("alertname", "Test")].into_iter().collect(),
+        group_key: format!("{}:{id}", reason.name()),
+        labels: [("alertname", if reason == Reason::Test { "Test" } else { "OnCall" })].into_iter().collect(),
         clock: Group::default(),
         due_at: None,
     };
-    let mut notification = notification(
-        live,
-        &group,
-        id,
-        Reason::Test,
-        Vec::new(),
-        say::fits(place.ready.most_alerts(), &place.place),
-        now,
-    );
-    notification.alerts.push(sample::test_alert(id, title, model::Severity::Info, now));
+    let most = say::fits(place.ready.most_alerts(), &place.place);
+    let mut notification = notification(live, &group, id, reason, Vec::new(), most, now);
+    let mut alert = sample::test_alert(id, title, model::Severity::Info, now);
+    alert.labels.set("alertname", group.labels.get("alertname").unwrap_or_default());
+    notification.alerts.push(alert);
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);
-    let delivery = planned(id, &group.receiver, &place.place.id, &group.group_key, Reason::Test, now);
+    let delivery = planned(id, &group.receiver, &place.place.id, &group.group_key, reason, now);
     (delivery, notification)
 }
 

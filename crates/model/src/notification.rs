@@ -40,6 +40,8 @@ pub enum Reason {
     Paged,
     /// What was collected for a while, at the wish of whom it is told to.
     Digest,
+    /// Somebody comes on call, or goes off.
+    OnCall,
     /// Nothing is new, but the repeat interval has passed.
     Repeat,
     /// Somebody asked for a test message.
@@ -63,6 +65,7 @@ impl Reason {
             Reason::Noted => "noted",
             Reason::Paged => "paged",
             Reason::Digest => "digest",
+            Reason::OnCall => "on_call",
             Reason::Repeat => "repeat",
             Reason::Test => "test",
         }

@@ -18,14 +18,18 @@ use crate::time::Time;
 use crate::weekly::Weekly;
 use crate::zone::Zone;
 
+mod calendar;
 mod duty;
+mod notices;
 mod overrides;
 mod roster;
 mod rotation;
 #[cfg(test)]
 mod tests;
 
+pub use calendar::{Calendar, MAX_POLL, MIN_POLL};
 pub use duty::{Duty, Why};
+pub use notices::{MAX_NOTICE, Notices};
 pub use overrides::{Act, Override};
 pub use roster::{OnCall, Resolved, Roster, Shift};
 pub use rotation::{Rotation, Unit};
@@ -55,6 +59,9 @@ pub struct Schedule {
     /// Where several say who is on call, the last of them has the say. Where none does, there is a gap.
     #[serde(default)]
     pub layers: Vec<Layer>,
+    /// Who is told of what ahead of time.
+    #[serde(default, skip_serializing_if = "Notices::are_usual")]
+    pub notices: Notices,
 }
 
 /// A schedule with what is otherwise for a while.
@@ -72,6 +79,15 @@ impl Rota {
     /// To be asked who is on call.
     pub fn roster(&self) -> Roster<'_> {
         Roster { schedule: &self.schedule, overrides: &self.overrides }
+    }
+
+    /// Everybody whom it names, each once.
+    pub fn people(&self) -> Vec<Id> {
+        let overriding = self.overrides.iter().flat_map(|it| it.act.people()).map(|(_, user)| user);
+        let mut all: Vec<Id> = self.schedule.people().into_iter().chain(overriding).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
@@ -100,8 +116,21 @@ pub struct Layer {
 pub enum Turns {
     /// One after another.
     Rotation(Rotation),
-    /// As listed: a temporary schedule, or what a calendar says. Several people may be on call at once.
+    /// As listed: a temporary schedule. Several people may be on call at once.
     Shifts(Vec<Listed>),
+    /// As a calendar says, whose events have the names of users as their titles.
+    Calendar(Calendar),
+}
+
+impl Turns {
+    /// The shifts that are listed one by one, if they are.
+    pub(crate) fn listed(&self) -> &[Listed] {
+        match self {
+            Turns::Rotation(_) => &[],
+            Turns::Shifts(shifts) => shifts,
+            Turns::Calendar(calendar) => &calendar.shifts,
+        }
+    }
 }
 
 /// A shift that is listed.
@@ -126,8 +155,21 @@ impl Schedule {
         refusal::at_most("layers", self.layers.len(), MAX_LAYERS)?;
         for (n, layer) in self.layers.iter().enumerate() {
             layer.check(exists).map_err(|bad| bad.within(&format!("layers[{n}]")))?;
+            let is_calendar = matches!(layer.turns, Turns::Calendar(_));
+            if is_calendar && self.layers[..n].iter().any(|before| before.name == layer.name) {
+                let why = "is the name of another layer; what a calendar says is kept by its layer's name";
+                return Err(Refusal::new(format!("layers[{n}].name"), why));
+            }
         }
-        Ok(())
+        self.notices.check().map_err(|bad| bad.within("notices"))
+    }
+
+    /// The layers that go by a calendar.
+    pub fn calendars(&self) -> impl Iterator<Item = (&str, &Calendar)> {
+        self.layers.iter().filter_map(|layer| match &layer.turns {
+            Turns::Calendar(calendar) => Some((layer.name.as_str(), calendar)),
+            _ => None,
+        })
     }
 
     /// Everybody whom a layer names, each once.
@@ -165,6 +207,10 @@ impl Layer {
                 }
                 "turns.shifts"
             }
+            Turns::Calendar(calendar) => {
+                // whom it names is nothing that anybody can write here
+                return calendar.check().map_err(|bad| bad.within("turns.calendar"));
+            }
         };
         match self.people().position(|user| !exists(user)) {
             Some(n) => Err(Refusal::new(format!("{field}[{n}]"), "there is no such user")),
@@ -173,18 +219,18 @@ impl Layer {
     }
 
     fn people(&self) -> impl Iterator<Item = Id> + '_ {
-        let (rotating, listed): (&[Id], &[Listed]) = match &self.turns {
-            Turns::Rotation(rotation) => (&rotation.participants, &[]),
-            Turns::Shifts(shifts) => (&[], shifts),
+        let rotating: &[Id] = match &self.turns {
+            Turns::Rotation(rotation) => &rotation.participants,
+            Turns::Shifts(_) | Turns::Calendar(_) => &[],
         };
-        rotating.iter().copied().chain(listed.iter().map(|shift| shift.user))
+        rotating.iter().copied().chain(self.turns.listed().iter().map(|shift| shift.user))
     }
 
     /// When it may say anything at all.
     fn active(&self, zone: &Zone) -> Period {
         let first = || match &self.turns {
             Turns::Rotation(rotation) => zone.first_at(rotation.first_handover.into()),
-            Turns::Shifts(_) => Time(i64::MIN),
+            Turns::Shifts(_) | Turns::Calendar(_) => Time(i64::MIN),
         };
         Period::new(self.starts_at.unwrap_or_else(first), self.ends_at.unwrap_or(Time(i64::MAX)))
     }

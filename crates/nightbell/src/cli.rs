@@ -6,12 +6,14 @@ mod bench_fill;
 mod check;
 mod completions;
 mod config;
+mod definitions;
 mod deliveries;
 mod explain;
 mod r#gen;
 mod import;
 mod incidents;
 mod kinds;
+mod oncall;
 mod plugin;
 mod project;
 mod receiver;
@@ -71,6 +73,8 @@ enum Command {
     Team(team::Args),
     Token(token::Args),
     Project(project::Args),
+    Oncall(oncall::Args),
+    Definitions(definitions::Args),
     Kinds(kinds::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
@@ -179,8 +183,12 @@ impl Hub {
     }
 
     async fn delete(&self, path: &str) -> Result<Value> {
+        self.delete_with(path, &[]).await
+    }
+
+    async fn delete_with(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
         match self {
-            Hub::Server(client) => client.delete(path).await,
+            Hub::Server(client) => client.delete(path, query).await,
             Hub::Files(files) => files.delete(path).await,
         }
     }
@@ -271,6 +279,8 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Team(args) => wait(args.run(output)),
         Command::Token(args) => wait(args.run(output)),
         Command::Project(args) => wait(args.run(output)),
+        Command::Oncall(args) => wait(args.run(output)),
+        Command::Definitions(args) => wait(args.run(output)),
     }
 }
 

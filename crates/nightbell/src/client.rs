@@ -68,8 +68,15 @@ impl Client {
     }
 
     /// Ends something.
-    pub async fn delete(&self, path: &str) -> Result<Value> {
-        self.ask(Method::DELETE, path, &[], None).await
+    pub async fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<Value> {
+        self.ask(Method::DELETE, path, query, None).await
+    }
+
+    /// Sends a file.
+    pub async fn upload(&self, path: &str, content_type: &str, bytes: Vec<u8>) -> Result<Value> {
+        let request = self.request(Method::PUT, path, &[]).header("content-type", content_type).body(bytes);
+        let answer = request.send().await.map_err(|error| self.unreached(&error))?;
+        self.understand(answer).await
     }
 
     /// Reads a text.
@@ -96,19 +103,24 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Response> {
+        let mut request = self.request(method, path, query);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send().await.map_err(|error| self.unreached(&error))
+    }
+
+    fn request(&self, method: Method, path: &str, query: &[(&str, String)]) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url);
-        if let Some(body) = body {
-            request = request.json(body);
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
         }
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose());
-        }
-        request.send().await.map_err(|error| self.unreached(&error))
     }
 
     /// Why there is no answer.

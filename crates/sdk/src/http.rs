@@ -33,10 +33,17 @@ use guard::{ForbiddenName, GuardedNames};
 use oauth2::{Kept, Tokens};
 use transport::Transport;
 
-/// Redirects that are followed: 307 and 308, which keep method and body.
+/// Redirects that are followed: 307 and 308, which keep method and body, and all of them for a GET.
 const MAX_REDIRECTS: usize = 3;
 /// Headers that may follow a redirect to another host; every other may hold a secret.
-const HARMLESS_HEADERS: [&str; 3] = ["content-type", "idempotency-key", "x-nightbell-signature"];
+const HARMLESS_HEADERS: [&str; 6] = [
+    "accept",
+    "content-type",
+    "idempotency-key",
+    "if-modified-since",
+    "if-none-match",
+    "x-nightbell-signature",
+];
 /// Bytes that are read of an answer.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 /// How long a connection may take to come about.
@@ -119,6 +126,11 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
+    /// A GET.
+    pub fn get(url: &'a str, timeout: Duration) -> Self {
+        Outgoing { url, method: reqwest::Method::GET, headers: Vec::new(), body: Bytes::new(), timeout }
+    }
+
     /// A POST of JSON.
     pub fn json(url: &'a str, body: impl Into<Bytes>, timeout: Duration) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
@@ -214,6 +226,34 @@ impl Http {
         self.with(&USUAL).send(request).await
     }
 
+    /// Asks for something that is wanted whole, at most so many bytes of it.
+    ///
+    /// # Errors
+    /// When there is no answer, or its body is longer or breaks off. A status that means failure is an answer, and of
+    /// its body no more counts than there is.
+    pub async fn fetch(&self, request: Outgoing<'_>, most: usize) -> Result<Response, HttpError> {
+        let timeout = request.timeout;
+        let fetching = async {
+            let mut response = self.follow(None, &request, true).await?;
+            if !response.status().is_success() {
+                return Ok(head_of(response, BODY_TIMEOUT.min(timeout)).await);
+            }
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(broken)? {
+                if body.len() + chunk.len() > most {
+                    return Err(HttpError::Broken(format!("the answer has more than {most} bytes")));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Response {
+                status: response.status().as_u16(),
+                headers: headers_of(&response),
+                body: body.freeze(),
+            })
+        };
+        tokio::time::timeout(timeout, fetching).await.unwrap_or(Err(HttpError::Timeout(timeout)))
+    }
+
     fn kept_tokens(&self, tokens: &Arc<Tokens>) -> Arc<tokio::sync::Mutex<Kept>> {
         let none = || Ok::<_, std::convert::Infallible>(Arc::default());
         match self.0.tokens.get_or(tokens, none) {
@@ -236,7 +276,7 @@ impl Http {
         for _ in 0..=MAX_REDIRECTS {
             self.judge(&url, transport.is_some_and(|transport| transport.proxy.is_used())).await?;
             let response = exchange(&client, &url, request).await?;
-            let next = redirect_target(&url, &response).filter(|_| follow);
+            let next = redirect_target(&url, &response, &request.method).filter(|_| follow);
             let Some(next) = next else { return Ok(response) };
             judge_redirect(&url, &next, request)?;
             url = next;
@@ -327,12 +367,15 @@ async fn exchange(
 }
 
 async fn head_of(response: reqwest::Response, patience: Duration) -> Response {
+    let (status, headers) = (response.status().as_u16(), headers_of(&response));
+    Response { status, headers, body: read_head(response, patience).await }
+}
+
+fn headers_of(response: &reqwest::Response) -> Vec<(String, String)> {
     let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
-    let headers = response.headers().iter().filter_map(text).collect();
-    let status = response.status().as_u16();
-    Response { status, headers, body: read_head(response, patience).await }
+    response.headers().iter().filter_map(text).collect()
 }
 
 /// As much of a body as there is room and time for. The status says what became of the message, so a body
@@ -350,8 +393,13 @@ async fn read_head(mut response: reqwest::Response, patience: Duration) -> Bytes
     body.freeze()
 }
 
-fn redirect_target(url: &Url, response: &reqwest::Response) -> Option<Url> {
-    if !matches!(response.status().as_u16(), 307 | 308) {
+fn redirect_target(url: &Url, response: &reqwest::Response, method: &reqwest::Method) -> Option<Url> {
+    let keeps = match response.status().as_u16() {
+        307 | 308 => true,
+        301..=303 => *method == reqwest::Method::GET,
+        _ => false,
+    };
+    if !keeps {
         return None;
     }
     let next = url.join(response.headers().get("location")?.to_str().ok()?).ok()?;

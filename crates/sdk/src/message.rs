@@ -79,7 +79,8 @@ impl Message {
 
 fn kind_of(notification: &Notification) -> MessageKind {
     match notification.reason {
-        Reason::Test => MessageKind::Test,
+        // nothing that anybody else need keep
+        Reason::Test | Reason::OnCall => MessageKind::Test,
         Reason::Repeat => MessageKind::Repeated,
         Reason::Acknowledged => MessageKind::Acknowledged,
         _ if notification.is_firing() => MessageKind::Firing,
@@ -108,6 +109,9 @@ fn title(kind: MessageKind, notification: &Notification) -> String {
         MessageKind::Test => "TEST".to_owned(),
     };
     let first = notification.alerts.first().map_or("nothing", |alert| alert.title.as_str());
+    if notification.reason == Reason::OnCall {
+        return first.to_owned();
+    }
     let more = if total > 1 { format!(" (and {} more)", total - 1) } else { String::new() };
     format!("[{mark}] {first}{more}")
 }

@@ -4,10 +4,15 @@
 //! Everything is done at a [`Desk`], inside one transaction: by the handlers of the API, and by commands on the files
 //! of a stopped server. So each rule stands here once.
 
+mod apply;
+mod calendar_links;
 mod defined;
 mod definitions;
+mod duty;
 mod invitations;
+mod leaving;
 mod login;
+mod names;
 mod oidc;
 mod projects;
 mod teams;
@@ -15,9 +20,14 @@ mod tokens;
 mod users;
 mod verification;
 
+pub use apply::{Applied, ApplyIn, ApplyItem};
+pub use calendar_links::{CalendarLinkIn, LinkShown};
 pub use defined::{About, Defined, Ground, put_back};
 pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
+pub(crate) use duty::schedule_named;
+pub use duty::{ActIn, OverrideIn, ShiftOf, SwapIn};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
+pub use leaving::Leaving;
 pub use login::{LoggedIn, Login};
 pub(crate) use login::{is_good, note_seen};
 pub use projects::{KeyChange, KeyIn, ProjectChange, ProjectIn, WithKeys, fresh_public_key};
@@ -167,6 +177,23 @@ impl App {
     /// What definitions are held against.
     pub(crate) fn ground(&self) -> Ground {
         Ground { kinds: self.kinds(), core: self.hub.core.clone() }
+    }
+
+    /// Looks something up, while others write.
+    ///
+    /// # Errors
+    /// What it says, or 503 when the database is gone.
+    pub(crate) async fn look_up<T, F>(&self, work: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Done<T> + Send + 'static,
+    {
+        let found = self.hub.store.read(move |tx| match work(tx) {
+            Ok(found) => Ok(Ok(found)),
+            Err(Fail::Problem(problem)) => Ok(Err(*problem)),
+            Err(Fail::Store(error)) => Err(error),
+        });
+        found.await?
     }
 
     /// Has something done at a desk, for somebody; it is on disk when this returns.

@@ -1,6 +1,8 @@
 //! Our own API, one file a resource.
 
+mod apply;
 mod audit;
+mod calendar_links;
 mod config;
 mod definitions;
 mod deliveries;
@@ -14,12 +16,14 @@ mod integrations;
 mod invitations;
 mod kinds;
 mod live;
+mod on_call;
 mod overrides;
 mod plugins;
 mod projects;
 mod receivers;
 mod replay;
 mod routes;
+mod schedules;
 mod service_tests;
 pub(crate) mod session;
 mod silences;
@@ -105,7 +109,7 @@ fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::list_tokens_of, tokens::create_token_of))
         .routes(routes!(tokens::revoke_token_of))
         .routes(routes!(users::list_users, users::create_user))
-        .routes(routes!(users::get_user, users::change_user))
+        .routes(routes!(users::get_user, users::change_user, users::delete_user))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions, users::end_sessions))
         .routes(routes!(teams::list_teams, teams::create_team))
@@ -117,6 +121,19 @@ fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(invitations::withdraw))
         .merge(definitions::routes())
         .routes(routes!(verification::send_code, verification::confirm))
+        .routes(routes!(apply::apply_definitions))
+        .routes(routes!(on_call::on_call))
+        .routes(routes!(on_call::shifts))
+        .routes(routes!(on_call::preview))
+        .routes(routes!(schedules::list_schedule_overrides, schedules::make_schedule_override))
+        .routes(routes!(schedules::remove_schedule_override))
+        .routes(routes!(schedules::swap_shifts))
+        .routes(routes!(schedules::list_calendars))
+        .routes(routes!(schedules::upload_calendar))
+        .routes(routes!(schedules::fetch_calendars))
+        .routes(routes!(calendar_links::list_calendar_links, calendar_links::make_calendar_link))
+        .routes(routes!(calendar_links::revoke_calendar_link))
+        .routes(routes!(calendar_links::calendar))
         .routes(routes!(audit::list_audit))
 }
 

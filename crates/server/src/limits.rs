@@ -108,3 +108,15 @@ pub const OIDC_CLOCK_SKEW: Duration = Duration::from_secs(60);
 pub const MAX_FORM_BYTES: usize = 16 * 1024;
 /// Characters kept of what a browser calls itself.
 pub const MAX_AGENT_CHARS: usize = 200;
+/// Links to calendars that a user may have.
+pub const MAX_LINKS_OF_USER: i64 = 50;
+/// Links to calendars that there may be.
+pub const MAX_CALENDAR_LINKS: i64 = 10_000;
+/// Days of a schedule that are shown at once.
+pub const MAX_SHOWN_DAYS: u64 = 100;
+/// Shifts that are shown at once, those of all layers among them.
+pub const MAX_SHOWN_SHIFTS: usize = 10_000;
+/// Days that a calendar link shows: before today, and from then on.
+pub const FEED_DAYS: (u64, u64) = (30, 180);
+/// Entries that a calendar link shows.
+pub const MAX_FEED_ENTRIES: usize = 5000;

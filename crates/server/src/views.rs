@@ -3,6 +3,7 @@
 pub mod account;
 pub mod config;
 pub mod delivery;
+pub mod duty;
 pub mod event;
 pub mod explanation;
 pub mod incident;

@@ -5,10 +5,13 @@
 //! signatures. Rows are the truth; nothing here remembers anything between two calls.
 
 pub mod audit;
+pub mod calendar_links;
+pub mod calendars;
 pub mod db;
 pub mod definitions;
 pub mod deliveries;
 pub mod digests;
+pub mod duty;
 pub mod error;
 pub mod errors;
 pub mod escalations;

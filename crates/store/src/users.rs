@@ -139,6 +139,18 @@ pub fn set_password(tx: &mut Tx<'_>, id: Id, hash: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Forgets a user, and all by which they were let in. What they have defined is for whoever asks.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
+    for table in ["identities", "memberships", "sessions", "invitations", "tokens", "rings"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE user_id = $1"), &[id.into()])?;
+    }
+    tx.execute("DELETE FROM users WHERE id = $1", &[id.into()])?;
+    bump(tx, NAME)
+}
+
 /// Notes that a user asked for something.
 ///
 /// # Errors

@@ -138,6 +138,7 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Noted => "noted",
         Reason::Paged => "paged",
         Reason::Digest => "digest",
+        Reason::OnCall => "on call",
         Reason::Test => "test",
     }
 }

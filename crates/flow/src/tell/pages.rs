@@ -25,7 +25,7 @@ use crate::live::Live;
 use crate::people::People;
 
 /// Where incidents come from that are about pages. Nothing is paged about a page.
-const SOURCE: &str = "escalation";
+pub(super) const SOURCE: &str = "escalation";
 /// Steps and rings that one run does at the most.
 const PAGES_PER_RUN: i64 = 256;
 /// How often all open incidents are looked through, and how many one run looks at.

@@ -116,6 +116,32 @@ impl Plan {
         plan.steps.sort_by_key(|step| step.after);
         plan
     }
+
+    /// Why it would reach nobody if it began now and all its steps were done at once, each reason once; `None`: it
+    /// would reach somebody. When steps are left out does not count.
+    pub fn reaches_nobody(&self, directory: &dyn Directory, at: Time) -> Option<Vec<Unreached>> {
+        let mut why = Vec::new();
+        for target in self.steps.iter().flat_map(|step| &step.targets).chain(&self.fallback) {
+            match reach(target, directory, at) {
+                Ok(_) => return None,
+                Err(unreached) if !why.contains(&unreached) => why.push(unreached),
+                Err(_) => {}
+            }
+        }
+        Some(why)
+    }
+}
+
+impl Unreached {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Unreached::Gone => "somebody is not there any more",
+            Unreached::NobodyOnCall => "nobody is on call",
+            Unreached::NoMembers => "a team has no members",
+            Unreached::NoWay => "nobody has a destination that they can be told at",
+        }
+    }
 }
 
 struct Layout<'a> {

@@ -12,7 +12,8 @@ pub enum Why {
     Layer {
         /// Which, counted from zero.
         layer: usize,
-        /// The turn of its rotation, where the first hand-over begins turn zero; or the place in its list.
+        /// The turn of its rotation, where the first hand-over begins turn zero; or the place in its list; or, by a
+        /// calendar, when the event begins, in seconds since 1970.
         turn: i64,
     },
     /// An override says so.

@@ -105,6 +105,15 @@ impl Roster<'_> {
         outlook
     }
 
+    /// When somebody who is on call at this moment is not any more; `None`: not for [`LOOK_AHEAD_DAYS`].
+    pub fn ends(&self, user: Id, at: Time) -> Option<Time> {
+        let is_off = |it: &&Segment| !it.people.iter().any(|duty| duty.user == user);
+        looks().find_map(|look| {
+            let segments = self.segments(Period::new(at, at + look));
+            segments.iter().find(is_off).map(|it| it.period.from)
+        })
+    }
+
     /// The shifts and gaps of a period.
     pub fn resolve(&self, period: Period) -> Resolved {
         let longest = Duration::from_secs(LOOK_AHEAD_DAYS * 86_400);
@@ -247,9 +256,12 @@ impl Layer {
                     .into_iter()
                     .for_each(|it| push(it.user, it.number, it.period));
             }
-            Turns::Shifts(listed) => {
-                for (n, shift) in listed.iter().enumerate() {
-                    push(shift.user, n as i64, Period::new(shift.from, shift.until).intersect(within));
+            Turns::Shifts(_) | Turns::Calendar(_) => {
+                let by_start = matches!(self.turns, Turns::Calendar(_));
+                for (n, shift) in self.turns.listed().iter().enumerate() {
+                    // a calendar's list is another one each day
+                    let turn = if by_start { shift.from.as_seconds() } else { n as i64 };
+                    push(shift.user, turn, Period::new(shift.from, shift.until).intersect(within));
                 }
             }
         }

@@ -214,6 +214,40 @@ fn what_makes_no_sense_is_refused_with_its_field() {
 }
 
 #[test]
+fn a_layer_that_goes_by_a_calendar_is_checked_and_shows_nobody_where_that_is() {
+    let with = |calendar: Value| {
+        let layer = json!({"name": "rota", "turns": {"calendar": calendar}});
+        schedule(json!({"name": "db", "layers": [layer]}))
+    };
+    let refused = |calendar: Value| with(calendar).check(&|_| true).map_err(|bad| bad.to_string());
+    let field = "layers[0].turns.calendar";
+    for (calendar, why) in [
+        (json!({"url": "ftp://example.org/"}), format!("{field}.url: is no address")),
+        (json!({"url": "https://example.org/a b"}), format!("{field}.url: is no address")),
+        (json!({"url": "rota.ics"}), format!("{field}.url: is no address")),
+        (json!({"every": "10s"}), format!("{field}.every: is 10s; write 1m to 1d")),
+        (json!({"every": "2d"}), format!("{field}.every: is 2d; write 1m to 1d")),
+    ] {
+        let said = refused(calendar).unwrap_err();
+        assert!(said.starts_with(&why), "{said}");
+    }
+    assert_eq!(refused(json!({})), Ok(()));
+    let good = with(json!({"url": "webcal://example.org/secret"}));
+    assert_eq!(good.check(&|_| true), Ok(()));
+    let (_, calendar) = good.calendars().next().unwrap();
+    assert_eq!(calendar.address().as_deref(), Some("https://example.org/secret"));
+    assert!(!format!("{good:?}").contains("secret"));
+    let twice = Schedule { layers: [good.layers.clone(), good.layers.clone()].concat(), ..good };
+    assert!(
+        twice.check(&|_| true).unwrap_err().to_string().starts_with("layers[1].name: is the name of another")
+    );
+    let notices = |notices: Value| schedule(json!({"name": "db", "notices": notices})).check(&|_| true);
+    assert_eq!(notices(json!({"handover": "1d", "gap": "0"})), Ok(()));
+    let said = notices(json!({"gap": "5w"})).unwrap_err().to_string();
+    assert_eq!(said, "notices.gap: is 5w; the longest is 4w");
+}
+
+#[test]
 fn schedules_and_overrides_are_written_as_they_are_read() {
     let json = serde_json::to_value(example()).unwrap();
     assert_eq!(schedule(json.clone()), example());
@@ -279,7 +313,7 @@ impl Steps<'_> {
             return Vec::new();
         }
         match &layer.turns {
-            Turns::Shifts(all) => {
+            Turns::Shifts(all) | Turns::Calendar(Calendar { shifts: all, .. }) => {
                 all.iter().filter(|it| it.from <= at && at < it.until).map(|it| it.user.0).collect()
             }
             Turns::Rotation(it) => {
@@ -342,8 +376,11 @@ fn layers(base: Time) -> impl Strategy<Value = Layer> {
     let listed =
         prop::collection::vec(((1i64..6).prop_map(Id), moments(), 1i64..400), 0..6).prop_map(move |all| {
             let shift = |(user, from, long)| Listed { user, from: at(from), until: at(from + long * STEP) };
-            Turns::Shifts(all.into_iter().map(shift).collect())
+            all.into_iter().map(shift).collect::<Vec<_>>()
         });
+    let calendar = |shifts| Turns::Calendar(Calendar { url: None, every: MIN_POLL, shifts });
+    let listed = (listed, any::<bool>())
+        .prop_map(move |(all, is_calendar)| if is_calendar { calendar(all) } else { Turns::Shifts(all) });
     let turns = prop_oneof![4 => rotation, 1 => listed];
     let bound = || prop::option::weighted(0.3, moments());
     (turns, prop::option::of(hours()), bound(), bound()).prop_map(move |(turns, restrictions, start, end)| {
@@ -391,6 +428,7 @@ fn worlds() -> impl Strategy<Value = (Schedule, Vec<Override>, Time)> {
             name: "world".into(),
             zone: Zone::named(zone).unwrap(),
             layers,
+            notices: Notices::default(),
         });
         (schedule, overrides, Just(base))
     })
@@ -435,6 +473,18 @@ proptest! {
         let early = |at: Option<Time>| at.filter(|at| *at < end);
         prop_assert_eq!(early(outlook.next_change), change);
         prop_assert_eq!(early(outlook.next_handover), handover);
+        for duty in &outlook.now {
+            let ends = early(roster.ends(duty.user, start));
+            let mut steps = Steps { schedule: &schedule, overrides: &overrides, latest: DateTime::MIN };
+            let mut at = start - Duration::from_secs(3 * 86_400);
+            let mut found = None;
+            while at < end && found.is_none() {
+                let on = steps.on_call(at).contains(&duty.user.0);
+                found = (at >= start && !on).then_some(at);
+                at = at + Duration::from_secs(STEP as u64 * 60);
+            }
+            prop_assert_eq!(ends, found, "{} is on call", duty.user);
+        }
         for shift in &resolved.shifts {
             let whole = roster.whole(*shift);
             prop_assert!(whole.from <= shift.from && shift.until <= whole.until);

@@ -100,7 +100,7 @@ impl Args {
                 output.answer(&answer, || format!("{id} is not active any more"))
             }
             Command::Remove { id } => {
-                let answer = self.server.client()?.delete(&path(&id)).await?;
+                let answer = self.server.client()?.delete(&path(&id), &[]).await?;
                 output.answer(&answer, || format!("{id} is gone"))
             }
             Command::Run(run) => run.run().await,

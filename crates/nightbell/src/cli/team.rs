@@ -44,6 +44,14 @@ enum Command {
         #[arg(long, value_enum, default_value = "responder")]
         role: Role,
     },
+    /// Forget a team and what it has defined; its members stay
+    Delete {
+        /// The team, by name or id
+        team: String,
+        /// Who gets what it has defined: a user, team: and a team, or everybody; without it, that is gone, too
+        #[arg(long, value_name = "OWNER")]
+        hand_over_to: Option<String>,
+    },
     /// End memberships
     Remove {
         /// The team, by name or id
@@ -80,6 +88,12 @@ impl Args {
                 }
                 let line = |it: &Value| format!("{} is a {} of {team}", field(it, "name"), field(it, "role"));
                 output.answer(&answers, || answers.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+            Command::Delete { team, hand_over_to } => {
+                let query: Vec<_> = hand_over_to.map(|owner| ("hand_over_to", owner)).into_iter().collect();
+                let path = format!("/api/v1/teams/{}", words::in_path(&team));
+                let answer = hub.delete_with(&path, &query).await?;
+                output.answer(&answer, || format!("{team} is gone"))
             }
             Command::Remove { team, users } => {
                 let mut answers = Vec::new();

@@ -35,6 +35,7 @@ enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    Delete(Delete),
     /// Let users in again
     Enable {
         /// Whom, by name or id
@@ -80,6 +81,16 @@ impl Role {
             Role::Admin => "admin",
         }
     }
+}
+
+/// Forget a user and what is theirs; who is only away is better disabled
+#[derive(clap::Args)]
+struct Delete {
+    /// Whom, by name or id
+    name: String,
+    /// Who takes their place in schedules and policies, by name or id; without it, these stand in the way
+    #[arg(long, value_name = "USER")]
+    replace_with: Option<String>,
 }
 
 /// Make a user
@@ -134,6 +145,7 @@ impl Args {
                 output.answer(&answer, || super::with_next(table(&answer), &answer))
             }
             Command::Disable { names } => change(&hub, &names, &json!({ "disabled": true }), output).await,
+            Command::Delete(delete) => delete.run(&hub, output).await,
             Command::Enable { names } => change(&hub, &names, &json!({ "disabled": false }), output).await,
             Command::Role { name, role } => {
                 change(&hub, &[name], &json!({ "role": role.name() }), output).await
@@ -158,6 +170,19 @@ impl Create {
         }
         let answer = hub.post("/api/v1/users", &body).await?;
         output.answer(&answer, || field(&answer, "id"))
+    }
+}
+
+impl Delete {
+    async fn run(self, hub: &Hub, output: Output) -> Result<()> {
+        let query: Vec<_> = self.replace_with.map(|by| ("replace_with", by)).into_iter().collect();
+        let answer =
+            hub.delete_with(&format!("/api/v1/users/{}", words::in_path(&self.name)), &query).await?;
+        output.answer(&answer, || {
+            let changed = answer["changed"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let lines = changed.map(|it| format!("changed: {it}"));
+            std::iter::once(format!("{} is gone", self.name)).chain(lines).collect::<Vec<_>>().join("\n")
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use model::escalation::{Policy, Target};
 use model::maintenance::{Maintenance, Mode};
 use model::profile::{Filter, Profile, Timeslot};
 use model::refusal::Refusal;
-use model::schedule::Rota;
+use model::schedule::{Rota, Turns};
 use model::{Id, OwnedDestination, PluginSettings, Reach, Time};
 use sdk::Registry;
 use sdk::registry::BadSettings;
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use store::Tx;
+use store::calendar_links;
 use store::definitions::{self, Kind};
 
 use super::Done;
@@ -78,6 +79,14 @@ pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// # Errors
     /// Why not, in words.
     fn may_go(&self, _now: Time) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Forgets what is kept beside it, since it is gone.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    fn gone(_tx: &mut Tx<'_>, _id: Id) -> Done<()> {
         Ok(())
     }
 
@@ -270,7 +279,16 @@ impl Defined for Rota {
     fn check(&self, tx: &mut Tx<'_>, ground: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
         let people = ground.core.people(tx)?;
         let exists = |id: Id| people.user(id).is_some();
-        let schedule = self.schedule.check(&exists).map_err(|bad| bad.within("schedule"));
+        let urls = || {
+            self.schedule.layers.iter().enumerate().try_for_each(|(n, layer)| {
+                let Turns::Calendar(calendar) = &layer.turns else { return Ok(()) };
+                let Some(url) = calendar.address() else { return Ok(()) };
+                let field = format!("schedule.layers[{n}].turns.calendar.url");
+                sdk::http::parse_url(&url).map(drop).map_err(|bad| Refusal::new(field, bad.to_string()))
+            })
+        };
+        let schedule =
+            self.schedule.check(&exists).map_err(|bad| bad.within("schedule")).and_then(|()| urls());
         let overrides = || {
             model::refusal::at_most("overrides", self.overrides.len(), model::schedule::MAX_OVERRIDES)?;
             self.overrides.iter().enumerate().try_for_each(|(n, it)| {
@@ -279,6 +297,33 @@ impl Defined for Rota {
         };
         Ok(schedule.and_then(|()| overrides()))
     }
+
+    fn gone(tx: &mut Tx<'_>, id: Id) -> Done<()> {
+        Ok(calendar_links::delete_of(tx, calendar_links::About::Schedule(id))?)
+    }
+
+    fn hide(&self, _: &Ground, spec: &mut Map<String, Value>) {
+        // whoever knows the address of a calendar may often read it
+        addresses(spec).for_each(|(_, url)| *url = Value::String(REDACTED.to_owned()));
+    }
+
+    fn keep_hidden(before: &Self, spec: &mut Map<String, Value>) {
+        for (layer, url) in addresses(spec).filter(|(_, url)| url.as_str() == Some(REDACTED)) {
+            let known = before.schedule.calendars().find(|(name, _)| *name == layer);
+            if let Some(known) = known.and_then(|(_, calendar)| calendar.url.clone()) {
+                *url = Value::String(known);
+            }
+        }
+    }
+}
+
+/// The addresses of the calendars in a schedule, each with the name of its layer.
+fn addresses(spec: &mut Map<String, Value>) -> impl Iterator<Item = (String, &mut Value)> {
+    let layers = spec.get_mut("schedule").and_then(|it| it.get_mut("layers")).and_then(Value::as_array_mut);
+    layers.into_iter().flatten().filter_map(|layer| {
+        let name = layer["name"].as_str().unwrap_or_default().to_owned();
+        Some((name, layer.get_mut("turns")?.get_mut("calendar")?.get_mut("url")?))
+    })
 }
 
 impl Defined for Policy {

@@ -63,11 +63,11 @@ pub struct DefinitionShown {
 }
 
 /// The owner of what is everybody's, and its word.
-const EVERYBODY: (Id, &str) = (Id(0), "everybody");
+pub(super) const EVERYBODY: (Id, &str) = (Id(0), "everybody");
 /// The field that says what a definition says.
 const SPEC: &str = "spec";
 /// What the name of an owner begins with that is a team.
-const TEAM: &str = "team:";
+pub(super) const TEAM: &str = "team:";
 
 impl Desk<'_, '_> {
     /// The definitions of a kind that somebody may see: of one owner, or all.
@@ -153,7 +153,9 @@ impl Desk<'_, '_> {
     /// When it must not, makes no sense, or there is one of its name.
     pub fn define<T: Defined>(&mut self, ground: &Ground, it: DefinitionIn) -> Done<DefinitionShown> {
         let owner = self.owner_named(it.owner.as_deref())?;
-        let made = self.make(ground, owner, it.name, |about| read::<T>(about, it.spec))?;
+        let mut spec = it.spec;
+        super::names::resolve(self.tx, T::KIND, owner, &mut spec)?;
+        let made = self.make(ground, owner, it.name, |about| read::<T>(about, spec))?;
         self.show(ground, made)
     }
 
@@ -199,6 +201,7 @@ impl Desk<'_, '_> {
         let spec = match change.spec {
             Some(mut spec) => {
                 T::keep_hidden(&before.body, &mut spec);
+                super::names::resolve(self.tx, T::KIND, before.owner, &mut spec)?;
                 spec
             }
             None => spec_of(&before.body)?,
@@ -242,6 +245,7 @@ impl Desk<'_, '_> {
             return Err(Problem::not_in_state(why).into());
         }
         definitions::delete(self.tx, T::KIND, id)?;
+        T::gone(self.tx, id)?;
         let shown = self.show(ground, before)?;
         let action = format!("{}.delete", T::KIND.name());
         self.note(&action, (T::KIND.name(), &id.to_string()), serde_json::to_value(&shown).ok(), None)?;
@@ -273,7 +277,7 @@ impl Desk<'_, '_> {
     }
 
     /// Makes sure that a definition makes sense, and that what it needs is there for its owner.
-    fn check<T: Defined>(&mut self, ground: &Ground, about: &About, body: &T) -> Done<()> {
+    pub(super) fn check<T: Defined>(&mut self, ground: &Ground, about: &About, body: &T) -> Done<()> {
         model::refusal::name("name", &about.name).map_err(refused)?;
         let checked = body.check(self.tx, ground, about, self.now)?;
         checked.map_err(|bad| refused(bad.within(SPEC)))?;
@@ -290,7 +294,13 @@ impl Desk<'_, '_> {
     }
 
     /// What uses a definition, in words.
-    fn used_by(&mut self, ground: &Ground, kind: Kind, name: &str, id: Id) -> Done<Option<String>> {
+    pub(super) fn used_by(
+        &mut self,
+        ground: &Ground,
+        kind: Kind,
+        name: &str,
+        id: Id,
+    ) -> Done<Option<String>> {
         if let Some(user) = super::defined::users_of(self.tx, kind, id)? {
             return Ok(Some(user));
         }
@@ -367,7 +377,7 @@ fn is_usable(kind: Kind, of: Id, public: bool, by: Id) -> bool {
 }
 
 /// What a spec says.
-fn read<T: Defined>(about: &About, mut spec: Map<String, Value>) -> Done<T> {
+pub(super) fn read<T: Defined>(about: &About, mut spec: Map<String, Value>) -> Done<T> {
     T::fill(&mut spec, about);
     let read = serde_path_to_error::deserialize::<_, T>(Value::Object(spec));
     read.map_err(|error| {
@@ -386,6 +396,6 @@ fn spec_of<T: Serialize>(body: &T) -> Done<Map<String, Value>> {
     }
 }
 
-fn refused(bad: Refusal) -> Fail {
+pub(super) fn refused(bad: Refusal) -> Fail {
     Problem::wrong(bad.field, bad.reason).into()
 }

@@ -3,7 +3,6 @@
 use model::Id;
 use model::account::{Membership, Role, Team, User, name_key};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Desk, Done, checked, shown};
@@ -120,20 +119,6 @@ impl Desk<'_, '_> {
         Ok(team)
     }
 
-    /// Forgets a team.
-    ///
-    /// # Errors
-    /// When it must not be, or there is none.
-    pub fn delete_team(&mut self, text: &str) -> Done<Team> {
-        self.must(Scope::Manage)?;
-        let team = self.team(text)?;
-        let members = store::teams::members(self.tx, team.id)?;
-        store::teams::delete(self.tx, team.id)?;
-        let before = json!({ "team": team, "members": members });
-        self.note("team.delete", ("team", &team.id.to_string()), Some(before), None)?;
-        Ok(team)
-    }
-
     /// Makes a user a member of a team, or gives a member another role in it.
     ///
     /// # Errors
@@ -169,7 +154,7 @@ impl Desk<'_, '_> {
         Ok(())
     }
 
-    fn team(&mut self, text: &str) -> Done<Team> {
+    pub(super) fn team(&mut self, text: &str) -> Done<Team> {
         let found = store::teams::named(self.tx, text)?;
         found.ok_or_else(|| Problem::not_found("team", format_args!("{text:?}")).into())
     }

@@ -110,21 +110,33 @@ pub(super) async fn change_team(
     delete,
     path = "/api/v1/teams/{id}",
     tag = "accounts",
-    summary = "Forget a team; its members stay",
+    summary = "Forget a team and what it has defined; its members stay",
+    description = "What others need of it stands in the way: the answer names it in `used_by`. With `hand_over_to` \
+        another owner gets what the team has defined, and another team its place in policies.",
     security(("token" = ["manage"])),
-    params(("id" = String, Path, description = "Its id or name")),
+    params(
+        ("id" = String, Path, description = "Its id or name"),
+        ("hand_over_to" = Option<String>, Query,
+            description = "Who gets what it has defined: a user, `team:` and a team, or `everybody`"),
+    ),
     responses(
         (status = 200, description = "The team as it was", body = TeamView),
         (status = 404, description = "There is none", body = Problem),
+        (status = 409, description = "Others need it", body = Problem),
     ),
 )]
 pub(super) async fn delete_team(
     State(app): State<Shared>,
     by: Signed,
     Name(id): Name,
+    uri: Uri,
 ) -> Answer<Json<TeamView>> {
-    let gone = app.desk(&by.caller, by.actor, move |desk| desk.delete_team(&id)).await?;
-    Ok(Json(gone.into()))
+    let heir = Query::known(&uri, &["hand_over_to"])?.one("hand_over_to")?.map(str::to_owned);
+    let ground = app.ground();
+    let gone = app.desk(&by.caller, by.actor, move |desk| desk.delete_team(&ground, &id, heir.as_deref()));
+    let (team, _) = gone.await?;
+    app.hub.ring();
+    Ok(Json(team.into()))
 }
 
 /// Makes somebody a member.

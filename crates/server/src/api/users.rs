@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use model::account::User;
 use sdk::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::accounts::{UserChange, UserIn};
@@ -246,4 +246,46 @@ pub(super) async fn end_sessions(
     app.desk(&by.caller, by.actor, move |desk| desk.end_sessions(&id)).await?;
     app.auth.forget();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What becomes of what named somebody who is gone.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Leaving)]
+pub(super) struct LeavingView {
+    /// What names somebody else now, or was given to another owner.
+    pub(super) changed: Vec<String>,
+}
+
+/// Forgets a user.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{id}",
+    tag = "accounts",
+    summary = "Forget a user, and what is theirs",
+    description = "Schedules, policies and others that need them stand in the way: the answer names them in `used_by`. \
+        With `replace_with` somebody takes their place in all of these. Who is only away is better disabled.",
+    security(("token" = ["admin"])),
+    params(
+        ("id" = String, Path, description = "Their id or name"),
+        ("replace_with" = Option<String>, Query, description = "Who takes their place, by id or name"),
+    ),
+    responses(
+        (status = 200, description = "They are gone", body = LeavingView),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 409, description = "They are needed, or the last admin", body = Problem),
+    ),
+)]
+pub(super) async fn delete_user(
+    State(app): State<Shared>,
+    by: Signed,
+    Name(id): Name,
+    uri: Uri,
+) -> Answer<Json<LeavingView>> {
+    let by_whom = Query::known(&uri, &["replace_with"])?.one("replace_with")?.map(str::to_owned);
+    let ground = app.ground();
+    let gone = app.desk(&by.caller, by.actor, move |desk| desk.delete_user(&ground, &id, by_whom.as_deref()));
+    let (_, leaving) = gone.await?;
+    app.auth.forget();
+    app.hub.ring();
+    Ok(Json(LeavingView { changed: leaving.changed }))
 }

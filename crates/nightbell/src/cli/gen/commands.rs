@@ -21,12 +21,13 @@ fn section(text: &mut String, command: &clap::Command, path: &str) {
     let _ = write!(text, "\n## `{path}`\n\n{about}.\n");
     let own = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
     let args: Vec<&Arg> = command.get_arguments().filter(own).collect();
-    if !command.has_subcommands() || path == "nightbell" {
+    let does_something = !command.has_subcommands() || command.is_args_conflicts_with_subcommands_set();
+    if does_something || path == "nightbell" {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect::<Vec<_>>().join(" ");
         let _ = write!(text, "\n    {usage}\n");
     }
-    if !args.is_empty() && !command.has_subcommands() {
+    if !args.is_empty() && does_something {
         text.push_str("\n| argument | meaning |\n|---|---|\n");
         for arg in args {
             let _ = writeln!(text, "| {} | {} |", name(arg), meaning(arg));
