@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use connectors::destinations::webhook::alertmanager_json;
 use connectors::shape;
-use connectors::template::{Html, Language, Mapping, Plain, Slack, Names, Template};
+use connectors::template::{Html, Language, Mapping, Names, Plain, Slack, Template};
 use model::incident::State;
 use model::limits::MAX_LABEL_VALUE_BYTES;
 use model::notification::{Alert, Notification, Reason};

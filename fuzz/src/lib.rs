@@ -14,6 +14,7 @@ mod connecting;
 mod modelling;
 mod plugging;
 mod templating;
+mod tracking;
 mod wire;
 
 /// A target: its name, and what it does with an input.
@@ -39,6 +40,12 @@ pub const TARGETS: &[Target] = &[
     ("go_template_file", templating::go_template_file),
     ("plugin_line", plugging::plugin_line),
     ("plugin_manifest", plugging::plugin_manifest),
+    ("sentry_body", tracking::sentry_body),
+    ("sentry_event", tracking::sentry_event),
+    ("sentry_report", tracking::sentry_report),
+    ("sentry_items", tracking::sentry_items),
+    ("source_map", tracking::source_map),
+    ("grouping_rules", tracking::grouping_rules),
 ];
 
 /// The target of this name.

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("nightbell-model", 0),
     ("nightbell-gotemplate", 0),
     ("nightbell-plugin-protocol", 0),
+    ("nightbell-tracker", 0),
     ("nightbell-store", 1),
     ("nightbell-calendar", 1),
     ("nightbell-sdk", 1),

@@ -1,0 +1,277 @@
+//! Secrets that show by what they look like.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Number;
+
+use super::Place;
+
+/// In the place of a card's number.
+pub(super) const CARD: &str = "[card]";
+const IBAN: &str = "[iban]";
+const SSN: &str = "[ssn]";
+const TOKEN: &str = "[token]";
+const KEY: &str = "[private key]";
+const EMAIL: &str = "[email]";
+const PASSWORD: &str = "[password]";
+
+/// Digits of a text without which it holds no number of a card or an account, nor one of US social security.
+const FEWEST_DIGITS: usize = 9;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looks {
+    pub(super) on: bool,
+}
+
+/// What a text has in it, found by looking at each byte once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hints {
+    digits: bool,
+    at: bool,
+    dashes: bool,
+    scheme: bool,
+    bearer: bool,
+    dotted_token: bool,
+}
+
+impl Looks {
+    /// Whether it is worth looking closer. Of thousands of texts hardly one is.
+    pub(super) fn may_have(&self, text: &str, place: Place) -> bool {
+        self.on && self.hints(text, place).any()
+    }
+
+    fn hints(&self, text: &str, place: Place) -> Hints {
+        let bytes = text.as_bytes();
+        if bytes.len() < 6 {
+            return Hints::default();
+        }
+        let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= FEWEST_DIGITS;
+        let has_at = memchr::memchr(b'@', bytes).is_some();
+        Hints {
+            digits,
+            at: has_at && place == Place::Message,
+            dashes: bytes.len() > 20 && memchr::memmem::find(bytes, b"-----BEGIN").is_some(),
+            scheme: has_at && memchr::memmem::find(bytes, b"://").is_some(),
+            bearer: has_bearer(bytes),
+            dotted_token: bytes.len() > 30 && memchr::memmem::find(bytes, b"eyJ").is_some(),
+        }
+    }
+
+    /// Replaces what looks like a secret; says whether there was one.
+    pub(super) fn replace(&self, text: &mut String, place: Place) -> bool {
+        if !self.on {
+            return false;
+        }
+        let hints = self.hints(text, place);
+        if !hints.any() {
+            return false;
+        }
+        let mut found = false;
+        let mut with = |regex: &LazyLock<Option<Regex>>, replacement: &str| {
+            let Some(regex) = regex.as_ref() else { return };
+            if let std::borrow::Cow::Owned(replaced) = regex.replace_all(text, replacement) {
+                *text = replaced;
+                found = true;
+            }
+        };
+        if hints.dashes {
+            with(&PRIVATE_KEY, KEY);
+        }
+        if hints.bearer {
+            with(&BEARER, "${1} [token]");
+        }
+        if hints.dotted_token {
+            with(&JWT, TOKEN);
+        }
+        if hints.scheme {
+            with(&IN_URL, "${1}[password]@");
+        }
+        if hints.digits {
+            with(&US_SSN, SSN);
+            found |= numbers(text);
+        }
+        if hints.at
+            && let Some(regex) = EMAIL_ADDRESS.as_ref()
+        {
+            let replaced = regex.replace_all(text, |captures: &regex::Captures<'_>| {
+                // the host behind a password that was taken out of a URL is no address
+                let whole = &captures[0];
+                if whole.starts_with(PASSWORD) { whole.to_owned() } else { EMAIL.to_owned() }
+            });
+            if let std::borrow::Cow::Owned(replaced) = replaced {
+                found |= *text != replaced;
+                *text = replaced;
+            }
+        }
+        found
+    }
+
+    /// A number in JSON that is a card's.
+    pub(super) fn is_card(&self, number: &Number) -> bool {
+        let Some(number) = number.as_u64().filter(|_| self.on) else { return false };
+        if number < 100_000_000_000_000 {
+            return false;
+        }
+        is_card(number.to_string().bytes())
+    }
+}
+
+impl Hints {
+    fn any(self) -> bool {
+        self.digits || self.at || self.dashes || self.scheme || self.bearer || self.dotted_token
+    }
+}
+
+fn regex(pattern: &str) -> Option<Regex> {
+    Regex::new(pattern).ok()
+}
+
+static PRIVATE_KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    regex(
+        r"-----BEGIN [A-Z0-9 ]*(?:PRIVATE|SECRET) KEY[A-Z ]*-----(?s:.*?)(?:-----END [A-Z0-9 ]*KEY[A-Z ]*-----|$)",
+    )
+});
+static BEARER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| regex(r"(?i)\b(Bearer|Basic|Token)[ :=]+[A-Za-z0-9._~+/-]{8,}=*"));
+static JWT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| regex(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"));
+static IN_URL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| regex(r#"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*:)[^\s/@"'\[]+@"#));
+static US_SSN: LazyLock<Option<Regex>> = LazyLock::new(|| regex(r"\b[0-8]\d{2}-\d{2}-\d{4}\b"));
+static EMAIL_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    regex(r"(?:\[password\]|[A-Za-z0-9._%+'-]+)@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+});
+
+/// `Bearer `, `Basic ` or `token=` in any case.
+fn has_bearer(bytes: &[u8]) -> bool {
+    const WORDS: [&[u8]; 3] = [b"earer", b"asic", b"oken"];
+    let mut from = 0;
+    while let Some(at) = memchr::memchr3(b'B', b'T', b'b', &bytes[from..]) {
+        let rest = &bytes[from + at + 1..];
+        if WORDS.iter().any(|word| rest.len() > word.len() && rest[..word.len()].eq_ignore_ascii_case(word)) {
+            return true;
+        }
+        from += at + 1;
+    }
+    memchr::memmem::find(bytes, b"token").is_some()
+}
+
+/// Cards and accounts: runs of digits in groups, told from other numbers by their sums.
+fn numbers(text: &mut String) -> bool {
+    let mut out = String::new();
+    let mut copied = 0;
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let begins = bytes[at].is_ascii_alphanumeric()
+            && (at == 0 || !matches!(bytes[at - 1], b'.' | b'_') && !bytes[at - 1].is_ascii_alphanumeric());
+        if !begins {
+            at += 1;
+            continue;
+        }
+        let (end, what) = match (card_at(bytes, at), iban_at(bytes, at)) {
+            (Some(end), _) => (end, CARD),
+            (None, Some(end)) => (end, IBAN),
+            (None, None) => {
+                while at < bytes.len() && bytes[at].is_ascii_alphanumeric() {
+                    at += 1;
+                }
+                continue;
+            }
+        };
+        out.push_str(&text[copied..at]);
+        out.push_str(what);
+        (at, copied) = (end, end);
+    }
+    if copied == 0 {
+        return false;
+    }
+    out.push_str(&text[copied..]);
+    *text = out;
+    true
+}
+
+/// The end of a card's number that begins here: digits, with one blank or hyphen between groups.
+fn card_at(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut digits = [0u8; 20];
+    let mut count = 0;
+    let mut at = from;
+    let mut end = from;
+    while at < bytes.len() {
+        match bytes[at] {
+            digit @ b'0'..=b'9' => {
+                if count == 19 {
+                    return None;
+                }
+                digits[count] = digit;
+                count += 1;
+                end = at + 1;
+            }
+            b' ' | b'-' if at == end && count > 0 => {}
+            _ => break,
+        }
+        at += 1;
+    }
+    let joined = bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (!joined && is_card(digits[..count].iter().copied())).then_some(end)
+}
+
+/// Of a length and a beginning that issuers use, and with the right last digit.
+fn is_card(digits: impl Iterator<Item = u8>) -> bool {
+    let digits: Vec<u32> = digits.map(|digit| u32::from(digit - b'0')).collect();
+    let begins = |count: usize| digits.iter().take(count).fold(0, |number, digit| number * 10 + digit);
+    let known = match digits.len() {
+        14 => matches!(begins(2), 36 | 38) || matches!(begins(3), 300..=305),
+        15 => matches!(begins(2), 34 | 37),
+        16 | 19 => {
+            begins(1) == 4
+                || matches!(begins(2), 35 | 51..=55 | 62 | 65)
+                || matches!(begins(4), 2221..=2720 | 6011)
+                || matches!(begins(2), 50 | 56..=58 | 60 | 63 | 67)
+        }
+        _ => false,
+    };
+    let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(index, digit)| if index % 2 == 1 { doubled(*digit) } else { *digit })
+        .sum();
+    known && sum.is_multiple_of(10)
+}
+
+/// The end of an IBAN that begins here: two letters, two digits, up to 30 letters and digits in groups of
+/// four, and the right sum.
+fn iban_at(bytes: &[u8], from: usize) -> Option<usize> {
+    let head = bytes.get(from..from + 4)?;
+    if !(head[..2].iter().all(u8::is_ascii_uppercase) && head[2..].iter().all(u8::is_ascii_digit)) {
+        return None;
+    }
+    let mut chars = Vec::with_capacity(34);
+    let mut at = from;
+    let mut best = None;
+    while at < bytes.len() && chars.len() < 34 {
+        match bytes[at] {
+            byte if byte.is_ascii_uppercase() || byte.is_ascii_digit() => chars.push(byte),
+            b' ' if chars.len().is_multiple_of(4) => {}
+            _ => break,
+        }
+        at += 1;
+        let ended = bytes.get(at).is_none_or(|next| !next.is_ascii_alphanumeric());
+        if ended && chars.len() >= 15 && has_sum_of_iban(&chars) {
+            best = Some(at);
+        }
+    }
+    best
+}
+
+fn has_sum_of_iban(chars: &[u8]) -> bool {
+    let turned = chars[4..].iter().chain(&chars[..4]);
+    let rest = turned.fold(0u32, |rest, byte| match byte {
+        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
+        letter => (rest * 100 + u32::from(letter - b'A') + 10) % 97,
+    });
+    rest == 1
+}
