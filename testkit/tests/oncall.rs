@@ -62,10 +62,13 @@ fn pages(world: &World, place: &str) -> usize {
     world.told_at(place).iter().filter(|reason| **reason == "paged").count()
 }
 
-/// The titles of the notices that somebody got.
+/// The notices that somebody got.
 fn notices(world: &World, place: &str) -> Vec<String> {
     let seen = world.seen.iter().filter(|(name, seen)| name == place && seen.says.reason.name() == "on_call");
-    seen.map(|(_, seen)| seen.says.alerts[0].title.clone()).collect()
+    let words = |it: &model::notification::Alert| {
+        format!("{}. {}", it.title, it.annotations.get("description").unwrap_or_default())
+    };
+    seen.map(|(_, seen)| words(&seen.says.alerts[0])).collect()
 }
 
 /// Ann has the week that began on Monday the 21st at nine, Bob the next one, and so on.
@@ -197,12 +200,12 @@ fn who_comes_and_who_goes_hear_of_it_once_and_in_time() {
     world.passes(minutes(6));
     assert_eq!(
         notices(&world, &ann),
-        ["You are no longer on call by db from Tue 2026-09-22 09:00 CEST. After you: bob"]
+        ["You are no longer on call by db from Tue 2026-09-22 09:00 CEST. After you: bob."]
     );
     assert_eq!(
         notices(&world, &bob),
         [
-            "You are on call by db from Tue 2026-09-22 09:00 CEST until Wed 2026-09-23 09:00 CEST. Before you: ann"
+            "You are on call by db from Tue 2026-09-22 09:00 CEST until Wed 2026-09-23 09:00 CEST. Before you: ann."
         ]
     );
     world.crash(0);

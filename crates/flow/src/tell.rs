@@ -347,16 +347,16 @@ pub(crate) fn word(
     title: &str,
     now: Time,
 ) -> (Delivery, Notification) {
-    words(core, live, place, Reason::Test, title, now)
+    words(core, live, place, Reason::Test, (title, ""), now)
 }
 
-/// The same for this reason.
+/// The same for this reason, with something more to say.
 fn words(
     core: &Core,
     live: &Live,
     place: &LivePlace,
     reason: Reason,
-    title: &str,
+    (title, more): (&str, &str),
     now: Time,
 ) -> (Delivery, Notification) {
     let id = core.id(now);
@@ -373,6 +373,9 @@ fn words(
     let mut notification = notification(live, &group, id, reason, Vec::new(), most, now);
     let mut alert = sample::test_alert(id, title, model::Severity::Info, now);
     alert.labels.set("alertname", group.labels.get("alertname").unwrap_or_default());
+    if !more.is_empty() {
+        alert.annotations.set("description", more);
+    }
     notification.alerts.push(alert);
     (notification.common_labels, notification.common_annotations) =
         Notification::common(&notification.alerts);

@@ -126,7 +126,17 @@ fn storm_body(storm: &StormSummary) -> String {
     text
 }
 
+/// What is said beside the title of a word of the hub's own, which is about nothing that is wrong.
+fn words(notification: &Notification) -> String {
+    let first = notification.alerts.first();
+    let more = first.and_then(|alert| alert.annotations.get("description")).unwrap_or_default();
+    if more.is_empty() { first.map_or(String::new(), |alert| alert.title.clone()) } else { more.to_owned() }
+}
+
 fn body(notification: &Notification) -> String {
+    if notification.reason == Reason::OnCall {
+        return words(notification);
+    }
     let mut text = notification.storm.as_ref().map(storm_body).unwrap_or_default();
     for alert in notification.alerts.iter().take(LISTED_ALERTS) {
         // writing to a String cannot fail
@@ -249,6 +259,13 @@ mod tests {
             storm: None,
             at: Time::from_seconds(1_794_657_600),
         }
+    }
+
+    #[test]
+    fn who_comes_on_call_is_told_so_and_nothing_that_looks_wrong() {
+        let message = Message::render(notification(Reason::OnCall, &[(State::Open, 1)], 0));
+        assert_eq!((message.kind, message.title.as_str()), (MessageKind::Test, "Disk 1 is full"));
+        assert_eq!(message.body, "It fills.\nSoon.");
     }
 
     #[test]

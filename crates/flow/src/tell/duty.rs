@@ -6,6 +6,7 @@
 //! an event of the hub's own, and so an incident, which routes tell and which ends when it is not so any more.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::escalation::{Plan as Laid, Target, Urgency};
@@ -13,6 +14,7 @@ use model::event::{Action, NewEvent};
 use model::fnv::Fnv;
 use model::notification::Reason;
 use model::period::Period;
+use model::receiver::Audience;
 use model::schedule::Rota;
 use model::zone::Zone;
 use model::{Id, Labels, Severity, Time};
@@ -25,7 +27,7 @@ use super::pages::SOURCE;
 use super::people::place;
 use super::{Plan, Tick, keep, words};
 use crate::core::Core;
-use crate::live::Live;
+use crate::live::{Live, LivePlace};
 use crate::people::People;
 
 /// How often all of it is looked at, if nothing happens before.
@@ -251,25 +253,22 @@ impl Look<'_> {
             let zone = own(*user);
             let until = roster.ends(*user, at).map(|until| format!(" until {}", clock(&zone, until)));
             let until = until.unwrap_or_default();
-            let from = if going.is_empty() { String::new() } else { format!(". Before you: {going}") };
-            said.push((
-                *user,
-                true,
-                format!("You are on call by {name} from {}{until}{from}", clock(&zone, at)),
-            ));
+            let before = if going.is_empty() { String::new() } else { format!("Before you: {going}.") };
+            let title = format!("You are on call by {name} from {}{until}", clock(&zone, at));
+            said.push((*user, true, title, before));
         }
         for user in before.iter().filter(|it| !after.contains(it)) {
             let then = match (coming.is_empty(), after.is_empty()) {
-                (false, _) => format!("After you: {coming}"),
-                (true, false) => format!("Still on call: {}", names(&after, &[])),
-                (true, true) => "Nobody is on call after you".to_owned(),
+                (false, _) => format!("After you: {coming}."),
+                (true, false) => format!("Still on call: {}.", names(&after, &[])),
+                (true, true) => "Nobody is on call after you.".to_owned(),
             };
             let at = clock(&own(*user), at);
-            said.push((*user, false, format!("You are no longer on call by {name} from {at}. {then}")));
+            said.push((*user, false, format!("You are no longer on call by {name} from {at}"), then));
         }
-        for (user, comes, words) in said {
+        for (user, comes, title, more) in said {
             if store::duty::tell(tx, Told { schedule: schedule.id, at, user, comes })? {
-                self.tell(user, &words);
+                self.tell(user, (&title, &more));
             }
         }
         Ok(())
@@ -277,17 +276,23 @@ impl Look<'_> {
 
     /// Tells somebody where it rings at once for what is not urgent. Quiet hours do not keep it back: they would find
     /// out too late.
-    fn tell(&mut self, user: Id, what: &str) {
+    fn tell(&mut self, user: Id, what: (&str, &str)) {
         let usable = self.people.usable(user);
         let rings = self.people.contact_rules(user).rings(Urgency::Low, self.now, &usable);
-        for ring in rings.iter().filter(|it| it.at <= self.now) {
-            if let Ok(place) = place(self.people, ring.destination) {
-                let mut message = words(self.core, self.live, &place, Reason::OnCall, what, self.now);
-                message.0.receiver = format!("@{user}");
-                message.1.receiver.clone_from(&message.0.receiver);
-                self.core.counters.planned.add(Reason::OnCall.name(), 1);
-                self.plan.deliveries.push(message);
-            }
+        let at_once = rings.iter().filter(|it| it.at <= self.now);
+        let mut places: Vec<Arc<LivePlace>> =
+            at_once.filter_map(|it| place(self.people, it.destination).ok()).collect();
+        // what pages by itself would take it for something that is wrong
+        let is_for_people = |it: &Arc<LivePlace>| it.place.manners.audience == Audience::People;
+        if places.iter().any(is_for_people) {
+            places.retain(is_for_people);
+        }
+        for place in &places {
+            let mut message = words(self.core, self.live, place, Reason::OnCall, what, self.now);
+            message.0.receiver = format!("@{user}");
+            message.1.receiver.clone_from(&message.0.receiver);
+            self.core.counters.planned.add(Reason::OnCall.name(), 1);
+            self.plan.deliveries.push(message);
         }
     }
 }
