@@ -211,3 +211,12 @@ pub fn message_text(data: &[u8]) {
     let back: Message = serde_json::from_value(ours).expect("our own shape is read back");
     assert_eq!(back, message);
 }
+
+/// A mail in the mailbox for answers: whatever it is, what is taken for an answer is one.
+pub fn mail_reply(data: &[u8]) {
+    let Ok(reply) = connectors::listen::mail::read(data, "bell+{token}@example.org") else { return };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    assert!(!reply.token.is_empty() && reply.token.bytes().all(plain), "{:?}", reply.token);
+    assert!(!reply.note.chars().any(char::is_control), "{:?}", reply.note);
+    assert!(!reply.mail.from.is_empty());
+}

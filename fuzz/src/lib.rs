@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("webhook_settings", connecting::webhook_settings),
     ("body_template", connecting::body_template),
     ("message_text", connecting::message_text),
+    ("mail_reply", connecting::mail_reply),
     ("go_template", templating::go_template),
     ("go_template_file", templating::go_template_file),
     ("plugin_line", plugging::plugin_line),

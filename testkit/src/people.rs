@@ -1,5 +1,6 @@
 //! People in a world: what they define for themselves.
 
+use flow::answers::{Answer, NotTaken, Verb, Who};
 use model::account::{Role, User};
 use model::profile::{Filter, Profile, Timeslot};
 use model::{Id, OwnedDestination};
@@ -36,15 +37,7 @@ impl World {
             serde_json::from_value(serde_json::json!({"name": "slot", "windows": windows})).unwrap();
         let filter: Filter = serde_json::from_value(filter).unwrap();
         let (slot, filter) = (self.definition(owner, 1, slot), self.definition(owner, 2, filter));
-        let settings = serde_json::json!({});
-        let destination = OwnedDestination {
-            kind: "scripted".to_owned(),
-            settings,
-            managed: false,
-            verified_at: Some(self.now),
-            challenge: None,
-        };
-        let destination = self.definition(owner, 3, destination);
+        let destination = self.definition(owner, 3, self.way());
         let profile = Profile {
             id: Id(owner.0 + 4),
             owner,
@@ -69,6 +62,48 @@ impl World {
         Definition { id, owner, name, body, created_at: self.now, updated_at: self.now }
     }
 
+    /// A way to be told something, which was confirmed.
+    fn way(&self) -> OwnedDestination {
+        let new = OwnedDestination::new("scripted", serde_json::json!({}));
+        OwnedDestination { verified_at: Some(self.now), ..new }
+    }
+
+    /// Another of somebody's ways stands in for one of them, which must confirm within a time.
+    pub fn stands_in(&mut self, to: Id, of: Id, after: std::time::Duration) {
+        let found = self.store.read_blocking(|tx| definitions::get(tx, Kind::Destination, of));
+        let mut definition: Definition<OwnedDestination> = found.unwrap().unwrap();
+        definition.body.failover = Some(model::destination::Failover { destination: to, after });
+        self.defines(Kind::Destination, &definition);
+    }
+
+    /// The token that the last message to a place carried, to be answered by.
+    pub fn token(&self, place: &str) -> Option<String> {
+        let last = self.seen.iter().rev().find(|(name, _)| name == place).map(|(_, seen)| seen.delivery);
+        let core = self.nodes[0].stage.core.clone();
+        let token = move |tx: &mut store::Tx<'_>| flow::answers::token_of(&core, tx, last.unwrap());
+        self.store.write_blocking(token).unwrap()
+    }
+
+    /// Somebody answers a message, by its token.
+    pub fn answers(&mut self, token: &str, who: Who, verb: Verb) -> Result<String, NotTaken> {
+        let (core, now) = (self.nodes[0].stage.core.clone(), self.now);
+        let answer = Answer { token: token.to_owned(), who, verb, note: String::new() };
+        let take = move |tx: &mut store::Tx<'_>| flow::answers::take(&core, tx, &answer, now);
+        let taken = self.store.write_blocking(take).unwrap();
+        taken.map(|taken| taken.by)
+    }
+
+    /// A user is locked out.
+    pub fn locks_out(&mut self, id: Id) {
+        let now = self.now;
+        let lock = move |tx: &mut store::Tx<'_>| {
+            let mut user = store::users::get(tx, id)?.unwrap();
+            user.disabled_at = Some(now);
+            store::users::update(tx, &user)
+        };
+        self.store.write_blocking(lock).unwrap();
+    }
+
     /// Somebody defines something, anew or in place of what it was.
     pub fn defines<T: Serialize + Clone + Send + 'static>(&mut self, kind: Kind, definition: &Definition<T>) {
         let definition = definition.clone();
@@ -83,18 +118,12 @@ impl World {
 
     /// A user with so many ways to be told something; returns their id and those.
     pub fn user(&mut self, id: i64, name: &str, ways: i64) -> (Id, Vec<String>) {
-        let user = User::new(Id(id), name, Role::Responder, self.now);
+        let mut user = User::new(Id(id), name, Role::Responder, self.now);
+        user.email = format!("{name}@example.org");
         assert!(self.store.write_blocking(move |tx| store::users::insert(tx, &user)).unwrap());
         let mut places = Vec::new();
         for number in 1..=ways {
-            let destination = OwnedDestination {
-                kind: "scripted".to_owned(),
-                settings: serde_json::json!({}),
-                managed: false,
-                verified_at: Some(self.now),
-                challenge: None,
-            };
-            let definition = self.definition(Id(id), number, destination);
+            let definition = self.definition(Id(id), number, self.way());
             places.push(definition.body.place_id(definition.id));
             self.defines(Kind::Destination, &definition);
         }

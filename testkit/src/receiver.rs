@@ -21,6 +21,8 @@ pub enum Mode {
     Busy(u64),
     /// It refuses everything.
     Refusing,
+    /// It takes everything to see to it later, and never says whether it arrived.
+    Vague,
 }
 
 /// A message that arrived.
@@ -41,7 +43,7 @@ pub struct Seen {
 impl Mode {
     /// Whether a receiver in this mode has the message after it was sent.
     pub fn takes(self) -> bool {
-        matches!(self, Mode::Well | Mode::Mute)
+        matches!(self, Mode::Well | Mode::Mute | Mode::Vague)
     }
 
     /// What the sender learns.
@@ -56,6 +58,7 @@ impl Mode {
                 fault: Fault::Pace,
             },
             Mode::Refusing => Outcome::rejected("answered 400"),
+            Mode::Vague => Outcome::Accepted { receipt: "7".to_owned(), ask_after: Duration::from_secs(60) },
         })
     }
 }

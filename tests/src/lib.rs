@@ -2,6 +2,7 @@
 //!
 //! * [`Hub`] is the real binary on a folder of its own; it is killed when it is dropped.
 //! * [`Receiver`] is a web server on this machine that answers as it is told to and remembers what it heard.
+//! * [`MailHost`] is a mail server with a mailbox.
 //! * [`http`] is how stories speak to both: plain enough to send what no library would.
 //! * [`wait_for`] asks again until there is an answer, at most so long; nothing here sleeps to be in time.
 //!
@@ -13,12 +14,14 @@ pub mod alertmanager;
 pub mod documents;
 pub mod http;
 pub mod hub;
+pub mod mailhost;
 pub mod receiver;
 pub mod tool;
 
 use std::time::{Duration, Instant};
 
 pub use hub::Hub;
+pub use mailhost::MailHost;
 pub use receiver::{Heard, Receiver, Reply};
 
 /// How long anything may take that should take no time at all.

@@ -11,6 +11,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::answers::Answers;
 use crate::limits::MAX_CONCURRENCY;
 use crate::oidc::Oidc;
 use crate::plugins::Plugins;
@@ -41,6 +42,8 @@ pub(crate) struct File {
     pub(crate) storm: Storms,
     /// A provider of identities that people log in by.
     pub(crate) oidc: Oidc,
+    /// Where people's answers to messages are heard.
+    pub(crate) answers: Answers,
     /// Where the traces of incidents go.
     pub(crate) traces: Traces,
     /// Files of templates that settings may use by name.

@@ -17,6 +17,7 @@
 //! file and the files that it names. A configuration is had whole or not at all.
 
 mod alertmanager;
+mod answers;
 mod checks;
 mod defaults;
 mod entries;
@@ -47,6 +48,7 @@ mod unknown;
 mod yaml;
 mod zone;
 
+pub use answers::{Answers, ImapTls, MailAnswers, SlackAnswers, TelegramAnswers};
 pub use checks::Check;
 pub use defaults::Defaults;
 pub use entries::is_manner;

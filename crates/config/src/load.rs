@@ -9,6 +9,7 @@ use sdk::Registry;
 use sdk::http::Guard;
 use serde::de::DeserializeOwned;
 
+use crate::answers::Answers;
 use crate::checks::Check;
 use crate::defaults::{self, Defaults};
 use crate::entries::RouteEntry;
@@ -45,6 +46,8 @@ pub struct Config {
     pub self_watch: SelfWatch,
     /// The provider of identities that people log in by.
     pub oidc: Oidc,
+    /// Where people's answers to messages are heard.
+    pub answers: Answers,
     /// Where traces go.
     pub traces: Traces,
     /// What settings of destinations may refer to: templates by name.
@@ -293,11 +296,10 @@ fn assemble(
     let mut sections = Sections { root: &root, failed: &failed, problems };
     let server: Option<Server> = sections.read("server");
     let database = sections.database(&among.directory);
-    let outbound = sections.outbound();
-    let limits = sections.read("limits");
+    let (outbound, limits) = (sections.outbound(), sections.read("limits"));
     let incidents: Option<Incidents> = sections.read("incidents");
     let (self_watch, traces) = (sections.read("self_watch"), sections.read("traces"));
-    let oidc: Option<Oidc> = sections.read("oidc");
+    let (oidc, answers): (Option<Oidc>, Option<Answers>) = (sections.read("oidc"), sections.read("answers"));
     let storm: Option<Storms> = sections.read("storm");
     let (plugins, log) = (sections.plugins(&among.directory), sections.read("log"));
     let intervals = rules::intervals(&root, &local, problems);
@@ -333,6 +335,7 @@ fn assemble(
         limits,
         self_watch,
         oidc: oidc?,
+        answers: answers?,
         traces,
         templates,
         plugins: plugins?,

@@ -47,7 +47,9 @@ pub fn schema(registry: &Registry) -> Value {
         shared.into_iter().for_each(|(name, table)| defined[name.as_str()] = table);
     }
     let properties = &mut schema["properties"];
-    properties["database"] = with_secret_references(&properties["database"]);
+    for section in ["database", "answers"] {
+        properties[section] = with_secret_references(&properties[section]);
+    }
     properties["defaults"]["properties"] = defaults.into();
     properties["defaults"]["additionalProperties"] = false.into();
     let checks: Vec<Value> = registry.checks().map(check).collect();

@@ -119,9 +119,9 @@ impl Shown {
             inherit(&mut route, &root_defaults(), &Path::of(&["route"]));
             root.set("route", route);
         }
-        for section in ["oidc", "receivers", "inhibit", "time_intervals", "integrations"] {
+        for section in ["oidc", "answers", "receivers", "inhibit", "time_intervals", "integrations"] {
             let Some(mut node) = root.take(section) else { continue };
-            if matches!(section, "oidc" | "receivers" | "integrations") {
+            if matches!(section, "oidc" | "answers" | "receivers" | "integrations") {
                 fill(&mut node, &view.key(section, None));
             }
             root.set(section, node);

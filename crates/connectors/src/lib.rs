@@ -1,10 +1,13 @@
 //! Built-in sources and destinations, one file each.
 //!
+//! [`listen`] hears what people answer to messages where they read them.
+//!
 //! A kind is a file in [`destinations`] or [`sources`] and a line in [`registry`]; the tests ask for one
 //! more line, its fixture in `tests/support/fixtures.rs`. [`template`], [`texts`], [`words`], [`service`] and
 //! [`shape`] are what they share.
 
 pub mod destinations;
+pub mod listen;
 pub mod service;
 pub mod shape;
 pub mod sources;

@@ -1,7 +1,7 @@
 //! What all steps share: rules, ids, the silences in force, counters.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::id::IdMaker;
@@ -14,6 +14,7 @@ use crate::couriers::Couriers;
 use crate::live::{Live, LivePlace};
 use crate::people::People;
 use crate::rooms::Rooms;
+use crate::signer::Signer;
 use crate::trace::Traces;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
@@ -22,6 +23,8 @@ pub struct Core {
     live: RwLock<Arc<Live>>,
     silences: Mutex<Option<(i64, Arc<SilenceSet>)>>,
     people: RwLock<Arc<People>>,
+    /// signs what can be answered; it is there once the key was read
+    signer: OnceLock<Signer>,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
     /// when they last came to an end without a failure
@@ -47,6 +50,7 @@ impl Core {
             live: RwLock::new(Arc::new(live)),
             silences: Mutex::default(),
             people: RwLock::default(),
+            signer: OnceLock::new(),
             latest: AtomicI64::new(0),
             ran: AtomicI64::new(0),
             node,
@@ -149,11 +153,25 @@ impl Core {
     /// When the database is gone.
     pub fn people(&self, tx: &mut Tx<'_>) -> Result<Arc<People>> {
         let known = self.known_people();
-        let now = known.now(tx, &self.live().kinds)?;
+        let now = known.now(tx, &self.live())?;
         if !Arc::ptr_eq(&known, &now) {
             *self.people.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
         }
         Ok(now)
+    }
+
+    /// What signs answers, read at the first time.
+    pub(crate) fn keep_signer(&self, tx: &mut Tx<'_>) -> Result<&Signer> {
+        if let Some(signer) = self.signer.get() {
+            return Ok(signer);
+        }
+        let signer = Signer::kept(tx)?;
+        Ok(self.signer.get_or_init(|| signer))
+    }
+
+    /// What signs answers, once it was read.
+    pub(crate) fn signer(&self) -> Option<&Signer> {
+        self.signer.get()
     }
 
     /// What people had defined when it was last read.

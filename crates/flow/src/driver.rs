@@ -26,6 +26,7 @@ use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 
 mod act;
+mod answers;
 mod bells;
 mod couriers;
 mod hear;
@@ -380,7 +381,7 @@ impl Inbox for StoreInbox {
     ) -> BoxFuture<'_, std::result::Result<(), String>> {
         let id = self.core.id(at);
         let (destination, key) = (destination.to_owned(), message.idempotency_key.clone());
-        let text = serde_json::to_string(message);
+        let text = serde_json::to_string(&message.clone().unanswerable());
         Box::pin(async move {
             let text = text.map_err(|error| error.to_string())?;
             let kept = self

@@ -245,6 +245,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
     done.told(tell::pass_digests(core, tx, now)?);
+    done.told(tell::pass_failovers(core, tx, now)?);
     let paged = tell::pass_escalations(core, tx, &mut done.alarms, now)?;
     done.told(paged);
     let told = tell::pass_duty(core, tx, &mut done.alarms, now)?;
@@ -264,8 +265,9 @@ pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (incidents, groups) = (store::incidents::next_due(tx)?, store::groups::next_due(tx)?);
     let (storms, sources) = (store::storms::next_due(tx)?, store::sources::next_due(tx)?);
     let (digests, pages) = (store::digests::next_due(tx)?, store::escalations::next_due(tx)?);
-    let duty = tell::next_duty(tx)?;
-    let mut due = [incidents, groups, storms, sources, digests, pages, duty].into_iter().flatten().min();
+    let (duty, failovers) = (tell::next_duty(tx)?, store::failovers::next_due(tx)?);
+    let all = [incidents, groups, storms, sources, digests, pages, duty, failovers];
+    let mut due = all.into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

@@ -11,6 +11,7 @@
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
 //! * [`verbs`] are what people do, and [`audit`] is where that is signed; [`explain`] is what they ask afterwards.
+//! * [`answers`] is how whoever was told something takes it from where they read it.
 //! * [`people`] is what people have defined for themselves, such as where they can be told something.
 //! * [`calendars`] are fetched where a layer of a schedule goes by one.
 //! * [`self_watch`] tells others that the flow works, and tries whether messages arrive.
@@ -23,6 +24,7 @@
 //! *Architecture Invariant:* a step reads rows, writes rows in the same transaction, takes no input but the
 //! clock, and may be run at any time by any node. What has no verdict yet gets one at the next run.
 
+pub mod answers;
 pub mod audit;
 pub mod calendars;
 pub mod clock;
@@ -44,6 +46,7 @@ pub mod rooms;
 pub mod route;
 pub mod self_watch;
 mod set_back;
+mod signer;
 pub mod sources;
 pub mod stage;
 pub mod standing;

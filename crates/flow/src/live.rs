@@ -1,6 +1,6 @@
 //! The rules in force, with their destinations made ready.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +56,17 @@ pub struct SelfWatch {
     pub canary_within: Duration,
 }
 
+/// Where answers are heard, as configured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answering {
+    /// The mailbox that is looked into, as [`sdk::message::Answers::mail_to`]; empty: none.
+    pub mail_to: String,
+    /// Whether buttons in Slack are heard.
+    pub slack: bool,
+    /// The bot whose buttons in Telegram are heard, by its token.
+    pub telegram: Option<Secret>,
+}
+
 /// Signs of life for somebody else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ping {
@@ -77,6 +88,11 @@ pub struct Live {
     pub places: HashMap<String, Arc<LivePlace>>,
     /// The kinds that there are, to make people's own destinations ready with.
     pub kinds: Arc<Registry>,
+    /// The hub's own accounts by kind, for those destinations of people that say only where they are reached. Secrets
+    /// are in here in the clear.
+    pub accounts: Arc<BTreeMap<String, serde_json::Value>>,
+    /// Where answers to messages are heard.
+    pub answering: Answering,
     /// Heartbeats by name.
     pub heartbeats: Vec<Expected>,
     /// Whether any route pages people.
@@ -145,6 +161,8 @@ impl Live {
             version: 0,
             places: HashMap::new(),
             kinds: Arc::default(),
+            accounts: Arc::default(),
+            answering: Answering::default(),
             heartbeats: Vec::new(),
             self_watch: SelfWatch::default(),
             subscribers: Arc::default(),

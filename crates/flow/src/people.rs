@@ -36,8 +36,9 @@ const NONE: i64 = -1;
 pub struct People {
     /// The number of the rows that this was made of.
     version: i64,
-    /// The kinds that destinations were made ready with.
+    /// The kinds and the hub's accounts that destinations were made ready with.
     kinds: Arc<Registry>,
+    accounts: Arc<BTreeMap<String, Value>>,
     destinations: HashMap<Id, Known>,
     by_place: HashMap<String, Id>,
     book: Arc<Book>,
@@ -70,13 +71,13 @@ impl People {
     ///
     /// # Errors
     /// When the database is gone.
-    pub(crate) fn now(self: &Arc<Self>, tx: &mut Tx<'_>, kinds: &Arc<Registry>) -> Result<Arc<Self>> {
+    pub(crate) fn now(self: &Arc<Self>, tx: &mut Tx<'_>, live: &Live) -> Result<Arc<Self>> {
         let version = store::definitions::current_version(tx)?;
-        if version == self.version && Arc::ptr_eq(kinds, &self.kinds) {
+        if version == self.version && self.was_made_with(live) {
             return Ok(self.clone());
         }
         let found = all::<OwnedDestination>(tx, Kind::Destination)?;
-        let known = found.into_iter().map(|it| (it.id, self.known(it, kinds)));
+        let known = found.into_iter().map(|it| (it.id, self.known(it, live)));
         let destinations: HashMap<Id, Known> = known.collect();
         let by_place = destinations.iter().map(|(id, it)| (it.definition.body.place_id(*id), *id)).collect();
         let reach: HashMap<Id, Reach> =
@@ -86,7 +87,8 @@ impl People {
         let book = Book::new(profiles, &by_id(tx, Kind::Timeslot)?, &by_id(tx, Kind::Filter)?, people);
         Ok(Arc::new(People {
             version,
-            kinds: kinds.clone(),
+            kinds: live.kinds.clone(),
+            accounts: live.accounts.clone(),
             destinations,
             by_place,
             book: Arc::new(book),
@@ -105,15 +107,19 @@ impl People {
         Arc::new(People { version: NONE, ..self.clone() })
     }
 
-    fn known(&self, definition: Definition<OwnedDestination>, kinds: &Arc<Registry>) -> Known {
+    fn was_made_with(&self, live: &Live) -> bool {
+        Arc::ptr_eq(&live.kinds, &self.kinds) && Arc::ptr_eq(&live.accounts, &self.accounts)
+    }
+
+    fn known(&self, definition: Definition<OwnedDestination>, live: &Live) -> Known {
         let before = self
             .destinations
             .get(&definition.id)
-            .filter(|before| before.definition.body == definition.body && Arc::ptr_eq(kinds, &self.kinds));
+            .filter(|before| before.definition.body == definition.body && self.was_made_with(live));
         if let Some(before) = before {
             return Known { definition: Arc::new(definition), place: before.place.clone() };
         }
-        let place = ready(kinds, definition.id, &definition.body).map(Arc::new);
+        let place = ready(live, definition.id, &definition.body).map(Arc::new);
         Known { definition: Arc::new(definition), place: place.map_err(|error| error.to_string()) }
     }
 
@@ -125,6 +131,41 @@ impl People {
     /// A user, unless they are locked out.
     pub fn user(&self, id: Id) -> Option<&User> {
         self.users.get(&id).filter(|user| user.disabled_at.is_none())
+    }
+
+    /// The person whose own destination deliveries call by this name, unless they are locked out.
+    pub(crate) fn reader_of(&self, place: &str) -> Option<&User> {
+        self.user(self.owner_of(place)?)
+    }
+
+    /// Whether somebody is a user, locked out or not.
+    pub(crate) fn knows(&self, id: Id) -> bool {
+        self.users.contains_key(&id)
+    }
+
+    /// The user who has shown that they are reached by a kind at an address. What several say of themselves is
+    /// nobody's.
+    pub(crate) fn who_is(&self, live: &Live, kind: &str, address: &str) -> Option<&User> {
+        let there = self
+            .confirmed()
+            .filter(|it| it.body.kind == kind && address_of(live, it).as_deref() == Some(address));
+        let mut owners: Vec<Id> = there.map(|it| it.owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        match owners.as_slice() {
+            [one] => self.user(*one),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody has shown that they are reached at an address, by whichever kind.
+    pub(crate) fn is_reached_at(&self, live: &Live, owner: Id, address: &str) -> bool {
+        let mut own = self.confirmed().filter(|it| it.owner == owner);
+        own.any(|it| address_of(live, it).is_some_and(|own| own.eq_ignore_ascii_case(address)))
+    }
+
+    fn confirmed(&self) -> impl Iterator<Item = &Definition<OwnedDestination>> {
+        self.destinations.values().map(|it| &*it.definition).filter(|it| it.body.verified_at.is_some())
     }
 
     /// The policy of this name, with its id: everybody's before a team's.
@@ -217,14 +258,19 @@ impl People {
         self.destinations.get(&id)
     }
 
+    /// The destination that deliveries call by this name.
+    pub(crate) fn at_place(&self, name: &str) -> Option<&Known> {
+        self.destinations.get(self.by_place.get(name)?)
+    }
+
     /// Whose destination it is that deliveries call by this name.
     pub fn owner_of(&self, place: &str) -> Option<Id> {
-        Some(self.destinations.get(self.by_place.get(place)?)?.definition.owner)
+        Some(self.at_place(place)?.definition.owner)
     }
 
     /// What deliveries call by this name, if it can be sent to.
     pub fn place(&self, name: &str) -> Option<Arc<LivePlace>> {
-        self.destinations.get(self.by_place.get(name)?)?.place.as_ref().ok().cloned()
+        self.at_place(name)?.place.as_ref().ok().cloned()
     }
 }
 
@@ -232,12 +278,10 @@ impl People {
 ///
 /// # Errors
 /// When there is no such kind, or the settings do not fit it.
-pub fn ready(
-    kinds: &Registry,
-    id: Id,
-    body: &OwnedDestination,
-) -> std::result::Result<LivePlace, BadSettings> {
-    let ready = kinds.ready(&body.kind, body.settings.clone())?;
+pub fn ready(live: &Live, id: Id, body: &OwnedDestination) -> std::result::Result<LivePlace, BadSettings> {
+    let kinds = &live.kinds;
+    let settings = kinds.with_account(&body.kind, &body.settings, live.accounts.get(&body.kind));
+    let ready = kinds.ready(&body.kind, settings)?;
     let manners =
         Manners { audience: kinds.audience(&body.kind), send_acknowledged: true, ..Manners::default() };
     let place =
@@ -265,6 +309,11 @@ fn fill(rota: &mut Rota, layer: &str, shifts: &[Listed]) {
             calendar.shifts = shifts.to_vec();
         }
     }
+}
+
+/// Where a destination reaches its owner, if its kind can say that.
+fn address_of(live: &Live, it: &Definition<OwnedDestination>) -> Option<String> {
+    live.kinds.address(&it.body.kind, &mut it.body.settings.clone()).ok().flatten()
 }
 
 /// Users and teams that one read takes at once.

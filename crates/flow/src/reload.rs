@@ -22,6 +22,8 @@ impl Hub {
     pub(crate) async fn begin(&self) -> Result<()> {
         let now = self.clock.now();
         let (core, live) = (self.core.clone(), self.core.live());
+        let signing = self.core.clone();
+        self.store.write(Durability::Disk, move |tx| signing.keep_signer(tx).map(drop)).await?;
         self.store.write(Durability::Lazy, move |tx| take_over(&core, tx, now)).await?;
         let sign = self.signature();
         let version = self.store.write(Durability::Disk, move |tx| put_and_sign(&live, tx, &sign)).await?;
@@ -38,6 +40,8 @@ impl Hub {
             version,
             places: live.places.clone(),
             kinds: live.kinds.clone(),
+            accounts: live.accounts.clone(),
+            answering: live.answering.clone(),
             escalates: live.escalates,
             heartbeats: live.heartbeats.clone(),
             self_watch: live.self_watch.clone(),

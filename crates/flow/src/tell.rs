@@ -25,6 +25,7 @@ use storm::Weather;
 mod begun;
 mod due;
 mod duty;
+mod failover;
 mod pages;
 mod people;
 mod say;
@@ -33,6 +34,7 @@ mod storm;
 pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
 pub(crate) use duty::{next as next_duty, pass as pass_duty};
+pub(crate) use failover::pass_failovers;
 pub(crate) use pages::{follow_escalations, pass_escalations};
 pub(crate) use people::{pass_digests, tell_people};
 pub(crate) use storm::pass as pass_storms;
@@ -90,17 +92,19 @@ fn tell_all(
     write_groups(tx, &plan)?;
     plan.weather.write(tx)?;
     let due = plan.clocks.iter().filter_map(|(_, _, due)| *due).chain(plan.weather.due()).min();
-    Ok(Tick { due, ..keep(core, tx, plan, now)? })
+    let tick = keep(core, tx, plan, now)?;
+    Ok(Tick { due: [due, tick.due].into_iter().flatten().min(), ..tick })
 }
 
 /// Writes what was planned, and gives it to those who deliver.
 fn keep(core: &Core, tx: &mut Tx<'_>, mut plan: Plan, now: Time) -> Result<Tick> {
     let handed = hand_over(core, tx, &mut plan, now)?;
     write(tx, &plan)?;
+    let due = failover::watch(core, tx, &plan.deliveries, now)?;
     let (handed, mut rung) = split(plan.deliveries, &handed);
     rung.sort_unstable();
     rung.dedup();
-    Ok(Tick { handed, rung, due: None })
+    Ok(Tick { handed, rung, due })
 }
 
 /// Gives deliveries to this node's desks at once, where those have room and nothing of the same lane is

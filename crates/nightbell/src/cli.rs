@@ -62,6 +62,7 @@ enum Command {
     #[command(subcommand)]
     Import(import::Command),
     Send(send::Args),
+    #[command(alias = "incident")]
     Incidents(incidents::Args),
     Explain(explain::Args),
     Route(route::Args),

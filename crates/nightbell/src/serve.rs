@@ -1,5 +1,6 @@
 //! The wiring of the server: configuration, database, flow and HTTP, from the start to a clean stop.
 
+mod answers;
 mod checks;
 mod history;
 mod in_force;
@@ -160,6 +161,7 @@ async fn whole_life(
     let InForce { settings, known: Known { kinds, .. }, standing } = in_force.clone();
     let hub = start_flow(live, &settings, store.clone(), http.clone()).await?;
     let traces = traces::start(&config.traces, &hub, http.clone())?;
+    let listeners = answers::Listeners::start(&config.answers, &hub, &http)?;
     let json = wishes.json;
     let reloader = Reloader::new(wishes, host.clone(), hub.clone(), in_force, logging);
     let app = App::new(Setup {
@@ -186,6 +188,7 @@ async fn whole_life(
         () = signals.handle(reloader.clone(), stop) => (Ok(()), false),
     };
     reloader.stop();
+    listeners.stop(limit).await;
     if !ended {
         let rest = "what is under way is taken up again after the next start";
         tracing::warn!("not everything ended within {}: {rest}", model::time::span::format(limit));

@@ -13,6 +13,7 @@ use model::receiver::Audience;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::http::Http;
@@ -62,6 +63,20 @@ pub trait Destination: Send + Sync + 'static {
     /// Whether it does something on the machine that the hub runs on, such as to run a program: then only who may write
     /// the configuration file sets it up.
     const LOCAL: bool = false;
+
+    /// Settings that say where somebody is reached, and nothing of through whose account: a person who gives only
+    /// these is told through the account that `[defaults.KIND]` describes.
+    const ADDRESS: &'static [&'static str] = &[];
+
+    /// Where settings that are a person's own reach them, in the one form in which addresses are compared; `None`:
+    /// that cannot be said. Puts what is written in another form into this one.
+    ///
+    /// # Errors
+    /// What is wrong with it, beginning with the field.
+    fn address(settings: &mut Value) -> Result<Option<String>, String> {
+        let _ = settings;
+        Ok(None)
+    }
 
     /// What the schema cannot say: whether a URL is one, an address has an `@`.
     ///

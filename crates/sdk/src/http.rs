@@ -12,6 +12,7 @@ mod headers;
 mod oauth2;
 mod proxy;
 mod settings;
+mod stream;
 mod tls;
 mod transport;
 
@@ -25,6 +26,7 @@ use url::{Host, Url};
 
 pub use guard::{Guard, Network};
 pub use settings::{Credentials, HttpSettings};
+pub use stream::Duplex;
 pub use tls::Tls;
 
 use crate::recent::Recent;

@@ -5,6 +5,7 @@
 //! settings form, redaction, the reference page, metrics labels and the conformance tests.
 
 pub mod answer;
+pub mod answering;
 pub mod destination;
 pub mod http;
 pub mod listener;

@@ -8,6 +8,8 @@ use model::severity::Severity;
 use model::time::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
 /// What kind of message it is: destinations choose colours and words by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +56,58 @@ pub struct Message {
     pub idempotency_key: String,
     /// Everything, for channels that can say more.
     pub notification: Notification,
+    /// How whoever reads it can answer; nothing where there is nothing to answer, or nobody would hear it.
+    #[serde(skip)]
+    pub answers: Option<Answers>,
+}
+
+/// What an action is called that takes an incident.
+pub const ACKNOWLEDGE: &str = "Acknowledge";
+
+/// The ways of answering a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answers {
+    /// What an answer shows to say which message it answers. It is as good as a password for what the message is about.
+    pub token: Secret,
+    /// The page where it is answered; empty: there is none.
+    pub page: String,
+    /// The mailbox that is looked into for answers, with `{token}` where the token may stand; empty: there is none.
+    pub mail_to: String,
+    /// Whether buttons in Slack are heard.
+    pub slack: bool,
+    /// The bot whose buttons in Telegram are heard, by its token.
+    pub telegram: Option<Secret>,
+}
+
+impl Answers {
+    /// Where answers by mail go.
+    pub fn reply_to(&self) -> Option<String> {
+        (!self.mail_to.is_empty()).then(|| self.mail_to.replace(TOKEN, self.token.expose()))
+    }
+}
+
+/// What stands for the token in the address of a mailbox.
+pub const TOKEN: &str = "{token}";
+
+impl Message {
+    /// The same, which can be answered in these ways.
+    #[must_use]
+    pub fn answered_by(mut self, answers: Answers) -> Self {
+        if !answers.page.is_empty() {
+            self.actions.insert(0, Link { title: ACKNOWLEDGE.to_owned(), url: answers.page.clone() });
+        }
+        self.answers = Some(answers);
+        self
+    }
+
+    /// The same as others may see it: without what would let them answer in its reader's name.
+    #[must_use]
+    pub fn unanswerable(mut self) -> Self {
+        if let Some(answers) = self.answers.take() {
+            self.actions.retain(|it| it.url.is_empty() || it.url != answers.page);
+        }
+        self
+    }
 }
 
 /// Alerts that the text body lists one by one.
@@ -73,6 +127,7 @@ impl Message {
             severity: notification.severity(),
             idempotency_key: notification.idempotency_key.clone(),
             notification,
+            answers: None,
         }
     }
 }

@@ -21,19 +21,24 @@ pub fn reference_markdown(registry: &Registry) -> String {
 pub fn destinations_markdown(registry: &Registry) -> String {
     let about =
         "Places that can be told something, by kind. [Templates](../templates.md) are explained apart.";
-    page("Destinations", about, registry.destinations())
+    page("Destinations", about, registry.destinations(), |kind| registry.address_fields(kind))
 }
 
 /// The page of all kinds of sources.
 pub fn sources_markdown(registry: &Registry) -> String {
-    page("Sources", "Ways to say that something happened, by kind.", registry.sources())
+    page("Sources", "Ways to say that something happened, by kind.", registry.sources(), |_| &[])
 }
 
-fn page<'a>(title: &str, about: &str, kinds: impl Iterator<Item = (&'a Facts, &'a Value)>) -> String {
+fn page<'a>(
+    title: &str,
+    about: &str,
+    kinds: impl Iterator<Item = (&'a Facts, &'a Value)>,
+    own: impl Fn(&str) -> &'static [&'static str],
+) -> String {
     let mut text = format!("# {title}\n\n{about} This page is generated from the code: edit it there.\n");
     let mut shared = BTreeMap::new();
     for (facts, schema) in kinds {
-        section(&mut text, facts, schema);
+        section(&mut text, facts, schema, own(facts.kind));
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
         shared.extend(properties.filter_map(|(_, property)| Some((shared_name(property)?, property))));
     }
@@ -54,11 +59,20 @@ fn title_of(name: &str) -> String {
     format!("Settings of `{name}`")
 }
 
-fn section(text: &mut String, facts: &Facts, schema: &Value) {
+fn section(text: &mut String, facts: &Facts, schema: &Value, own: &[&str]) {
     // writing to a String cannot fail
     let _ = writeln!(text, "\n## `{}`: {}\n\n{}", facts.kind, facts.title, facts.about);
     if facts.deduplicates {
         let _ = writeln!(text, "\nWhat comes twice under the same idempotency key is taken once.");
+    }
+    if !own.is_empty() {
+        let own: Vec<String> = own.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(
+            text,
+            "\nA person's own destination needs {} only: the rest is what `[defaults.{}]` says.",
+            own.join(", "),
+            facts.kind
+        );
     }
     if !facts.docs.is_empty() {
         let _ = writeln!(text, "\nIts own documentation: <{}>", facts.docs);

@@ -17,6 +17,10 @@ use crate::secret::{self, Secret};
 use crate::source::{Refusal, Request, Source};
 use crate::surroundings::Surroundings;
 
+mod addresses;
+
+use addresses::Addressing;
+
 /// Settings that do not fit their kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSettings {
@@ -152,6 +156,7 @@ pub struct Registry {
     destinations: BTreeMap<&'static str, Kind<MakeReady>>,
     audiences: BTreeMap<&'static str, Audience>,
     local: BTreeSet<&'static str>,
+    addressing: BTreeMap<&'static str, Addressing>,
     test_options: BTreeMap<&'static str, Value>,
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
     checks: BTreeMap<String, LateCheck>,
@@ -192,6 +197,7 @@ impl Registry {
             Ok(Arc::new(WithSettings::<D> { settings, secrets, remarks }))
         });
         self.audiences.insert(D::FACTS.kind, D::AUDIENCE);
+        self.addressing.insert(D::FACTS.kind, Addressing { fields: D::ADDRESS, read: D::address });
         if D::LOCAL {
             self.local.insert(D::FACTS.kind);
         }

@@ -14,6 +14,7 @@ mod leaving;
 mod login;
 mod names;
 mod oidc;
+mod own;
 mod projects;
 mod teams;
 mod tokens;

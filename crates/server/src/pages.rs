@@ -1,6 +1,7 @@
-//! The few pages that people need before they have anything else: to log in, and to accept an invitation. Plain HTML,
-//! and no script.
+//! The few pages that people need before they have anything else: to log in, to accept an invitation, and to take what
+//! a message is about. Plain HTML, and no script.
 
+mod ack;
 mod oidc;
 
 use std::fmt::Write as _;
@@ -29,7 +30,8 @@ use crate::limits::MAX_FORM_BYTES;
 use crate::signed::{Signed, Visitor};
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem}\
-    label{display:block;margin:1rem 0}input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
+    label{display:block;margin:1rem 0}\
+    input,select{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
     button{font:inherit;padding:.4rem 1.5rem}.wrong{border-left:.3rem solid #b00;padding-left:.7rem}";
 
 /// What a page may do in a browser: send its own form, and look as it does.
@@ -47,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(login_page, login_form))
         .routes(routes!(logout_form))
         .routes(routes!(invite_page, invite_form))
+        .merge(ack::routes())
         .merge(oidc::routes())
 }
 

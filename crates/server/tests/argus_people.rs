@@ -199,3 +199,86 @@ async fn destinations_and_media_are_shown_in_both_shapes() {
     assert!(ann.get("media/scripted/json_schema/").await["json_schema"]["properties"].is_object());
     assert_eq!(ann.ask("GET", "media/pigeon/", Value::Null).await.status.as_u16(), 404);
 }
+
+#[tokio::test]
+async fn a_destination_that_somebodys_contact_rules_name_stays() {
+    let stage = Stage::new().await;
+    let ann = Person::new(&stage, "ann").await;
+    let to = ann.destination("anns").await;
+    let id = model::Id(to["pk"].as_i64().unwrap());
+    let rules = json!({ "high": [{ "destination": id }] });
+    let reach = json!({ "name": "mine", "owner": "ann", "spec": { "rules": rules } });
+    let made = stage.post("/api/v1/reach", &reach).await.expect(201);
+    let path = format!("destinations/{}/", to["pk"]);
+    let why = ann.ask("DELETE", &path, Value::Null).await.expect(400);
+    assert!(why.as_str().unwrap().contains("in use by reach \"mine\""), "{why}");
+    stage.delete(&format!("/api/v1/reach/{}", made["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(ann.ask("DELETE", &path, Value::Null).await.status.as_u16(), 204);
+}
+
+#[tokio::test]
+async fn the_address_of_the_account_is_one_destination_in_both_shapes() {
+    let stage = Stage::new().await;
+    let ann = Person::new(&stage, "ann").await;
+    let change = async |it: Value| stage.ask("PATCH", "/api/v1/users/ann", it.to_string()).await.expect(200);
+    let v3 = "/api/v3/notificationprofiles/destinations/";
+    assert_eq!(ann.get("destinations/").await, json!([]));
+    change(json!({ "email": "ann@example.org" })).await;
+    let all = ann.get("destinations/").await;
+    let settings = json!({ "email_address": "ann@example.org", "synced": true });
+    assert_eq!(
+        (&all[0]["settings"], &all[0]["media"]["slug"], pks(&all).len()),
+        (&settings, &json!("email"), 1)
+    );
+    assert_eq!(all[0]["suggested_label"], "ann@example.org");
+    let new = ann.get(v3).await;
+    assert_eq!(
+        (&new[0]["settings"], &new[0]["managed"]),
+        (&json!({ "email_address": "ann@example.org" }), &json!(true))
+    );
+    let one = format!("destinations/{}/", all[0]["pk"]);
+    let why = ann.ask("DELETE", &one, Value::Null).await.expect(400);
+    assert!(why.as_str().unwrap().contains("account"), "{why}");
+    let label = ann.ask("PATCH", &one, json!({ "label": "work" })).await.expect(200);
+    assert_eq!((&label["label"], &label["settings"]), (&json!("work"), &settings));
+    // it follows the account
+    change(json!({ "email": "ann@example.com" })).await;
+    assert_eq!(ann.get(&one).await["settings"]["email_address"], "ann@example.com");
+    // other settings make it hers, and the account has another
+    let other = json!({ "settings": { "email_address": "me@home.example", "synced": true } });
+    let hers = ann.ask("PATCH", &one, other).await.expect(200);
+    assert_eq!(hers["settings"], json!({ "email_address": "me@home.example", "synced": false }));
+    let all = ann.get("destinations/").await;
+    assert_eq!((pks(&all).len(), &all[1]["settings"]["email_address"]), (2, &json!("ann@example.com")));
+    let same =
+        json!({ "media": "email", "label": "again", "settings": { "email_address": "ME@home.example" } });
+    let why = ann.ask("POST", "destinations/", same).await.expect(400);
+    assert!(why["settings"].to_string().contains("already"), "{why}");
+    let schema = ann.get("media/email/json_schema/").await;
+    assert_eq!(schema["json_schema"]["required"], json!(["email_address"]));
+    // without an address there is none; what somebody made themselves stays
+    change(json!({ "email": "" })).await;
+    assert_eq!(pks(&ann.get("destinations/").await), [hers["pk"].as_i64().unwrap()]);
+    // one that they have at that address already becomes it
+    change(json!({ "email": "me@home.example" })).await;
+    let all = ann.get(v3).await;
+    assert_eq!((pks(&all).len(), &all[0]["managed"]), (1, &json!(true)));
+}
+
+#[tokio::test]
+async fn the_accounts_address_cannot_be_taken_away_while_something_needs_it() {
+    let stage = Stage::new().await;
+    let ann = Person::new(&stage, "ann").await;
+    stage
+        .ask("PATCH", "/api/v1/users/ann", json!({ "email": "ann@example.org" }).to_string())
+        .await
+        .expect(200);
+    let place = ann.get("destinations/").await[0]["pk"].clone();
+    let slot = ann.get("timeslots/").await[0]["pk"].clone();
+    let profile = json!({ "name": "p", "timeslot": slot, "filters": [], "destinations": [place] });
+    ann.make("", profile).await;
+    let why = stage.ask("PATCH", "/api/v1/users/ann", json!({ "email": "" }).to_string()).await.problem(400);
+    assert!(why.contains("in use by profile \"p\""), "{why}");
+    let user = stage.get("/api/v1/users/ann").await.expect(200);
+    assert_eq!(user["email"], "ann@example.org", "nothing is half done");
+}

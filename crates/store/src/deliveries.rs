@@ -342,6 +342,15 @@ pub fn healths(tx: &mut Tx<'_>) -> Result<Vec<(String, Health)>> {
     tx.query("SELECT destination, health FROM health", &[], |row| Ok((row.string(0)?, row.json(1)?)))
 }
 
+/// How a destination is doing, if that was worth remembering.
+///
+/// # Errors
+/// When the database is gone.
+pub fn health(tx: &mut Tx<'_>, destination: &str) -> Result<Option<Health>> {
+    let sql = "SELECT health FROM health WHERE destination = $1";
+    tx.query_one(sql, &[destination.into()], |row| row.json(0))
+}
+
 /// Remembers how a destination is doing.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! with the functions that read and write it, which take `&mut Tx`, so that what happens together shows in
 //! signatures. Rows are the truth; nothing here remembers anything between two calls.
 
+pub mod answers;
 pub mod audit;
 pub mod calendar_links;
 pub mod calendars;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod errors;
 pub mod escalations;
 pub mod events;
+pub mod failovers;
 pub mod groups;
 pub mod heartbeats;
 pub mod inbox;

@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("../migrations/0015_projects.sql"),
     include_str!("../migrations/0016_errors.sql"),
     include_str!("../migrations/0017_calendars.sql"),
+    include_str!("../migrations/0018_answers.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

@@ -67,6 +67,7 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     gone += crate::audit::sweep(tx, keep.audit_since, limit)?;
     gone += crate::sessions::sweep(tx, keep.repeats_since, limit)?;
     gone += crate::invitations::sweep(tx, keep.resolved_since, limit)?;
+    gone += crate::answers::sweep(tx, keep.resolved_since, limit)?;
     Ok(gone + sweep_tests(tx, keep, limit)? + sweep_rules(tx, keep, limit)? + sweep_nodes(tx, limit)?)
 }
 

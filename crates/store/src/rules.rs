@@ -208,6 +208,7 @@ pub fn set_clocks_back(tx: &mut Tx<'_>, by: std::time::Duration) -> Result<()> {
     for sql in [
         "UPDATE groups SET due_at = due_at - $1, ticked_at = ticked_at - $1, told_at = told_at - $1",
         "UPDATE deliveries SET due_at = due_at - $1 WHERE state = 0",
+        "UPDATE failovers SET due_at = due_at - $1",
         "UPDATE heartbeats SET due_at = due_at - $1",
         "UPDATE sources SET due_at = due_at - $1, last_seen = last_seen - $1",
     ] {

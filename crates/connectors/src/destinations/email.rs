@@ -1,6 +1,6 @@
 //! E-mail over SMTP: one connection per message.
 
-pub(super) mod letter;
+pub(crate) mod letter;
 mod login;
 pub(super) mod server;
 
@@ -10,6 +10,7 @@ use model::delivery::Outcome;
 use schemars::JsonSchema;
 use sdk::{Answer, Context, Destination, Facts, Message};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::template::{Html, Plain, Template};
 use server::{Address, Addresses, with_server};
@@ -79,6 +80,22 @@ impl Destination for Email {
         deduplicates: false,
     };
     type Settings = Settings;
+    const ADDRESS: &'static [&'static str] = &["to"];
+
+    fn address(settings: &mut Value) -> Result<Option<String>, String> {
+        let one = match &settings["to"] {
+            Value::Array(all) => match all.as_slice() {
+                [one] => one.as_str(),
+                _ => return Err("to: must be one address: make a destination for each".to_owned()),
+            },
+            other => other.as_str(),
+        };
+        let text = one.ok_or("to: is missing: write an address such as ann@example.org")?.trim();
+        let mailbox = server::mailbox(text).map_err(|error| format!("to: {error}"))?;
+        let address = mailbox.email.to_string().to_lowercase();
+        settings["to"] = json!([text]);
+        Ok(Some(address))
+    }
 
     fn check(settings: &Settings) -> Result<(), String> {
         if settings.to.is_empty() {

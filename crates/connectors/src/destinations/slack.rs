@@ -2,7 +2,7 @@
 //!
 //! Services that speak Slack's webhooks (Mattermost, Rocket.Chat) work as well.
 
-mod post;
+pub(crate) mod post;
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use sdk::http::{HttpError, HttpSettings, Outgoing, Response, parse_url};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::Deserialize;
+use serde_json::Value;
 
 use post::Post;
 pub(super) use post::colour;
@@ -143,6 +144,15 @@ impl Destination for Slack {
         deduplicates: false,
     };
     type Settings = Settings;
+    const ADDRESS: &'static [&'static str] = &["channel"];
+
+    fn address(settings: &mut Value) -> Result<Option<String>, String> {
+        // a webhook leads where Slack says
+        let Some(channel) = settings.get("channel") else { return Ok(None) };
+        let channel = channel.as_str().map(str::trim).filter(|it| !it.is_empty() && !it.contains(['{', '}']));
+        let channel = channel.ok_or("channel: must be the id of a channel or a person, such as U012AB3CD")?;
+        Ok(Some(channel.to_owned()))
+    }
 
     fn check(settings: &Settings) -> Result<(), String> {
         let has_no_name = |action: &ActionSettings| action.url.is_none() && action.name.is_none();

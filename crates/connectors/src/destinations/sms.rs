@@ -8,6 +8,7 @@ use model::delivery::Outcome;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::{Answer, Context, Destination, Facts, Message};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::email::letter::{MACHINE_HEADERS, begin};
 use super::email::server::{Address, with_server};
@@ -20,6 +21,8 @@ const MAX_TEXT_CHARS: usize = 459;
 const MAX_DIGITS: usize = 15;
 /// Digits of the shortest number that can be called from abroad.
 const MIN_DIGITS: usize = 4;
+/// Digits of the shortest number that a person may have whose country does not list it.
+const MIN_OWN_DIGITS: usize = 7;
 
 /// The kind `sms`.
 pub struct Sms;
@@ -75,6 +78,18 @@ impl<'de> Deserialize<'de> for PhoneNumber {
     }
 }
 
+/// A number as people write it, with its country, in the form of E.164.
+///
+/// Numbers that no numbering plan has yet are taken as long as their country is known: plans grow faster than libraries
+/// learn of it, and whether a number works is shown by the code that is sent there.
+fn e164(text: &str) -> Result<String, String> {
+    let number = phonenumber::parse(None, text.trim()).map_err(|_| bad_number(text))?;
+    let plain = number.format().mode(phonenumber::Mode::E164).to_string();
+    let digits = plain.len() - 1;
+    let fits = number.is_valid() || (MIN_OWN_DIGITS..=MAX_DIGITS).contains(&digits);
+    if fits && number.extension().is_none() { Ok(plain) } else { Err(bad_number(text)) }
+}
+
 fn bad_number(text: &str) -> String {
     let text = cut(text, 2 * MAX_DIGITS);
     format!(
@@ -107,6 +122,14 @@ impl Destination for Sms {
         deduplicates: false,
     };
     type Settings = Settings;
+    const ADDRESS: &'static [&'static str] = &["phone_number"];
+
+    fn address(settings: &mut Value) -> Result<Option<String>, String> {
+        let text = settings["phone_number"].as_str().ok_or("phone_number: is missing")?;
+        let number = e164(text).map_err(|reason| format!("phone_number: {reason}"))?;
+        settings["phone_number"] = Value::String(number.clone());
+        Ok(Some(number))
+    }
 
     fn check(settings: &Settings) -> Result<(), String> {
         settings.recipient()?;
@@ -149,10 +172,11 @@ impl Settings {
     }
 }
 
-/// The title, and the link where there is room for it.
+/// The title, and the link where there is room for it: the one to answer by, if there is one.
 fn own_text(message: &Message) -> String {
     let title = cut(&message.title, MAX_TEXT_CHARS);
-    match usable_url(&message.link) {
+    let page = message.answers.as_ref().and_then(|it| usable_url(&it.page));
+    match page.or_else(|| usable_url(&message.link)) {
         Some(link) if title.chars().count() + link.chars().count() < MAX_TEXT_CHARS => {
             format!("{title}\n{link}")
         }
@@ -165,7 +189,7 @@ mod tests {
     use super::*;
     use crate::messages;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn settings(fields: Value) -> Result<Settings, String> {
         let mut all = json!({"host": "mail.example", "from": "bell@example.org", "gateway": "sms@example.com",
@@ -199,6 +223,32 @@ mod tests {
             assert!(error.contains("is no phone number like +345656787643"), "{bad}: {error}");
         }
         assert!(settings(json!({"phone_number": "+4912345"})).is_ok());
+    }
+
+    #[test]
+    fn numbers_of_people_are_put_into_one_form() {
+        let own = |text: &str| Sms::address(&mut json!({ "phone_number": text }));
+        for same in ["+47 912 34 567", "+4791234567", " tel:+47-912-34-567"] {
+            assert_eq!(own(same), Ok(Some("+4791234567".to_owned())), "{same}");
+        }
+        assert_eq!(own("+1 (650) 253-0000"), Ok(Some("+16502530000".to_owned())));
+        // of no plan, and yet a number
+        assert_eq!(own("+345656787643"), Ok(Some("+345656787643".to_owned())));
+        for bad in [
+            "91234567",
+            "0047 91234567",
+            "+999123456789",
+            "+34 565",
+            "+12",
+            "",
+            "mum",
+            "+47 912 34 567 ext. 5",
+        ] {
+            assert!(own(bad).unwrap_err().starts_with("phone_number: "), "{bad}");
+        }
+        let mut settings = json!({ "phone_number": "+47 912 34 567" });
+        Sms::address(&mut settings).unwrap();
+        assert_eq!(settings["phone_number"], "+4791234567");
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use model::Time;
 use model::delivery::Outcome;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::http::{HttpError, HttpSettings, Response};
+use sdk::message::ACKNOWLEDGE;
 use sdk::secret::{REDACTED, SCHEMA_MARK};
 use sdk::{Answer, Context, Destination, Facts, Message, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -135,6 +136,13 @@ impl Destination for Telegram {
         deduplicates: false,
     };
     type Settings = Settings;
+    const ADDRESS: &'static [&'static str] = &["chat_id", "message_thread_id", "disable_notifications"];
+
+    fn address(settings: &mut Value) -> Result<Option<String>, String> {
+        let chat = serde_json::from_value::<ChatId>(settings["chat_id"].clone());
+        let chat = chat.map_err(|error| format!("chat_id: {error}"))?;
+        Ok(Some(chat.0.expose().to_owned()))
+    }
 
     fn check(settings: &Settings) -> Result<(), String> {
         let token = settings.token.expose();
@@ -170,6 +178,33 @@ struct Post<'a> {
     disable_web_page_preview: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     disable_notification: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_markup: Option<Keyboard>,
+}
+
+/// Buttons below a message: rows of them.
+#[derive(Serialize)]
+struct Keyboard {
+    inline_keyboard: [[Button; 2]; 1],
+}
+
+/// A button that Telegram tells whoever listens of.
+#[derive(Serialize)]
+struct Button {
+    text: &'static str,
+    /// 64 bytes at the most (<https://core.telegram.org/bots/api#inlinekeyboardbutton>).
+    callback_data: String,
+}
+
+/// What the words of the buttons begin with; the token follows.
+pub(crate) const ACK: &str = "ack:";
+pub(crate) const RESOLVE: &str = "end:";
+
+/// The buttons of a message that can be answered by some of this bot's.
+fn keyboard(settings: &Settings, message: &Message) -> Option<Keyboard> {
+    let answers = message.answers.as_ref().filter(|it| it.telegram.as_ref() == Some(&settings.token))?;
+    let button = |text, word| Button { text, callback_data: format!("{word}{}", answers.token.expose()) };
+    Some(Keyboard { inline_keyboard: [[button(ACKNOWLEDGE, ACK), button("Resolve", RESOLVE)]] })
 }
 
 impl<'a> Post<'a> {
@@ -191,6 +226,7 @@ impl<'a> Post<'a> {
             parse_mode: (mode != ParseMode::Plain).then_some(mode),
             disable_web_page_preview: true,
             disable_notification: settings.disable_notifications,
+            reply_markup: keyboard(settings, message),
         }
     }
 }
@@ -278,6 +314,21 @@ mod tests {
         }
         assert!(refusal(json!({"token": "1:x/../getUpdates"})).starts_with("token: is no token"));
         assert!(Telegram::check(&settings(json!({"chat_id": "@alerts_db"}))).is_ok());
+    }
+
+    #[test]
+    fn buttons_are_those_of_the_bot_that_is_heard() {
+        let answered = |bot: &str| {
+            let telegram = Some(Secret::new(bot));
+            let (page, mail_to) = (String::new(), String::new());
+            let token = Secret::new("t".repeat(32));
+            let answers = sdk::message::Answers { token, page, mail_to, slack: false, telegram };
+            let message = messages::firing().answered_by(answers);
+            serde_json::to_value(Post::of(&settings(json!({})), &message)).unwrap()["reply_markup"].clone()
+        };
+        assert!(answered("2:y").is_null());
+        let words = &answered("1:x")["inline_keyboard"][0][0]["callback_data"];
+        assert!(words.as_str().unwrap().starts_with(ACK) && words.as_str().unwrap().len() <= 64, "{words}");
     }
 
     #[test]

@@ -145,10 +145,19 @@ pub fn write(core: &Core, tx: &mut store::Tx<'_>, records: &[Record]) -> store::
         match record {
             Record::Try(it) => tries.push((**it).clone()),
             Record::Settled(delivery) => settled.push((**delivery).clone()),
-            Record::Health(destination, health) => store::deliveries::set_health(tx, destination, health)?,
+            Record::Health(destination, health) => {
+                store::deliveries::set_health(tx, destination, health)?;
+                if let Some(since) = health.open_since {
+                    store::failovers::hasten_all(tx, destination, since)?;
+                }
+            }
         }
     }
     store::deliveries::record(tx, &tries)?;
     store::deliveries::settle(tx, &settled)?;
+    // whoever stands in for them need not wait any longer
+    let refused = records.iter().filter_map(Record::delivery).filter(|it| it.state == DeliveryState::Dead);
+    let refused: Vec<_> = refused.filter_map(|it| Some((it.id, it.settled_at?))).collect();
+    store::failovers::hasten(tx, &refused)?;
     notices::of_finished(core, tx, &pending)
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::delivery::{Delivery, DeliveryState, Health, Outcome};
+use model::receiver::Audience;
 use model::{Notification, Time};
-use sdk::{Answer, Context, Inbox, Message, http::Http};
+use sdk::{Answer, Context, Inbox, Message, Secret, http::Http};
 use store::{Durability, Store, Tx};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::desk::{Claim, Desk, OVERTIME, too_old};
 use super::note::{Answered, Note};
 use super::recorder::{MAX_UNRECORDED, Record};
+use super::ways::ways;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::live::LivePlace;
@@ -310,9 +312,19 @@ impl Service {
         };
         let about = self.core.traces.of(notification.alerts.iter().map(|alert| alert.incident));
         let (ready, notes) = (place.ready.clone(), self.notes.clone());
+        let answers = match place.place.manners.audience {
+            Audience::People => ways(&self.core, &delivery, &notification),
+            Audience::Machines => None,
+        };
         self.tracker.spawn(async move {
             let message = Message::render(notification);
-            let answer = one_try(ready.send(&context, &message), context.timeout).await;
+            // who reads the ledger must not answer for others: the other side may repeat what it was sent
+            let token: Vec<Secret> = answers.iter().map(|it| it.token.clone()).collect();
+            let message = match answers {
+                Some(answers) => message.answered_by(answers),
+                None => message,
+            };
+            let answer = one_try(ready.send(&context, &message), context.timeout).await.hiding(&token);
             let _ = notes.send(Note::Answered(Box::new(Answered { delivery, began: now, answer, about })));
         });
     }

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::delivery::DeliveryState;
 use model::escalation::{
     Alarm, Applied, Escalation, Finding, Input, Page, Plan as Laid, Recipient, Target, Urgency, audit,
 };
@@ -17,6 +16,7 @@ use model::{Id, Incident, Labels, Severity, Time};
 use store::escalations::{Escalating, Ringing};
 use store::{Result, Tx};
 
+use super::failover::is_confirmed;
 use super::people::{called, place, say_to};
 use super::{Holds, Plan, Tick, keep};
 use crate::core::Core;
@@ -313,13 +313,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether something that they were sent since they were paged was taken.
+    /// Whether something that they were sent since they were paged has reached them for sure.
     fn has_reached(&self, tx: &mut Tx<'_>, ring: &Ringing) -> Result<bool> {
         const LAST: i64 = 100;
         for id in store::ledger::deliveries_of(tx, ring.incident, LAST)? {
             let Some(it) = store::deliveries::get(tx, id)? else { continue };
             let theirs = self.people.owner_of(&it.destination) == Some(ring.user);
-            if theirs && it.created_at >= ring.paged_at && it.state == DeliveryState::Delivered {
+            if theirs && it.created_at >= ring.paged_at && is_confirmed(tx, &it)? {
                 return Ok(true);
             }
         }
@@ -387,8 +387,8 @@ impl Run<'_> {
     fn end(self, tx: &mut Tx<'_>, due: Option<Time>) -> Result<Tick> {
         let first_ring = self.rings.iter().map(|it| it.due_at).min();
         store::escalations::ring_later(tx, &self.rings)?;
-        let due = [due, first_ring].into_iter().flatten().min();
-        Ok(Tick { due, ..keep(self.core, tx, self.plan, self.now)? })
+        let tick = keep(self.core, tx, self.plan, self.now)?;
+        Ok(Tick { due: [due, first_ring, tick.due].into_iter().flatten().min(), ..tick })
     }
 }
 

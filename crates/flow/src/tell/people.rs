@@ -68,7 +68,8 @@ pub(crate) fn tell_people(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Ti
             say_to(core, &live, &mut plan, &place, told.owner, reason, vec![incident], now);
         }
     }
-    Ok(Tick { due, ..keep(core, tx, plan, now)? })
+    let tick = keep(core, tx, plan, now)?;
+    Ok(Tick { due: [due, tick.due].into_iter().flatten().min(), ..tick })
 }
 
 /// Tells what was collected and is due. What is over by then is not worth a word.
@@ -109,7 +110,8 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
             say_to(core, &live, &mut plan, &place, owner, Reason::Digest, told, now);
         }
     }
-    Ok(Tick { due: again, ..keep(core, tx, plan, now)? })
+    let tick = keep(core, tx, plan, now)?;
+    Ok(Tick { due: [again, tick.due].into_iter().flatten().min(), ..tick })
 }
 
 /// Who wants to hear of what has happened to an incident: each destination once, for the first of its events that

@@ -13,6 +13,7 @@ use sdk::{Registry, Secret};
 use server::{Exposed, Options, Version};
 use store::Location;
 
+use super::answers;
 use super::in_force::Standing;
 use crate::settings::Settings;
 
@@ -27,7 +28,24 @@ pub fn live(settings: &Settings, kinds: &Arc<Registry>) -> Result<Live> {
     let heartbeats = integrations.filter(|it| it.kind == HEARTBEAT).map(expected).collect::<Result<_>>()?;
     let live = Live::within(settings.templates(), settings.rules.clone(), heartbeats, kinds);
     let live = live.map_err(|error| anyhow!("{error}"))?;
-    Ok(Live { self_watch: self_watch(&settings.config.self_watch), kinds: kinds.clone(), ..live })
+    Ok(Live {
+        self_watch: self_watch(&settings.config.self_watch),
+        kinds: kinds.clone(),
+        accounts: Arc::new(accounts(settings, kinds)),
+        answering: answers::answering(&settings.config.answers),
+        ..live
+    })
+}
+
+/// What destinations of a kind have that say nothing else, without their manners: through these accounts people are
+/// told who bring none of their own.
+fn accounts(settings: &Settings, kinds: &Registry) -> BTreeMap<String, serde_json::Value> {
+    let defaults = kinds.destinations().filter_map(|(facts, _)| {
+        let mut account = settings.defaults().get(facts.kind)?.clone();
+        account.as_object_mut()?.retain(|name, _| !config::is_manner(name));
+        Some((facts.kind.to_owned(), account))
+    });
+    defaults.collect()
 }
 
 fn self_watch(section: &config::SelfWatch) -> SelfWatch {
@@ -154,6 +172,7 @@ pub fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[outbound]", old.outbound != new.outbound),
         ("[limits]", old.limits != new.limits),
         ("[oidc]", old.oidc != new.oidc),
+        ("[answers]", old.answers != new.answers),
         ("[traces]", old.traces != new.traces),
         ("plugins.require_isolation", old.plugins.require_isolation != new.plugins.require_isolation),
         ("plugins.python", old.plugins.python != new.plugins.python),

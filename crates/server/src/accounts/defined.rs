@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flow::Core;
 use flow::people::ready;
+use model::destination::Failover;
 use model::escalation::{Policy, Target};
 use model::maintenance::{Maintenance, Mode};
 use model::profile::{Filter, Profile, Timeslot};
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use store::Tx;
 use store::calendar_links;
-use store::definitions::{self, Kind};
+use store::definitions::{self, Definition, Kind};
 
 use super::Done;
 
@@ -54,6 +55,14 @@ pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
 
     /// Takes that away again, to be shown.
     fn strip(_spec: &mut Map<String, Value>) {}
+
+    /// Puts it into the form in which it is kept; what is wrong is what it cannot be brought into.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    fn settle(&mut self, _: &mut Tx<'_>, _: &Ground, _: &About) -> Done<Result<(), Refusal>> {
+        Ok(Ok(()))
+    }
 
     /// Whether it makes sense.
     ///
@@ -111,16 +120,17 @@ impl Defined for OwnedDestination {
         spec.remove("challenge");
     }
 
-    fn check(&self, tx: &mut Tx<'_>, ground: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
-        if let Err(bad) = fits(ground, about.id, self) {
-            return Ok(Err(bad));
-        }
-        let own = definitions::all::<OwnedDestination>(tx, Kind::Destination, Some(about.owner))?;
-        let same = own.iter().filter(|it| it.id != about.id);
-        let mut same = same.filter(|it| it.body.kind == self.kind && it.body.settings == self.settings);
-        Ok(same.next().map_or(Ok(()), |same| {
-            Err(Refusal::new("settings", format!("are those of {:?} already", same.name)))
-        }))
+    fn settle(&mut self, tx: &mut Tx<'_>, ground: &Ground, about: &About) -> Done<Result<(), Refusal>> {
+        settle(tx, ground, (about.id, about.owner), self)
+    }
+
+    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        Ok(Ok(()))
+    }
+
+    fn refers_to(&self) -> Vec<Needed> {
+        let needed = |it: &Failover| (Kind::Destination, it.destination, "failover.destination".to_owned());
+        self.failover.iter().map(needed).collect()
     }
 
     fn follow(before: &Self, after: &mut Self, _: Time) -> Result<(), Refusal> {
@@ -394,7 +404,7 @@ pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<Strin
         let found = definitions::all::<T>(tx, T::KIND, None)?.into_iter().find(|it| needs(&it.body));
         Ok(found.map(|it| format!("{} {:?}", T::KIND.name(), it.name)))
     }
-    for first in [first::<Profile>, first::<Policy>, first::<Reach>] {
+    for first in [first::<Profile>, first::<Policy>, first::<Reach>, first::<OwnedDestination>] {
         if let Some(user) = first(tx, kind, id)? {
             return Ok(Some(user));
         }
@@ -402,9 +412,54 @@ pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<Strin
     Ok(None)
 }
 
+/// Puts a destination into the form in which it is kept, and makes sure that it makes sense and its owner has none like
+/// it.
+///
+/// # Errors
+/// When the database is gone.
+fn settle(
+    tx: &mut Tx<'_>,
+    ground: &Ground,
+    (id, owner): (Id, Id),
+    it: &mut OwnedDestination,
+) -> Done<Result<(), Refusal>> {
+    let kinds = &ground.kinds;
+    let address = match kinds.address(&it.kind, &mut it.settings) {
+        Ok(address) => address,
+        Err(bad) => return Ok(Err(of_settings("kind", bad))),
+    };
+    if let Err(bad) = fits(ground, id, it) {
+        return Ok(Err(bad));
+    }
+    let own: Vec<Definition<OwnedDestination>> = definitions::all(tx, Kind::Destination, Some(owner))?;
+    let same = |have: &&Definition<OwnedDestination>| {
+        let theirs = || kinds.address(&have.body.kind, &mut have.body.settings.clone()).ok().flatten();
+        let same_place = address.is_some()
+            && theirs() == address
+            && only_where(kinds, it) == only_where(kinds, &have.body);
+        have.id != id && have.body.kind == it.kind && (have.body.settings == it.settings || same_place)
+    };
+    if let Some(same) = own.iter().find(same) {
+        return Ok(Err(Refusal::new("settings", format!("are those of {:?} already", same.name))));
+    }
+    let Some(failover) = &it.failover else { return Ok(Ok(())) };
+    let next = |id: Id| {
+        let found = own.iter().find(|have| have.id == id)?;
+        Some(found.body.failover.as_ref().map(|it| it.destination))
+    };
+    Ok(failover.check(id, &next))
+}
+
+/// Whether a destination says no more than where somebody is reached.
+fn only_where(kinds: &sdk::Registry, it: &OwnedDestination) -> bool {
+    let fields = kinds.address_fields(&it.kind);
+    it.settings.as_object().is_some_and(|all| all.keys().all(|name| fields.contains(&name.as_str())))
+}
+
 /// Whether a destination's settings fit its kind.
-fn fits(ground: &Ground, id: Id, body: &model::OwnedDestination) -> Result<(), Refusal> {
-    ready(&ground.kinds, id, body).map(drop).map_err(|error| of_settings("kind", error))
+fn fits(ground: &Ground, id: Id, body: &OwnedDestination) -> Result<(), Refusal> {
+    let live = ground.core.live();
+    ready(&live, id, body).map(drop).map_err(|error| of_settings("kind", error))
 }
 
 /// What is wrong with settings; `kind` is the field that names what they are of.

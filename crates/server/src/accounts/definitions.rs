@@ -180,7 +180,8 @@ impl Desk<'_, '_> {
             return Err(Problem::not_in_state(why).into());
         }
         let about = About { id: self.id(), owner, name };
-        let body = body(&about)?;
+        let mut body = body(&about)?;
+        self.settle(ground, &about, &mut body)?;
         self.check(ground, &about, &body)?;
         let About { id, name, .. } = about;
         let it = Definition { id, owner, name, body, created_at: self.now, updated_at: self.now };
@@ -225,6 +226,7 @@ impl Desk<'_, '_> {
         self.must_define(before.owner)?;
         let about = About { id: before.id, owner: before.owner, name };
         let mut body = body(&about)?;
+        self.settle(ground, &about, &mut body)?;
         T::follow(&before.body, &mut body, self.now).map_err(|bad| refused(bad.within(SPEC)))?;
         self.check(ground, &about, &body)?;
         let name = about.name;
@@ -274,6 +276,12 @@ impl Desk<'_, '_> {
         let object = shown.id.to_string();
         self.note(&action, (T::KIND.name(), &object), was, serde_json::to_value(&shown).ok())?;
         Ok(definition)
+    }
+
+    /// Puts a definition into the form in which it is kept.
+    fn settle<T: Defined>(&mut self, ground: &Ground, about: &About, body: &mut T) -> Done<()> {
+        let settled = body.settle(self.tx, ground, about)?;
+        settled.map_err(|bad| refused(bad.within(SPEC)))
     }
 
     /// Makes sure that a definition makes sense, and that what it needs is there for its owner.

@@ -76,6 +76,7 @@ impl Desk<'_, '_> {
         if user != before {
             store::users::update(self.tx, &user)?;
             self.note("user.update", ("user", &user.id.to_string()), shown(&before), shown(&user))?;
+            self.keep_in_step(&user)?;
         }
         Ok(user)
     }

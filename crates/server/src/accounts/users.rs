@@ -123,6 +123,7 @@ impl Desk<'_, '_> {
             user.has_password = true;
         }
         self.note("user.create", ("user", &user.id.to_string()), None, shown(&user))?;
+        self.keep_in_step(&user)?;
         Ok(user)
     }
 
@@ -180,6 +181,7 @@ impl Desk<'_, '_> {
             _ => "user.update",
         };
         self.note(action, ("user", &user.id.to_string()), shown(&before), shown(&user))?;
+        self.keep_in_step(&user)?;
         Ok(user)
     }
 

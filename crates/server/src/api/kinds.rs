@@ -25,13 +25,21 @@ pub(super) struct KindView {
     docs: &'static str,
     /// Whether the other side drops what it has seen under the same idempotency key.
     deduplicates: bool,
+    /// The settings of a person's own destination that says only where they are reached: the rest is the hub's own
+    /// account's.
+    own: &'static [&'static str],
     /// The JSON Schema of its settings.
     #[schema(value_type = Object)]
     settings: serde_json::Value,
 }
 
 impl KindView {
-    fn new(what: &'static str, facts: &Facts, schema: &serde_json::Value) -> Self {
+    fn new(
+        what: &'static str,
+        facts: &Facts,
+        own: &'static [&'static str],
+        schema: &serde_json::Value,
+    ) -> Self {
         KindView {
             kind: facts.kind,
             what,
@@ -39,6 +47,7 @@ impl KindView {
             about: facts.about,
             docs: facts.docs,
             deduplicates: facts.deduplicates,
+            own,
             settings: schema.clone(),
         }
     }
@@ -55,8 +64,10 @@ impl KindView {
 )]
 pub(super) async fn list_kinds(State(app): State<Shared>) -> Json<Page<KindView>> {
     let kinds = app.kinds();
-    let destinations =
-        kinds.destinations().map(|(facts, schema)| KindView::new("destination", facts, schema));
-    let sources = kinds.sources().map(|(facts, schema)| KindView::new("source", facts, schema));
+    let destination = |(facts, schema): (&Facts, _)| {
+        KindView::new("destination", facts, kinds.address_fields(facts.kind), schema)
+    };
+    let destinations = kinds.destinations().map(destination);
+    let sources = kinds.sources().map(|(facts, schema)| KindView::new("source", facts, &[], schema));
     Json(Page::whole(destinations.chain(sources).collect()))
 }

@@ -23,7 +23,47 @@ pub fn channel() -> (String, UnboundedReceiver<Message>) {
 }
 
 pub fn registry() -> Registry {
-    Registry::default().destination::<Scripted>().source::<Lines>()
+    Registry::default().destination::<Scripted>().destination::<Email>().source::<Lines>()
+}
+
+/// Stands for mail, which people are reached by: what it is told is written down under their address.
+pub struct Email;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Whom it goes to.
+    to: Vec<String>,
+    /// Through which server; part of the hub's own account.
+    #[serde(rename = "host")]
+    _host: String,
+}
+
+impl Destination for Email {
+    const FACTS: Facts =
+        Facts { kind: "email", title: "E-mail", about: "For tests.", docs: "", deduplicates: false };
+    type Settings = Mail;
+    const ADDRESS: &'static [&'static str] = &["to"];
+
+    fn address(settings: &mut serde_json::Value) -> Result<Option<String>, String> {
+        let one = settings["to"][0].as_str().filter(|it| it.contains('@'));
+        one.map(|it| Some(it.to_lowercase())).ok_or_else(|| "to: is no address".to_owned())
+    }
+
+    async fn send(_: &Context, settings: &Mail, message: &Message) -> Answer {
+        let channels = CHANNELS.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = channels.as_ref().and_then(|all| all.get(&settings.to[0]));
+        sender.into_iter().for_each(|sender| drop(sender.send(message.clone())));
+        Answer::bare(Outcome::delivered())
+    }
+}
+
+/// What is written down under an address.
+pub fn mailbox(address: &str) -> UnboundedReceiver<Message> {
+    let (sender, receiver) = unbounded_channel();
+    let mut channels = CHANNELS.lock().unwrap_or_else(PoisonError::into_inner);
+    channels.get_or_insert_default().insert(address.to_owned(), sender);
+    receiver
 }
 
 /// Writes down what it is told, and refuses what has `refuse` in its title.

@@ -165,7 +165,8 @@ impl Stage {
         let now: Time = NOW.parse().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(now.0)));
         let live = Live::new(rules(&channel), vec![heartbeat()], &kinds).unwrap();
-        let live = Live { kinds: kinds.clone(), ..live };
+        let account = [("email".to_owned(), json!({ "host": "mail.example" }))].into();
+        let live = Live { kinds: kinds.clone(), accounts: Arc::new(account), ..live };
         let http = Http::new(Guard { allow_private: true, ..Guard::default() }).unwrap();
         let hub = Hub::start(store, live, http.clone(), clock.clone(), Retention::default()).await.unwrap();
         let reader = kinds.reader("lines", json!({})).unwrap();

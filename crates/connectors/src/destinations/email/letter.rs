@@ -57,8 +57,11 @@ pub(super) fn write(settings: &Settings, message: &Message) -> Result<lettre::Me
         let thread = format!("<{id}@{}>", from.email.domain());
         builder = builder.in_reply_to(thread.clone()).references(thread);
     }
-    if let Some(address) = &settings.reply_to {
-        builder = builder.reply_to(address.0.clone());
+    let answers = message.answers.as_ref().and_then(|it| Some((it.reply_to()?.parse::<Mailbox>().ok()?, it)));
+    match (&settings.reply_to, &answers) {
+        (_, Some((address, _))) => builder = builder.reply_to(address.clone()),
+        (Some(address), None) => builder = builder.reply_to(address.0.clone()),
+        (None, None) => {}
     }
     for address in recipients(settings, &words)? {
         builder = builder.to(address);
@@ -132,12 +135,18 @@ pub(in crate::destinations) const MACHINE_HEADERS: [(&str, &str); 2] =
 
 /// Begins a mail: from whom, when, and under which id, all of which are the same on every try.
 pub(in crate::destinations) fn begin(from: &Mailbox, message: &Message) -> MessageBuilder {
+    // programs that write answers say which mail they answer
+    let answers = message.answers.as_ref().filter(|it| !it.mail_to.is_empty());
+    let key = answers.map_or_else(|| message_key(message), |it| format!("{ANSWERED}{}", it.token.expose()));
     let seconds = u64::try_from(message.notification.at.as_seconds()).unwrap_or(0).min(LATEST_DATE_SECONDS);
     lettre::Message::builder()
         .from(from.clone())
         .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-        .message_id(Some(format!("<{}@{}>", message_key(message), from.email.domain())))
+        .message_id(Some(format!("<{key}@{}>", from.email.domain())))
 }
+
+/// What the id of a mail begins with that can be answered; the token follows.
+pub(crate) const ANSWERED: &str = "answer.";
 
 /// What the mail's own id is made of.
 fn message_key(message: &Message) -> String {
@@ -180,6 +189,9 @@ fn plain_text(message: &Message) -> String {
     text.push('\n');
     for action in &message.actions {
         text.push_str(&format!("\n{}: {}", action.title, action.url));
+    }
+    if message.answers.as_ref().is_some_and(|it| !it.mail_to.is_empty()) {
+        text.push_str("\nOr answer this mail with `ack`, `ack 2h and some words`, or `resolve`.");
     }
     if !message.facts.is_empty() {
         text.push('\n');

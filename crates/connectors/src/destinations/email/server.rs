@@ -356,6 +356,6 @@ fn answer(context: &Context, result: Result<Response, Trouble>) -> Answer {
 }
 
 /// Reads an address, with or without a name before it.
-fn mailbox(text: &str) -> Result<Mailbox, String> {
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
     text.parse().map_err(|error| format!("{text:?} is not an address like `Ops <ops@example.org>`: {error}"))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use model::Severity;
+use sdk::message::ACKNOWLEDGE;
 use sdk::{Message, MessageKind};
 use serde::Serialize;
 
@@ -39,8 +40,41 @@ pub(super) struct Post {
     link_names: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
     text: String,
-    attachments: [Attachment; 1],
+    attachments: Vec<Part>,
 }
+
+/// What stands below the text: our words, and buttons that are heard.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Part {
+    Words(Box<Attachment>),
+    Buttons { fallback: &'static str, blocks: [Blocks; 1] },
+}
+
+#[derive(Serialize)]
+struct Blocks {
+    r#type: &'static str,
+    elements: [Button; 2],
+}
+
+/// A button that Slack tells whoever listens of.
+#[derive(Serialize)]
+struct Button {
+    r#type: &'static str,
+    action_id: &'static str,
+    text: PlainText,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct PlainText {
+    r#type: &'static str,
+    text: &'static str,
+}
+
+/// The buttons' names, by which they are known when they are pressed.
+pub(crate) const ACK: &str = "nightbell_ack";
+pub(crate) const RESOLVE: &str = "nightbell_resolve";
 
 #[derive(Serialize)]
 struct Attachment {
@@ -167,9 +201,31 @@ impl Post {
             icon_url: line("icon_url", &settings.icon_url),
             link_names: settings.link_names,
             text: markup("message_text", &settings.message_text, MAX_TEXT_CHARS, ""),
-            attachments: [attachment],
+            attachments: std::iter::once(Part::Words(Box::new(attachment))).chain(buttons(message)).collect(),
         }
     }
+}
+
+fn has_buttons(message: &Message) -> bool {
+    message.answers.as_ref().is_some_and(|it| it.slack)
+}
+
+/// Whether an address is that of the page that does the same as our buttons.
+fn is_page(message: &Message, url: &str) -> bool {
+    message.answers.as_ref().is_some_and(|it| it.page == url)
+}
+
+/// The buttons of a message that can be answered by some.
+fn buttons(message: &Message) -> Option<Part> {
+    let answers = message.answers.as_ref().filter(|_| has_buttons(message))?;
+    let button = |action_id, text| Button {
+        r#type: "button",
+        action_id,
+        text: PlainText { r#type: "plain_text", text },
+        value: answers.token.expose().to_owned(),
+    };
+    let elements = [button(ACK, ACKNOWLEDGE), button(RESOLVE, "Resolve")];
+    Some(Part::Buttons { fallback: ACKNOWLEDGE, blocks: [Blocks { r#type: "actions", elements }] })
 }
 
 /// The colour of what a message says, as chats show it.
@@ -211,7 +267,8 @@ fn actions(settings: &Settings, message: &Message, texts: &Texts<'_>) -> Vec<Act
             url: url.to_owned(),
             ..Action::default()
         };
-        return links(message).map(own).collect();
+        let all = links(message).filter(|(_, url)| !has_buttons(message) || !is_page(message, url));
+        return all.map(own).collect();
     };
     let action = |(n, action): (usize, &ActionSettings)| {
         let line = |name: &str, template: Option<&Template<Plain>>| {
@@ -287,6 +344,20 @@ mod tests {
     }
 
     #[test]
+    fn buttons_are_there_where_they_are_heard() {
+        let mut message = messages::firing();
+        assert!(!serde_json::to_string(&Post::of(&settings(json!({})), &message)).unwrap().contains(ACK));
+        let token = sdk::Secret::new("the-token");
+        let (page, mail_to) = (String::new(), String::new());
+        message =
+            message.answered_by(sdk::message::Answers { token, page, mail_to, slack: true, telegram: None });
+        let post = serde_json::to_value(Post::of(&settings(json!({})), &message)).unwrap();
+        let elements = &post["attachments"][1]["blocks"][0]["elements"];
+        assert_eq!((&elements[0]["action_id"], &elements[1]["action_id"]), (&json!(ACK), &json!(RESOLVE)));
+        assert_eq!(elements[0]["value"], "the-token");
+    }
+
+    #[test]
     fn long_texts_are_whole() {
         let long = "long ".repeat(7000);
         let own = json!({"text": long, "pretext": long, "message_text": long, "fallback": long,
@@ -315,7 +386,7 @@ mod tests {
             let own = json!({"title": "{{ title }}", "text": "{{ body }}"});
             for settings in [settings(json!({})), settings(own)] {
                 let post = Post::of(&settings, &message);
-                let [attachment] = &post.attachments;
+                let [Part::Words(attachment)] = post.attachments.as_slice() else { panic!("no words") };
                 prop_assert!(attachment.fields.len() <= MAX_FIELDS && attachment.actions.len() <= 5);
                 // an escaped character takes five at the most
                 prop_assert!(attachment.text.chars().count() <= 5 * MAX_TEXT_CHARS);

@@ -6,6 +6,7 @@ use store::definitions::{Definition, Kind};
 
 use super::call::{Answer, Call, Reply, Version};
 use super::fields::{Fields, kind_of};
+use super::mapping::{EMAIL_ADDRESS, SYNCED, account_schema, settings_as_ours, settings_as_theirs};
 use super::refused::Refused;
 
 /// Bytes of a label.
@@ -25,20 +26,24 @@ fn medium(slug: &str, media: &[(String, String)]) -> Value {
 
 /// A destination as Argus shows it, without what is secret.
 pub(super) fn shown(call: &Call, it: &Definition<OwnedDestination>) -> Value {
+    let kinds = call.app.kinds();
+    let address = kinds.address(&it.body.kind, &mut it.body.settings.clone()).ok().flatten();
     let mut settings = it.body.settings.clone();
-    if let Some(schema) = call.app.kinds().destination_schema(&it.body.kind) {
+    if let Some(schema) = kinds.destination_schema(&it.body.kind) {
         sdk::secret::redact(&mut settings, schema);
     }
+    let mut settings = settings_as_theirs(&it.body.kind, settings);
+    let is_all = kinds.address_fields(&it.body.kind).len() == 1;
     let mut shown = json!({
         "pk": it.id.0,
         "media": medium(&it.body.kind, &media(call)),
         "label": it.name,
-        "suggested_label": it.name,
+        "suggested_label": address.filter(|_| is_all).unwrap_or(it.name.clone()),
     });
     if call.version == Version::V3 {
         shown["managed"] = json!(it.body.managed);
-    } else if let Some(settings) = settings.as_object_mut().filter(|_| it.body.managed) {
-        settings.insert("synced".to_owned(), json!(true));
+    } else if let Some(settings) = settings.as_object_mut().filter(|it| it.contains_key(EMAIL_ADDRESS)) {
+        settings.insert(SYNCED.to_owned(), json!(it.body.managed));
     }
     shown["settings"] = settings;
     shown
@@ -84,7 +89,7 @@ fn read(call: &Call, all: bool) -> Result<Said, Refused> {
     }
     let label = fields.text("label", MAX_LABEL);
     fields.done()?;
-    Ok(Said { media, label, settings: settings.is_object().then_some(settings) })
+    Ok(Said { media, label, settings: settings.is_object().then(|| settings_as_ours(settings)) })
 }
 
 /// `POST notificationprofiles/destinations/`: as with Argus, one that is made here counts as confirmed.
@@ -94,7 +99,7 @@ pub(super) async fn create(call: Call) -> Answer {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
         let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
-        let it = OwnedDestination { kind, settings, managed: false, verified_at: Some(now), challenge: None };
+        let it = OwnedDestination { verified_at: Some(now), ..OwnedDestination::new(&kind, settings) };
         let owner = desk.owner()?;
         desk.make(&ground, owner, label, |_| Ok(it))
     });
@@ -103,7 +108,8 @@ pub(super) async fn create(call: Call) -> Answer {
     Reply::created(&shown(&call, &kept))
 }
 
-/// `PATCH notificationprofiles/destinations/N/`: label and settings.
+/// `PATCH notificationprofiles/destinations/N/`: label and settings. As with Argus, other settings make an ordinary one
+/// of what followed the account's address, which gets another.
 pub(super) async fn change(call: Call) -> Answer {
     let (id, said) = (Id(call.number(0)?), read(&call, false)?);
     let (ground, now) = (call.app.ground(), call.app.now());
@@ -113,13 +119,19 @@ pub(super) async fn change(call: Call) -> Answer {
             return Err(crate::error::Problem::wrong("media", "cannot be changed: make another one").into());
         }
         let label = said.label.unwrap_or_else(|| before.name.clone());
+        let was_managed = before.body.managed;
         let mut it = before.body.clone();
         if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
             // as with Argus, what followed the address of the account is one of their own from then on
             before.body.managed = false;
             it = OwnedDestination { settings, managed: false, verified_at: Some(now), challenge: None, ..it };
         }
-        desk.remake(&ground, before, label, |_| Ok(it))
+        let kept = desk.remake(&ground, before, label, |_| Ok(it))?;
+        // the account's address has another one from here on
+        if was_managed && let Some(user) = store::users::get(desk.tx, kept.owner)? {
+            desk.keep_in_step(&user)?;
+        }
+        Ok(kept)
     });
     let kept = kept.await.map_err(labelled)?;
     call.app.hub.ring();
@@ -168,8 +180,11 @@ pub(super) async fn get_medium(call: Call) -> Answer {
 
 /// `GET notificationprofiles/media/S/json_schema/`.
 pub(super) async fn json_schema(call: Call) -> Answer {
-    let kinds = call.app.kinds();
-    let mut schema = kinds.destination_schema(call.part(0)).cloned().ok_or_else(Refused::not_found)?;
+    let (kinds, kind) = (call.app.kinds(), call.part(0));
+    let own = kinds.destination_schema(kind).cloned().ok_or_else(Refused::not_found)?;
+    // who need not bring an account of their own need not hear of what one has
+    let has_account = call.app.hub.core.live().accounts.contains_key(kind);
+    let mut schema = account_schema(kind).filter(|_| has_account).unwrap_or(own);
     schema["$id"] = json!(call.address(&format!("/json-schema/{}", call.part(0))));
     Reply::ok(&json!({ "json_schema": schema }))
 }

@@ -9,11 +9,13 @@
 //! | source | the labels `source` and `source_type`, and `Extra::source` |
 //! | `end_time` null | `Extra::stateless`: it ends by itself, and is never open |
 //! | events | lines of the timeline |
+//! | settings of media `email` | those of a destination that goes through the hub's own account |
 //! | acknowledgements | lines of the timeline, and `Extra::acknowledgements` |
 
 use model::incident::{Change, ChangeKind};
 use model::profile::EventType;
 use model::{Id, Incident, Severity, Time};
+use serde_json::{Value, json};
 use store::ledger::Line;
 use store::sources::Source;
 
@@ -41,6 +43,44 @@ pub(super) fn nameless_key(source: Id, incident: Id) -> String {
 /// What events of a source come through.
 pub(super) fn origin(source: &Source) -> String {
     format!("argus/{}", source.name)
+}
+
+/// Where a destination of the media `email` is; here it is `to`, a list.
+pub(super) const EMAIL_ADDRESS: &str = "email_address";
+/// Whether such a one is kept in step with its account; here that is no setting.
+pub(super) const SYNCED: &str = "synced";
+
+/// Settings of a destination as they are kept here.
+pub(super) fn settings_as_ours(mut settings: Value) -> Value {
+    let Some(fields) = settings.as_object_mut() else { return settings };
+    if let Some(address) = fields.remove(EMAIL_ADDRESS) {
+        fields.insert("to".to_owned(), json!([address]));
+        fields.remove(SYNCED);
+    }
+    settings
+}
+
+/// The same as Argus has them.
+pub(super) fn settings_as_theirs(kind: &str, settings: Value) -> Value {
+    let only =
+        settings.as_object().filter(|all| kind == "email" && all.len() == 1).and_then(|all| all.get("to"));
+    match only.and_then(Value::as_array).map(Vec::as_slice) {
+        Some([address]) => json!({ EMAIL_ADDRESS: address }),
+        _ => settings,
+    }
+}
+
+/// What people say of a destination that goes through the hub's own account.
+pub(super) fn account_schema(kind: &str) -> Option<Value> {
+    let (name, title, format) = match kind {
+        "email" => (EMAIL_ADDRESS, "E-mail address", "email"),
+        "sms" => ("phone_number", "Phone number, such as +4791234567", "phone"),
+        _ => return None,
+    };
+    let field = json!({ "type": "string", "title": title, "format": format });
+    let mut schema = json!({ "type": "object", "required": [name], "properties": { name: field } });
+    schema["title"] = format!("Settings of {kind}").into();
+    Some(schema)
 }
 
 /// An address as it leads somewhere: what has no host is the source's own.
