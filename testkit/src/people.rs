@@ -106,14 +106,15 @@ impl World {
 
     /// Somebody defines something, anew or in place of what it was.
     pub fn defines<T: Serialize + Clone + Send + 'static>(&mut self, kind: Kind, definition: &Definition<T>) {
-        let definition = definition.clone();
+        let definition = Definition { updated_at: self.now, ..definition.clone() };
         let kept = self.store.write_blocking(move |tx| definitions::put(tx, kind, &definition)).unwrap();
         assert!(kept, "there is another of this name");
     }
 
     /// Somebody takes back what they defined.
     pub fn takes_back(&mut self, kind: Kind, id: Id) {
-        assert!(self.store.write_blocking(move |tx| definitions::delete(tx, kind, id)).unwrap());
+        let now = self.now;
+        assert!(self.store.write_blocking(move |tx| definitions::delete(tx, kind, id, now)).unwrap());
     }
 
     /// A user with so many ways to be told something; returns their id and those.

@@ -389,6 +389,11 @@ impl World {
             .collect()
     }
 
+    /// What the steps of the first node share.
+    pub fn core(&self) -> Arc<flow::Core> {
+        self.nodes[0].stage.core.clone()
+    }
+
     /// The answer to "why was I (not) told?".
     pub fn explains(&self, id: Id) -> Vec<String> {
         let core = self.nodes[0].stage.core.clone();

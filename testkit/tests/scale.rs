@@ -98,3 +98,83 @@ fn fifty_thousand_silences_slow_accept_and_flush_by_a_fifth_at_the_most() {
     println!("figure silences {ratio:.3}");
     assert!(ratio <= 1.2, "{ratio}");
 }
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn an_event_is_held_against_ten_thousand_profiles_in_two_milliseconds() {
+    use std::collections::HashMap;
+
+    use model::Id;
+    use model::profile::{Book, Filter, Profile, Subject, Timeslot};
+
+    let mut filters: HashMap<Id, Filter> = HashMap::new();
+    let mut slots: HashMap<Id, Timeslot> = HashMap::new();
+    let profiles = (0..10_000i64).map(|n| {
+        let filter = match n % 4 {
+            0 => serde_json::json!({ "tags": [format!("host=db{}", n % 500)] }),
+            1 => serde_json::json!({ "maxlevel": 1 + n % 5 }),
+            2 => serde_json::json!({ "matchers": [format!("team=\"t{}\",env=~\"prod|stage\"", n % 100)] }),
+            _ => serde_json::json!({ "open": true, "event_types": ["STA"], "exclude": { "tags": ["team=t1"] } }),
+        };
+        let windows = serde_json::json!([{ "start": format!("{:02}:00", n % 24), "end": "23:30" }]);
+        let slot = serde_json::json!({ "name": "slot", "windows": windows });
+        filters.insert(Id(20_000 + n), serde_json::from_value(filter).unwrap());
+        slots.insert(Id(40_000 + n), serde_json::from_value(slot).unwrap());
+        let mut profile = Profile::new(Id(n), Id(n / 4), "mine");
+        (profile.timeslot, profile.filters) = (Id(40_000 + n), vec![Id(20_000 + n)]);
+        profile.destinations = vec![Id(60_000 + n)];
+        profile
+    });
+    let profiles: Vec<Profile> = profiles.collect();
+    let book = Book::new(profiles, &slots, &filters, HashMap::new());
+    let labels: Labels = [("host", "db7"), ("team", "t3"), ("env", "prod")].into_iter().collect();
+    let at = model::Time::from_seconds(1_790_000_000);
+    let subject = Subject {
+        source: Some(7),
+        source_type: "zino",
+        labels: &labels,
+        tags: &[],
+        severity: Severity::Error,
+        open: true,
+        acked: false,
+        stateful: true,
+        event: Some(model::profile::EventType::Start),
+    };
+    let (rounds, begin) = (100, Instant::now());
+    for _ in 0..rounds {
+        assert!(book.evaluate(&subject, at).told.len() > 1000);
+    }
+    let each = begin.elapsed() / rounds;
+    println!("figure profiles {:.4}", each.as_secs_f64() * 1e3);
+    assert!(each <= Duration::from_millis(2), "{each:?}");
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn who_is_on_call_by_a_thousand_schedules_of_three_layers_is_known_in_twenty_milliseconds() {
+    let turns = |first: &str, unit: &str| {
+        serde_json::json!({ "rotation": {
+            "first_handover": first, "unit": unit, "participants": (1..=8).map(model::Id).collect::<Vec<_>>() } })
+    };
+    let rota = |n: usize| -> model::schedule::Rota {
+        let zone = ["Europe/Oslo", "America/New_York", "Asia/Kolkata", "UTC"][n % 4];
+        let weekends = serde_json::json!([{ "weekdays": [6, 7] }]);
+        let nights = serde_json::json!([{ "start": "22:00", "end": "06:00" }]);
+        let layers = serde_json::json!([
+            { "name": "weeks", "turns": turns("2025-01-06T09:00:00", "weeks") },
+            { "name": "nights", "turns": turns("2025-01-06T22:00:00", "days"), "restrictions": nights },
+            { "name": "weekends", "turns": turns("2025-01-04T00:00:00", "hours"), "restrictions": weekends },
+        ]);
+        let schedule = serde_json::json!({ "name": format!("s{n}"), "zone": zone, "layers": layers });
+        serde_json::from_value(serde_json::json!({ "schedule": schedule })).unwrap()
+    };
+    let rotas: Vec<_> = (0..1000).map(rota).collect();
+    let at = model::Time::from_seconds(1_790_000_000);
+    let (rounds, begin) = (20, Instant::now());
+    for _ in 0..rounds {
+        assert!(rotas.iter().all(|it| it.roster().on_call(at).len() == 1));
+    }
+    let each = begin.elapsed() / rounds;
+    println!("figure on_call {:.4}", each.as_secs_f64() * 1e3);
+    assert!(each <= Duration::from_millis(20), "{each:?}");
+}

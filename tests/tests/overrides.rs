@@ -71,6 +71,23 @@ fn an_override_holds_at_once_and_over_restarts_and_goes_when_it_is_deleted() {
         ["nothing is overridden", "back to version 1", "receivers/ops/webhook/0: deleted url", set]
     );
     assert_eq!(versions["items"][0]["by"], "ann", "{versions}");
+    // who, from where, and what it was and is, without secrets
+    let audit = hub.get("/api/v1/audit?action=config.override");
+    let set = audit["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&set["object"]["id"], &set["object"]["kind"]),
+        (&json!("receivers/ops/webhook/0"), &json!("config")),
+        "{set}"
+    );
+    assert_eq!(set["actor"]["address"], "127.0.0.1", "{set}");
+    assert_eq!(
+        (&set["before"]["overridden"], &set["after"]["options"]["timeout"]),
+        (&json!([]), &json!("7s")),
+        "{set}"
+    );
+    assert!(!audit.to_string().contains("second-hook"), "{audit}");
+    let back = hub.get("/api/v1/audit?action=config.override_back");
+    assert_eq!(back["items"].as_array().unwrap().len(), 2, "{back}");
 }
 
 #[test]

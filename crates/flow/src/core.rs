@@ -25,6 +25,8 @@ pub struct Core {
     people: RwLock<Arc<People>>,
     /// signs what can be answered; it is there once the key was read
     signer: OnceLock<Signer>,
+    /// the number by which it is seen that somebody may not come in any more
+    access: AtomicI64,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
     /// when they last came to an end without a failure
@@ -51,6 +53,7 @@ impl Core {
             silences: Mutex::default(),
             people: RwLock::default(),
             signer: OnceLock::new(),
+            access: AtomicI64::new(0),
             latest: AtomicI64::new(0),
             ran: AtomicI64::new(0),
             node,
@@ -177,6 +180,17 @@ impl Core {
     /// What people had defined when it was last read.
     pub fn known_people(&self) -> Arc<People> {
         self.people.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The number that says whether somebody may not come in any more, as it was last seen: see
+    /// [`store::users::access`].
+    pub fn access(&self) -> i64 {
+        self.access.load(Ordering::Acquire)
+    }
+
+    /// That number is this, or a greater one.
+    pub fn see_access(&self, number: i64) {
+        self.access.fetch_max(number, Ordering::AcqRel);
     }
 
     /// The destination of this name, whether the configuration's or somebody's own.

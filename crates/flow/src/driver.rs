@@ -302,6 +302,7 @@ impl Hub {
         let due = self.store.read(move |tx| {
             // deliveries to what people have just set up on another node may come to this one
             core.people(tx)?;
+            core.see_access(store::users::access(tx)?);
             let waiting = !store::events::waiting(tx, 1)?.is_empty();
             Ok(if waiting { Some(Time::MIN) } else { ingest::next_due(&core, tx)? })
         });

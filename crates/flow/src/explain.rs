@@ -4,6 +4,7 @@
 //! the rules that were in force are kept, so the same function gives the same verdicts again; all that
 //! depends on the moment (what was held back, told, tried and answered) is in the ledger's rows.
 
+use model::account::User;
 use model::delivery::{Attempt, Delivery};
 use model::event::{Event, NewEvent};
 use model::flap::OnFlapping;
@@ -19,6 +20,12 @@ use store::{Result, Tx};
 
 use crate::core::Core;
 use crate::{standing, verbs};
+
+mod pages;
+mod person;
+
+pub use pages::PageStep;
+pub use person::{Moment, Personal, Reachable, Said, Waiting};
 
 /// Lines of a timeline, deliveries and events that an explanation shows at the most.
 const MOST: i64 = 100;
@@ -46,6 +53,8 @@ pub struct Explanation {
     pub held_by: Vec<String>,
     /// The messages that told of it, newest first, each with its tries.
     pub deliveries: Vec<(Delivery, Vec<Attempt>)>,
+    /// What it was to somebody, when it was asked for them.
+    pub person: Option<Personal>,
 }
 
 /// Explains whatever has this id; `None`: nothing has.
@@ -78,6 +87,39 @@ pub fn explain(core: &Core, tx: &mut Tx<'_>, id: Id, now: Time) -> Result<Option
         explanation.timeline = store::ledger::timeline(tx, incident.id, MOST)?;
         explanation.incident = Some(incident);
     }
+    Ok(Some(explanation))
+}
+
+/// What is recorded of an incident.
+struct Record<'a> {
+    incident: &'a Incident,
+    deliveries: &'a [(Delivery, Vec<Attempt>)],
+    /// The policy that its routes name.
+    policy: Option<String>,
+}
+
+/// Explains an incident, or that of an event, to one person: why they were told, or were not, event by event, up to a
+/// time if one is given; `None`: nothing has this id.
+///
+/// # Errors
+/// When the database is gone.
+pub fn explain_to(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    id: Id,
+    user: User,
+    at: Option<Time>,
+    now: Time,
+) -> Result<Option<Explanation>> {
+    let Some(mut explanation) = explain(core, tx, id, now)? else { return Ok(None) };
+    let Some(incident) = &explanation.incident else { return Ok(None) };
+    let at = at.or(explanation.event.as_ref().map(|it| it.event.arrived_at));
+    let routes = routes_then(core, tx, explanation.rules)?;
+    let routes = routes.find(&incident.labels, incident.severity);
+    let policy = routes.into_iter().find_map(|route| route.escalate.clone());
+    let record = Record { incident, deliveries: &explanation.deliveries, policy };
+    let person = person::explain(core, tx, &record, user, at, now)?;
+    explanation.person = Some(person);
     Ok(Some(explanation))
 }
 
@@ -145,6 +187,7 @@ fn of_incident(core: &Core, tx: &mut Tx<'_>, incident: Incident, now: Time) -> R
         groups,
         held_by,
         deliveries,
+        person: None,
     })
 }
 
@@ -184,6 +227,17 @@ impl Explanation {
     /// The answer in sentences, for a terminal.
     pub fn text(&self) -> Vec<String> {
         let mut text = Vec::new();
+        if let (Some(person), Some(it)) = (&self.person, &self.incident) {
+            text.push(format!(
+                "Incident {} \"{}\" is {}, {}.",
+                it.id,
+                it.title,
+                it.state.name(),
+                it.severity
+            ));
+            text.extend(person.text());
+            return text;
+        }
         if let Some(it) = &self.event {
             let verdict = if it.verdict.is_empty() { "waiting to be looked at" } else { &it.verdict };
             text.push(format!(

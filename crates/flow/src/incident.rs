@@ -198,6 +198,8 @@ fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()>
         (&it.after, texts.unwrap_or_else(fresh))
     });
     store::incidents::insert(tx, &rows.collect::<Vec<_>>())?;
+    let before = old.iter().filter(|it| looks_otherwise(it)).filter_map(|it| it.before.as_ref());
+    store::past::keep_incidents(tx, &before.collect::<Vec<_>>(), now)?;
     store::incidents::update(tx, &old.iter().map(|it| &it.after).collect::<Vec<_>>())?;
     let lines = moved.iter().flat_map(|it| it.changes.iter().map(|change| (it.after.id, change)));
     let lines: Vec<Line> =
@@ -218,6 +220,17 @@ fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()>
         store::rules::list_inhibitors(tx, &live.rules.inhibitions, &now)?;
     }
     Ok(())
+}
+
+/// Whether filters may see an incident otherwise than before, apart from what its timeline says.
+fn looks_otherwise(moved: &Moved) -> bool {
+    moved.before.as_ref().is_some_and(|before| {
+        let after = &moved.after;
+        before.severity != after.severity
+            || before.labels != after.labels
+            || before.source != after.source
+            || before.more().tags != after.more().tags
+    })
 }
 
 /// A line of the ledger.

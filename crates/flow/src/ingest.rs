@@ -209,6 +209,7 @@ pub(crate) fn place(
     done.then_look_at(moved.iter().filter_map(|it| it.after.due_at()).min());
     let (quiet, moved): (Vec<Moved>, Vec<Moved>) = moved.into_iter().partition(|it| it.after.is_quiet());
     done.then_look_at(route::place(core, tx, &moved, begun, now)?);
+    done.then_look_at(tell::note_maintained(core, tx, moved.iter().map(|it| &it.after), now)?);
     done.told(tell::tell_people(core, tx, &moved, now)?);
     let paged = tell::follow_escalations(core, tx, &moved, &mut done.alarms, now)?;
     done.told(paged);
@@ -242,6 +243,7 @@ pub fn run(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Done> {
     let mut missed = detect::missed_heartbeats(core, tx, now)?;
     missed.extend(sources::missed(core, tx, now)?);
     take(core, tx, missed, store::events::insert, &mut done, now)?;
+    done.told(tell::pass_maintenance(core, tx, now)?);
     done.told(tell::tick(core, tx, tell::Room::Much, now)?);
     done.told(tell::pass_storms(core, tx, now)?);
     done.told(tell::pass_digests(core, tx, now)?);
@@ -266,8 +268,9 @@ pub fn next_due(core: &Core, tx: &mut Tx<'_>) -> Result<Option<Time>> {
     let (storms, sources) = (store::storms::next_due(tx)?, store::sources::next_due(tx)?);
     let (digests, pages) = (store::digests::next_due(tx)?, store::escalations::next_due(tx)?);
     let (duty, failovers) = (tell::next_duty(tx)?, store::failovers::next_due(tx)?);
-    let all = [incidents, groups, storms, sources, digests, pages, duty, failovers];
-    let mut due = all.into_iter().flatten().min();
+    let maintained = store::maintained::next_due(tx)?;
+    let dues = [incidents, groups, storms, sources, digests, pages, duty, failovers, maintained];
+    let mut due = dues.into_iter().flatten().min();
     let live = core.live();
     if !live.heartbeats.is_empty() {
         let ours = |name: &str| live.heartbeats.iter().any(|it| it.name == name);

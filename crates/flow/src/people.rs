@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::account::User;
 use model::escalation::{ContactRules, Policy};
 use model::maintenance::Maintenance;
-use model::profile::{Book, Profile, Subject, tags_of};
+use model::profile::{Book, Filter, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
 use model::schedule::{Calendar, Listed, Rota, Turns};
 use model::zone::Zone;
@@ -84,7 +84,12 @@ impl People {
             all::<Reach>(tx, Kind::Reach)?.into_iter().map(|it| (it.owner, it.body)).collect();
         let people = reach.iter().map(|(id, it)| (*id, it.person())).collect();
         let profiles = all::<Profile>(tx, Kind::Profile)?.into_iter().map(|it| it.body).collect();
-        let book = Book::new(profiles, &by_id(tx, Kind::Timeslot)?, &by_id(tx, Kind::Filter)?, people);
+        let filters: HashMap<Id, Filter> = by_id(tx, Kind::Filter)?;
+        let book = Book::new(profiles, &by_id(tx, Kind::Timeslot)?, &filters, people);
+        let maintenance = all::<Maintenance>(tx, Kind::Maintenance)?.into_iter().map(|it| Definition {
+            body: it.body.clone().with_filters(|id| filters.get(&id).cloned()),
+            ..it
+        });
         Ok(Arc::new(People {
             version,
             kinds: live.kinds.clone(),
@@ -97,7 +102,7 @@ impl People {
             reach: Arc::new(reach),
             schedules: Arc::new(schedules(tx)?),
             policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
-            maintenance: Arc::new(all(tx, Kind::Maintenance)?),
+            maintenance: Arc::new(maintenance.collect()),
             plugin_settings: Arc::new(plugin_settings(tx)?),
         }))
     }
@@ -175,8 +180,38 @@ impl People {
 
     /// The planned maintenance that covers an incident at this time.
     pub fn maintenance_of(&self, incident: &Incident, at: Time) -> Option<&Definition<Maintenance>> {
+        if self.maintenance.is_empty() {
+            return None;
+        }
         let tags = tags_of(incident);
         self.maintenance.iter().find(|it| it.body.covers(&Subject::of(incident, &tags, None, at), at))
+    }
+
+    /// A planned maintenance.
+    pub fn maintenance(&self, id: Id) -> Option<&Definition<Maintenance>> {
+        self.maintenance.iter().find(|it| it.id == id)
+    }
+
+    /// A destination that can be sent to.
+    ///
+    /// # Errors
+    /// In words why it cannot.
+    pub fn usable_place(&self, id: Id) -> std::result::Result<Arc<LivePlace>, String> {
+        let known = self.destination(id).ok_or("there is no such destination any more")?;
+        if known.definition.body.verified_at.is_none() {
+            return Err("nobody has confirmed yet that it reaches them".to_owned());
+        }
+        known.place.clone()
+    }
+
+    /// The id of the destination that deliveries call by this name.
+    pub fn destination_of(&self, place: &str) -> Option<Id> {
+        self.by_place.get(place).copied()
+    }
+
+    /// What deliveries call a destination.
+    pub fn called(&self, id: Id) -> String {
+        self.destination(id).map_or_else(|| format!("destination {id}"), |it| it.definition.body.place_id(id))
     }
 
     /// A policy.
@@ -241,6 +276,14 @@ impl People {
             .collect();
         usable.sort_unstable();
         usable
+    }
+
+    /// Somebody's destinations with their names, in the order in which they were made.
+    pub fn destinations_of(&self, owner: Id) -> Vec<(Id, String)> {
+        let theirs = self.destinations.iter().filter(|(_, it)| it.definition.owner == owner);
+        let mut all: Vec<(Id, String)> = theirs.map(|(id, it)| (*id, it.definition.name.clone())).collect();
+        all.sort_unstable();
+        all
     }
 
     /// What rings when somebody is paged.

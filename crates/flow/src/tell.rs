@@ -26,6 +26,8 @@ mod begun;
 mod due;
 mod duty;
 mod failover;
+pub(crate) mod fate;
+mod maintenance;
 mod pages;
 mod people;
 mod say;
@@ -35,6 +37,7 @@ pub(crate) use begun::tell_begun;
 pub(crate) use due::{GROUPS_PER_TICK, Room, tick};
 pub(crate) use duty::{next as next_duty, pass as pass_duty};
 pub(crate) use failover::pass_failovers;
+pub(crate) use maintenance::{note_maintained, pass_maintenance};
 pub(crate) use pages::{follow_escalations, pass_escalations};
 pub(crate) use people::{pass_digests, tell_people};
 pub(crate) use storm::pass as pass_storms;
@@ -79,6 +82,13 @@ fn tell_all(
     rejoin(core, tx, &live, newest, due, members, now)?;
     let incidents: Vec<&Incident> = members.iter().flatten().map(|member| &member.incident).collect();
     let holds = Holds::find(core, tx, &incidents, now)?;
+    // what had begun before and waited for its group is looked at when the maintenance is over, too
+    let anew = |row: &&MemberRow| {
+        let hold = holds.0.get(&row.incident.id).filter(|hold| hold.is_maintenance());
+        hold.is_some_and(|hold| hold.to_string() != row.hold)
+    };
+    let covered: Vec<&Incident> = members.iter().flatten().filter(anew).map(|row| &row.incident).collect();
+    maintenance::note_maintained(core, tx, covered.into_iter(), now)?;
     let mut plan = Plan { weather: Weather::find(tx, &live, due)?, ..Plan::default() };
     for (group, members) in due.iter().zip(members) {
         match live.rules.route(&group.route, &group.receiver) {
@@ -171,11 +181,11 @@ fn rejoin(
 }
 
 /// What keeps incidents back, apart from their routes' own times.
-struct Holds(HashMap<Id, Hold>);
+pub(crate) struct Holds(pub(crate) HashMap<Id, Hold>);
 
 impl Holds {
     /// Of several holds on one incident the last counts.
-    fn find(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Self> {
+    pub(crate) fn find(core: &Core, tx: &mut Tx<'_>, incidents: &[&Incident], now: Time) -> Result<Self> {
         Ok(Holds(standing::holds(core, tx, incidents, now)?.into_iter().collect()))
     }
 }

@@ -166,26 +166,27 @@ impl Preview {
 /// How far back a preview looks.
 const PREVIEW_SPAN: Duration = Duration::from_secs(7 * 86_400);
 /// How many incidents a preview looks at, at the most.
-const PREVIEW_SCAN: i64 = 20_000;
+pub const PREVIEW_SCAN: i64 = 20_000;
 
-/// Works out what a silence would catch now and would have caught in the last week.
+/// Works out what a silence, a maintenance or a profile would catch now and would have caught in the last week, of as
+/// many of the newest incidents as `scan`.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn preview(tx: &mut Tx<'_>, matchers: &Matchers, now: Time) -> Result<Preview> {
+pub fn preview(tx: &mut Tx<'_>, takes: impl Fn(&Incident) -> bool, scan: i64, now: Time) -> Result<Preview> {
     let (mut preview, since) = (Preview::default(), now - PREVIEW_SPAN);
     let keep = |incident: &Incident| {
         let recent = incident.is_active() || incident.last_seen >= since;
-        let matches = matchers.matches(&incident.labels);
+        let matches = recent && takes(incident);
         preview.active_total += usize::from(incident.is_active());
         preview.last_week_total += usize::from(recent);
-        preview.last_week += usize::from(recent && matches);
+        preview.last_week += usize::from(matches);
         if incident.is_active() && matches {
             preview.active.push(incident.clone());
         }
         false
     };
-    store::incidents::page(tx, store::incidents::Which::All, None, 1, PREVIEW_SCAN, keep)?;
+    store::incidents::page(tx, store::incidents::Which::All, None, 1, scan, keep)?;
     Ok(preview)
 }
 

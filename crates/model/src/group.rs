@@ -97,6 +97,11 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Whether it is planned maintenance, after which all of it is looked at again.
+    pub fn is_maintenance(&self) -> bool {
+        matches!(self, Hold::Maintenance { .. })
+    }
+
     /// What a route that does this about incidents that flap has to say of one whose readers were told `told`.
     pub fn of_flapping(incident: &Incident, policy: OnFlapping, told: Told) -> Option<Hold> {
         let since = incident.flap.since?;

@@ -26,6 +26,8 @@ pub const MAX_FILTERS: usize = 64;
 pub const EDITABLE_AFTER_END: Duration = Duration::from_secs(12 * 3600);
 /// Of how much in a hundred one may cover when it does not say itself.
 pub const GUARD_PERCENT: u8 = 50;
+/// The guard of one that may cover everything.
+pub const GUARD_NOTHING: u8 = 100;
 /// How far back the start of a time is looked for that recurs without an end, in days, and how far at first.
 const LOOKS_BACK_DAYS: [u64; 4] = [1, 8, 64, 512];
 
@@ -43,14 +45,22 @@ pub struct Maintenance {
     /// Only within these times, when it recurs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recurrence: Option<TimeInterval>,
-    /// What it covers: what all of them take, as in Argus. There is at least one.
+    /// What it covers: what all of them take, as in Argus, those of `filter_ids` included. There is at least one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<Filter>,
+    /// The same by filters that somebody keeps, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filter_ids: Vec<Id>,
     /// What becomes of that.
     #[serde(default)]
     pub mode: Mode,
-    /// Of how much of all that is open, in a hundred, it may cover before a person has to say that it is meant.
+    /// Of how much of all that is open or was heard of in the last week, in a hundred, it may cover before a person
+    /// has to say that it is meant.
     #[serde(default = "guard")]
     pub guard_percent: u8,
+    /// The user who made it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Id>,
 }
 
 fn guard() -> u8 {
@@ -132,8 +142,8 @@ impl Maintenance {
         if self.recurrence.as_ref().is_some_and(|times| times.spells.is_empty()) {
             return Err(Refusal::new("recurrence", "has no time_intervals, so it would never be in force"));
         }
-        refusal::at_most("filters", self.filters.len(), MAX_FILTERS)?;
-        if self.filters.is_empty() {
+        refusal::at_most("filters", self.filters.len() + self.filter_ids.len(), MAX_FILTERS)?;
+        if self.filters.is_empty() && self.filter_ids.is_empty() {
             return Err(Refusal::new("filters", "is empty; name what is covered"));
         }
         for (n, filter) in self.filters.iter().enumerate() {
@@ -147,6 +157,12 @@ impl Maintenance {
             return Err(Refusal::new("guard_percent", format!("is {}; write 1 to 100", self.guard_percent)));
         }
         Ok(())
+    }
+
+    /// The same with the filters that it names by their ids. One that is not there covers nothing.
+    pub fn with_filters(mut self, by_id: impl Fn(Id) -> Option<Filter>) -> Maintenance {
+        self.filters.extend(self.filter_ids.drain(..).map(|id| by_id(id).unwrap_or_default()));
+        self
     }
 
     /// Where it stands.

@@ -57,7 +57,7 @@ impl Files {
             ["incidents"] => reading::incidents(tx, &query),
             ["incidents", id] => reading::incident(tx, id),
             ["incidents", id, "timeline"] => reading::timeline(tx, id),
-            ["explain", id] => reading::explain(tx, id),
+            ["explain", id] => reading::explain(tx, id, &query),
             ["deliveries"] => reading::deliveries(tx, &query),
             ["deliveries", id] => reading::delivery(tx, id),
             ["silences"] => reading::silences(tx, &query),

@@ -13,7 +13,7 @@ use model::Time;
 
 use crate::accounts::{is_good, note_seen};
 use crate::app::App;
-use crate::auth::{Caller, PREFIX, Peer, hash, hash_hex, hex};
+use crate::auth::{Caller, PREFIX, Peer, Remembered, hash, hash_hex, hex};
 use crate::cookies;
 use crate::error::{Answer, Problem};
 use crate::limits::TOKEN_MEMORY;
@@ -62,23 +62,26 @@ async fn by_token(app: &App, secret: &str) -> Answer<Arc<Caller>> {
         )));
     }
     let (hash, now, generation) = (hash(secret), app.now(), app.auth.generation());
-    if let Some(caller) = app.auth.remembered(&hash, now) {
+    if let Some(caller) = app.auth.remembered(&hash, app.hub.core.access(), now) {
         return Ok(caller);
     }
     let text = hex(&hash);
     let found = app.hub.store.read(move |tx| {
+        let access = store::users::access(tx)?;
         let Some(token) = store::tokens::by_hash(tx, &text)? else { return Ok(None) };
         let user = token.user.map(|id| store::users::get(tx, id)).transpose()?.flatten();
-        Ok(Some((token, user)))
+        Ok(Some((token, user, access)))
     });
-    let (token, user) = found.await?.filter(|(token, _)| token.is_good(now)).ok_or_else(unknown)?;
+    let good = found.await?.filter(|(token, ..)| token.is_good(now));
+    let (token, user, access) = good.ok_or_else(unknown)?;
+    app.hub.core.see_access(access);
     if token.user.is_some() {
         let user = user.as_ref().filter(|user| user.is_enabled()).ok_or_else(unknown)?;
         note_seen(app, user, None, now).await;
     }
     let caller = Arc::new(Caller::with_token(&token, user.as_ref()));
     let until = token.expires_at.unwrap_or(Time::MAX).min(now + TOKEN_MEMORY);
-    app.auth.remember(hash, caller.clone(), until, generation);
+    app.auth.remember(hash, Remembered { caller: caller.clone(), until, access }, generation);
     Ok(caller)
 }
 
@@ -88,20 +91,23 @@ async fn by_session(app: &App, headers: &HeaderMap, method: &Method, secret: &st
         refuse_forged(app, headers, secret)?;
     }
     let (hash, now, generation) = (hash(secret), app.now(), app.auth.generation());
-    if let Some(caller) = app.auth.remembered(&hash, now) {
+    if let Some(caller) = app.auth.remembered(&hash, app.hub.core.access(), now) {
         return Ok(caller);
     }
     let text = hex(&hash);
     let found = app.hub.store.read(move |tx| {
+        let access = store::users::access(tx)?;
         let Some(session) = store::sessions::by_hash(tx, &text)? else { return Ok(None) };
-        Ok(store::users::get(tx, session.user)?.map(|user| (session, user)))
+        Ok(store::users::get(tx, session.user)?.map(|user| (session, user, access)))
     });
-    let good = found.await?.filter(|(session, user)| is_good(session, now) && user.is_enabled());
-    let (session, user) =
+    let good = found.await?.filter(|(session, user, _)| is_good(session, now) && user.is_enabled());
+    let (session, user, access) =
         good.ok_or_else(|| Problem::unauthorized("this session has ended: log in again"))?;
     note_seen(app, &user, Some(&session), now).await;
     let caller = Arc::new(Caller::with_session(&user, session.id));
-    app.auth.remember(hash, caller.clone(), session.expires_at.min(now + TOKEN_MEMORY), generation);
+    app.hub.core.see_access(access);
+    let until = session.expires_at.min(now + TOKEN_MEMORY);
+    app.auth.remember(hash, Remembered { caller: caller.clone(), until, access }, generation);
     Ok(caller)
 }
 

@@ -19,6 +19,7 @@ mod live;
 mod on_call;
 mod overrides;
 mod plugins;
+mod previews;
 mod projects;
 mod receivers;
 mod replay;
@@ -120,6 +121,9 @@ fn people() -> OpenApiRouter<Shared> {
         .routes(routes!(invitations::accept))
         .routes(routes!(invitations::withdraw))
         .merge(definitions::routes())
+        .routes(routes!(previews::preview_filter))
+        .routes(routes!(previews::preview_profile))
+        .routes(routes!(previews::preview_maintenance))
         .routes(routes!(verification::send_code, verification::confirm))
         .routes(routes!(apply::apply_definitions))
         .routes(routes!(on_call::on_call))

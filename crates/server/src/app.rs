@@ -9,6 +9,7 @@ use config::overrides::Change;
 use config::{Defaults, Overrides};
 use flow::Hub;
 use futures::future::BoxFuture;
+use model::account::Actor;
 use model::{Rules, Time};
 use sdk::registry::Reader;
 use sdk::{Registry, Surroundings};
@@ -51,15 +52,22 @@ pub trait Configuring: Send + Sync {
     fn roll_back(&self, version: i64, by: &str) -> BoxFuture<'static, Result<i64, NotRolledBack>>;
 
     /// Changes the overrides, and puts what they then make of the configuration in force; gives their version.
-    fn override_settings(
-        &self,
-        wanted: Overriding,
-        by: &str,
-    ) -> BoxFuture<'static, Result<i64, NotOverridden>>;
+    /// The line in the audit log is written with them.
+    fn override_settings(&self, wanted: Overriding, by: By)
+    -> BoxFuture<'static, Result<i64, NotOverridden>>;
 
     /// The rules of a text that may come from anybody. Nothing is looked up for it; the error is all that is
     /// wrong, a line each.
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>>;
+}
+
+/// Who changes settings.
+#[derive(Clone, Debug)]
+pub struct By {
+    /// How histories and logs name them.
+    pub name: String,
+    /// The same as the audit log has it, with where they come from.
+    pub actor: Arc<Actor>,
 }
 
 /// Why a configuration of the history was not put in force.
@@ -94,6 +102,24 @@ pub enum Overriding {
         /// Whether it is to run.
         active: bool,
     },
+}
+
+impl Overriding {
+    /// What the audit log calls it, and what it is done to.
+    pub fn action(&self) -> (&'static str, (&'static str, String)) {
+        match self {
+            Overriding::Change { section, element, .. } if element.is_empty() => {
+                ("config.override", ("config", section.clone()))
+            }
+            Overriding::Change { section, element, .. } => {
+                ("config.override", ("config", format!("{section}/{element}")))
+            }
+            Overriding::Back(version) => ("config.override_back", ("config", version.to_string())),
+            Overriding::RemovePlugin(id) => ("plugin.remove", ("plugin", id.clone())),
+            Overriding::Plugin { id, active: true } => ("plugin.enable", ("plugin", id.clone())),
+            Overriding::Plugin { id, active: false } => ("plugin.disable", ("plugin", id.clone())),
+        }
+    }
 }
 
 /// Why overrides were not changed. What was in force still is.
@@ -278,6 +304,8 @@ impl App {
     pub fn new(setup: Setup) -> Shared {
         let Setup { hub, kinds, options, exposed, version, configuring, plugins, http } = setup;
         let now = hub.clock.now();
+        let provider = |settings| Oidc::new(settings, http, hub.store.clone());
+        let oidc = options.oidc.clone().map(provider);
         Arc::new(App {
             started_at: now,
             hub,
@@ -288,7 +316,7 @@ impl App {
             replaying: Arc::new(Semaphore::new(1)),
             auth: Auth::default(),
             passwords: Passwords::default(),
-            oidc: options.oidc.clone().map(|settings| Oidc::new(settings, http)),
+            oidc,
             tries: Tries::default(),
             refusals: Refusals::default(),
             sources: Sources::default(),

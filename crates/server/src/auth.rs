@@ -130,7 +130,7 @@ pub struct Auth(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    callers: HashMap<Hash, (Arc<Caller>, Time)>,
+    callers: HashMap<Hash, Remembered>,
     /// Grows whenever everything is forgotten.
     generation: u64,
 }
@@ -138,15 +138,26 @@ struct Known {
 /// The hash of a token.
 type Hash = [u8; 32];
 
+/// Somebody who was let in.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// Until when this may be gone by.
+    pub until: Time,
+    /// What [`store::users::access`] was when it was read: it is of no use when that has changed.
+    pub access: i64,
+}
+
 impl Auth {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn remembered(&self, hash: &[u8; 32], now: Time) -> Option<Arc<Caller>> {
+    pub(crate) fn remembered(&self, hash: &[u8; 32], access: i64, now: Time) -> Option<Arc<Caller>> {
         let known = self.known();
-        let found = known.callers.get(hash);
-        found.filter(|(_, until)| *until > now && *until <= now + TOKEN_MEMORY).map(|(it, _)| it.clone())
+        let found = known.callers.get(hash).filter(|it| it.access == access);
+        found.filter(|it| it.until > now && it.until <= now + TOKEN_MEMORY).map(|it| it.caller.clone())
     }
 
     /// To be asked before something is read that will be remembered.
@@ -155,7 +166,7 @@ impl Auth {
     }
 
     /// Remembers what was read, unless everything was forgotten since: then it may have changed.
-    pub(crate) fn remember(&self, hash: [u8; 32], caller: Arc<Caller>, until: Time, generation: u64) {
+    pub(crate) fn remember(&self, hash: [u8; 32], it: Remembered, generation: u64) {
         let mut known = self.known();
         if known.generation != generation {
             return;
@@ -163,7 +174,7 @@ impl Auth {
         if known.callers.len() >= MAX_TOKENS_REMEMBERED {
             known.callers.clear();
         }
-        known.callers.insert(hash, (caller, until));
+        known.callers.insert(hash, it);
     }
 
     /// Forgets everything: when a token is revoked, a session ends, or a user is not who they were.
@@ -260,11 +271,13 @@ mod tests {
     fn what_was_read_before_all_was_forgotten_is_not_remembered() {
         let (auth, caller, now) = (Auth::default(), Arc::new(Caller::local()), Time(5));
         let generation = auth.generation();
-        auth.remember([1; 32], caller.clone(), now + TOKEN_MEMORY, generation);
-        assert!(auth.remembered(&[1; 32], now).is_some());
+        let known = || Remembered { caller: caller.clone(), until: now + TOKEN_MEMORY, access: 3 };
+        auth.remember([1; 32], known(), generation);
+        assert!(auth.remembered(&[1; 32], 3, now).is_some());
+        assert!(auth.remembered(&[1; 32], 4, now).is_none(), "another node has locked somebody out");
         auth.forget();
-        assert!(auth.remembered(&[1; 32], now).is_none());
-        auth.remember([1; 32], caller, now + TOKEN_MEMORY, generation);
-        assert!(auth.remembered(&[1; 32], now).is_none());
+        assert!(auth.remembered(&[1; 32], 3, now).is_none());
+        auth.remember([1; 32], known(), generation);
+        assert!(auth.remembered(&[1; 32], 3, now).is_none());
     }
 }

@@ -43,8 +43,8 @@ mod tries;
 pub mod views;
 
 pub use app::{
-    App, ConfigFormat, Configuring, Exposed, Integration, NotOverridden, NotRolledBack, Options, Overriding,
-    Setup, Version,
+    App, By, ConfigFormat, Configuring, Exposed, Integration, NotOverridden, NotRolledBack, Options,
+    Overriding, Setup, Version,
 };
 pub use plugins::GuestServices;
 pub use router::{openapi, openapi_json, router};

@@ -93,7 +93,7 @@ pub const MAX_KEYS_OF_PROJECT: usize = 100;
 /// Tokens that a user may have that are good.
 pub const MAX_TOKENS_OF_USER: usize = 100;
 /// Logins by a provider of identities that are under way at once.
-pub const MAX_LOGINS_UNDER_WAY: usize = 1000;
+pub const MAX_LOGINS_UNDER_WAY: i64 = 1000;
 /// How long such a login may take.
 pub const OIDC_LOGIN_TIME: Duration = Duration::from_secs(600);
 /// How long a provider of identities may take to answer.

@@ -2,8 +2,8 @@
 //!
 //! Local users with a password log in as ever, whatever becomes of the provider.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,8 +23,10 @@ use openidconnect::{
 use sdk::Secret;
 use sdk::http::{Http, HttpError, Outgoing};
 use serde_json::{Map, Value};
+use store::logins::Login;
+use store::{Durability, Store};
 
-use crate::auth;
+use crate::auth::{self, hash_hex};
 use crate::error::{Answer, Problem};
 use crate::limits::{
     MAX_LOGINS_UNDER_WAY, OIDC_CLOCK_SKEW, OIDC_KEYS_EVERY, OIDC_LOGIN_TIME, OIDC_PROVIDER_MEMORY,
@@ -65,13 +67,6 @@ pub struct Settings {
     pub label: String,
 }
 
-/// A login that is under way.
-struct Pending {
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
-    began: Time,
-}
-
 /// What a provider says of somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -93,7 +88,7 @@ pub(crate) struct Identity {
 pub(crate) struct Oidc {
     pub(crate) settings: Settings,
     http: Http,
-    pending: Mutex<HashMap<String, Pending>>,
+    store: Store,
     provider: tokio::sync::Mutex<Option<(Arc<CoreProviderMetadata>, Time)>>,
 }
 
@@ -106,14 +101,14 @@ pub(crate) struct Start {
 }
 
 impl Oidc {
-    pub(crate) fn new(settings: Settings, http: Http) -> Self {
-        Oidc { settings, http, pending: Mutex::default(), provider: tokio::sync::Mutex::default() }
+    pub(crate) fn new(settings: Settings, http: Http, store: Store) -> Self {
+        Oidc { settings, http, store, provider: tokio::sync::Mutex::default() }
     }
 
     /// Begins a login.
     ///
     /// # Errors
-    /// When the provider cannot be reached, or too many logins are under way.
+    /// When the provider cannot be reached, too many logins are under way, or the database is gone.
     pub(crate) async fn start(&self, base_url: &str, now: Time) -> Answer<Start> {
         let provider = self.provider(now, false).await?;
         let client = CoreClient::from_provider_metadata(
@@ -131,14 +126,14 @@ impl Oidc {
         let scopes = self.settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new);
         let (url, state, nonce) = request.add_scopes(scopes).set_pkce_challenge(challenge).url();
         let state = state.into_secret();
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        if pending.len() >= MAX_LOGINS_UNDER_WAY {
-            pending.retain(|_, it| now.since(it.began) < OIDC_LOGIN_TIME);
-        }
-        if pending.len() >= MAX_LOGINS_UNDER_WAY {
+        let (nonce, verifier) = (nonce.secret().clone(), verifier.into_secret());
+        let (login, key) = (Login { nonce, verifier, began_at: now }, hash_hex(state.as_bytes()));
+        let begun = self.store.write(Durability::Lazy, move |tx| {
+            store::logins::begin(tx, &key, &login, now - OIDC_LOGIN_TIME, MAX_LOGINS_UNDER_WAY)
+        });
+        if !begun.await? {
             return Err(Problem::unavailable("too many logins are under way, try again in some minutes"));
         }
-        pending.insert(state.clone(), Pending { nonce, verifier, began: now });
         Ok(Start { url: url.to_string(), state })
     }
 
@@ -153,11 +148,12 @@ impl Oidc {
         base_url: &str,
         now: Time,
     ) -> Answer<Identity> {
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(state);
-        let pending = pending.filter(|it| now.since(it.began) < OIDC_LOGIN_TIME);
-        let pending = pending.ok_or_else(|| {
+        let key = hash_hex(state.as_bytes());
+        let login = self.store.write(Durability::Disk, move |tx| store::logins::take(tx, &key)).await?;
+        let login = login.filter(|it| now.since(it.began_at) < OIDC_LOGIN_TIME).ok_or_else(|| {
             Problem::wrong("state", "this login did not begin here, took too long, or is over: begin again")
         })?;
+        let nonce = Nonce::new(login.nonce);
         let provider = self.provider(now, false).await?;
         let secret = self.settings.client_secret.as_ref();
         let client = CoreClient::from_provider_metadata(
@@ -169,18 +165,19 @@ impl Oidc {
         let exchange =
             client.exchange_code(AuthorizationCode::new(code)).map_err(|error| unusable(&error))?;
         let http = |request| ask(self.http.clone(), request);
-        let answer = exchange.set_pkce_verifier(pending.verifier).request_async(&http).await;
+        let verifier = PkceCodeVerifier::new(login.verifier);
+        let answer = exchange.set_pkce_verifier(verifier).request_async(&http).await;
         let answer = answer.map_err(|error| {
             // what the provider says of it may hold what it was asked with
             tracing::warn!("the provider gave no token: {}", without_body(&error.to_string()));
             Problem::forbidden("the provider did not confirm this login: begin again")
         })?;
         let token = answer.id_token().ok_or_else(|| Problem::forbidden("the provider said not who it is"))?;
-        let mut checked = self.check(&provider, token, &pending.nonce, now);
+        let mut checked = self.check(&provider, token, &nonce, now);
         if checked.is_err() {
             // it may sign with a key that it did not have a while ago
             let newer = self.provider(now, true).await?;
-            checked = self.check(&newer, token, &pending.nonce, now);
+            checked = self.check(&newer, token, &nonce, now);
         }
         checked.map_err(|why| {
             tracing::warn!("a login by the provider was refused: {why}");

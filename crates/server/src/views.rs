@@ -8,6 +8,8 @@ pub mod event;
 pub mod explanation;
 pub mod incident;
 pub mod overrides;
+pub mod person;
+pub mod preview;
 pub mod project;
 pub mod replay;
 pub mod route;

@@ -22,7 +22,11 @@ struct Person<'a> {
 
 impl<'a> Person<'a> {
     async fn new(stage: &'a Stage, name: &str) -> Person<'a> {
-        stage.post("/api/v1/users", &json!({ "name": name, "role": "responder" })).await.expect(201);
+        Person::with_role(stage, name, "responder").await
+    }
+
+    async fn with_role(stage: &'a Stage, name: &str, role: &str) -> Person<'a> {
+        stage.post("/api/v1/users", &json!({ "name": name, "role": role })).await.expect(201);
         let token =
             stage.post(&format!("/api/v1/users/{name}/tokens"), &json!({ "name": "cli" })).await.expect(201);
         Person { stage, token: token["secret"].as_str().unwrap().to_owned() }
@@ -281,4 +285,68 @@ async fn the_accounts_address_cannot_be_taken_away_while_something_needs_it() {
     assert!(why.contains("in use by profile \"p\""), "{why}");
     let user = stage.get("/api/v1/users/ann").await.expect(200);
     assert_eq!(user["email"], "ann@example.org", "nothing is half done");
+}
+
+#[tokio::test]
+async fn maintenance_is_planned_by_those_who_run_teams_and_seen_by_everybody() {
+    let stage = Stage::new().await;
+    let ann = Person::with_role(&stage, "ann", "manager").await;
+    let bob = Person::new(&stage, "bob").await;
+    const PLANNED: &str = "/api/v2/plannedmaintenance/";
+    let filter = ann.make("filters/", json!({ "name": "db", "filter": { "tags": ["host=db1"] } })).await;
+    let new = json!({
+        "start_time": "2026-06-01T14:00:00+02:00", "description": "new disks\nin all of them",
+        "filters": [filter["pk"]],
+    });
+    assert_eq!(bob.ask("POST", PLANNED, new.clone()).await.status.as_u16(), 403);
+    let made = ann.make(PLANNED, new).await;
+    assert_eq!(
+        (&made["start_time"], &made["end_time"], &made["created_by"], &made["filters"]),
+        (&json!("2026-06-01T12:00:00Z"), &json!("infinity"), &json!("ann"), &json!([filter["pk"]]))
+    );
+    let one = format!("{PLANNED}{}/", made["pk"]);
+    assert_eq!((bob.get(PLANNED).await, bob.get(&one).await), (json!([made]), made.clone()));
+    let used = ann.ask("DELETE", &format!("filters/{}/", filter["pk"]), Value::Null).await.expect(400);
+    assert!(used.as_str().unwrap().contains("in use by maintenance"), "{used}");
+    // it covers what its filter takes, as it is by then
+    let id = stage.incident(json!({ "alertname": "Disk", "host": "db1" })).await;
+    let path = format!("/api/v1/explain/{id}");
+    assert!(stage.get(&path).await.expect(200).to_string().contains("covered by planned maintenance"));
+    // it has begun: its start is fixed, it is ended rather than deleted, and changes no more half a day later
+    let start = json!({ "start_time": "2026-06-01T11:00:00Z" });
+    assert!(ann.ask("PATCH", &one, start).await.expect(400).get("start_time").is_some());
+    let begun = ann.ask("DELETE", &one, Value::Null).await.expect(400);
+    assert!(begun.as_str().unwrap().contains("has begun"), "{begun}");
+    let end = json!({ "end_time": "2026-06-01T13:00:00Z" });
+    assert_eq!(ann.ask("PATCH", &one, end.clone()).await.expect(200)["end_time"], "2026-06-01T13:00:00Z");
+    let whole = json!({ "start_time": made["start_time"], "filters": made["filters"], "end_time": null });
+    assert_eq!(ann.ask("PUT", &one, whole).await.expect(200)["end_time"], "infinity");
+    ann.ask("PATCH", &one, end).await.expect(200);
+    stage.passes(std::time::Duration::from_secs(13 * 3600));
+    assert!(
+        ann.ask("PATCH", &one, json!({ "description": "x" })).await.expect(400).get("end_time").is_some()
+    );
+    // one that has not begun goes
+    let later = json!({ "start_time": "2026-07-01T12:00:00Z", "filters": [filter["pk"]] });
+    let later = ann.make(PLANNED, later).await;
+    assert_eq!(
+        ann.ask("DELETE", &format!("{PLANNED}{}/", later["pk"]), Value::Null).await.status.as_u16(),
+        204
+    );
+    for (body, field) in [
+        (json!({ "filters": [filter["pk"]] }), "start_time"),
+        (json!({ "start_time": "2026-07-01T12:00:00Z", "filters": [] }), "filters"),
+        (json!({ "start_time": "2026-07-01T12:00:00Z", "filters": [1] }), "filters"),
+        (json!({ "start_time": "soon", "filters": [filter["pk"]] }), "start_time"),
+        (
+            json!({ "start_time": "2026-07-02T12:00:00Z", "end_time": "2026-07-01T12:00:00Z",
+                "filters": [filter["pk"]] }),
+            "end_time",
+        ),
+    ] {
+        let said = ann.ask("POST", PLANNED, body.clone()).await.expect(400);
+        assert!(said.get(field).is_some(), "{body}: {said}");
+    }
+    assert_eq!(ann.ask("GET", "/api/v2/plannedmaintenance/77/", Value::Null).await.status.as_u16(), 404);
+    assert_eq!(ann.ask("GET", "/api/v3/plannedmaintenance/", Value::Null).await.status.as_u16(), 404);
 }

@@ -216,3 +216,20 @@ async fn without_a_provider_there_is_no_such_way_in() {
     assert_eq!(get(&stage, "/auth/oidc/start", "").await.status, 404);
     assert!(!get(&stage, "/login", "").await.text().contains("/auth/oidc"));
 }
+
+#[tokio::test]
+async fn a_login_that_begins_at_one_node_ends_at_another_and_once() {
+    let provider = Provider::start();
+    let one = stage(settings(&provider)).await;
+    let other = one.another().await;
+    let out = set_out(&one).await;
+    let code = provider.confirm(&out.asked, Wish::rs256(ann()));
+    let path = format!("/auth/oidc/callback?code={code}&state={}", out.asked["state"]);
+    session(&get(&other, &path, &out.cookie).await);
+    assert_ne!(get(&one, &path, &out.cookie).await.status, 303, "nobody ends it twice");
+    let late = set_out(&one).await;
+    other.passes(std::time::Duration::from_secs(601));
+    let code = provider.confirm(&late.asked, Wish::rs256(ann()));
+    let path = format!("/auth/oidc/callback?code={code}&state={}", late.asked["state"]);
+    assert!(get(&other, &path, &late.cookie).await.text().contains("took too long"));
+}

@@ -9,7 +9,7 @@ use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
 use crate::rules::{bump, version};
 
-const COLUMNS: &str = "id, kind, owner, name, body, created_at, updated_at";
+pub(crate) const COLUMNS: &str = "id, kind, owner, name, body, created_at, updated_at";
 /// What people define, and who they are, has one number: who goes by one needs the other.
 pub(crate) const NAME: &str = "definitions";
 
@@ -99,6 +99,7 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
     if namesake.is_some_and(|other| other != *id) {
         return Ok(false);
     }
+    keep_past(tx, kind, *id, *updated_at)?;
     let body = serde_json::to_string(body);
     let body = body.map_err(|error| StoreError::Refused(format!("writing a {}: {error}", kind.name())))?;
     let sql = "INSERT INTO definitions (id, kind, owner, name, body, created_at, updated_at) \
@@ -181,11 +182,12 @@ pub fn kind_of(tx: &mut Tx<'_>, id: Id) -> Result<Option<Kind>> {
     Ok(found.as_deref().and_then(Kind::from_name))
 }
 
-/// Forgets a document; `false`: there was none.
+/// Forgets a document at this time; `false`: there was none.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn delete(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<bool> {
+pub fn delete(tx: &mut Tx<'_>, kind: Kind, id: Id, at: Time) -> Result<bool> {
+    keep_past(tx, kind, id, at)?;
     let sql = "DELETE FROM definitions WHERE id = $1 AND kind = $2";
     let there = tx.execute(sql, &[id.into(), kind.name().into()])? > 0;
     if there {
@@ -214,7 +216,21 @@ pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
     version(tx, NAME)
 }
 
-fn read<T: DeserializeOwned>(row: &Row<'_>) -> Result<Definition<T>> {
+/// Keeps a document as it is, since it is about to change. Those with secrets are not kept.
+fn keep_past(tx: &mut Tx<'_>, kind: Kind, id: Id, until: Time) -> Result<()> {
+    if matches!(kind, Kind::Destination | Kind::PluginSettings) {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO definitions_past (until_at, {COLUMNS}) \
+         SELECT CAST($1 AS BIGINT), {COLUMNS} FROM definitions WHERE updated_at < $1 AND id = $2 \
+         ON CONFLICT (id, until_at) DO NOTHING"
+    );
+    tx.execute(&sql, &[until.into(), id.into()])?;
+    Ok(())
+}
+
+pub(crate) fn read<T: DeserializeOwned>(row: &Row<'_>) -> Result<Definition<T>> {
     let body = row.string(4)?;
     let body = serde_json::from_str(&body);
     Ok(Definition {

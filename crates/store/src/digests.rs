@@ -1,39 +1,77 @@
-//! Digests: what is collected for somebody's destination, to be told all at once.
+//! What is collected for somebody's destination, to be told all at once: since they want digests, in their quiet hours,
+//! or while a planned maintenance covers it.
 
 use model::{Id, Time};
 
 use crate::db::{Tx, Value};
 use crate::error::Result;
 
-/// Collects an incident for a destination. It is due with what has been collected there already, at `due_at` at the
-/// latest; returns when.
+/// Something that is collected for a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// The destination, as deliveries call it.
+    pub place: String,
+    /// The incident.
+    pub incident: Id,
+    /// What keeps it back: a maintenance, or the hours of the person with this id; `Id(0)`: they want it collected.
+    pub held_by: Id,
+}
+
+/// Collects an incident for a destination. It is due with what has been collected there already for the same reason, at
+/// `due_at` at the latest; returns when.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn collect(tx: &mut Tx<'_>, place: &str, incident: Id, due_at: Time) -> Result<Time> {
-    let sql = "SELECT MIN(due_at) FROM digests WHERE place = $1";
-    let first = tx.query_one(sql, &[place.into()], |row| row.opt_time(0))?.flatten();
+pub fn collect(tx: &mut Tx<'_>, it: &Collected, due_at: Time) -> Result<Time> {
+    let Collected { place, incident, held_by } = it;
+    let same = [Value::Text(place), (*held_by).into()];
+    let sql = "SELECT MIN(due_at) FROM digests WHERE place = $1 AND held_by = $2";
+    let first = tx.query_one(sql, &same, |row| row.opt_time(0))?.flatten();
     let due_at = first.map_or(due_at, |first| first.min(due_at));
-    let sql = "INSERT INTO digests (place, incident_id, due_at) VALUES ($1, $2, $3) \
-               ON CONFLICT (place, incident_id) DO UPDATE SET due_at = excluded.due_at";
-    tx.execute(sql, &[place.into(), incident.into(), due_at.into()])?;
+    let sql = "INSERT INTO digests (place, incident_id, due_at, held_by) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (place, incident_id) DO UPDATE SET due_at = excluded.due_at, held_by = excluded.held_by";
+    tx.execute(sql, &[Value::Text(place), (*incident).into(), due_at.into(), (*held_by).into()])?;
     if first.is_some_and(|first| first > due_at) {
-        tx.execute("UPDATE digests SET due_at = $1 WHERE place = $2", &[due_at.into(), Value::Text(place)])?;
+        let sql = "UPDATE digests SET due_at = $1 WHERE place = $2 AND held_by = $3";
+        tx.execute(sql, &[due_at.into(), Value::Text(place), (*held_by).into()])?;
     }
     Ok(due_at)
 }
 
-/// Takes what is due: destinations with their incidents, as many incidents as `limit`.
+/// Takes what is due, by destination: as many incidents as `limit`.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn take(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<(String, Id)>> {
-    let sql =
-        "SELECT place, incident_id FROM digests WHERE due_at <= $1 ORDER BY place, incident_id LIMIT $2";
-    let due = tx.query(sql, &[at.into(), limit.into()], |row| Ok((row.string(0)?, row.id(1)?)))?;
+pub fn take(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Collected>> {
+    let sql = "SELECT place, incident_id, held_by FROM digests WHERE due_at <= $1 \
+               ORDER BY place, incident_id LIMIT $2";
+    let due = tx.query(sql, &[at.into(), limit.into()], |row| {
+        Ok(Collected { place: row.string(0)?, incident: row.id(1)?, held_by: row.id(2)? })
+    })?;
     let sql = "DELETE FROM digests WHERE place = $1 AND incident_id = $2";
-    tx.execute_many(sql, &due, |(place, incident)| [Value::Text(place), (*incident).into()])?;
+    tx.execute_many(sql, &due, |it| [Value::Text(&it.place), it.incident.into()])?;
     Ok(due)
+}
+
+/// What waits of an incident: each with when it is due.
+///
+/// # Errors
+/// When the database is gone.
+pub fn of_incident(tx: &mut Tx<'_>, incident: Id) -> Result<Vec<(Collected, Time)>> {
+    let sql = "SELECT place, incident_id, held_by, due_at FROM digests WHERE incident_id = $1 ORDER BY place";
+    tx.query(sql, &[incident.into()], |row| {
+        let it = Collected { place: row.string(0)?, incident: row.id(1)?, held_by: row.id(2)? };
+        Ok((it, row.time(3)?))
+    })
+}
+
+/// What this kept back is looked at anew.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn ring(tx: &mut Tx<'_>, held_by: Id, at: Time) -> Result<()> {
+    tx.execute("UPDATE digests SET due_at = $1 WHERE held_by = $2", &[at.into(), held_by.into()])?;
+    Ok(())
 }
 
 /// When the next one is due.

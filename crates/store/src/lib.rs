@@ -24,9 +24,12 @@ pub mod inbox;
 pub mod incidents;
 pub mod invitations;
 pub mod ledger;
+pub mod logins;
+pub mod maintained;
 mod migrate;
 pub mod notices;
 pub mod overrides;
+pub mod past;
 #[cfg(test)]
 mod plans;
 pub mod plugins;

@@ -187,6 +187,9 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, |tx| crate::escalations::of(tx, &[Id(1)])));
         all.extend(slow_steps(tx, crate::escalations::next_due));
         all.extend(slow_steps(tx, crate::digests::next_due));
+        all.extend(slow_steps(tx, |tx| crate::digests::of_incident(tx, Id(1))));
+        all.extend(slow_steps(tx, crate::maintained::next_due));
+        all.extend(slow_steps(tx, |tx| crate::past::incident(tx, Id(1), Time(1))));
         all.extend(slow_steps(tx, |tx| crate::incidents::live_by_keys(tx, &["x"])));
         all.extend(slow_steps(tx, |tx| crate::incidents::active_after(tx, Id(1), 50)));
         all.extend(slow_steps(tx, |tx| crate::groups::due(tx, Time(1), 50)));

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use model::Time;
+use model::maintenance::Maintenance;
+use model::{Id, Time};
 
 use crate::db::{Engine, Tx};
+use crate::definitions::{self, Kind};
 use crate::error::Result;
 
 /// What is kept at the least.
@@ -64,6 +66,8 @@ pub fn sweep(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
     ] {
         gone += tx.execute(sql, &[limit.into(), since.into()])?;
     }
+    gone += sweep_maintenance(tx, keep, limit)?;
+    gone += crate::past::sweep(tx, keep.resolved_since, limit)?;
     gone += crate::audit::sweep(tx, keep.audit_since, limit)?;
     gone += crate::sessions::sweep(tx, keep.repeats_since, limit)?;
     gone += crate::invitations::sweep(tx, keep.resolved_since, limit)?;
@@ -86,6 +90,19 @@ fn sweep_rules(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
                FROM rules ORDER BY version LIMIT $1) AS oldest WHERE replaced < $2) \
                AND version <= (SELECT MAX(version) FROM rules) - $3";
     tx.execute(sql, &[limit.into(), since.into(), keep.configurations.into()])
+}
+
+/// Maintenance that is over as long as incidents that are forgotten goes, too: nobody may delete it before.
+fn sweep_maintenance(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
+    let sql = "SELECT id, body FROM definitions WHERE kind = 'maintenance'";
+    let all = tx.query(sql, &[], |row| Ok((row.id(0)?, row.json::<Maintenance>(1).ok())))?;
+    let is_over = |it: Maintenance| it.ends_at.is_some_and(|end| end < keep.resolved_since);
+    let over = all.into_iter().filter(|(_, it)| it.clone().is_some_and(is_over)).map(|(id, _)| id);
+    let over: Vec<Id> = over.take(usize::try_from(limit).unwrap_or(0)).collect();
+    for id in &over {
+        definitions::delete(tx, Kind::Maintenance, *id, Time::MIN)?;
+    }
+    Ok(over.len() as u64)
 }
 
 /// Of the nodes' numbers only the greatest counts: the next one is made from it.
@@ -188,6 +205,9 @@ fn sweep_incidents(tx: &mut Tx<'_>, keep: &Keep, limit: i64) -> Result<u64> {
         "DELETE FROM members WHERE incident_id = $1",
         "DELETE FROM escalations WHERE incident_id = $1",
         "DELETE FROM rings WHERE incident_id = $1",
+        "DELETE FROM digests WHERE incident_id = $1",
+        "DELETE FROM maintained WHERE incident_id = $1",
+        "DELETE FROM incidents_past WHERE incident_id = $1",
         "DELETE FROM incidents WHERE id = $1",
     ] {
         tx.execute_many(sql, &going, |id| [(*id).into()])?;

@@ -80,7 +80,11 @@ pub fn seen(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<()> {
 /// # Errors
 /// When the database is gone or full.
 pub fn end(tx: &mut Tx<'_>, id: Id) -> Result<bool> {
-    Ok(tx.execute("DELETE FROM sessions WHERE id = $1", &[id.into()])? > 0)
+    let ended = tx.execute("DELETE FROM sessions WHERE id = $1", &[id.into()])? > 0;
+    if ended {
+        crate::users::access_changed(tx)?;
+    }
+    Ok(ended)
 }
 
 /// Ends all sessions of a user but one, if there is one to spare; returns how many ended.
@@ -89,7 +93,11 @@ pub fn end(tx: &mut Tx<'_>, id: Id) -> Result<bool> {
 /// When the database is gone or full.
 pub fn end_all(tx: &mut Tx<'_>, user: Id, but: Option<Id>) -> Result<u64> {
     let sql = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
-    tx.execute(sql, &[user.into(), but.unwrap_or_default().into()])
+    let ended = tx.execute(sql, &[user.into(), but.unwrap_or_default().into()])?;
+    if ended > 0 {
+        crate::users::access_changed(tx)?;
+    }
+    Ok(ended)
 }
 
 /// Ends the oldest sessions of a user beyond so many.
@@ -99,6 +107,9 @@ pub fn end_all(tx: &mut Tx<'_>, user: Id, but: Option<Id>) -> Result<u64> {
 pub fn keep_newest(tx: &mut Tx<'_>, user: Id, most: usize) -> Result<()> {
     let old: Vec<Id> = of_user(tx, user)?.into_iter().skip(most).map(|it| it.id).collect();
     tx.execute_many("DELETE FROM sessions WHERE id = $1", &old, |id| [(*id).into()])?;
+    if !old.is_empty() {
+        crate::users::access_changed(tx)?;
+    }
     Ok(())
 }
 

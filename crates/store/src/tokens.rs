@@ -96,7 +96,11 @@ pub fn of_user(tx: &mut Tx<'_>, user: Id) -> Result<Vec<Token>> {
 /// When the database is gone or full.
 pub fn revoke(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<bool> {
     let sql = "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
-    Ok(tx.execute(sql, &[at.into(), id.into()])? > 0)
+    let revoked = tx.execute(sql, &[at.into(), id.into()])? > 0;
+    if revoked {
+        crate::users::access_changed(tx)?;
+    }
+    Ok(revoked)
 }
 
 fn read(row: &Row<'_>) -> Result<Token> {

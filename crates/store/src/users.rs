@@ -6,10 +6,27 @@ use model::{Id, Time};
 use crate::db::{Row, Tx, Value};
 use crate::definitions::NAME;
 use crate::error::{Result, StoreError};
-use crate::rules::bump;
+use crate::rules::{bump, version};
 
 const COLUMNS: &str = "id, name, full_name, email, phone, time_zone, role, machine, disabled_at, created_at, \
     last_seen, CASE WHEN password IS NULL THEN '' ELSE 'x' END";
+
+/// Who may come in has one number, which changes whenever somebody may not any more.
+const ACCESS: &str = "access";
+
+/// The number that changes when a user does, a session ends or a token is revoked.
+///
+/// # Errors
+/// When the database is gone.
+pub fn access(tx: &mut Tx<'_>) -> Result<i64> {
+    version(tx, ACCESS)
+}
+
+/// Somebody may not come in any more as they did: all nodes look at once.
+pub(crate) fn access_changed(tx: &mut Tx<'_>) -> Result<()> {
+    bump(tx, ACCESS)?;
+    tx.ring_others(0)
+}
 
 /// Keeps a new user; `false`: there is one of this name, and nothing was kept.
 ///
@@ -59,6 +76,7 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
         user.id.into(),
     ];
     tx.execute(sql, &values)?;
+    access_changed(tx)?;
     bump(tx, NAME)
 }
 
@@ -148,6 +166,7 @@ pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
         tx.execute(&format!("DELETE FROM {table} WHERE user_id = $1"), &[id.into()])?;
     }
     tx.execute("DELETE FROM users WHERE id = $1", &[id.into()])?;
+    access_changed(tx)?;
     bump(tx, NAME)
 }
 

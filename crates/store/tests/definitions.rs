@@ -7,7 +7,8 @@ mod support;
 use model::{Id, Time};
 use store::Durability::Disk;
 use store::definitions::{self, Definition, Kind};
-use store::digests;
+use store::digests::{self, Collected};
+use store::{maintained, past};
 use support::on_both;
 
 fn at(second: i64) -> Time {
@@ -47,8 +48,21 @@ fn definitions_are_kept_by_owner_and_name_and_change_their_version() {
         assert_eq!(mine.len(), 1);
         let unreadable = store.read(|tx| definitions::all::<String>(tx, Kind::Filter, None)).await.unwrap();
         assert_eq!(unreadable, [], "what cannot be read is left out");
-        assert!(store.write(Disk, |tx| definitions::delete(tx, Kind::Filter, Id(1))).await.unwrap());
-        assert!(!store.write(Disk, |tx| definitions::delete(tx, Kind::Filter, Id(1))).await.unwrap());
+        let delete = async |second: i64| {
+            store
+                .write(Disk, move |tx| definitions::delete(tx, Kind::Filter, Id(1), at(second)))
+                .await
+                .unwrap()
+        };
+        assert!(delete(9).await && !delete(10).await);
+        let was = async |second: i64| {
+            let was = store.read(move |tx| past::definition::<Vec<i64>>(tx, Kind::Filter, Id(1), at(second)));
+            was.await.unwrap().map(|it| it.body)
+        };
+        assert_eq!((was(-1).await, was(0).await, was(4).await), (None, Some(vec![1]), Some(vec![1])));
+        assert_eq!((was(5).await, was(8).await, was(9).await), (Some(vec![9]), Some(vec![9]), None));
+        let mine = store.read(|tx| past::definitions::<Vec<i64>>(tx, Kind::Filter, Some(Id(7)), at(6)));
+        assert_eq!(mine.await.unwrap().len(), 1);
         assert_eq!(store.write(Disk, |tx| definitions::delete_of(tx, Id(7))).await.unwrap(), 1);
         let left = store.read(|tx| definitions::all::<Vec<i64>>(tx, Kind::Filter, None)).await.unwrap();
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), [Id(3)]);
@@ -59,7 +73,8 @@ fn definitions_are_kept_by_owner_and_name_and_change_their_version() {
 fn what_is_collected_is_due_together_and_taken_once() {
     on_both(async |store| {
         let collect = async |place: &'static str, incident: i64, second: i64| {
-            store.write(Disk, move |tx| digests::collect(tx, place, Id(incident), at(second))).await.unwrap()
+            let it = Collected { place: place.to_owned(), incident: Id(incident), held_by: Id(0) };
+            store.write(Disk, move |tx| digests::collect(tx, &it, at(second))).await.unwrap()
         };
         assert_eq!(collect("@a", 1, 60).await, at(60));
         assert_eq!(collect("@a", 2, 90).await, at(60), "it goes with what is there already");
@@ -69,9 +84,32 @@ fn what_is_collected_is_due_together_and_taken_once() {
         let take =
             async |second: i64| store.write(Disk, move |tx| digests::take(tx, at(second), 10)).await.unwrap();
         assert_eq!(take(29).await, []);
-        let due: Vec<_> = take(30).await.into_iter().map(|(place, id)| (place, id.0)).collect();
+        let due: Vec<_> = take(30).await.into_iter().map(|it| (it.place, it.incident.0)).collect();
         assert_eq!(due, [("@a".to_owned(), 1), ("@a".to_owned(), 2), ("@a".to_owned(), 3)]);
         assert_eq!(take(30).await, []);
         assert_eq!(store.read(digests::next_due).await.unwrap(), Some(at(100)));
+    });
+}
+
+#[test]
+fn what_is_kept_back_for_different_reasons_is_due_by_itself_and_can_be_rung() {
+    on_both(async |store| {
+        let collect = async |incident: i64, held_by: i64, second: i64| {
+            let it = Collected { place: "@a".to_owned(), incident: Id(incident), held_by: Id(held_by) };
+            store.write(Disk, move |tx| digests::collect(tx, &it, at(second))).await.unwrap()
+        };
+        assert_eq!(collect(1, 0, 60).await, at(60));
+        assert_eq!(collect(2, 7, 900).await, at(900), "the night is longer than a digest");
+        assert_eq!(collect(3, 9, 800).await, at(800));
+        let covered = [(Id(9), Id(3), at(800)), (Id(9), Id(4), at(800)), (Id(8), Id(4), at(500))];
+        store.write(Disk, move |tx| maintained::note(tx, &covered)).await.unwrap();
+        assert_eq!(store.read(maintained::next_due).await.unwrap(), Some(at(500)));
+        store.write(Disk, |tx| maintained::ring(tx, Id(9), at(10))).await.unwrap();
+        let due = store.write(Disk, |tx| maintained::take(tx, at(10), 10)).await.unwrap();
+        assert_eq!(due, [(Id(9), Id(3)), (Id(9), Id(4))]);
+        let due = store.write(Disk, |tx| digests::take(tx, at(10), 10)).await.unwrap();
+        assert_eq!(due.iter().map(|it| it.incident).collect::<Vec<_>>(), [Id(3)]);
+        let of_one = store.read(|tx| digests::of_incident(tx, Id(2))).await.unwrap();
+        assert_eq!(of_one.iter().map(|(it, at)| (it.held_by, *at)).collect::<Vec<_>>(), [(Id(7), at(900))]);
     });
 }

@@ -162,3 +162,32 @@ fn a_storms_summary_goes_with_what_it_tells_of_and_not_as_a_test() {
         assert_eq!(count(&store, "deliveries").await, 1, "the summary");
     });
 }
+
+#[test]
+fn maintenance_goes_that_was_over_long_ago_and_documents_as_they_were_before() {
+    use model::maintenance::Maintenance;
+    use store::definitions::{self, Definition, Kind};
+
+    let window = |id: i64, ends_at: Option<Time>| {
+        let body = serde_json::json!({
+            "description": "x", "starts_at": day(0), "ends_at": ends_at, "filters": [{"open": true}],
+        });
+        let body: Maintenance = serde_json::from_value(body).unwrap();
+        let name = format!("window {id}");
+        Definition { id: Id(id), owner: Id(0), name, body, created_at: day(0), updated_at: day(0) }
+    };
+    on_both(async |store: Store| {
+        for it in [window(1, Some(day(1))), window(2, Some(day(20))), window(3, None)] {
+            let put = move |tx: &mut Tx<'_>| definitions::put(tx, Kind::Maintenance, &it);
+            assert!(store.write(Durability::Disk, put).await.unwrap());
+        }
+        for (id, at) in [(2, 3), (2, 15)] {
+            let it = Definition { updated_at: day(at), ..window(id, Some(day(20))) };
+            let put = move |tx: &mut Tx<'_>| definitions::put(tx, Kind::Maintenance, &it);
+            assert!(store.write(Durability::Disk, put).await.unwrap());
+        }
+        assert_eq!((count(&store, "definitions").await, count(&store, "definitions_past").await), (3, 2));
+        sweeps(&store, keep(day(10))).await;
+        assert_eq!((count(&store, "definitions").await, count(&store, "definitions_past").await), (2, 1));
+    });
+}

@@ -37,7 +37,7 @@ impl People {
     }
 
     /// A user alone, or who belongs to a team.
-    fn members(&self, owner: Id) -> Vec<Id> {
+    pub(crate) fn members(&self, owner: Id) -> Vec<Id> {
         self.teams.get(&owner).map_or_else(|| vec![owner], |crew| crew.members.clone())
     }
 

@@ -24,7 +24,6 @@ use store::duty::Told;
 use store::{Result, Tx};
 
 use super::pages::SOURCE;
-use super::people::place;
 use super::{Plan, Tick, keep, words};
 use crate::core::Core;
 use crate::live::{Live, LivePlace};
@@ -281,7 +280,7 @@ impl Look<'_> {
         let rings = self.people.contact_rules(user).rings(Urgency::Low, self.now, &usable);
         let at_once = rings.iter().filter(|it| it.at <= self.now);
         let mut places: Vec<Arc<LivePlace>> =
-            at_once.filter_map(|it| place(self.people, it.destination).ok()).collect();
+            at_once.filter_map(|it| self.people.usable_place(it.destination).ok()).collect();
         // what pages by itself would take it for something that is wrong
         let is_for_people = |it: &Arc<LivePlace>| it.place.manners.audience == Audience::People;
         if places.iter().any(is_for_people) {

@@ -17,7 +17,7 @@ use store::escalations::{Escalating, Ringing};
 use store::{Result, Tx};
 
 use super::failover::is_confirmed;
-use super::people::{called, place, say_to};
+use super::people::say_to;
 use super::{Holds, Plan, Tick, keep};
 use crate::core::Core;
 use crate::incident::{Moved, line, untold};
@@ -304,7 +304,7 @@ impl Run<'_> {
             return Ok(());
         }
         if ring.unless_confirmed && self.has_reached(tx, &ring)? {
-            let where_to = called(self.people, ring.destination);
+            let where_to = self.people.called(ring.destination);
             let detail = format!("not told to {where_to}: an earlier message has reached them");
             self.untold(&incident, detail);
             return Ok(());
@@ -327,10 +327,10 @@ impl Run<'_> {
     }
 
     fn send(&mut self, ring: Ringing, incident: &Incident) {
-        match place(self.people, ring.destination) {
+        match self.people.usable_place(ring.destination) {
             Ok(place) => self.say(&place, ring.user, incident),
             Err(why) => {
-                let detail = format!("not told to {}: {why}", called(self.people, ring.destination));
+                let detail = format!("not told to {}: {why}", self.people.called(ring.destination));
                 self.untold(incident, detail);
             }
         }

@@ -1,16 +1,20 @@
-//! People are told by what they have asked for in their profiles: each event of an incident by itself, at once or in a
-//! digest.
+//! People are told by what they have asked for in their profiles: each event of an incident by itself, at once or with
+//! others: in a digest, when their quiet hours end, when a planned maintenance is over, in the summary of a storm.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::notification::Reason;
 use model::profile::{EventType, Subject, Told, tags_of};
+use model::receiver::Audience;
 use model::{Id, Incident, Labels, Time};
+use store::digests::Collected;
 use store::groups::GroupRow;
 use store::{Result, Tx};
 
+use super::fate::{self, Fate};
 use super::say::{self, Shown, notification};
+use super::storm::Weather;
 use super::{Holds, Plan, Tick, keep, planned};
 use crate::core::Core;
 use crate::incident::{Moved, untold};
@@ -24,7 +28,7 @@ const DIGESTED_PER_RUN: i64 = 1024;
 struct News<'a> {
     incident: &'a Incident,
     reason: Reason,
-    told: Vec<Told>,
+    wanted: Vec<Told>,
 }
 
 /// Tells people of what has moved.
@@ -33,107 +37,142 @@ pub(crate) fn tell_people(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Ti
         return Ok(Tick::default());
     }
     let people = core.people(tx)?;
+    if people.book().profiles().len() == 0 {
+        return Ok(Tick::default());
+    }
     let news: Vec<News> = moved.iter().filter_map(|it| heard(&people, it, now)).collect();
     if news.is_empty() {
         return Ok(Tick::default());
     }
     core.observe_ids(tx)?;
     let live = core.live();
-    let incidents: Vec<&Incident> = news.iter().map(|it| it.incident).collect();
-    let holds = Holds::find(core, tx, &incidents, now)?;
+    let holds = Holds::find(core, tx, &news.iter().map(|it| it.incident).collect::<Vec<_>>(), now)?;
     let (mut plan, mut due) = (Plan::default(), None);
-    for News { incident, reason, told } in news {
-        for told in told {
-            let untold = |why: &str| {
-                let detail = format!("not told to {}: {why}", called(&people, told.destination));
-                untold(core, incident.id, detail, live.version, now)
-            };
-            let place = match place(&people, told.destination) {
-                Ok(place) => place,
-                Err(why) => {
-                    plan.lines.push(untold(&why));
-                    continue;
+    let places = news.iter().flat_map(|it| &it.wanted).map(|it| people.called(it.destination)).collect();
+    plan.weather = Weather::over(tx, &live, places)?;
+    for News { incident, reason, wanted } in news {
+        for told in wanted {
+            let called = people.called(told.destination);
+            let line = |detail: String| untold(core, incident.id, detail, live.version, now);
+            match fate::of(&people, &told, incident, holds.0.get(&incident.id), now) {
+                Fate::Untold(why) => plan.lines.push(line(format!("not told to {called}: {why}"))),
+                Fate::Later { at, held_by, why } => {
+                    let it = Collected { place: called.clone(), incident: incident.id, held_by };
+                    let at = store::digests::collect(tx, &it, at)?;
+                    due = [due, Some(at)].into_iter().flatten().min();
+                    if !why.is_empty() {
+                        plan.lines.push(line(format!("not told to {called} yet: {why}")));
+                    }
                 }
-            };
-            if let Some(hold) = holds.0.get(&incident.id) {
-                plan.lines.push(untold(&hold.to_string()));
-                continue;
+                Fate::Told(place) => {
+                    tell_one(core, &live, &mut plan, &place, told.owner, reason, incident, now);
+                }
             }
-            if told.digest_minutes > 0 {
-                let wait = Duration::from_secs(u64::from(told.digest_minutes) * 60);
-                let at = store::digests::collect(tx, &place.place.id, incident.id, now + wait)?;
-                due = [due, Some(at)].into_iter().flatten().min();
-                continue;
-            }
-            say_to(core, &live, &mut plan, &place, told.owner, reason, vec![incident], now);
         }
     }
+    plan.weather.write(tx)?;
+    let due = [due, plan.weather.due()].into_iter().flatten().min();
     let tick = keep(core, tx, plan, now)?;
     Ok(Tick { due: [due, tick.due].into_iter().flatten().min(), ..tick })
 }
 
-/// Tells what was collected and is due. What is over by then is not worth a word.
+/// Tells somebody of one thing at once, unless there is a storm of such at their destination.
+#[expect(clippy::too_many_arguments, reason = "a message says what to whom, why and when")]
+fn tell_one(
+    core: &Core,
+    live: &Live,
+    plan: &mut Plan,
+    place: &LivePlace,
+    owner: Id,
+    reason: Reason,
+    incident: &Incident,
+    now: Time,
+) {
+    let name = &place.place.id;
+    let storm = match place.place.manners.audience {
+        Audience::People => plan.weather.message(live, name, now),
+        _ => None,
+    };
+    match storm {
+        None => say_to(core, live, plan, place, owner, reason, vec![incident], now),
+        Some(since) => {
+            let held = [(incident, true)].into_iter();
+            plan.lines.extend(plan.weather.hold(core, live, name, name, since, held, now));
+        }
+    }
+}
+
+/// Tells what was collected and is due. What is over by then is not worth a word, but where somebody wants to hear of
+/// all that happened; what has to wait for something else is collected on.
 pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     let due = store::digests::take(tx, now, DIGESTED_PER_RUN)?;
     if due.is_empty() {
         return Ok(Tick::default());
     }
-    let again = (due.len() as i64 == DIGESTED_PER_RUN).then_some(now);
-    let mut by_place: BTreeMap<String, Vec<Id>> = BTreeMap::new();
-    for (place, incident) in due {
-        by_place.entry(place).or_default().push(incident);
+    let mut next = (due.len() as i64 == DIGESTED_PER_RUN).then_some(now);
+    let mut by_place: BTreeMap<String, Vec<Collected>> = BTreeMap::new();
+    for it in due {
+        by_place.entry(it.place.clone()).or_default().push(it);
     }
     core.observe_ids(tx)?;
     let (live, people) = (core.live(), core.people(tx)?);
     let mut plan = Plan::default();
-    for (name, ids) in by_place {
+    for (name, collected) in by_place {
+        let ids: Vec<Id> = collected.iter().map(|it| it.incident).collect();
         let found = store::incidents::get_many(tx, &ids)?;
         let incidents: Vec<&Incident> = found.iter().map(|(_, it)| it).collect();
         let holds = Holds::find(core, tx, &incidents, now)?;
-        let place = people.place(&name);
+        let (place, owner) = (people.destination_of(&name), people.owner_of(&name).unwrap_or(Id(0)));
         let mut told = Vec::new();
-        for incident in incidents {
-            let why = match (&place, holds.0.get(&incident.id)) {
-                (None, _) => "it is gone, or cannot be used".to_owned(),
-                _ if !incident.is_active() => "it was over before the digest was sent".to_owned(),
-                (_, Some(hold)) => hold.to_string(),
-                (Some(_), None) => {
-                    told.push(incident);
-                    continue;
+        for (nth, incident) in &found {
+            let fate = match place {
+                _ if !incident.is_active() && !fate::tells_what_is_over(&people, collected[*nth].held_by) => {
+                    Fate::Untold("it was over before the digest was sent".to_owned())
+                }
+                None => Fate::Untold("it is gone, or cannot be used".to_owned()),
+                Some(id) => {
+                    let hold = holds.0.get(&incident.id);
+                    fate::at(&people, (id, owner), incident, hold, Duration::ZERO, now)
                 }
             };
-            let detail = format!("not told to {name}: {why}");
-            plan.lines.push(untold(core, incident.id, detail, live.version, now));
+            match fate {
+                Fate::Told(place) => told.push((place, incident)),
+                Fate::Later { at, held_by, .. } => {
+                    let it = Collected { held_by, ..collected[*nth].clone() };
+                    next = [next, Some(store::digests::collect(tx, &it, at)?)].into_iter().flatten().min();
+                }
+                Fate::Untold(why) => {
+                    let detail = format!("not told to {name}: {why}");
+                    plan.lines.push(untold(core, incident.id, detail, live.version, now));
+                }
+            }
         }
-        if let Some(place) = place.filter(|_| !told.is_empty()) {
-            let owner = people.owner_of(&name).unwrap_or(Id(0));
-            say_to(core, &live, &mut plan, &place, owner, Reason::Digest, told, now);
+        if let Some((place, _)) = told.first().cloned() {
+            let incidents = told.into_iter().map(|(_, it)| it).collect();
+            say_to(core, &live, &mut plan, &place, owner, Reason::Digest, incidents, now);
         }
     }
     let tick = keep(core, tx, plan, now)?;
-    Ok(Tick { due: [again, tick.due].into_iter().flatten().min(), ..tick })
+    Ok(Tick { due: [next, tick.due].into_iter().flatten().min(), ..tick })
 }
 
 /// Who wants to hear of what has happened to an incident: each destination once, for the first of its events that
-/// somebody wants to hear of there.
+/// somebody wants to hear of there. Where it is a quiet hour, that is found out again.
 fn heard<'a>(people: &People, moved: &'a Moved, now: Time) -> Option<News<'a>> {
-    let mut news = News { incident: &moved.after, reason: Reason::Noted, told: Vec::new() };
+    let mut news = News { incident: &moved.after, reason: Reason::Noted, wanted: Vec::new() };
     let tags = tags_of(&moved.after);
     for event in moved.changes.iter().filter_map(|change| EventType::at(&moved.after, change)) {
         let evaluation = people.book().evaluate(&Subject::of(&moved.after, &tags, Some(event), now), now);
-        if evaluation.told.is_empty() {
-            continue;
-        }
-        if news.told.is_empty() {
-            news.reason = reason(event);
-        }
-        for told in evaluation.told {
-            if !news.told.iter().any(|it| it.destination == told.destination) {
-                news.told.push(told);
+        for told in evaluation.told.into_iter().chain(evaluation.quiet) {
+            if news.wanted.is_empty() {
+                news.reason = reason(event);
+            }
+            if !news.wanted.iter().any(|it| it.destination == told.destination) {
+                news.wanted.push(told);
             }
         }
     }
-    (!news.told.is_empty()).then_some(news)
+    (!news.wanted.is_empty()).then_some(news)
 }
 
 /// Why it is told, in the words of notifications.
@@ -148,20 +187,7 @@ fn reason(event: EventType) -> Reason {
     }
 }
 
-/// A destination that can be sent to, or in words why it is not.
-pub(super) fn place(people: &People, id: Id) -> std::result::Result<std::sync::Arc<LivePlace>, String> {
-    let known = people.destination(id).ok_or("there is no such destination any more")?;
-    if known.definition.body.verified_at.is_none() {
-        return Err("nobody has confirmed yet that it reaches them".to_owned());
-    }
-    known.place.clone()
-}
-
-pub(super) fn called(people: &People, id: Id) -> String {
-    people.destination(id).map_or_else(|| format!("destination {id}"), |it| it.definition.body.place_id(id))
-}
-
-/// One message about these incidents.
+/// One message to somebody about these incidents.
 #[expect(clippy::too_many_arguments, reason = "a message says what to whom, why and when")]
 pub(super) fn say_to(
     core: &Core,
@@ -173,26 +199,45 @@ pub(super) fn say_to(
     incidents: Vec<&Incident>,
     now: Time,
 ) {
-    let id = core.id(now);
-    let (about, labels) = match incidents.as_slice() {
-        [one] => (format!("incident:{}", one.key), one.labels.clone()),
-        _ => ("digest".to_owned(), Labels::new()),
+    let about = match incidents.as_slice() {
+        [one] => format!("incident:{}", one.key),
+        _ => "digest".to_owned(),
     };
-    let receiver = format!("@{owner}");
+    let shown = incidents.into_iter().map(Shown::alone).collect();
+    say(core, live, plan, place, &format!("@{owner}"), about, reason, shown, now);
+}
+
+/// One message to a destination that belongs to no group of a route; those about the same go one after another.
+#[expect(clippy::too_many_arguments, reason = "a message says what to whom, why and when")]
+pub(super) fn say(
+    core: &Core,
+    live: &Live,
+    plan: &mut Plan,
+    place: &LivePlace,
+    receiver: &str,
+    about: String,
+    reason: Reason,
+    shown: Vec<Shown<'_>>,
+    now: Time,
+) {
+    let id = core.id(now);
+    let labels = match shown.as_slice() {
+        [one] => one.incident.labels.clone(),
+        _ => Labels::new(),
+    };
     let group = GroupRow {
         id,
         route: String::new(),
-        receiver: receiver.clone(),
+        receiver: receiver.to_owned(),
         group_key: about,
         labels,
         clock: model::group::Group::default(),
         due_at: None,
     };
     let most = say::fits(place.ready.most_alerts(), &place.place);
-    let shown = incidents.into_iter().map(Shown::alone).collect();
     let notification = notification(live, &group, id, reason, shown, most, now);
     plan.told.extend(notification.alerts.iter().map(|alert| (alert.incident, id)));
     core.counters.planned.add(reason.name(), 1);
-    let delivery = planned(id, &receiver, &place.place.id, &group.group_key, reason, now);
+    let delivery = planned(id, receiver, &place.place.id, &group.group_key, reason, now);
     plan.deliveries.push((delivery, notification));
 }

@@ -33,8 +33,13 @@ pub(super) struct Weather {
 impl Weather {
     /// The storms of the receivers of these groups.
     pub(super) fn find(tx: &mut Tx<'_>, live: &Live, due: &[&GroupRow]) -> Result<Self> {
-        let receivers = due.iter().map(|group| group.receiver.as_str());
-        let mut watched: Vec<&str> = receivers.filter(|name| live.rules.storms.of(name).is_some()).collect();
+        Weather::over(tx, live, due.iter().map(|group| group.receiver.clone()).collect())
+    }
+
+    /// The storms of these receivers, or of people's destinations, which go by the rule for all.
+    pub(super) fn over(tx: &mut Tx<'_>, live: &Live, names: Vec<String>) -> Result<Self> {
+        let names = names.iter().map(String::as_str);
+        let mut watched: Vec<&str> = names.filter(|name| live.rules.storms.of(name).is_some()).collect();
         watched.sort_unstable();
         watched.dedup();
         let storms = store::storms::of(tx, &watched)?.into_iter().collect();
@@ -101,7 +106,8 @@ pub(crate) fn pass(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     tick.due = due.next().map(|_| now);
     core.observe_ids(tx)?;
     let live = core.live();
-    let is_known = live.rules.receivers.contains_key(&receiver);
+    let people = core.people(tx)?;
+    let is_known = live.rules.receivers.contains_key(&receiver) || people.place(&receiver).is_some();
     if !is_known && store::rules::newest(tx)? > live.version {
         // another node goes by newer rules, and knows this receiver: it is for that one to tell
         store::storms::put_off(tx, &receiver, now + LATER)?;
@@ -127,7 +133,7 @@ pub(crate) fn pass(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
 fn give_up(core: &Core, tx: &mut Tx<'_>, live: &Live, receiver: &str, now: Time) -> Result<()> {
     let held = store::storms::held(tx, receiver, MAX_COUNTED)?;
     let say = |incident: &Incident| {
-        let detail = format!("no summary is told: receiver {receiver} is gone from the configuration");
+        let detail = format!("no summary is told: receiver {receiver} is gone");
         untold(core, incident.id, detail, live.version, now)
     };
     store::ledger::write(tx, &held.iter().map(say).collect::<Vec<_>>())
@@ -145,8 +151,9 @@ fn tell(
     messages: u32,
     now: Time,
 ) -> Result<Vec<String>> {
+    let own = core.people(tx)?.place(receiver).map(|it| it.place.clone());
     let places = live.rules.receivers.get(receiver).map(|it| it.destinations.as_slice()).unwrap_or_default();
-    let people = places.iter().filter(|place| place.manners.audience == Audience::People);
+    let people = places.iter().filter(|place| place.manners.audience == Audience::People).chain(&own);
     let total = u64::try_from(store::storms::count_held(tx, receiver)?).unwrap_or(0);
     let held = store::storms::held(tx, receiver, MAX_COUNTED)?;
     let summary =

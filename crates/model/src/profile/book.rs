@@ -86,6 +86,8 @@ pub struct Told {
 pub struct Evaluation {
     /// Who is told.
     pub told: Vec<Told>,
+    /// Who would be, were it not their quiet hour.
+    pub quiet: Vec<Told>,
     /// Each profile, in the order in which they were given, with what it says.
     pub verdicts: Vec<(Id, Verdict)>,
 }
@@ -178,8 +180,8 @@ impl Book {
         let fits = self.fitting(subject);
         let mut holds: Vec<Option<bool>> = vec![None; self.slots.len()];
         let mut evaluation = Evaluation::default();
-        let mut places: HashMap<Id, usize> = HashMap::new();
         evaluation.verdicts.reserve_exact(self.profiles.len());
+        let (mut told, mut quiet) = (HashMap::new(), HashMap::new());
         for (entry, fitting) in self.profiles.iter().zip(fits) {
             let in_slot = |slot: usize| {
                 let (windows, zone) = &self.slots[slot];
@@ -187,24 +189,10 @@ impl Book {
             };
             let verdict = self.verdict(entry, fitting, subject, at, in_slot);
             evaluation.verdicts.push((entry.profile.id, verdict));
-            if matches!(verdict, Verdict::Told { .. }) {
-                let profile = &entry.profile;
-                for destination in &profile.destinations {
-                    let place = *places.entry(*destination).or_insert_with(|| {
-                        evaluation.told.push(Told {
-                            destination: *destination,
-                            owner: profile.owner,
-                            profiles: Vec::new(),
-                            digest_minutes: profile.digest_minutes,
-                        });
-                        evaluation.told.len() - 1
-                    });
-                    let told = &mut evaluation.told[place];
-                    told.digest_minutes = told.digest_minutes.min(profile.digest_minutes);
-                    if told.profiles.last() != Some(&profile.id) {
-                        told.profiles.push(profile.id);
-                    }
-                }
+            match verdict {
+                Verdict::Told { .. } => join(&mut evaluation.told, &mut told, &entry.profile),
+                Verdict::Quiet => join(&mut evaluation.quiet, &mut quiet, &entry.profile),
+                _ => {}
             }
         }
         evaluation
@@ -243,7 +231,32 @@ impl Book {
         filters.map(|(id, at)| (*id, self.filters[*at].filter.miss(subject))).collect()
     }
 
+    /// What holds for all profiles of somebody.
+    pub fn person(&self, owner: Id) -> Option<&Person> {
+        self.people.get(&owner)
+    }
+
     fn is_left_alone(&self, owner: Id, subject: &Subject<'_>, at: Time) -> bool {
-        self.people.get(&owner).is_some_and(|person| person.is_left_alone(subject.severity, at))
+        self.person(owner).is_some_and(|person| person.is_left_alone(subject.severity, at))
+    }
+}
+
+/// Adds the destinations of a profile to those that others have named.
+fn join(all: &mut Vec<Told>, places: &mut HashMap<Id, usize>, profile: &Profile) {
+    for destination in &profile.destinations {
+        let place = *places.entry(*destination).or_insert_with(|| {
+            all.push(Told {
+                destination: *destination,
+                owner: profile.owner,
+                profiles: Vec::new(),
+                digest_minutes: profile.digest_minutes,
+            });
+            all.len() - 1
+        });
+        let told = &mut all[place];
+        told.digest_minutes = told.digest_minutes.min(profile.digest_minutes);
+        if told.profiles.last() != Some(&profile.id) {
+            told.profiles.push(profile.id);
+        }
     }
 }

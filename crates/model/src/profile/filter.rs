@@ -178,6 +178,27 @@ pub enum Miss {
     Excluded,
 }
 
+impl Miss {
+    /// What does not fit, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Miss::Empty => "no part of it is given",
+            Miss::Source => "sourceSystemIds: it comes from another source",
+            Miss::SourceType => "source_types: its source is of another type",
+            Miss::Tag => "tags: of some key it has none that is asked for",
+            Miss::Open => "open: it was over, or it was not",
+            Miss::Acked => "acked: somebody had taken it, or nobody had",
+            Miss::Stateful => "stateful: it has an end, or none",
+            Miss::Level => "maxlevel: it was not so bad",
+            Miss::EventType => "event_types: it was an event of another type",
+            Miss::ClosedAcked => "hide_closed_acked: it was over and taken",
+            Miss::Matcher => "matchers: one does not match",
+            Miss::Condition => "condition: it does not hold",
+            Miss::Excluded => "exclude: it is excluded",
+        }
+    }
+}
+
 impl Filter {
     /// Whether no part is given: such a filter takes nothing.
     pub fn is_empty(&self) -> bool {

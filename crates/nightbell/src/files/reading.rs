@@ -127,7 +127,8 @@ pub fn preview(tx: &mut Tx<'_>, body: &Value) -> Found {
         Ok(matchers) => matchers,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    let preview = verbs::preview(tx, &matchers, words::now())?;
+    let takes = |it: &Incident| matchers.matches(&it.labels);
+    let preview = verbs::preview(tx, takes, verbs::PREVIEW_SCAN, words::now())?;
     let (share, count) = (preview.share(), preview.active.len());
     let active: Vec<IncidentView> = preview.active.into_iter().map(IncidentView::from).collect();
     Ok(Ok(json!({
@@ -140,9 +141,16 @@ pub fn preview(tx: &mut Tx<'_>, body: &Value) -> Found {
     })))
 }
 
-pub fn explain(tx: &mut Tx<'_>, text: &str) -> Found {
-    let core = Core::new(0, last_rules(tx)?);
-    let found = flow::explain::explain(&core, tx, id(text), words::now())?;
+pub fn explain(tx: &mut Tx<'_>, text: &str, query: &Query) -> Found {
+    let (core, now) = (Core::new(0, last_rules(tx)?), words::now());
+    let found = match query.get("user") {
+        None => flow::explain::explain(&core, tx, id(text), now)?,
+        Some(name) => {
+            let Some(user) = store::users::named(tx, name)? else { return Ok(none("user", name)) };
+            let at = query.get("at").and_then(|at| at.parse().ok());
+            flow::explain::explain_to(&core, tx, id(text), user, at, now)?
+        }
+    };
     Ok(found
         .map_or_else(|| none("event, incident or delivery", text), |it| shown(&ExplanationView::from(it))))
 }

@@ -1,12 +1,15 @@
 //! Overrides: settings that are changed while the hub runs, kept in the database, and laid over the files.
 
 use std::path::Path;
+use std::sync::Weak;
 
 use config::Overrides;
 use config::overrides::{BadChange, Change};
+use flow::audit::Signature;
 use plugin_protocol::calls::Complaint;
+use serde_json::Value;
 use server::error::Wrong;
-use server::{NotOverridden, Overriding};
+use server::{By, NotOverridden, Overriding};
 use store::Durability;
 use store::overrides::Version;
 use store::rules::Applied;
@@ -45,7 +48,7 @@ impl Inner {
     }
 
     /// Ends a plugin, if it runs, and deletes its files.
-    pub async fn try_remove(&self, id: String, by: String) -> Result<i64, NotOverridden> {
+    pub async fn try_remove(&self, id: String, by: By) -> Result<i64, NotOverridden> {
         let places = &self.in_force().settings.config.plugins.clone();
         let folder = self.plugins_folder(places.folder.as_deref());
         let found = plugin_host::folder::discover(&folder).found.remove(&id.to_ascii_lowercase());
@@ -69,7 +72,8 @@ impl Inner {
             tokio::task::spawn_blocking(move || delete(&own).and_then(|()| delete(&environment))).await;
         match deleted {
             Ok(Ok(())) => {
-                tracing::warn!("{by} removed the plugin {id}: {shown} is deleted");
+                tracing::warn!("{} removed the plugin {id}: {shown} is deleted", by.name);
+                self.note(&by, "plugin.delete", ("plugin", id), None, None).await?;
                 Ok(version)
             }
             Ok(Err(error)) => {
@@ -82,13 +86,19 @@ impl Inner {
 
     /// Changes the overrides: what they make of the configuration is put in force first, and then they are kept. When
     /// either fails, everything is as it was.
-    pub async fn try_override(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
+    pub async fn try_override(&self, wanted: Overriding, by: By) -> Result<i64, NotOverridden> {
         if let Some(version) = self.hub.core.live().applied.rolled_back_to {
             let why = "load the files again before anything is overridden: what runs is configuration";
             return Err(NotOverridden::Unusable(format!("{why} {version} of the history")));
         }
         let standing = Standing::read(&self.hub.store).await.map_err(NotOverridden::Store)?;
-        let (all, summary, rolled_back_to) = self.wanted(&standing, wanted).await?;
+        let (action, object) = wanted.action();
+        let audited = |wanted: &Overriding| {
+            let app = self.app.get().and_then(Weak::upgrade)?;
+            Some(server::views::overrides::audited(&app.exposed(), wanted))
+        };
+        let was = audited(&wanted);
+        let (all, summary, rolled_back_to) = self.wanted(&standing, wanted.clone()).await?;
         let loaded = load(&self.wishes, &self.host, &all).await;
         let (settings, known) = loaded.map_err(|why| NotOverridden::Wrong(why.all()))?;
         let before = self.in_force().clone();
@@ -102,17 +112,27 @@ impl Inner {
             return Err(NotOverridden::Wrong(wrongs(looked.wrong)));
         }
         let version = standing.version + 1;
-        let applied = Applied { config: settings.as_kept(), by: by.clone(), ..Applied::default() };
+        let applied = Applied { config: settings.as_kept(), by: by.name.clone(), ..Applied::default() };
         let document = serde_json::to_string(&all).unwrap_or_default();
         let new = Standing { version, all, refused: None };
         let put = self.put_in_force(InForce { settings, known, standing: new }, applied).await;
         put.map_err(|all| NotOverridden::Wrong(wrongs(all)))?;
         let at = self.hub.clock.now();
-        let row = Version { version, at, by: by.clone(), summary: summary.clone(), rolled_back_to, document };
-        let kept = self.hub.store.write(Durability::Disk, move |tx| store::overrides::keep(tx, &row)).await;
+        let name = by.name.clone();
+        let row =
+            Version { version, at, by: name.clone(), summary: summary.clone(), rolled_back_to, document };
+        let (sign, becomes) = (self.sign(&by), audited(&wanted));
+        let kept = self.hub.store.write(Durability::Disk, move |tx| {
+            let kept = store::overrides::keep(tx, &row)?;
+            if kept {
+                sign.write(tx, action, (object.0, &object.1), was, becomes)?;
+            }
+            Ok(kept)
+        });
+        let kept = kept.await;
         let failed = match kept {
             Ok(true) => {
-                tracing::info!("{by} changed settings over the API, version {version}: {summary}");
+                tracing::info!("{name} changed settings over the API, version {version}: {summary}");
                 return Ok(version);
             }
             Ok(false) => {
@@ -121,12 +141,34 @@ impl Inner {
             }
             Err(error) => NotOverridden::Store(error),
         };
-        let applied = Applied { config: before.settings.as_kept(), by, ..Applied::default() };
+        let applied = Applied { config: before.settings.as_kept(), by: name, ..Applied::default() };
         if let Err(why) = self.put_in_force(before, applied).await {
             let why = all_in_words(&why);
             tracing::error!("overrides could not be kept, and are in force until the next reload: {why}");
         }
         Err(failed)
+    }
+
+    fn sign(&self, by: &By) -> Signature {
+        let at = self.hub.clock.now();
+        Signature { id: self.hub.core.id(at), at, actor: by.actor.clone() }
+    }
+
+    /// Writes a line into the audit log.
+    async fn note(
+        &self,
+        by: &By,
+        action: &'static str,
+        object: (&'static str, String),
+        was: Option<Value>,
+        becomes: Option<Value>,
+    ) -> Result<(), NotOverridden> {
+        let sign = self.sign(by);
+        let noted = self
+            .hub
+            .store
+            .write(Durability::Disk, move |tx| sign.write(tx, action, (object.0, &object.1), was, becomes));
+        noted.await.map_err(NotOverridden::Store)
     }
 
     /// What is wanted of the overrides: all of them, in words what is new, and the version that is gone back to.

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use model::Rules;
 use plugin_host::Host;
 use plugin_protocol::calls::Complaint;
-use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
+use server::{App, By, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -45,7 +45,7 @@ pub(super) struct Inner {
     started_with: Config,
     checks: Checks,
     logging: Logging,
-    app: OnceLock<Weak<App>>,
+    pub(super) app: OnceLock<Weak<App>>,
     /// What was put in force by this process, by version. Only here are secrets that were written out.
     remembered: Mutex<BTreeMap<i64, Settings>>,
     /// One at a time.
@@ -149,7 +149,7 @@ impl Reloader {
         result
     }
 
-    async fn change(&self, wanted: Overriding, by: String) -> Result<i64, NotOverridden> {
+    async fn change(&self, wanted: Overriding, by: By) -> Result<i64, NotOverridden> {
         let _turn = self.0.busy.lock().await;
         match wanted {
             Overriding::RemovePlugin(id) => self.0.try_remove(id, by).await,
@@ -185,9 +185,9 @@ impl Configuring for Reloader {
     fn override_settings(
         &self,
         wanted: Overriding,
-        by: &str,
+        by: By,
     ) -> BoxFuture<'static, Result<i64, NotOverridden>> {
-        let (reloader, by) = (self.clone(), by.to_owned());
+        let reloader = self.clone();
         let changing = self.0.tasks.spawn(async move { reloader.change(wanted, by).await });
         Box::pin(async move {
             changing.await.unwrap_or_else(|error| Err(NotOverridden::Unusable(error.to_string())))

@@ -160,7 +160,8 @@ impl Desk<'_, '_> {
                 (self.make(ground, owner, it.name.clone(), |about| read::<T>(about, spec))?, None, "created")
             }
             Some(before) => {
-                let mut body: T = read(&About { id, owner, name: it.name.clone() }, spec)?;
+                let mut body: T =
+                    read(&About { id, owner, name: it.name.clone(), by: self.caller.user }, spec)?;
                 T::follow(&before.body, &mut body, self.now).map_err(|bad| refused(bad.within("spec")))?;
                 let was = Some(self.show(ground, before.clone())?.spec);
                 match serde_json::to_value(&body).ok() == serde_json::to_value(&before.body).ok() {

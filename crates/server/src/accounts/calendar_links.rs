@@ -65,7 +65,7 @@ impl Desk<'_, '_> {
                 return Err(Problem::wrong("user", "is missing: you are no user, so say whose shifts").into());
             }
         };
-        let owner = self.caller.user.unwrap_or(EVERYBODY.0);
+        let owner = self.caller.user.unwrap_or(EVERYBODY);
         let (theirs, all) = (MAX_LINKS_OF_USER, MAX_CALENDAR_LINKS);
         if links::list(self.tx, Some(owner), theirs)?.len() as i64 >= theirs
             || links::list(self.tx, None, all)?.len() as i64 >= all
@@ -88,7 +88,7 @@ impl Desk<'_, '_> {
     pub fn calendar_links(&mut self) -> Done<Vec<LinkShown>> {
         let owner = match self.caller.may(Scope::Admin) {
             true => None,
-            false => Some(self.caller.user.unwrap_or(EVERYBODY.0)),
+            false => Some(self.caller.user.unwrap_or(EVERYBODY)),
         };
         let found = links::list(self.tx, owner, MAX_CALENDAR_LINKS)?;
         found.iter().map(|it| self.show_link(it)).collect()
@@ -100,7 +100,7 @@ impl Desk<'_, '_> {
     /// When there is none of theirs.
     pub fn revoke_calendar_link(&mut self, id: Id) -> Done<()> {
         self.must(Scope::Respond)?;
-        let own = self.caller.user.unwrap_or(EVERYBODY.0);
+        let own = self.caller.user.unwrap_or(EVERYBODY);
         let is_theirs = |it: &Link| it.owner == own || it.about == About::User(own);
         let all = self.caller.may(Scope::Admin);
         let found = links::get(self.tx, id)?.filter(|it| all || is_theirs(it));

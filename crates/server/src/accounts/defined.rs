@@ -6,7 +6,7 @@ use flow::Core;
 use flow::people::ready;
 use model::destination::Failover;
 use model::escalation::{Policy, Target};
-use model::maintenance::{Maintenance, Mode};
+use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::refusal::Refusal;
 use model::schedule::{Rota, Turns};
@@ -22,6 +22,10 @@ use store::calendar_links;
 use store::definitions::{self, Definition, Kind};
 
 use super::Done;
+
+mod maintenance;
+
+pub(crate) use maintenance::{whole, would_cover};
 
 /// What definitions are held against.
 #[derive(Clone)]
@@ -40,6 +44,8 @@ pub struct About {
     pub owner: Id,
     /// What it is called.
     pub name: String,
+    /// The user who says so, if it is one.
+    pub by: Option<Id>,
 }
 
 /// What a definition needs of another: its kind, its id, and the field that says so.
@@ -69,6 +75,22 @@ pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// # Errors
     /// When the database is gone.
     fn check(&self, tx: &mut Tx<'_>, ground: &Ground, about: &About, now: Time) -> Done<Result<(), Refusal>>;
+
+    /// Whether it is meant, where it may do more than whoever wrote it thinks; `before`: what it was.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    fn guard(&self, _before: Option<&Self>, _tx: &mut Tx<'_>, _now: Time) -> Done<Result<(), Refusal>> {
+        Ok(Ok(()))
+    }
+
+    /// It is kept: what waits because of what it was is looked at anew.
+    ///
+    /// # Errors
+    /// When the database is gone or full.
+    fn kept(_it: &Definition<Self>, _tx: &mut Tx<'_>, _now: Time) -> store::Result<()> {
+        Ok(())
+    }
 
     /// What it needs of others.
     fn refers_to(&self) -> Vec<Needed> {
@@ -364,24 +386,6 @@ impl Defined for Policy {
     }
 }
 
-impl Defined for Maintenance {
-    const KIND: Kind = Kind::Maintenance;
-
-    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
-        Ok(Maintenance::check(self).and_then(|()| match self.mode {
-            Mode::Suppress => Ok(()),
-            Mode::Collect => Err(Refusal::new("mode", "`collect` is not there yet: write `suppress`")),
-        }))
-    }
-
-    fn may_go(&self, now: Time) -> Result<(), String> {
-        match self.may_be_deleted(now) {
-            true => Ok(()),
-            false => Err("it has begun: end it, so that it is remembered".to_owned()),
-        }
-    }
-}
-
 impl Defined for Reach {
     const KIND: Kind = Kind::Reach;
 
@@ -389,6 +393,10 @@ impl Defined for Reach {
         let own = definitions::all::<Value>(tx, Kind::Destination, Some(about.owner))?;
         let owns = |id: Id| own.iter().any(|it| it.id == id);
         Ok(self.person().check().and_then(|()| self.rules.check(&owns).map_err(|bad| bad.within("rules"))))
+    }
+
+    fn kept(it: &Definition<Self>, tx: &mut Tx<'_>, now: Time) -> store::Result<()> {
+        store::digests::ring(tx, it.owner, now)
     }
 
     fn refers_to(&self) -> Vec<Needed> {
@@ -404,7 +412,9 @@ pub(super) fn users_of(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Done<Option<Strin
         let found = definitions::all::<T>(tx, T::KIND, None)?.into_iter().find(|it| needs(&it.body));
         Ok(found.map(|it| format!("{} {:?}", T::KIND.name(), it.name)))
     }
-    for first in [first::<Profile>, first::<Policy>, first::<Reach>, first::<OwnedDestination>] {
+    let all =
+        [first::<Profile>, first::<Policy>, first::<Reach>, first::<OwnedDestination>, first::<Maintenance>];
+    for first in all {
         if let Some(user) = first(tx, kind, id)? {
             return Ok(Some(user));
         }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::defined::{About, Defined, Ground};
 use super::{Desk, Done, Fail};
 use crate::auth::Scope;
-use crate::error::Problem;
+use crate::error::{Answer, Problem};
 
 /// Definitions of one kind that one person may have.
 const MAX_OF_PERSON: i64 = 500;
@@ -62,8 +62,10 @@ pub struct DefinitionShown {
     pub updated_at: model::Time,
 }
 
-/// The owner of what is everybody's, and its word.
-pub(super) const EVERYBODY: (Id, &str) = (Id(0), "everybody");
+/// The owner of what is everybody's.
+pub const EVERYBODY: Id = Id(0);
+/// The word for that.
+pub(super) const EVERYBODYS: &str = "everybody";
 /// The field that says what a definition says.
 const SPEC: &str = "spec";
 /// What the name of an owner begins with that is a team.
@@ -179,10 +181,10 @@ impl Desk<'_, '_> {
             let why = format!("there are {most} of that owner already, delete some");
             return Err(Problem::not_in_state(why).into());
         }
-        let about = About { id: self.id(), owner, name };
+        let about = About { id: self.id(), owner, name, by: self.caller.user };
         let mut body = body(&about)?;
         self.settle(ground, &about, &mut body)?;
-        self.check(ground, &about, &body)?;
+        self.check(ground, &about, None, &body)?;
         let About { id, name, .. } = about;
         let it = Definition { id, owner, name, body, created_at: self.now, updated_at: self.now };
         self.keep_defined(ground, None, it)
@@ -224,11 +226,11 @@ impl Desk<'_, '_> {
         body: impl FnOnce(&About) -> Done<T>,
     ) -> Done<Definition<T>> {
         self.must_define(before.owner)?;
-        let about = About { id: before.id, owner: before.owner, name };
+        let about = About { id: before.id, owner: before.owner, name, by: self.caller.user };
         let mut body = body(&about)?;
         self.settle(ground, &about, &mut body)?;
         T::follow(&before.body, &mut body, self.now).map_err(|bad| refused(bad.within(SPEC)))?;
-        self.check(ground, &about, &body)?;
+        self.check(ground, &about, Some(&before.body), &body)?;
         let name = about.name;
         let after = Definition { name, body, updated_at: self.now, ..before.clone() };
         self.keep_defined(ground, Some(&before), after)
@@ -246,7 +248,7 @@ impl Desk<'_, '_> {
             let why = format!("{} {:?} is in use by {user}; change that first", T::KIND.name(), before.name);
             return Err(Problem::not_in_state(why).into());
         }
-        definitions::delete(self.tx, T::KIND, id)?;
+        definitions::delete(self.tx, T::KIND, id, self.now)?;
         T::gone(self.tx, id)?;
         let shown = self.show(ground, before)?;
         let action = format!("{}.delete", T::KIND.name());
@@ -269,6 +271,7 @@ impl Desk<'_, '_> {
             let (kind, name) = (T::KIND.name(), &definition.name);
             return Err(Problem::wrong("name", format!("there is a {kind} {name:?} already")).into());
         }
+        T::kept(&definition, self.tx, self.now)?;
         let was = before.map(|it| self.show(ground, it.clone())).transpose()?;
         let shown = self.show(ground, definition.clone())?;
         let action = format!("{}.{}", T::KIND.name(), if was.is_some() { "update" } else { "create" });
@@ -285,20 +288,32 @@ impl Desk<'_, '_> {
     }
 
     /// Makes sure that a definition makes sense, and that what it needs is there for its owner.
-    pub(super) fn check<T: Defined>(&mut self, ground: &Ground, about: &About, body: &T) -> Done<()> {
+    pub(super) fn check<T: Defined>(
+        &mut self,
+        ground: &Ground,
+        about: &About,
+        before: Option<&T>,
+        body: &T,
+    ) -> Done<()> {
         model::refusal::name("name", &about.name).map_err(refused)?;
         let checked = body.check(self.tx, ground, about, self.now)?;
         checked.map_err(|bad| refused(bad.within(SPEC)))?;
         for (kind, id, field) in body.refers_to() {
             let there = definitions::get::<Value>(self.tx, kind, id)?;
-            let usable =
-                there.is_some_and(|it| is_usable(kind, it.owner, it.body["public"] == true, about.owner));
+            let theirs = |it: Definition<Value>| {
+                let public = it.body["public"] == true;
+                // what somebody makes for others may ask for what their own filters do
+                let own = about.by.filter(|_| kind == Kind::Filter);
+                [Some(about.owner), own].into_iter().flatten().any(|by| is_usable(kind, it.owner, public, by))
+            };
+            let usable = there.is_some_and(theirs);
             if !usable {
                 let why = format!("there is no {} {id} ({}) of yours", kind.name(), id.0);
                 return Err(Problem::wrong(format!("{SPEC}.{field}"), why).into());
             }
         }
-        Ok(())
+        let meant = body.guard(before, self.tx, self.now)?;
+        meant.map_err(|bad| refused(bad.within(SPEC)))
     }
 
     /// What uses a definition, in words.
@@ -327,7 +342,7 @@ impl Desk<'_, '_> {
                     Err(Problem::wrong("owner", "is missing: you are no user, so say whose it is").into())
                 }
             },
-            Some(text) if text == EVERYBODY.1 => Ok(EVERYBODY.0),
+            Some(text) if text == EVERYBODYS => Ok(EVERYBODY),
             Some(text) => match text.strip_prefix(TEAM) {
                 Some(team) => {
                     let team = store::teams::named(self.tx, team)?;
@@ -342,8 +357,8 @@ impl Desk<'_, '_> {
     }
 
     fn owner_name(&mut self, id: Id) -> Done<String> {
-        if id == EVERYBODY.0 {
-            return Ok(EVERYBODY.1.to_owned());
+        if id == EVERYBODY {
+            return Ok(EVERYBODYS.to_owned());
         }
         if let Some(user) = store::users::get(self.tx, id)? {
             return Ok(user.name);
@@ -360,7 +375,7 @@ impl Desk<'_, '_> {
         }
         match store::teams::get(self.tx, owner)? {
             Some(team) => self.must_run(&team),
-            None if owner == EVERYBODY.0 => self.must(Scope::Manage),
+            None if owner == EVERYBODY => self.must(Scope::Manage),
             None => self.must(Scope::Admin),
         }
     }
@@ -379,21 +394,29 @@ impl Desk<'_, '_> {
 fn is_usable(kind: Kind, of: Id, public: bool, by: Id) -> bool {
     match kind {
         Kind::Schedule | Kind::Policy => true,
-        Kind::Filter => of == by || of == EVERYBODY.0 || public,
+        Kind::Filter => of == by || of == EVERYBODY || public,
         _ => of == by,
     }
 }
 
-/// What a spec says.
+/// What a spec says, with what is said around it.
 pub(super) fn read<T: Defined>(about: &About, mut spec: Map<String, Value>) -> Done<T> {
     T::fill(&mut spec, about);
+    Ok(read_spec(spec)?)
+}
+
+/// What a spec says.
+///
+/// # Errors
+/// 400 with the field that cannot be read.
+pub(crate) fn read_spec<T: DeserializeOwned>(spec: Map<String, Value>) -> Answer<T> {
     let read = serde_path_to_error::deserialize::<_, T>(Value::Object(spec));
     read.map_err(|error| {
         let path = match error.path().to_string() {
             path if path == "." => SPEC.to_owned(),
             path => format!("{SPEC}.{path}"),
         };
-        Problem::wrong(path, error.into_inner().to_string()).into()
+        Problem::wrong(path, error.into_inner().to_string())
     })
 }
 

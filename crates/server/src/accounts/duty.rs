@@ -148,10 +148,11 @@ impl Desk<'_, '_> {
             }
             None => self.id(),
         };
-        let about = About { id, owner: Id(0), name: of.map_or("preview".to_owned(), |it| it.name) };
+        let name = of.map_or("preview".to_owned(), |it| it.name);
+        let about = About { id, owner: Id(0), name, by: self.caller.user };
         names::resolve(self.tx, Kind::Schedule, about.owner, &mut spec)?;
         let rota: Rota = read(&about, spec)?;
-        self.check(ground, &about, &rota)?;
+        self.check(ground, &about, None, &rota)?;
         let people = ground.core.people(self.tx)?;
         Ok(people.with_calendars(id, rota))
     }

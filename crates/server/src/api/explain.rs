@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use model::Id;
+use axum::http::Uri;
+use model::{Id, Time};
 
 use super::routes::LabelsQuestion;
 use crate::app::{App, Shared};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
 use crate::input::PathId;
+use crate::query::Query;
 use crate::views::explanation::ExplanationView;
 
 /// Explains whatever has an id.
@@ -20,7 +22,11 @@ use crate::views::explanation::ExplanationView;
     description = "What it became, which routes matched or why none did, what kept it back, and each \
         message that told of it with each try.",
     security(("token" = ["read"])),
-    params(("id" = String, Path, description = "The id of an event, an incident or a delivery")),
+    params(
+        ("id" = String, Path, description = "The id of an event, an incident or a delivery"),
+        ("user" = Option<String>, Query, description = "Why this user was told of it, or was not"),
+        ("at" = Option<String>, Query, description = "At this time, such as 2026-06-01T03:12:00Z; with `user` only"),
+    ),
     responses(
         (status = 200, description = "The explanation", body = ExplanationView),
         (status = 404, description = "Nothing has this id", body = Problem),
@@ -29,8 +35,9 @@ use crate::views::explanation::ExplanationView;
 pub(super) async fn explain_id(
     State(app): State<Shared>,
     PathId(id): PathId,
+    uri: Uri,
 ) -> Answer<Json<ExplanationView>> {
-    explain(&app, id, "event, incident or delivery").await
+    explain(&app, id, "event, incident or delivery", &uri).await
 }
 
 /// Explains an incident.
@@ -41,7 +48,11 @@ pub(super) async fn explain_id(
     summary = "Explain an incident",
     description = "The same as `/api/v1/explain/{id}`.",
     security(("token" = ["read"])),
-    params(("id" = String, Path, description = "The incident's id")),
+    params(
+        ("id" = String, Path, description = "The incident's id"),
+        ("user" = Option<String>, Query, description = "Why this user was told of it, or was not"),
+        ("at" = Option<String>, Query, description = "At this time, such as 2026-06-01T03:12:00Z; with `user` only"),
+    ),
     responses(
         (status = 200, description = "The explanation", body = ExplanationView),
         (status = 404, description = "There is none with this id", body = Problem),
@@ -50,13 +61,29 @@ pub(super) async fn explain_id(
 pub(super) async fn explain_incident(
     State(app): State<Shared>,
     PathId(id): PathId,
+    uri: Uri,
 ) -> Answer<Json<ExplanationView>> {
-    explain(&app, id, "incident").await
+    explain(&app, id, "incident", &uri).await
 }
 
-async fn explain(app: &App, id: Id, what: &str) -> Answer<Json<ExplanationView>> {
+async fn explain(app: &App, id: Id, what: &str, uri: &Uri) -> Answer<Json<ExplanationView>> {
     let (core, now) = (app.hub.core.clone(), app.now());
-    let found = app.hub.store.read(move |tx| flow::explain::explain(&core, tx, id, now)).await?;
+    let query = Query::known(uri, &["user", "at"])?;
+    let user = query.one("user")?.map(str::to_owned);
+    let at = query.parsed::<Time>("at")?;
+    let Some(name) = user else {
+        if at.is_some() {
+            return Err(Problem::wrong("at", "is of no use without user"));
+        }
+        let found = app.hub.store.read(move |tx| flow::explain::explain(&core, tx, id, now)).await?;
+        return found.map(|it| Json(it.into())).ok_or_else(|| Problem::not_found(what, id));
+    };
+    let unknown = Problem::wrong("user", format!("there is no user {name:?}"));
+    let found = app.hub.store.read(move |tx| {
+        let Some(user) = store::users::named(tx, &name)? else { return Ok(None) };
+        Ok(Some(flow::explain::explain_to(&core, tx, id, user, at, now)?))
+    });
+    let found = found.await?.ok_or(unknown)?;
     found.map(|it| Json(it.into())).ok_or_else(|| Problem::not_found(what, id))
 }
 

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use config::overrides::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::config::RollbackIn;
-use crate::app::{NotOverridden, Overriding, Shared};
-use crate::auth::Caller;
+use crate::app::{By, NotOverridden, Overriding, Shared};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
 use crate::input::{Name, short};
+use crate::signed::Signed;
 use crate::views::Page;
 use crate::views::overrides::{ElementView, OverrideVersionView, SectionView};
 
@@ -111,11 +111,11 @@ pub(super) async fn list_override_versions(
 )]
 pub(super) async fn roll_back_overrides(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     JsonBody(wanted): JsonBody<RollbackIn>,
 ) -> Answer<Json<ChangedView>> {
-    let by = caller.signed(&short("by", wanted.by)?);
-    changed(&app, Overriding::Back(wanted.version), &by).await
+    let name = short("by", wanted.by)?;
+    changed(&app, Overriding::Back(wanted.version), by, &name).await
 }
 
 /// Shows a section.
@@ -185,11 +185,11 @@ pub(super) async fn get_config_element(
 )]
 pub(super) async fn change_config_section(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     Name(section): Name,
     JsonBody(change): JsonBody<ChangeIn>,
 ) -> Answer<Json<ChangedView>> {
-    change_config(&app, &caller, section, String::new(), change).await
+    change_config(&app, by, section, String::new(), change).await
 }
 
 /// Changes an element.
@@ -215,28 +215,34 @@ pub(super) async fn change_config_section(
 )]
 pub(super) async fn change_config_element(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     Path((section, element)): Path<(String, String)>,
     JsonBody(change): JsonBody<ChangeIn>,
 ) -> Answer<Json<ChangedView>> {
-    change_config(&app, &caller, section, element, change).await
+    change_config(&app, by, section, element, change).await
 }
 
 async fn change_config(
     app: &Shared,
-    caller: &Caller,
+    by: Signed,
     section: String,
     element: String,
     change: ChangeIn,
 ) -> Answer<Json<ChangedView>> {
-    let by = caller.signed(&short("by", change.by)?);
+    let name = short("by", change.by)?;
     let ChangeIn { set, delete, add, remove, .. } = change;
     let change = Change { set, delete, add, remove };
-    changed(app, Overriding::Change { section, element, change }, &by).await
+    changed(app, Overriding::Change { section, element, change }, by, &name).await
 }
 
-/// Has it done.
-pub(super) async fn changed(app: &Shared, wanted: Overriding, by: &str) -> Answer<Json<ChangedView>> {
+/// Has it done, for somebody who calls themselves so.
+pub(super) async fn changed(
+    app: &Shared,
+    wanted: Overriding,
+    by: Signed,
+    name: &str,
+) -> Answer<Json<ChangedView>> {
+    let by = By { name: by.caller.signed(name), actor: Arc::new(by.actor) };
     match app.configuring.override_settings(wanted, by).await {
         Ok(version) => Ok(Json(ChangedView { version })),
         Err(NotOverridden::Unknown(what)) => Err(Problem::new(crate::error::Kind::NotFound, what)),

@@ -1,9 +1,7 @@
 //! Plugins: how each is, and what it said last.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 use flow::driver::Subscribed;
 use model::Topic;
 use plugin_host::Status;
@@ -13,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::overrides::{ChangedView, changed};
 use crate::app::{Overriding, Shared};
-use crate::auth::Caller;
 use crate::error::{Answer, Problem};
 use crate::input::Name;
+use crate::signed::Signed;
 use crate::views::Page;
 
 /// A plugin.
@@ -173,8 +171,17 @@ pub(super) async fn get_plugin(State(app): State<Shared>, Name(id): Name) -> Ans
         (status = 404, description = "There is none with this id", body = Problem),
     ),
 )]
-pub(super) async fn restart_plugin(State(app): State<Shared>, Name(id): Name) -> Answer<Json<PluginView>> {
+pub(super) async fn restart_plugin(
+    State(app): State<Shared>,
+    by: Signed,
+    Name(id): Name,
+) -> Answer<Json<PluginView>> {
     let plugin = app.plugins.plugin(&id).ok_or_else(|| Problem::not_found("plugin", &id))?;
+    let object = id.clone();
+    let noted = app.desk(&by.caller, by.actor, move |desk| {
+        Ok(desk.note("plugin.restart", ("plugin", &object), None, None)?)
+    });
+    noted.await?;
     plugin.restart();
     get_plugin(State(app), Name(id)).await
 }
@@ -196,10 +203,10 @@ pub(super) async fn restart_plugin(State(app): State<Shared>, Name(id): Name) ->
 )]
 pub(super) async fn enable_plugin(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     Name(id): Name,
 ) -> Answer<Json<ChangedView>> {
-    changed(&app, Overriding::Plugin { id, active: true }, &caller.signed("")).await
+    changed(&app, Overriding::Plugin { id, active: true }, by, "").await
 }
 
 /// Lets a plugin not run.
@@ -219,10 +226,10 @@ pub(super) async fn enable_plugin(
 )]
 pub(super) async fn disable_plugin(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     Name(id): Name,
 ) -> Answer<Json<ChangedView>> {
-    changed(&app, Overriding::Plugin { id, active: false }, &caller.signed("")).await
+    changed(&app, Overriding::Plugin { id, active: false }, by, "").await
 }
 
 /// Removes a plugin.
@@ -243,8 +250,8 @@ pub(super) async fn disable_plugin(
 )]
 pub(super) async fn remove_plugin(
     State(app): State<Shared>,
-    caller: Extension<Arc<Caller>>,
+    by: Signed,
     Name(id): Name,
 ) -> Answer<Json<ChangedView>> {
-    changed(&app, Overriding::RemovePlugin(id), &caller.signed("")).await
+    changed(&app, Overriding::RemovePlugin(id), by, "").await
 }

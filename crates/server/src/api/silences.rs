@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use flow::verbs::{NewSilence, Preview};
+use flow::verbs::{NewSilence, PREVIEW_SCAN, Preview};
 use model::limits::MAX_NOTE_BYTES;
 use model::matcher::Matchers;
 use model::silence::SilenceState;
 use model::time_interval::TimeInterval;
 use model::{Silence, Time};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::{App, Shared};
@@ -17,11 +17,10 @@ use crate::auth::Caller;
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Kind, Problem};
 use crate::input::{Name, SpanIn, TimeIn, matchers, short, text, time};
-use crate::limits::MAX_PREVIEW;
 use crate::query::Query;
 use crate::signed::Signed;
 use crate::views::Page;
-use crate::views::incident::IncidentView;
+use crate::views::preview::PreviewView;
 use crate::views::silence::SilenceView;
 
 /// A silence as somebody asks for it.
@@ -263,7 +262,8 @@ async fn guard(app: &App, matchers: &Matchers) -> Answer<()> {
 
 async fn preview(app: &App, matchers: Matchers) -> Answer<Preview> {
     let now = app.now();
-    Ok(app.hub.store.read(move |tx| flow::verbs::preview(tx, &matchers, now)).await?)
+    let takes = move |it: &model::Incident| matchers.matches(&it.labels);
+    Ok(app.hub.store.read(move |tx| flow::verbs::preview(tx, takes, PREVIEW_SCAN, now)).await?)
 }
 
 /// Ends a silence.
@@ -300,26 +300,6 @@ pub(super) struct PreviewIn {
     matchers: Vec<String>,
 }
 
-/// What a silence would catch.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SilencePreview)]
-pub(super) struct PreviewView {
-    /// Active incidents that match, up to 100 of them.
-    active: Vec<IncidentView>,
-    /// How many active incidents match.
-    active_count: usize,
-    /// How many incidents are active in all.
-    active_total: usize,
-    /// Incidents of the last week that match, as far as they were looked at.
-    last_week: usize,
-    /// How many there were in the last week in all, as far as they were looked at.
-    last_week_total: usize,
-    /// The share of all active incidents that it would catch, or of the last week's when none is active.
-    share: f64,
-    /// Whether making it needs `confirm`.
-    needs_confirmation: bool,
-}
-
 /// Tells what a silence would catch.
 #[utoipa::path(
     post,
@@ -337,14 +317,6 @@ pub(super) async fn preview_silence(
 ) -> Answer<Json<PreviewView>> {
     let matchers = matchers("matchers", it.matchers.iter().map(String::as_str))?;
     let found = preview(&app, matchers).await?;
-    let share = found.share();
-    Ok(Json(PreviewView {
-        active_count: found.active.len(),
-        active_total: found.active_total,
-        last_week: found.last_week,
-        last_week_total: found.last_week_total,
-        share,
-        needs_confirmation: share > app.options.silence_share,
-        active: found.active.into_iter().take(MAX_PREVIEW).map(IncidentView::from).collect(),
-    }))
+    let needs_confirmation = found.share() > app.options.silence_share;
+    Ok(Json(PreviewView::new(found, needs_confirmation)))
 }

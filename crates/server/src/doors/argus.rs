@@ -16,6 +16,7 @@ mod filter;
 mod filters;
 mod incident;
 mod list;
+mod maintenance;
 mod mapping;
 mod owned;
 mod post;

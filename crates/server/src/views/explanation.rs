@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::delivery::DeliveryDetail;
 use super::event::EventView;
 use super::incident::{IncidentView, LineView};
+use super::person::PersonView;
 use super::route::VerdictView;
 
 /// Why somebody was told, or was not.
@@ -41,6 +42,9 @@ pub struct ExplanationView {
     pub held_by: Vec<String>,
     /// The messages that told of it, newest first, each with its tries.
     pub deliveries: Vec<DeliveryDetail>,
+    /// What it was to the `user` that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonView>,
 }
 
 /// What a receiver is told of together.
@@ -99,6 +103,7 @@ impl From<Explanation> for ExplanationView {
             groups: it.groups.into_iter().map(GroupView::from).collect(),
             held_by: it.held_by,
             deliveries: it.deliveries.into_iter().map(detail).collect(),
+            person: it.person.map(PersonView::from),
         }
     }
 }

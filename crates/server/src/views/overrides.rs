@@ -4,10 +4,10 @@ use config::Overrides;
 use model::Time;
 use sdk::secret::REDACTED;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::app::Exposed;
+use crate::app::{Exposed, Overriding};
 
 /// A section of the configuration whose settings can be overridden.
 #[derive(Serialize, ToSchema)]
@@ -105,6 +105,23 @@ impl ElementView {
     /// All that are not as the file says.
     pub fn overridden(exposed: &Exposed, overrides: &Overrides) -> Vec<Self> {
         overrides.iter().filter_map(|(section, element, _)| Self::of(exposed, section, element)).collect()
+    }
+}
+
+/// What the audit log keeps of what a change is about, as it is in force: without secrets.
+pub fn audited(exposed: &Exposed, wanted: &Overriding) -> Value {
+    let overridden = |section: Option<&str>| {
+        let all = ElementView::overridden(exposed, &exposed.overrides).into_iter();
+        let some = all.filter(|it| section.is_none_or(|name| it.section == name));
+        json!(some.collect::<Vec<_>>())
+    };
+    match wanted {
+        Overriding::Change { section, element, .. } if element.is_empty() => overridden(Some(section)),
+        Overriding::Change { section, element, .. } => json!(ElementView::of(exposed, section, element)),
+        Overriding::Plugin { .. } | Overriding::RemovePlugin(_) => {
+            json!({ "active": exposed.shown["configuration"]["plugins"]["active"] })
+        }
+        Overriding::Back(_) => overridden(None),
     }
 }
 

@@ -27,8 +27,8 @@ use model::route::{GroupBy, Route, Timing};
 use model::{Rules, Severity, Time};
 use nightbell_server::auth::Peer;
 use nightbell_server::{
-    App, ConfigFormat, Configuring, Exposed, Integration, NotOverridden, NotRolledBack, Options, Overriding,
-    Setup, Version, app::Shared, error::Wrong, router,
+    App, By, ConfigFormat, Configuring, Exposed, Integration, NotOverridden, NotRolledBack, Options,
+    Overriding, Setup, Version, app::Shared, error::Wrong, router,
 };
 use sdk::Message;
 use sdk::http::{Guard, Http};
@@ -129,7 +129,7 @@ impl Configuring for Configurator {
     fn override_settings(
         &self,
         wanted: Overriding,
-        _by: &str,
+        _by: By,
     ) -> BoxFuture<'static, Result<i64, NotOverridden>> {
         Box::pin(std::future::ready(match wanted {
             Overriding::Back(0) => Ok(7),
@@ -160,6 +160,16 @@ impl Stage {
         let location = folder.path().to_owned();
         let store =
             tokio::task::spawn_blocking(move || Store::open_folder(&location, false)).await.unwrap().unwrap();
+        Stage::over(store, options, folder).await
+    }
+
+    /// Another node on the same database.
+    pub async fn another(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Stage::over(self.hub.store.clone(), self.app.options.clone(), folder).await
+    }
+
+    async fn over(store: Store, options: Options, folder: tempfile::TempDir) -> Self {
         let (channel, told) = connectors::channel();
         let kinds = Arc::new(connectors::registry());
         let now: Time = NOW.parse().unwrap();

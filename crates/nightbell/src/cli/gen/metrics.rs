@@ -11,7 +11,7 @@ use flow::{Hub, SystemClock};
 use futures::future::BoxFuture;
 use model::Rules;
 use sdk::http::Http;
-use server::{App, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding, Setup};
+use server::{App, By, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding, Setup};
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ impl Configuring for Fixed {
     fn override_settings(
         &self,
         _wanted: Overriding,
-        _by: &str,
+        _by: By,
     ) -> BoxFuture<'static, std::result::Result<i64, NotOverridden>> {
         Box::pin(async { Err(NotOverridden::Unusable("this server is not configured".to_owned())) })
     }

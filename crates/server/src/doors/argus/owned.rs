@@ -55,7 +55,13 @@ impl Call {
             desk.own::<T>(id)?;
             desk.undefine::<T>(&ground, id)
         });
-        done.await.map_err(|refused| match refused {
+        let done = done.await;
+        self.gone(done)
+    }
+
+    /// Something was forgotten, or is needed.
+    pub(super) fn gone<T>(&self, done: Result<T, Refused>) -> Answer {
+        done.map_err(|refused| match refused {
             Refused::Detail(StatusCode::CONFLICT, text) => Refused::Bare(StatusCode::BAD_REQUEST, text),
             other => other,
         })?;
@@ -72,6 +78,7 @@ fn field(ours: &str) -> &str {
         "kind" => "media",
         "starts_at" => "start_time",
         "ends_at" => "end_time",
+        "filter_ids" => "filters",
         other => other,
     }
 }

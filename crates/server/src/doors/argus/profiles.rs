@@ -221,7 +221,7 @@ impl Fields {
     }
 
     /// The numbers of several.
-    fn references(&mut self, name: &str) -> Option<Vec<Id>> {
+    pub(super) fn references(&mut self, name: &str) -> Option<Vec<Id>> {
         let value = self.value(name).clone();
         if value.is_null() {
             return None;

@@ -5,8 +5,8 @@ use futures::FutureExt as _;
 
 use super::call::{Route, Verb};
 use super::{
-    about, acks, bulk, destinations, events, filters, incident, list, post, profiles, sources, tags,
-    timeslots, tokens,
+    about, acks, bulk, destinations, events, filters, incident, list, maintenance, post, profiles, sources,
+    tags, timeslots, tokens,
 };
 use crate::auth::Scope;
 
@@ -160,6 +160,16 @@ pub(super) static ROUTES: &[Route] = &[
     ),
     route!("notificationprofiles/destinations/{pk}/duplicate/", BOTH,
         GET Read "Whether somebody else has the same" destinations::duplicate,
+    ),
+    route!("plannedmaintenance/", STABLE,
+        GET Read "List planned maintenance" maintenance::list,
+        POST Manage "Plan some" maintenance::create,
+    ),
+    route!("plannedmaintenance/{pk}/", STABLE,
+        GET Read "One planned maintenance" maintenance::get,
+        PUT Manage "Say all of it anew" maintenance::replace,
+        PATCH Manage "Change it" maintenance::change,
+        DELETE Manage "Forget it before it begins" maintenance::remove,
     ),
     route!("auth/token/login/", BOTH,
         POST Anybody "Get a token for a name and a password, or for one that is good" tokens::login,
