@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a world that breaks is a failed test")]
 
 pub mod chaos;
+pub mod errors;
 pub mod invariants;
 pub mod people;
 pub mod receiver;

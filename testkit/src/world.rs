@@ -163,7 +163,7 @@ impl World {
     }
 
     /// What was handed over to the desks of a node is there now.
-    fn hand(&mut self, node: usize, done: Done) {
+    pub(crate) fn hand(&mut self, node: usize, done: Done) {
         for (delivery, says) in done.handed {
             let name = delivery.destination.clone();
             let desk = self.nodes[node].desks.entry(name).or_insert_with(|| Desk::new(Default::default()));

@@ -16,6 +16,9 @@ use crate::people::People;
 use crate::rooms::Rooms;
 use crate::signer::Signer;
 use crate::trace::Traces;
+use crate::tracked::pack::{Packer, most_at_once};
+use crate::tracked::projects::Projects;
+use crate::tracked::tally::Tally;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
 pub struct Core {
@@ -27,6 +30,7 @@ pub struct Core {
     signer: OnceLock<Signer>,
     /// the number by which it is seen that somebody may not come in any more
     access: AtomicI64,
+    projects: RwLock<Arc<Projects>>,
     /// the latest time that a run of the steps was given
     latest: AtomicI64,
     /// when they last came to an end without a failure
@@ -38,6 +42,12 @@ pub struct Core {
     pub rooms: Rooms,
     /// Who tells subscribers, and what waits for them in memory.
     pub couriers: Couriers,
+    /// What errors are compressed against.
+    pub packer: Packer,
+    /// What projects send that is not kept.
+    pub tally: Tally,
+    /// A permit an error that is worked on beside the database.
+    pub(crate) reporting: tokio::sync::Semaphore,
     /// What has been done.
     pub counters: Counters,
     /// The same as spans, for those who want to see it.
@@ -54,12 +64,16 @@ impl Core {
             people: RwLock::default(),
             signer: OnceLock::new(),
             access: AtomicI64::new(0),
+            projects: RwLock::default(),
             latest: AtomicI64::new(0),
             ran: AtomicI64::new(0),
             node,
             rang_at: AtomicI64::new(0),
             rooms: Rooms::default(),
             couriers: Couriers::default(),
+            packer: Packer::default(),
+            tally: Tally::default(),
+            reporting: tokio::sync::Semaphore::new(most_at_once()),
             counters: Counters::default(),
             traces: Traces::default(),
         }
@@ -193,6 +207,24 @@ impl Core {
         self.access.fetch_max(number, Ordering::AcqRel);
     }
 
+    /// The projects that there are, read again only when one has changed.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub fn projects(&self, tx: &mut Tx<'_>) -> Result<Arc<Projects>> {
+        let known = self.known_projects();
+        let now = known.now(tx)?;
+        if !Arc::ptr_eq(&known, &now) {
+            *self.projects.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
+        }
+        Ok(now)
+    }
+
+    /// The projects that there were when they were last read.
+    pub fn known_projects(&self) -> Arc<Projects> {
+        self.projects.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The destination of this name, whether the configuration's or somebody's own.
     pub fn place(&self, name: &str) -> Option<Arc<LivePlace>> {
         self.live().places.get(name).cloned().or_else(|| self.known_people().place(name))
@@ -202,5 +234,6 @@ impl Core {
     pub fn forget(&self) {
         *self.silences.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = self.known_people().unsure();
+        *self.projects.write().unwrap_or_else(PoisonError::into_inner) = self.known_projects().unsure();
     }
 }

@@ -150,6 +150,7 @@ impl Hub {
             actor: Arc::new(Actor::default()),
         };
         hub.begin().await?;
+        hub.know_projects().await?;
         let inbox = Arc::new(StoreInbox { store: store.clone(), core: core.clone() });
         tracker.spawn(recorder::run(core.clone(), store.clone(), to_record, notes.downgrade()));
         let (way_out, tasks) = (http.clone(), tracker.clone());
@@ -173,8 +174,24 @@ impl Hub {
     /// # Errors
     /// When too many are waiting already, or the database is gone or full: then none of them is kept.
     pub async fn accept(&self, events: Vec<NewEvent>) -> std::result::Result<Vec<Accepted>, NotAccepted> {
-        let _place = self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)?;
+        let _place = self.place_to_accept()?;
         Ok(self.take_in(events).await?)
+    }
+
+    /// A place among those that are taken in at once.
+    pub(crate) fn place_to_accept(
+        &self,
+    ) -> std::result::Result<tokio::sync::SemaphorePermit<'_>, NotAccepted> {
+        self.accepting.try_acquire().map_err(|_| NotAccepted::Busy)
+    }
+
+    /// Reads the projects again if one has changed, so that what was just done to one holds here at once.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn know_projects(&self) -> Result<()> {
+        let core = self.core.clone();
+        self.store.read(move |tx| core.projects(tx).map(drop)).await
     }
 
     /// Takes a ping of a heartbeat in; `false`: there is none of this name.
@@ -236,7 +253,7 @@ impl Hub {
     }
 
     /// What was read in a transaction that was undone must not be remembered.
-    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn noted<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|_| self.core.forget())
     }
 
@@ -278,6 +295,9 @@ impl Hub {
                 () = tokio::time::sleep(sleep) => {}
             }
             self.looks_at.store(i64::MAX, Ordering::SeqCst);
+            if let Err(error) = self.write_tally().await {
+                tracing::warn!(%error, "what projects sent could not be counted");
+            }
             sleep = match self.look().await {
                 Ok(sleep) => {
                     self.core.ran(self.clock.now());
@@ -303,6 +323,7 @@ impl Hub {
             // deliveries to what people have just set up on another node may come to this one
             core.people(tx)?;
             core.see_access(store::users::access(tx)?);
+            core.projects(tx)?;
             let waiting = !store::events::waiting(tx, 1)?.is_empty();
             Ok(if waiting { Some(Time::MIN) } else { ingest::next_due(&core, tx)? })
         });
@@ -336,6 +357,7 @@ impl Hub {
                 most_bytes: retention.most_bytes,
                 configurations: KEPT_CONFIGURATIONS,
             };
+            self.sweep_errors(now).await;
             loop {
                 let began = self.clock.now();
                 let swept = self.store.write(Durability::Lazy, move |tx| sweep_step(tx, &keep)).await;

@@ -188,7 +188,7 @@ pub(crate) fn readable<T>(
 }
 
 /// Keeps what has moved, and what happened, in the ledger.
-fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()> {
+pub(crate) fn write(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Time) -> Result<()> {
     let live = core.live();
     let (new, old): (Vec<&Moved>, Vec<&Moved>) = moved.iter().partition(|it| it.before.is_none());
     let rows = new.iter().map(|it| {

@@ -38,6 +38,15 @@ pub struct Done {
 }
 
 impl Done {
+    /// What another run did, besides.
+    pub(crate) fn join(&mut self, other: Done) {
+        self.handed.extend(other.handed);
+        self.rung.extend(other.rung);
+        self.moved.extend(other.moved);
+        self.alarms.extend(other.alarms);
+        self.then_look_at(other.due);
+    }
+
     fn then_look_at(&mut self, due: Option<Time>) {
         self.due = [self.due, due].into_iter().flatten().min();
     }

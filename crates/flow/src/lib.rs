@@ -10,6 +10,8 @@
 //! * [`incident`] moves the state machines on, one for each key.
 //! * [`route`] puts incidents into groups, and [`tell`] plans deliveries when a group is due.
 //! * [`deliver`] keeps the promises: leases, retries, breakers, budgets, dead letters.
+//! * [`errors`] takes in what programs report of their errors, and makes issues of them, which are incidents;
+//!   [`tracked`] is what is remembered for that.
 //! * [`verbs`] are what people do, and [`audit`] is where that is signed; [`explain`] is what they ask afterwards.
 //! * [`answers`] is how whoever was told something takes it from where they read it.
 //! * [`people`] is what people have defined for themselves, such as where they can be told something.
@@ -34,6 +36,7 @@ pub mod couriers;
 pub mod deliver;
 pub mod detect;
 pub mod driver;
+pub mod errors;
 pub mod explain;
 pub mod incident;
 pub mod ingest;
@@ -52,6 +55,7 @@ pub mod stage;
 pub mod standing;
 pub mod tell;
 pub mod trace;
+pub mod tracked;
 pub mod verbs;
 
 pub use crate::clock::{Clock, SystemClock};

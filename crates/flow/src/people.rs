@@ -13,7 +13,7 @@ use model::profile::{Book, Filter, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
 use model::schedule::{Calendar, Listed, Rota, Turns};
 use model::zone::Zone;
-use model::{Id, Incident, OwnedDestination, PluginSettings, Reach, Severity, Time};
+use model::{AlertRule, Id, Incident, OwnedDestination, PluginSettings, Reach, Severity, Time};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -48,6 +48,7 @@ pub struct People {
     schedules: Arc<HashMap<Id, Definition<Rota>>>,
     policies: Arc<HashMap<Id, Definition<Policy>>>,
     maintenance: Arc<Vec<Definition<Maintenance>>>,
+    alert_rules: Arc<Vec<Definition<AlertRule>>>,
     plugin_settings: Arc<HashMap<Id, Arc<BTreeMap<String, Value>>>>,
 }
 
@@ -104,6 +105,7 @@ impl People {
             policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
             maintenance: Arc::new(maintenance.collect()),
             plugin_settings: Arc::new(plugin_settings(tx)?),
+            alert_rules: Arc::new(all(tx, Kind::AlertRule)?),
         }))
     }
 
@@ -212,6 +214,11 @@ impl People {
     /// What deliveries call a destination.
     pub fn called(&self, id: Id) -> String {
         self.destination(id).map_or_else(|| format!("destination {id}"), |it| it.definition.body.place_id(id))
+    }
+
+    /// The alert rules of a project.
+    pub fn alert_rules_of(&self, project: i64, slug: &str) -> Vec<&Definition<AlertRule>> {
+        self.alert_rules.iter().filter(|it| it.body.is_of(project, slug)).collect()
     }
 
     /// A policy.

@@ -3,12 +3,18 @@
 
 use std::sync::Arc;
 
+use model::account::Actor;
 use model::event::NewEvent;
 use model::{Id, Incident, Time};
-use store::{Result, Store};
+use store::{Result, Store, StoreError};
+use tracker::{Item, ItemKind};
 
+use crate::audit::Signature;
 use crate::core::Core;
 use crate::driver::Act;
+use crate::errors::acts::{self, Acted, IssueAct};
+use crate::errors::report::{self, NotReported};
+use crate::errors::take::{self, Taken};
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs;
@@ -47,6 +53,36 @@ impl Stage {
     pub fn act(&self, id: Id, act: Act, now: Time) -> Result<Option<(Incident, Done)>> {
         let core = self.core.clone();
         self.store.write_blocking(move |tx| verbs::act(&core, tx, id, &act.input(), now))
+    }
+
+    /// Takes in an error of a project, as a client writes it.
+    ///
+    /// # Errors
+    /// When there is no such project, the error cannot be read, or the database is gone.
+    pub fn report(
+        &self,
+        project: i64,
+        text: &str,
+        now: Time,
+    ) -> std::result::Result<(Taken, Done), NotReported> {
+        let projects = self.store.read_blocking(|tx| self.core.projects(tx))?;
+        let unknown = || StoreError::Refused(format!("there is no project {project}"));
+        let project = projects.get(project).cloned().ok_or_else(unknown)?;
+        let item = Item { kind: ItemKind::Event, payload: text.as_bytes().to_vec() };
+        let report = report::prepare(&self.core, &self.store, project, &item, now)?;
+        let core = self.core.clone();
+        let (mut taken, done) = self.store.write_blocking(move |tx| take::take(&core, tx, &[report]))?;
+        Ok((taken.pop().unwrap_or(Taken::Known), done))
+    }
+
+    /// Somebody does something about an issue.
+    ///
+    /// # Errors
+    /// As [`Stage::open`].
+    pub fn act_on_issue(&self, id: Id, act: IssueAct, now: Time) -> Result<(Acted, Done)> {
+        let (core, line) = (self.core.clone(), self.core.id(now));
+        let sign = Signature { id: line, at: now, actor: Arc::new(Actor::local()) };
+        self.store.write_blocking(move |tx| acts::act(&core, tx, &sign, id, &act))
     }
 
     /// Runs the steps once.

@@ -20,7 +20,8 @@
 //! * [`escalation`]: who is paged, one after another, until somebody takes the incident.
 //! * [`profile`]: what people want to hear of, when, and where.
 //! * [`maintenance`]: times in which something is known to be wrong.
-//! * [`project`]: programs that report their errors, and what they are known by.
+//! * [`project`]: programs that report their errors, and what they are known by; [`alert_rule`]: when somebody has to
+//!   know of one.
 //! * [`refusal`]: what is wrong with something that a person wrote, and where.
 //! * [`account`]: who uses the hub, and what they may.
 //! * [`stack`]: where conditions and templates are read, whatever is in them.
@@ -29,6 +30,7 @@
 //! would need one is a parameter.
 
 pub mod account;
+pub mod alert_rule;
 pub mod condition;
 pub mod delivery;
 pub mod destination;
@@ -65,6 +67,7 @@ pub mod time_interval;
 pub mod weekly;
 pub mod zone;
 
+pub use alert_rule::AlertRule;
 pub use delivery::{Delivery, Outcome};
 pub use destination::{OwnedDestination, PluginSettings, Reach};
 pub use event::{Action, Event, NewEvent};

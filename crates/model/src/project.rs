@@ -14,6 +14,8 @@ pub const MAX_SLUG_CHARS: usize = 50;
 pub const MAX_WORD_BYTES: usize = 100;
 /// Origins that a project allows, and fields that it names, at the most.
 pub const MAX_NAMED: usize = 200;
+/// Bytes of a project's rules of grouping.
+pub const MAX_GROUPING_BYTES: usize = 64 * 1024;
 /// Characters of a public key: 128 bits in hexadecimal digits, as clients expect them.
 pub const PUBLIC_KEY_CHARS: usize = 32;
 /// The longest time over which a key's rate is counted.
@@ -46,6 +48,8 @@ pub struct Settings {
     pub scrub: Scrub,
     /// How much is kept.
     pub keep: Keep,
+    /// Which errors get which fingerprint: a rule a line, as their reader has them.
+    pub grouping: String,
 }
 
 /// What is taken out of events before anything is kept.
@@ -97,6 +101,13 @@ impl Project {
             at_most("settings.scrub.safe_fields", self.settings.scrub.safe_fields.len(), MAX_NAMED),
             self.settings.words().try_for_each(|(field, word)| check_word(field, word)),
             self.settings.keep.check(),
+            match self.settings.grouping.len() {
+                0..=MAX_GROUPING_BYTES => Ok(()),
+                bytes => {
+                    let why = format!("has {bytes} bytes, the limit is {MAX_GROUPING_BYTES}");
+                    Err(Refusal::new("settings.grouping", why))
+                }
+            },
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }

@@ -12,6 +12,7 @@ mod explain;
 mod r#gen;
 mod import;
 mod incidents;
+mod issue;
 mod kinds;
 mod oncall;
 mod plugin;
@@ -76,6 +77,7 @@ enum Command {
     Project(project::Args),
     Oncall(oncall::Args),
     Definitions(definitions::Args),
+    Issue(issue::Args),
     Kinds(kinds::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
@@ -282,6 +284,7 @@ fn run(command: Command, output: Output) -> Result<()> {
         Command::Project(args) => wait(args.run(output)),
         Command::Oncall(args) => wait(args.run(output)),
         Command::Definitions(args) => wait(args.run(output)),
+        Command::Issue(args) => wait(args.run(output)),
     }
 }
 

@@ -14,6 +14,8 @@ mod inbox;
 mod incidents;
 mod integrations;
 mod invitations;
+mod issue_actions;
+mod issues;
 mod kinds;
 mod live;
 mod on_call;
@@ -148,4 +150,12 @@ fn errors() -> OpenApiRouter<Shared> {
         .routes(routes!(projects::get_project, projects::change_project, projects::delete_project))
         .routes(routes!(projects::add_project_key))
         .routes(routes!(projects::change_project_key))
+        .routes(routes!(issues::get_project_sent))
+        .routes(routes!(issues::list_issues))
+        .routes(routes!(issues::get_issue))
+        .routes(routes!(issue_actions::act_on_issue))
+        .routes(routes!(issues::list_issue_tags))
+        .routes(routes!(issues::list_issue_events))
+        .routes(routes!(issues::get_issue_event))
+        .routes(routes!(issues::explain_grouping))
 }

@@ -25,6 +25,7 @@ use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
 use crate::oidc::{self, Oidc};
 use crate::passwords::Passwords;
+use crate::rates::Rates;
 use crate::refusals::Refusals;
 use crate::sources::Sources;
 use crate::tries::Tries;
@@ -273,6 +274,8 @@ pub struct App {
     pub(crate) tries: Tries,
     pub(crate) refusals: Refusals,
     pub(crate) sources: Sources,
+    /// What keys of projects have sent of late.
+    pub(crate) rates: Rates,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
     pub(crate) requests: Semaphore,
@@ -320,6 +323,7 @@ impl App {
             tries: Tries::default(),
             refusals: Refusals::default(),
             sources: Sources::default(),
+            rates: Rates::default(),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),

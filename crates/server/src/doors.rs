@@ -3,3 +3,4 @@
 pub mod alertmanager;
 pub mod argus;
 pub mod plugins;
+pub mod sentry;

@@ -16,7 +16,7 @@ use crate::admission;
 use crate::app::Shared;
 use crate::auth::{Peer, Scope};
 use crate::doors::alertmanager::error;
-use crate::doors::argus;
+use crate::doors::{argus, sentry};
 use crate::error::{Answer, Problem};
 use crate::openapi::Needs;
 
@@ -86,6 +86,7 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
     let mut response = match answer {
         Ok(response) => response,
         Err(problem) if is_argus => argus::from_problem(problem),
+        Err(problem) if sentry::is_ours(name) => sentry::from_problem(&problem),
         Err(problem) => problem.into_response(),
     };
     if let Some(route) = matched.filter(|_| is_theirs && response.status() == StatusCode::METHOD_NOT_ALLOWED)

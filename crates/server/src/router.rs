@@ -42,11 +42,13 @@ pub fn openapi_json() -> String {
 pub fn router(app: Shared) -> Router {
     let (routes, openapi) = described();
     let prefix = app.options.prefix.clone();
-    let needs = needs(&openapi).into_iter().chain(doors::argus::needs()).collect();
+    let needs =
+        needs(&openapi).into_iter().chain(doors::argus::needs()).chain(doors::sentry::needs()).collect();
     let guard = Front::new(app.clone(), needs);
     let routes = routes
         .merge(doors::plugins::routes())
         .merge(doors::argus::routes())
+        .merge(doors::sentry::routes())
         .method_not_allowed_fallback(not_allowed);
     let description = Extension(Description(openapi::json(&openapi).into()));
     let without_slash = routes.clone().fallback(unknown);

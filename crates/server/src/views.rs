@@ -7,6 +7,7 @@ pub mod duty;
 pub mod event;
 pub mod explanation;
 pub mod incident;
+pub mod issue;
 pub mod overrides;
 pub mod person;
 pub mod preview;

@@ -34,11 +34,13 @@ pub enum Kind {
     Reach,
     /// What somebody has set for a plugin, which it is called by.
     PluginSettings,
+    /// When somebody has to know of an error.
+    AlertRule,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Destination,
         Kind::Timeslot,
         Kind::Filter,
@@ -48,6 +50,7 @@ impl Kind {
         Kind::Maintenance,
         Kind::Reach,
         Kind::PluginSettings,
+        Kind::AlertRule,
     ];
 
     /// The word for it, as in the column.
@@ -62,6 +65,7 @@ impl Kind {
             Kind::Maintenance => "maintenance",
             Kind::Reach => "reach",
             Kind::PluginSettings => "plugin-settings",
+            Kind::AlertRule => "alert_rule",
         }
     }
 

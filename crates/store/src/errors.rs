@@ -12,16 +12,16 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, attach_hashes, by_hashes, discard_hashes, forget_issue, get, hashes_of, head,
-    heads, insert_issues, merged_into, put, set_merged, touch,
+    Found, Head, IssueRow, Says, attach_hashes, by_hashes, discard_hashes, forget_issue, get, hashes_of,
+    head, heads, insert_issues, merged_into, put, set_merged, touch,
 };
 pub use keep::{
     Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, trim_tags,
     weigh,
 };
 pub use reading::{
-    Feedback, Step, TagCount, base_for, base_of, count_since, event_by_key, feedback_of, hours_of, navigate,
-    page, project_hours, seen, tags_of, tags_with, times_by_hour,
+    Feedback, Step, TagCount, base_for, base_of, count_since, count_users_since, event_by_key, feedback_of,
+    hours_of, navigate, page, project_hours, seen, tags_of, tags_with, times_by_hour,
 };
 
 /// An hour, in microseconds.
@@ -42,6 +42,8 @@ pub struct EventRow {
     pub at: Time,
     /// What it was compressed against.
     pub base: Option<Id>,
+    /// A sum of whom it happened to.
+    pub user: Option<i64>,
     /// All of it, compressed.
     pub body: Vec<u8>,
 }
@@ -73,8 +75,8 @@ pub fn known(tx: &mut Tx<'_>, keys: &[i64]) -> Result<Vec<(usize, Id)>> {
 /// # Errors
 /// When the database is gone or full.
 pub fn insert(tx: &mut Tx<'_>, events: &[&EventRow]) -> Result<()> {
-    let sql = "INSERT INTO error_events (id, project_id, issue_id, event_key, at, base, body) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO error_events (id, project_id, issue_id, event_key, at, base, user_key, body) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     tx.execute_many(sql, events, |it| {
         [
             it.id.into(),
@@ -83,6 +85,7 @@ pub fn insert(tx: &mut Tx<'_>, events: &[&EventRow]) -> Result<()> {
             it.event_key.into(),
             it.at.into(),
             it.base.into(),
+            it.user.into(),
             Value::Blob(&it.body),
         ]
     })?;
@@ -232,8 +235,9 @@ fn read_event(row: &Row<'_>) -> Result<EventRow> {
         event_key: row.int(3)?,
         at: row.time(4)?,
         base: row.opt_int(5)?.map(Id),
-        body: row.bytes(6)?,
+        user: row.opt_int(6)?,
+        body: row.bytes(7)?,
     })
 }
 
-const EVENT_COLUMNS: &str = "id, project_id, issue_id, event_key, at, base, body";
+const EVENT_COLUMNS: &str = "id, project_id, issue_id, event_key, at, base, user_key, body";

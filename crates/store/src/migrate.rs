@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0019_windows.sql"),
     include_str!("../migrations/0020_logins.sql"),
     include_str!("../migrations/0021_past.sql"),
+    include_str!("../migrations/0022_error_users.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

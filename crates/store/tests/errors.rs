@@ -41,7 +41,8 @@ fn issue(tx: &mut Tx<'_>, n: i64, hash: &str) -> Result<()> {
 
 fn event(n: i64, issue: i64) -> EventRow {
     let (base, body) = (Some(id(0)), vec![0, 1, 255]);
-    EventRow { id: id(n), project: 1, issue: id(issue), event_key: n, at: NOW, base, body }
+    let user = Some(n % 2);
+    EventRow { id: id(n), project: 1, issue: id(issue), event_key: n, at: NOW, base, user, body }
 }
 
 #[test]
@@ -76,7 +77,11 @@ fn events_are_found_by_their_sums_and_walked_through_in_their_order() {
             assert_eq!(errors::page(tx, &[id(1)], id(5), 2)?, [event(4, 1), event(3, 1)]);
             assert_eq!(errors::base_for(tx, 1, "aa")?.map(|it| it.body), Some(vec![7]));
             assert_eq!(errors::count_since(tx, &[id(1)], NOW, 3)?, 3);
-            assert_eq!(errors::heads(tx, Some(1), 10)?[0].issue.haystack, "zerodivisionerror");
+            assert_eq!(errors::count_users_since(tx, &[id(1)], NOW, 9)?, 2);
+            let says = |text: &str| text.contains("zerodivision");
+            assert_eq!(errors::heads(tx, Some(1), 10, Some(&says))?.len(), 1);
+            assert_eq!(errors::heads(tx, None, 10, Some(&|text| text.contains("other")))?.len(), 0);
+            assert_eq!(errors::heads(tx, None, 10, None)?[0].issue.id, id(1));
             Ok(())
         });
         read.await.unwrap();

@@ -168,6 +168,38 @@ class TheDocument(Case):
             self.assertEqual((outcome["outcome"], outcome["reason"][:22]), ("retry", "ConnectionRefusedError"))
 
 
+CRASH = """
+    from sentry.plugins.bases.notify import NotificationPlugin
+    class Crash(NotificationPlugin):
+        slug = title = 'crash'
+        def notify_users(self, group, event, **kwargs):
+            part = event.interfaces['sentry.interfaces.Exception']
+            print(' | '.join([
+                event.event_id, event.get_event_type(), event.get_event_metadata()['type'], part.to_string(event),
+                group.get_level_display(), str(group.times_seen), str(group.count_users_seen()), group.culprit,
+                event.get_tag('sentry:release'), event.data['exception']['values'][0]['value'],
+            ]))
+"""
+
+
+class Errors(Case):
+    async def test_a_plugin_sees_the_error_that_a_client_reported(self):
+        self.write("crash.py", CRASH)
+        labels = {"alertname": "KeyError", "project": "shop", "level": "fatal", "release": "1.2"}
+        notes = {"event_id": "ab" * 16, "times_seen": "7", "users_seen": "3", "culprit": "shop in pay",
+                 "stack": "KeyError: 'id'\n  shop.py:3 in pay", "description": "KeyError: 'id'"}
+        what = message("x", alerts=[alert("KeyError: 'id'", labels=labels, annotations=notes)])
+        async with self.host("--module", "crash:Crash") as host:
+            outcome = await host.deliver("crash", what=what)
+            self.assertEqual(outcome["outcome"], "delivered", host.logs)
+            await host.until(lambda: b"pay" in host.errors)
+            self.assertEqual(
+                host.errors.decode().strip().replace("\n", "/"),
+                "ab" * 16 + " | error | KeyError | KeyError: 'id'/  shop.py:3 in pay | fatal | 7 | 3 | shop in pay"
+                " | 1.2 | 'id'",
+            )
+
+
 class Generations(Case):
     async def test_2012_is_told_by_post_process(self):
         self.write("old.py", OLD)

@@ -80,6 +80,9 @@ impl Wire {
     }
 }
 
+/// What bodies mostly are.
+const JSON: &str = "Content-Type: application/json\r\n";
+
 /// A client on one kept connection.
 pub struct Client {
     address: SocketAddr,
@@ -96,17 +99,22 @@ impl Client {
 
     /// Posts a JSON body and waits for the answer.
     pub async fn post(&mut self, path: &str, body: &[u8]) -> Result<Message> {
-        self.send("POST", path, body).await
+        self.send("POST", path, JSON, body).await
     }
 
     /// Puts a JSON body and waits for the answer.
     pub async fn put(&mut self, path: &str, body: &[u8]) -> Result<Message> {
-        self.send("PUT", path, body).await
+        self.send("PUT", path, JSON, body).await
     }
 
-    async fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Message> {
+    /// Posts a body with these header lines and waits for the answer.
+    pub async fn post_with(&mut self, path: &str, lines: &str, body: &[u8]) -> Result<Message> {
+        self.send("POST", path, lines, body).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, lines: &str, body: &[u8]) -> Result<Message> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{lines}Content-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );

@@ -8,6 +8,7 @@ mod errors;
 mod filled;
 mod guests;
 mod plugins;
+mod reports;
 mod scale;
 mod speed;
 
@@ -58,6 +59,8 @@ pub enum Scenario {
     Components,
     /// Taking in incidents through Argus' door
     Argus,
+    /// Errors that programs report
+    Errors,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -84,6 +87,7 @@ impl Scenario {
                 | Scenario::Starts
                 | Scenario::Components
                 | Scenario::Argus
+                | Scenario::Errors
         );
         !ours || kind == Kind::Nightbell
     }
@@ -108,6 +112,7 @@ impl Scenario {
             Scenario::Starts => crowd::starts(setting).await,
             Scenario::Components => tokio::task::spawn_blocking(components::measure).await?,
             Scenario::Argus => argus::measure(setting).await,
+            Scenario::Errors => reports::measure(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

@@ -248,7 +248,8 @@ struct Alert<'a> {
 
 #[derive(Deserialize)]
 struct Labels<'a> {
-    #[serde(borrow)]
+    /// errors have their number where the transaction is
+    #[serde(borrow, alias = "transaction")]
     nr: Cow<'a, str>,
 }
 

@@ -114,6 +114,11 @@ impl Stage {
         self.kill().await
     }
 
+    /// The folder that it keeps its data in.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The program, while it runs.
     pub fn target(&self) -> Result<&Target> {
         self.target.as_ref().context("asking what does not run")

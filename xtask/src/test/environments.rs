@@ -59,6 +59,11 @@ const ENVIRONMENTS: &[Environment] = &[
         },
     },
     Environment {
+        name: "python-errors",
+        variable: "NIGHTBELL_TEST_ERRORS_PYTHON",
+        packages: Packages::Python { file: "tests/errors/clients.txt", alone: None },
+    },
+    Environment {
         name: "python-argus",
         variable: "NIGHTBELL_TEST_ARGUS_PYTHON",
         packages: Packages::Python { file: "tests/argus/client.txt", alone: None },

@@ -8,7 +8,6 @@ use model::{Id, Notification, Time};
 use store::failovers::Waiting;
 use store::{Result, Tx};
 
-use super::people::{called, place};
 use super::{Plan, Tick, idempotency_key, keep, planned};
 use crate::core::Core;
 use crate::incident::untold;
@@ -122,9 +121,9 @@ fn stand_in(
     now: Time,
 ) {
     let Some(failover) = &known.definition.body.failover else { return };
-    let (from, to) = (&delivery.destination, called(people, failover.destination));
+    let (from, to) = (&delivery.destination, people.called(failover.destination));
     let live = core.live();
-    let (place, detail) = match place(people, failover.destination) {
+    let (place, detail) = match people.usable_place(failover.destination) {
         Ok(place) => (Some(place), format!("{from} {why}, so {to} is told in its place")),
         Err(also) => (None, format!("{from} {why}, and {to} cannot be told in its place: {also}")),
     };

@@ -4,7 +4,7 @@ use model::escalation::Policy;
 use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::schedule::Rota;
-use model::{Id, OwnedDestination, Reach};
+use model::{AlertRule, Id, OwnedDestination, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::definitions::{self, Kind};
@@ -68,7 +68,7 @@ pub struct Applied {
 }
 
 /// In which order kinds are kept: what others refer to comes first.
-const ORDER: [Kind; 8] = [
+const ORDER: [Kind; 9] = [
     Kind::Destination,
     Kind::Timeslot,
     Kind::Filter,
@@ -77,6 +77,7 @@ const ORDER: [Kind; 8] = [
     Kind::Policy,
     Kind::Profile,
     Kind::Reach,
+    Kind::AlertRule,
 ];
 
 impl Desk<'_, '_> {
@@ -131,6 +132,7 @@ impl Desk<'_, '_> {
             Kind::Policy => self.apply_as::<Policy>(ground, it),
             Kind::Maintenance => self.apply_as::<Maintenance>(ground, it),
             Kind::Reach => self.apply_as::<Reach>(ground, it),
+            Kind::AlertRule => self.apply_as::<AlertRule>(ground, it),
             // the plugin has to be asked first, which takes its time
             Kind::PluginSettings => {
                 let path = "/api/v1/plugin-settings";

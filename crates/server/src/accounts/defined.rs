@@ -10,7 +10,7 @@ use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::refusal::Refusal;
 use model::schedule::{Rota, Turns};
-use model::{Id, OwnedDestination, PluginSettings, Reach, Time};
+use model::{AlertRule, Id, OwnedDestination, PluginSettings, Reach, Time};
 use sdk::Registry;
 use sdk::registry::BadSettings;
 use sdk::secret::REDACTED;
@@ -402,6 +402,16 @@ impl Defined for Reach {
     fn refers_to(&self) -> Vec<Needed> {
         let contacts = self.rules.high.iter().chain(&self.rules.low);
         contacts.map(|it| (Kind::Destination, it.destination, "rules".to_owned())).collect()
+    }
+}
+
+impl Defined for AlertRule {
+    const KIND: Kind = Kind::AlertRule;
+
+    fn check(&self, tx: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
+        let is_there = store::projects::named(tx, &self.project)?.is_some();
+        let unknown = || Refusal::new("project", format!("there is no project {:?}", self.project));
+        Ok(AlertRule::check(self).and_then(|()| if is_there { Ok(()) } else { Err(unknown()) }))
     }
 }
 

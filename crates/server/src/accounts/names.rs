@@ -41,9 +41,12 @@ pub(super) fn resolve(tx: &mut Tx<'_>, kind: Kind, owner: Id, spec: &mut Map<Str
             }
             Ok(())
         }
-        Kind::Destination | Kind::Timeslot | Kind::Filter | Kind::Maintenance | Kind::PluginSettings => {
-            Ok(())
-        }
+        Kind::Destination
+        | Kind::Timeslot
+        | Kind::Filter
+        | Kind::Maintenance
+        | Kind::PluginSettings
+        | Kind::AlertRule => Ok(()),
     }
 }
 

@@ -97,7 +97,7 @@ impl Desk<'_, '_> {
             let why = format!("its destination {:?} is in use by {user}; change that first", it.name);
             return Err(Problem::wrong("email", why).into());
         }
-        definitions::delete(self.tx, Kind::Destination, it.id)?;
+        definitions::delete(self.tx, Kind::Destination, it.id, self.now)?;
         let was = json!({ "name": it.name, "settings": it.body.settings });
         self.note("destination.delete", ("destination", &it.id.to_string()), Some(was), None)?;
         Ok(())

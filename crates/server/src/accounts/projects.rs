@@ -43,6 +43,8 @@ pub struct ProjectChange {
     /// How much is kept: `days`, `events`, `bytes`.
     #[schema(value_type = Option<Object>)]
     pub keep: Option<Keep>,
+    /// Which errors get which fingerprint, a rule a line: `error.type:OperationalError -> database-down`.
+    pub grouping: Option<String>,
 }
 
 /// A key as somebody asks for it.
@@ -149,6 +151,11 @@ impl Desk<'_, '_> {
         settings.allowed_origins = change.allowed_origins.unwrap_or_else(|| settings.allowed_origins.clone());
         settings.scrub = change.scrub.unwrap_or_else(|| settings.scrub.clone());
         settings.keep = change.keep.unwrap_or(settings.keep);
+        if let Some(text) = change.grouping {
+            let read = text.parse::<tracker::Rules>();
+            read.map_err(|wrong| Problem::wrong("grouping", wrong.to_string()))?;
+            settings.grouping = text;
+        }
         if project != before {
             checked(project.problems())?;
             if project.slug != before.slug && store::projects::named(self.tx, &project.slug)?.is_some() {

@@ -8,7 +8,7 @@ use model::escalation::Policy;
 use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::schedule::Rota;
-use model::{Id, OwnedDestination, PluginSettings, Reach, Time};
+use model::{AlertRule, Id, OwnedDestination, PluginSettings, Reach, Time};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::definitions::{self, Kind};
@@ -270,4 +270,6 @@ kinds! {
         "how somebody wants to be reached";
     plugin_settings, PluginSettings, "/api/v1/plugin-settings", "/api/v1/plugin-settings/{id}",
         "what people have set for plugins", "what somebody sets for a plugin";
+    alert_rules, AlertRule, "/api/v1/alert-rules", "/api/v1/alert-rules/{id}", "alert rules of projects",
+        "an alert rule of a project";
 }

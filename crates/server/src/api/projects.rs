@@ -65,6 +65,7 @@ pub(super) async fn create_project(
 ) -> Answer<(StatusCode, Json<ProjectView>)> {
     let make = move |desk: &mut crate::accounts::Desk<'_, '_>| desk.create_project(it, fresh_public_key());
     let made = app.desk(&by.caller, by.actor, make).await?;
+    app.hub.know_projects().await?;
     Ok((StatusCode::CREATED, Json(ProjectView::new(made, &app.base_url()))))
 }
 
@@ -113,6 +114,7 @@ pub(super) async fn change_project(
     JsonBody(change): JsonBody<ProjectChange>,
 ) -> Answer<Json<ProjectView>> {
     let now = app.desk(&by.caller, by.actor, move |desk| desk.change_project(&id, change)).await?;
+    app.hub.know_projects().await?;
     Ok(Json(ProjectView::new(now, &app.base_url())))
 }
 
@@ -136,6 +138,7 @@ pub(super) async fn delete_project(
     Name(id): Name,
 ) -> Answer<StatusCode> {
     app.desk(&by.caller, by.actor, move |desk| desk.delete_project(&id)).await?;
+    app.hub.know_projects().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -163,6 +166,7 @@ pub(super) async fn add_project_key(
     let add =
         move |desk: &mut crate::accounts::Desk<'_, '_>| desk.add_project_key(&id, it, fresh_public_key());
     let (_, key) = app.desk(&by.caller, by.actor, add).await?;
+    app.hub.know_projects().await?;
     Ok((StatusCode::CREATED, Json(ProjectKeyView::new(key, &app.base_url()))))
 }
 
@@ -192,5 +196,6 @@ pub(super) async fn change_project_key(
 ) -> Answer<Json<ProjectKeyView>> {
     let change = move |desk: &mut crate::accounts::Desk<'_, '_>| desk.change_project_key(&id, &key, change);
     let (_, now) = app.desk(&by.caller, by.actor, change).await?;
+    app.hub.know_projects().await?;
     Ok(Json(ProjectKeyView::new(now, &app.base_url())))
 }

@@ -30,6 +30,8 @@ pub struct ProjectView {
     /// How much is kept.
     #[schema(value_type = Object)]
     pub keep: Keep,
+    /// Which errors get which fingerprint, a rule a line.
+    pub grouping: String,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
@@ -79,6 +81,7 @@ impl ProjectView {
             allowed_origins: project.settings.allowed_origins,
             scrub: project.settings.scrub,
             keep: project.settings.keep,
+            grouping: project.settings.grouping,
             created_at: project.created_at,
             keys: keys.into_iter().map(|it| ProjectKeyView::new(it, base_url)).collect(),
         }

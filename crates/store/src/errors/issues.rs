@@ -68,11 +68,12 @@ pub fn by_hashes(tx: &mut Tx<'_>, hashes: &[(i64, &str)]) -> Result<Vec<(usize, 
         hashes,
         |(project, hash)| [(*project).into(), Value::Text(hash)],
         |place, row| {
-            Ok(match (row.int(11)?, row.opt_int(7)?) {
-                (0, _) => Some((place, Found::Discarded)),
-                // its incident is gone: the next one begins anew
-                (_, None) => None,
-                _ => Some((place, Found::Issue(Box::new(read_head(row)?)))),
+            let is_there = row.opt_int(0)?.is_some() && row.opt_int(7)?.is_some();
+            Ok(match row.int(11)? {
+                0 => Some((place, Found::Discarded)),
+                _ if is_there => Some((place, Found::Issue(Box::new(read_head(row)?)))),
+                // it is gone: the next one begins anew
+                _ => None,
             })
         },
     )?;
@@ -88,33 +89,38 @@ pub fn head(tx: &mut Tx<'_>, id: Id) -> Result<Option<Head>> {
     tx.query_one(&sql, &[id.into()], read_head)
 }
 
-/// Issues of a project that count as themselves, the newest `limit`, with the text that is searched.
+/// Issues of a project, or of all, that count as themselves: of the newest `limit` those whose text fits.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn heads(tx: &mut Tx<'_>, project: Option<i64>, limit: i64) -> Result<Vec<Head>> {
-    let read = |row: &Row<'_>| {
-        let mut head = read_head(row)?;
-        head.issue.haystack = row.string(11)?;
-        Ok(head)
+pub fn heads(tx: &mut Tx<'_>, project: Option<i64>, limit: i64, says: Says<'_>) -> Result<Vec<Head>> {
+    // the texts are most of what is there: they are read only when somebody looks into them
+    let text = if says.is_some() { ", i.haystack" } else { "" };
+    let read = |row: &Row<'_>| match says {
+        Some(says) if !says(row.text(11)?) => Ok(None),
+        _ => read_head(row).map(Some),
     };
-    match project {
+    let found = match project {
         Some(project) => {
             let sql = format!(
-                "SELECT {HEAD}, i.haystack FROM issues i JOIN incidents n ON n.id = i.id \
+                "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
                  WHERE i.project_id = $1 AND i.merged_into IS NULL ORDER BY i.id DESC LIMIT $2"
             );
-            tx.query(&sql, &[project.into(), limit.into()], read)
+            tx.query(&sql, &[project.into(), limit.into()], read)?
         }
         None => {
             let sql = format!(
-                "SELECT {HEAD}, i.haystack FROM issues i JOIN incidents n ON n.id = i.id \
+                "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
                  WHERE i.merged_into IS NULL ORDER BY i.id DESC LIMIT $1"
             );
-            tx.query(&sql, &[limit.into()], read)
+            tx.query(&sql, &[limit.into()], read)?
         }
-    }
+    };
+    Ok(found.into_iter().flatten().collect())
 }
+
+/// What is asked of the text that an issue is searched by.
+pub type Says<'a> = Option<&'a dyn Fn(&str) -> bool>;
 
 /// One issue with the text that is searched.
 ///

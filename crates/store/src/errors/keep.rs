@@ -175,6 +175,7 @@ pub fn forget_project(tx: &mut Tx<'_>, project: i64, at: Time, limit: i64) -> Re
     }
     for sql in [
         "DELETE FROM error_bases WHERE project_id = $1",
+        "DELETE FROM error_feedback WHERE project_id = $1",
         "DELETE FROM issue_hashes WHERE project_id = $1",
         "DELETE FROM project_seen WHERE project_id = $1",
         "DELETE FROM project_hours WHERE project_id = $1",

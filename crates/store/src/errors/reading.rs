@@ -133,6 +133,21 @@ pub fn count_since(tx: &mut Tx<'_>, family: &[Id], since: Time, most: i64) -> Re
     Ok(count.min(most))
 }
 
+/// How many users events of issues that count as one hit since a time; at most `most` of the newest are looked at.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_users_since(tx: &mut Tx<'_>, family: &[Id], since: Time, most: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(DISTINCT user_key) FROM (SELECT user_key FROM error_events \
+               WHERE issue_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3) AS counted";
+    let mut count = 0;
+    for issue in family {
+        let values = [(*issue).into(), Id::first_at(since).into(), most.into()];
+        count += tx.query_one(sql, &values, |row| row.int(0))?.unwrap_or(0);
+    }
+    Ok(count)
+}
+
 /// Events of an issue by hour, from an hour on.
 ///
 /// # Errors

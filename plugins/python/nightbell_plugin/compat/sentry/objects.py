@@ -16,6 +16,8 @@ from ...records import Alert, Notification
 from ..calls import NotProvided
 
 LEVELS = {"info": 20, "notice": 20, "warning": 30, "error": 40, "critical": 50}
+LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "fatal": 50}
+"""Levels of errors, which say more than the severity of their incident."""
 LEVEL_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "fatal"}
 UNRESOLVED, RESOLVED, IGNORED = 0, 1, 2
 PROJECT_LABELS = ("project", "service", "job", "namespace")
@@ -184,10 +186,35 @@ class Interface(Thing):
         return [str(self.message)]
 
 
+class ExceptionInterface(Interface):
+    """The exception of an error: its class, its words, and its stack as text."""
+
+    _name = "exception"
+
+    def to_string(self, event: Any = None, is_public: bool = False, **_: Any) -> str:
+        """Its stack, or its words where there is none."""
+        return Text(self.stack or self.message)
+
+    def get_title(self) -> str:
+        """Its heading."""
+        return "Exception"
+
+    def to_json(self) -> Dict[str, Any]:
+        """As Sentry keeps it."""
+        return {"values": [{"type": self.type, "value": self.value}]}
+
+    get_api_context = to_json
+
+
 class Names(OrderedDict):  # type: ignore[type-arg]
     """Names, each also readable as of the years when they were `sentry.interfaces.…`."""
 
-    OLD = {"sentry.interfaces.Message": "logentry", "sentry.interfaces.message.Message": "logentry"}
+    OLD = {
+        "sentry.interfaces.Message": "logentry",
+        "sentry.interfaces.message.Message": "logentry",
+        "sentry.interfaces.Exception": "exception",
+        "sentry.interfaces.exception.Exception": "exception",
+    }
 
     def __missing__(self, key: str) -> Any:
         if key in self.OLD and self.OLD[key] in self:
@@ -214,12 +241,12 @@ class Common(Thing):
         return Text(self.title)
 
     def get_event_type(self) -> str:
-        """Never an exception: those come from clients of Sentry."""
-        return "default"
+        """`error` for an exception, `default` for anything else."""
+        return "error" if "type" in self.metadata else "default"
 
     def get_event_metadata(self) -> Dict[str, Any]:
         """What the title is made of."""
-        return {"title": self.title}
+        return dict(self.metadata)
 
     def has_two_part_message(self) -> bool:
         """Whether there is more than a title."""
@@ -270,8 +297,8 @@ class Group(Common):
         return int(self.score)
 
     def count_users_seen(self) -> int:
-        """How many users it hit; not known."""
-        return 0
+        """How many users it hit."""
+        return int(self.users_seen)
 
     def get_email_subject(self) -> str:
         """The subject of a mail about it."""
@@ -354,10 +381,15 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
     """The event of an alert, with its group and project."""
     project = project_of(alert, notification, options)
     labels, notes = alert.labels, alert.annotations
-    level = LEVELS.get(alert.severity, 40)
+    level = LEVEL_NUMBERS.get(labels.get("level", ""), LEVELS.get(alert.severity, 40))
     title = Text(alert.title or labels.get("alertname", "") or "<unlabeled message>")
     message = Text(notes.get("description") or notes.get("message") or title)
     culprit = Text(notes.get("culprit") or labels.get("culprit") or labels.get("instance") or "")
+    metadata: Dict[str, Any] = {"title": title}
+    if notes.get("event_id") and labels.get("alertname") != "Message":
+        name, _, said = title.partition(": ")
+        metadata = {"type": name, "value": said, "filename": notes.get("location", "")}
+    users = str(notes.get("users_seen") or 0)
     seen = str(notes.get("times_seen") or (alert.raw.get("flapping") or {}).get("times") or 1)
     url = f"{notification.external_url}/incidents/{alert.incident}"
     when = alert.started_at or notification.at or datetime.now(timezone.utc)
@@ -376,7 +408,7 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
         "project_id": project.id,
         "organization": project.organization,
         "tags": tags,
-        "metadata": {"title": title},
+        "metadata": metadata,
         "checksum": checksum,
         "num_comments": 0,
     }
@@ -395,7 +427,7 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
         status=RESOLVED if resolved else UNRESOLVED,
         is_public=False,
         score=0,
-        users_seen=0,
+        users_seen=int(users) if users.isdigit() else 0,
         short_id=alert.incident,
         qualified_short_id=f"{project.slug.upper()}-{alert.incident.upper()}",
         first_release=None,
@@ -404,7 +436,12 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
         _url=url,
     )
     interface = Interface(message=message, formatted=message, params=())
-    event_id = hashlib.md5(f"{key}/{alert.incident}".encode()).hexdigest()
+    event_id = notes.get("event_id") or hashlib.md5(f"{key}/{alert.incident}".encode()).hexdigest()
+    interfaces = Names(logentry=interface)
+    if "type" in metadata:
+        interfaces["exception"] = ExceptionInterface(
+            type=metadata["type"], value=metadata["value"], message=message, stack=notes.get("stack", "")
+        )
     data = Names(
         event_id=event_id,
         logentry=interface.to_json(),
@@ -412,11 +449,13 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
         level=level,
         platform=shared["platform"],
         tags=[list(pair) for pair in tags],
-        type="default",
-        metadata={"title": title},
+        type="error" if "type" in metadata else "default",
+        metadata=metadata,
         timestamp=when.timestamp(),
         extra=dict(notes),
     )
+    if "exception" in interfaces:
+        data["exception"] = interfaces["exception"].to_json()
     event = Event(
         **shared,
         id=event_id,
@@ -438,7 +477,7 @@ def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], 
         user=None,
         ip_address=None,
         url=alert.link,
-        interfaces=Names(logentry=interface),
+        interfaces=interfaces,
         data=data,
         size=0,
         _url=url,

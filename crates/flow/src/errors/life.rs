@@ -1,0 +1,256 @@
+//! What becomes of an issue when it is seen again, and what people have said about it: pure.
+
+use model::Time;
+use model::alert_rule::Happened;
+use model::incident::State;
+use serde::{Deserialize, Serialize};
+
+/// What is remembered of an issue beside its incident and its counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Life {
+    /// By what it is over, when that is not simply now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_in: Option<ResolvedIn>,
+    /// Until when nobody wants to hear of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mute: Option<Mute>,
+    /// Who looks after it: a user, or `team:` and a team; empty: nobody.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub assignee: String,
+    /// When it came back last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regressed_at: Option<Time>,
+    /// When there was more of it than somebody wanted to hear nothing of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalated_at: Option<Time>,
+    /// What the rules of its project said last, by their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+}
+
+/// By which release an issue is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolvedIn {
+    /// By this one, and those after it.
+    Release(String),
+    /// By the one after this one.
+    After(String),
+}
+
+/// Until when nobody wants to hear of an issue. Whatever comes first ends it; nothing: for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mute {
+    /// Until this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Until it was seen so often in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<i64>,
+    /// Until it has hit so many users in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<i64>,
+}
+
+/// What a rule said of an issue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The rule's name.
+    pub rule: String,
+    /// When it last found it worth a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fired_at: Option<Time>,
+    /// What it said last, and why.
+    pub said: String,
+}
+
+/// An issue as an event finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Whether it is new.
+    pub is_new: bool,
+    /// Where its incident stands.
+    pub state: State,
+    /// The event's release; empty: it says none.
+    pub release: &'a str,
+    /// How often it was seen, this time included.
+    pub times: i64,
+    /// Users that it has hit.
+    pub users: i64,
+    /// The time.
+    pub now: Time,
+}
+
+/// What an event is to its issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The first one.
+    First,
+    /// It was over, and is back.
+    Regression,
+    /// Nobody wanted to hear of it, and there is more of it now than they said.
+    Unmuted,
+    /// One more.
+    Again,
+    /// Somebody does not want to hear of it.
+    Muted,
+    /// It is over, and this is of a program that is older than what ended it.
+    OlderRelease,
+}
+
+impl Sight {
+    /// What rules are asked about; nothing where nobody wants to hear of it.
+    pub fn happened(self) -> Option<Happened> {
+        match self {
+            Sight::First => Some(Happened::First),
+            Sight::Regression => Some(Happened::Regression),
+            Sight::Unmuted => Some(Happened::Unmuted),
+            Sight::Again => Some(Happened::Again),
+            Sight::Muted | Sight::OlderRelease => None,
+        }
+    }
+}
+
+impl Life {
+    /// What an event is to this issue; what follows from that is remembered.
+    pub fn see(&mut self, seen: &Seen<'_>) -> Sight {
+        if seen.is_new {
+            return Sight::First;
+        }
+        if seen.state == State::Resolved {
+            if self.resolved_in.as_ref().is_some_and(|it| it.is_before(seen.release)) {
+                return Sight::OlderRelease;
+            }
+            self.resolved_in = None;
+            self.regressed_at = Some(seen.now);
+            return Sight::Regression;
+        }
+        match &self.mute {
+            None => Sight::Again,
+            Some(mute) if mute.is_over(seen) => {
+                self.mute = None;
+                self.escalated_at = Some(seen.now);
+                Sight::Unmuted
+            }
+            Some(_) => Sight::Muted,
+        }
+    }
+
+    /// What it is among those that are wrong, in a word.
+    pub fn substatus(&self, first_seen: Time, now: Time) -> &'static str {
+        /// How long something is new, or has come back.
+        const NEW: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+        let is_fresh = |at: Option<Time>| at.is_some_and(|at| now < at + NEW);
+        match () {
+            () if self.mute.is_some() => "ignored",
+            () if is_fresh(self.escalated_at) && self.escalated_at >= self.regressed_at => "escalating",
+            () if is_fresh(self.regressed_at) => "regressed",
+            () if is_fresh(Some(first_seen)) => "new",
+            () => "ongoing",
+        }
+    }
+
+    /// From its column; what cannot be read is as if nothing had been said.
+    pub fn from_column(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// As its column has it.
+    pub fn to_column(&self) -> String {
+        // texts, times and numbers can always be written
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl ResolvedIn {
+    /// Whether an event of this release is of a time before the end: of an older one, or of one that says nothing.
+    fn is_before(&self, release: &str) -> bool {
+        if release.is_empty() {
+            return true;
+        }
+        match self {
+            ResolvedIn::Release(end) => is_older(release, end),
+            ResolvedIn::After(last) => release == last || is_older(release, last),
+        }
+    }
+}
+
+impl Mute {
+    fn is_over(&self, seen: &Seen<'_>) -> bool {
+        self.until.is_some_and(|until| until <= seen.now)
+            || self.times.is_some_and(|times| times <= seen.times)
+            || self.users.is_some_and(|users| users <= seen.users)
+    }
+}
+
+/// Whether a release comes before another, by the numbers in their versions: `shop@1.9.2` is older than `shop@1.10`.
+/// Those that have no numbers to compare are not older than one another.
+pub fn is_older(release: &str, than: &str) -> bool {
+    match (version(release), version(than)) {
+        (Some(a), Some(b)) => a < b,
+        _ => false,
+    }
+}
+
+/// The numbers of a version, and whether it is a final one (`1.0-rc.1` comes before `1.0`).
+fn version(release: &str) -> Option<(Vec<u64>, bool, &str)> {
+    let text = release.rsplit_once('@').map_or(release, |(_, version)| version);
+    let text = text.split('+').next().unwrap_or(text).trim_start_matches(['v', 'V']);
+    let (numbers, pre) = text.split_once('-').unwrap_or((text, ""));
+    let mut numbers = numbers.split('.').map(|it| it.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    while numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    Some((numbers, pre.is_empty(), pre))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_seconds(1_790_000_000);
+
+    fn seen(state: State, release: &str) -> Seen<'_> {
+        Seen { is_new: false, state, release, times: 5, users: 2, now: NOW }
+    }
+
+    #[test]
+    fn releases_are_ordered_by_their_numbers() {
+        for (older, newer) in
+            [("1.9.2", "1.10.0"), ("shop@1.0", "shop@2"), ("v1.0-rc.1", "v1.0"), ("1.0-alpha", "1.0-beta")]
+        {
+            assert!(is_older(older, newer) && !is_older(newer, older), "{older} {newer}");
+        }
+        assert!(!is_older("1.0", "1.0.0") && !is_older("abc123", "1.0") && !is_older("1.0", "abc123"));
+    }
+
+    #[test]
+    fn what_is_resolved_in_a_release_comes_back_with_that_release_and_not_with_an_older_one() {
+        let resolved = |it: ResolvedIn| Life { resolved_in: Some(it), ..Life::default() };
+        let mut life = resolved(ResolvedIn::Release("1.2.0".into()));
+        assert_eq!(life.see(&seen(State::Resolved, "1.1.9")), Sight::OlderRelease);
+        assert_eq!(life.see(&seen(State::Resolved, "")), Sight::OlderRelease, "no release counts as older");
+        assert_eq!(life.see(&seen(State::Resolved, "1.2.0")), Sight::Regression);
+        assert_eq!((life.resolved_in.clone(), life.substatus(Time(0), NOW)), (None, "regressed"));
+        let mut next = resolved(ResolvedIn::After("1.2.0".into()));
+        assert_eq!(next.see(&seen(State::Resolved, "1.2.0")), Sight::OlderRelease);
+        assert_eq!(next.see(&seen(State::Resolved, "1.2.1")), Sight::Regression);
+        assert_eq!(Life::default().see(&seen(State::Resolved, "")), Sight::Regression, "over at once");
+    }
+
+    #[test]
+    fn a_mute_ends_by_whatever_comes_first() {
+        let muted = |it: Mute| Life { mute: Some(it), ..Life::default() };
+        assert_eq!(muted(Mute::default()).see(&seen(State::Open, "")), Sight::Muted);
+        let until = |until| muted(Mute { until: Some(until), ..Mute::default() });
+        assert_eq!(until(NOW + std::time::Duration::from_secs(1)).see(&seen(State::Open, "")), Sight::Muted);
+        assert_eq!(until(NOW).see(&seen(State::Open, "")), Sight::Unmuted);
+        let mut counted = muted(Mute { times: Some(5), users: Some(9), ..Mute::default() });
+        assert_eq!(counted.see(&seen(State::Open, "")), Sight::Unmuted);
+        assert_eq!(counted.see(&seen(State::Open, "")), Sight::Again);
+        assert_eq!(counted.substatus(Time(0), NOW), "escalating");
+        assert_eq!(Life::from_column(&counted.to_column()), counted);
+    }
+}

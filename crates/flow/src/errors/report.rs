@@ -1,0 +1,146 @@
+//! From what a client sent to what is kept: read, scrubbed, grouped and compressed, beside the database.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{Id, Time};
+use store::errors::BaseRow;
+use store::{Store, StoreError};
+use tracker::envelope::Header;
+use tracker::{Arrival, Event, Hash, Item, Refusal};
+
+use crate::core::Core;
+use crate::driver::NotAccepted;
+use crate::tracked::pack::{Base, pack};
+use crate::tracked::projects::ProjectInForce;
+
+/// An error that is ready to be kept.
+pub struct Report {
+    /// Its id here.
+    pub id: Id,
+    /// Its project.
+    pub project: Arc<ProjectInForce>,
+    /// What it says.
+    pub event: Event,
+    /// The sums by which its issue is found, the first one first.
+    pub hashes: Vec<Hash>,
+    /// A sum of its project and of the id that its client gave it.
+    pub key: i64,
+    /// A sum of whom it happened to.
+    pub user: Option<i64>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// When it arrived.
+    pub at: Time,
+    /// All of it, compressed.
+    pub body: Vec<u8>,
+    /// What that was compressed against.
+    pub base: Option<Id>,
+    /// The same, where it is new.
+    pub new_base: Option<BaseRow>,
+}
+
+/// Why an error was not taken in.
+#[derive(Debug)]
+pub enum NotReported {
+    /// It cannot be read.
+    Refused(Refusal),
+    /// The database is gone or full, or there is too much to do.
+    NotAccepted(NotAccepted),
+}
+
+impl From<StoreError> for NotReported {
+    fn from(error: StoreError) -> Self {
+        NotReported::NotAccepted(error.into())
+    }
+}
+
+/// A key for an event of a project: the same id of a client in the same project is the same event.
+pub fn event_key(project: i64, event_id: &str) -> i64 {
+    store::incidents::key_hash(&format!("{project}:{event_id}"))
+}
+
+/// An event that was read, before it is compressed.
+pub(super) struct Read {
+    event: Event,
+    hashes: Vec<Hash>,
+}
+
+impl Read {
+    /// The sum that it is compressed with others of.
+    pub(super) fn primary(&self) -> &str {
+        self.hashes.first().map_or("", |it| it.value.as_str())
+    }
+}
+
+pub(super) fn read(
+    project: &ProjectInForce,
+    item: &Item,
+    header: &Header,
+    peer: Option<IpAddr>,
+    now: Time,
+) -> Result<Read, Refusal> {
+    let peer = peer.map(|it| it.to_string());
+    let arrival = Arrival {
+        received: jiff::Timestamp::from_microsecond(now.0).unwrap_or_default(),
+        sent_at: header.sent_at.as_deref().and_then(tracker::normalise::time::parse),
+        event_id: header.event_id.as_deref(),
+        client_ip: peer.as_deref(),
+    };
+    let mut event = tracker::process(item, &arrival, &project.scrubber)?;
+    if event.event_id.is_empty() {
+        event.event_id = format!("{:032x}", rand::random::<u128>());
+    }
+    let grouping = tracker::group(&event, &project.grouping);
+    let (hashes, title) = (grouping.hashes(), grouping.title.clone());
+    event.title = title.unwrap_or(event.title);
+    Ok(Read { event, hashes })
+}
+
+/// What is compressed is everything but what differs each time anyway.
+pub(super) fn ready(
+    core: &Core,
+    project: Arc<ProjectInForce>,
+    read: Read,
+    base: Option<&Base>,
+    at: Time,
+) -> Result<Report, StoreError> {
+    let text = serde_json::to_vec(&read.event);
+    let text = text.map_err(|error| StoreError::Refused(format!("writing an error: {error}")))?;
+    let number = project.project.id;
+    let packed = pack(&text, base, (number, read.primary()), || core.id(at))?;
+    let Read { event, hashes } = read;
+    let identity = event.user.as_ref().and_then(tracker::event::User::identity);
+    Ok(Report {
+        id: core.id(at),
+        key: event_key(number, &event.event_id),
+        user: identity.map(|it| store::incidents::key_hash(&it)),
+        tags: tracker::describe::tags(&event),
+        project,
+        event,
+        hashes,
+        at,
+        body: packed.body,
+        base: packed.base,
+        new_base: packed.new_base,
+    })
+}
+
+/// Makes an event that came in by itself ready to be kept; for those who are a node without a driver.
+///
+/// # Errors
+/// When it cannot be read, or the database is gone.
+pub fn prepare(
+    core: &Core,
+    store: &Store,
+    project: Arc<ProjectInForce>,
+    item: &Item,
+    at: Time,
+) -> Result<Report, NotReported> {
+    let read = read(&project, item, &Header::default(), None, at).map_err(NotReported::Refused)?;
+    let (number, hash) = (project.project.id, read.primary().to_owned());
+    let row = store.read_blocking(|tx| store::errors::base_for(tx, number, &hash))?;
+    let base = row.map(|row| core.packer.remember(&row, at)).transpose()?;
+    Ok(ready(core, project, read, base.as_deref(), at)?)
+}

@@ -1,0 +1,7 @@
+//! What a node remembers for the sake of errors that programs report: [`projects`] and their keys, what errors are
+//! compressed against ([`pack`]), and what is counted and not written down yet ([`tally`]). Rows are the truth for all
+//! of it but the last.
+
+pub mod pack;
+pub mod projects;
+pub mod tally;

@@ -1,0 +1,252 @@
+//! The door for clients of Sentry: whatever SDK of the last fifteen years, by its DSN.
+//!
+//! What they send is read by `tracker`; what becomes of it is decided in `flow::errors`. Here is what an HTTP server
+//! adds: who may, how much at once, and the answers that those clients understand. Nothing is answered with 200 before
+//! it is on disk, and nothing with 4xx because of what kind of thing it is: some clients send again what was refused
+//! until they are full.
+
+mod admit;
+mod answer;
+mod items;
+
+use std::net::IpAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+use bytes::BytesMut;
+use flow::errors::report::NotReported;
+use http_body_util::BodyExt as _;
+use tracker::{Door, Envelope, Intake, Limits, Refusal};
+
+use admit::{Admitted, admit, places};
+use answer::{answered, limited, preflight, refused, unavailable};
+
+use crate::app::{App, Shared};
+use crate::auth::Peer;
+use crate::error::Problem;
+use crate::openapi::Needs;
+
+/// Bytes of a body that are gathered before they are read: what most have altogether.
+const GATHERED: usize = 256 * 1024;
+/// Bytes of a body as it comes from the network.
+const MAX_BODY_BYTES: usize = 100 << 20;
+
+/// Where clients send to. Each is there with and without a slash at its end.
+const PATHS: [(&str, Door); 7] = [
+    ("/api/store", Door::Store),
+    ("/api/{project}/store", Door::Store),
+    ("/api/envelope", Door::Envelope),
+    ("/api/{project}/envelope", Door::Envelope),
+    ("/api/{project}/security", Door::Security),
+    ("/api/{project}/csp-report", Door::Security),
+    ("/api/{project}/nel", Door::Security),
+];
+
+/// Its routes.
+pub(crate) fn routes() -> Router<Shared> {
+    let mut routes = Router::new();
+    for (path, door) in PATHS {
+        let named = path.contains("{project}");
+        for path in [path.to_owned(), format!("{path}/")] {
+            routes = routes.route(&path, if named { of_project(door) } else { of_key(door) });
+        }
+    }
+    routes
+}
+
+fn of_project(door: Door) -> MethodRouter<Shared> {
+    let take = move |State(app): State<Shared>, Path(project): Path<String>, request: Request| async move {
+        take(&app, door, Some(project), request).await
+    };
+    post(take).options(async |headers: HeaderMap| preflight(&headers))
+}
+
+fn of_key(door: Door) -> MethodRouter<Shared> {
+    let take = move |State(app): State<Shared>, request: Request| async move {
+        take(&app, door, None, request).await
+    };
+    post(take).options(async |headers: HeaderMap| preflight(&headers))
+}
+
+/// What its routes need: nobody has a token here, everybody has a key.
+pub(crate) fn needs() -> Needs {
+    let both = PATHS.iter().flat_map(|(path, _)| [(*path).to_owned(), format!("{path}/")]);
+    both.flat_map(|path| [(Method::POST, path.clone(), None), (Method::OPTIONS, path, None)]).collect()
+}
+
+/// What a request says of itself, before its body is looked at.
+struct Asked {
+    door: Door,
+    project: Option<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    peer: Option<IpAddr>,
+}
+
+impl Asked {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn intake(&self) -> Result<Intake, Refusal> {
+        let encoding = self.text(header::CONTENT_ENCODING.as_str()).unwrap_or_default();
+        Intake::new(self.door, self.text(header::CONTENT_TYPE.as_str()), encoding, Limits::default())
+    }
+}
+
+/// Why a request is answered with no.
+enum No {
+    /// It cannot be read, or the key is not good.
+    Refused(Refusal),
+    /// There is more than its key may send; seconds.
+    Limited(u32),
+    /// Not now.
+    Unavailable(String),
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        No::Refused(refusal)
+    }
+}
+
+impl From<NotReported> for No {
+    fn from(why: NotReported) -> Self {
+        match why {
+            NotReported::Refused(refusal) => No::Refused(refusal),
+            NotReported::NotAccepted(why) => No::Unavailable(why.to_string()),
+        }
+    }
+}
+
+async fn take(app: &App, door: Door, project: Option<String>, request: Request) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let (parts, body) = request.into_parts();
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let asked = Asked { door, project, headers: parts.headers, uri: parts.uri, peer };
+    let response = match taken(app, &asked, body).await {
+        Ok(response) => response,
+        Err(No::Refused(refusal)) => refused(&refusal),
+        Err(No::Limited(seconds)) => limited(seconds),
+        Err(No::Unavailable(why)) => unavailable(&why),
+    };
+    answer::shared(response, origin)
+}
+
+async fn taken(app: &App, asked: &Asked, body: Body) -> Result<Response, No> {
+    let in_head = tracker::auth::credentials(&places(asked, None)).ok();
+    match in_head {
+        Some(credentials) => {
+            let admitted = admit(app, asked, &credentials).await;
+            let admitted = match admitted {
+                Ok(admitted) => admitted,
+                Err(no) => {
+                    // what was sent is read over, so that the connection goes on
+                    drain(app, body).await;
+                    return Err(no);
+                }
+            };
+            let (intake, rest) = gather(app, asked, body).await?;
+            run(app, asked, admitted, move || {
+                let mut intake = intake;
+                intake.push(&rest)?;
+                intake.finish()
+            })
+            .await
+        }
+        // only what was sent can say who sends: a tunnel hands on an envelope and nothing else
+        None if asked.door == Door::Envelope => {
+            let (intake, rest) = gather(app, asked, body).await?;
+            let open = move || {
+                let mut intake = intake;
+                intake.push(&rest)?;
+                intake.finish()
+            };
+            let envelope = tokio::task::spawn_blocking(open).await.map_err(|_| broken())??;
+            let credentials = tracker::auth::credentials(&places(asked, envelope.header.dsn.as_deref()))?;
+            let admitted = admit(app, asked, &credentials).await?;
+            run(app, asked, admitted, move || Ok(envelope)).await
+        }
+        None => {
+            drain(app, body).await;
+            Err(tracker::auth::credentials(&places(asked, None))
+                .err()
+                .unwrap_or_else(|| Refusal::forbidden("a key is needed"))
+                .into())
+        }
+    }
+}
+
+fn broken() -> No {
+    No::Unavailable("the body could not be read, try again".to_owned())
+}
+
+async fn run(
+    app: &App,
+    asked: &Asked,
+    admitted: Admitted,
+    open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
+) -> Result<Response, No> {
+    let project = admitted.project.project.id;
+    let reported = app.hub.report(admitted.project, asked.peer, open).await?;
+    items::take(app, project, &reported.envelope).await?;
+    Ok(answered(asked.door, reported.event.map(|(id, _)| id), &reported.envelope))
+}
+
+/// Reads a body: what is short is gathered, to be read in one go; what is long is read piece by piece, and never held.
+async fn gather(app: &App, asked: &Asked, mut body: Body) -> Result<(Intake, BytesMut), No> {
+    let mut intake = match asked.intake() {
+        Ok(intake) => intake,
+        Err(refusal) => {
+            drain(app, body).await;
+            return Err(refusal.into());
+        }
+    };
+    let (mut rest, mut length) = (BytesMut::new(), 0usize);
+    let timeout = app.options.body_timeout;
+    loop {
+        let frame = tokio::time::timeout(timeout, body.frame()).await;
+        let frame = frame.map_err(|_| Refusal::malformed("the body did not arrive in time"))?;
+        let Some(frame) = frame else { return Ok((intake, rest)) };
+        let frame = frame.map_err(|error| Refusal::malformed(format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > MAX_BODY_BYTES {
+            return Err(Refusal::too_large(format!("the body is larger than {MAX_BODY_BYTES} bytes")).into());
+        }
+        rest.extend_from_slice(&data);
+        if rest.len() > GATHERED {
+            let piece = rest.split();
+            let push = move || intake.push(&piece).map(|()| intake);
+            intake = tokio::task::spawn_blocking(push).await.map_err(|_| broken())??;
+        }
+    }
+}
+
+/// Reads a short body over, so that its sender sees the answer and may use the connection again.
+async fn drain(app: &App, mut body: Body) {
+    let read = async {
+        let mut left = GATHERED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(app.options.body_timeout, read).await;
+}
+
+/// What the front answers in this door's place, in this door's shape.
+pub(crate) fn from_problem(problem: &Problem) -> Response {
+    unavailable(&problem.detail)
+}
+
+/// Whether a route is one of these.
+pub(crate) fn is_ours(route: &str) -> bool {
+    PATHS.iter().any(|(path, _)| *path == route.trim_end_matches('/'))
+}

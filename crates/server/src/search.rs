@@ -1,0 +1,178 @@
+//! The search of issues: `is:unresolved level:error release:1.2 browser:Firefox KeyError checkout`.
+//!
+//! A word with a colon asks for something; any other word must be in what an issue says: title, place, messages, or the
+//! functions, files and lines of its stack. All must hold. A `!` before a word means that it must not.
+
+use flow::errors::life::Life;
+use model::incident::State;
+use model::{Id, Time};
+use store::errors::Head;
+use store::{Result, Tx};
+
+use crate::error::{Answer, Problem};
+
+/// Words of one search.
+const MAX_WORDS: usize = 50;
+/// Issues that one search looks at: the newest.
+const MAX_LOOKED_AT: i64 = 20_000;
+
+/// A search, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    is: Vec<(bool, String)>,
+    tags: Vec<(bool, String, String)>,
+    assigned: Vec<(bool, String)>,
+    times: Vec<(char, i64)>,
+    words: Vec<(bool, String)>,
+}
+
+/// What issues may be.
+const STATES: [&str; 9] = [
+    "unresolved",
+    "resolved",
+    "ignored",
+    "new",
+    "ongoing",
+    "regressed",
+    "escalating",
+    "assigned",
+    "unassigned",
+];
+
+impl Search {
+    /// Reads a search.
+    ///
+    /// # Errors
+    /// What cannot be understood.
+    pub fn read(text: &str) -> Answer<Self> {
+        let words = split(text);
+        if words.len() > MAX_WORDS {
+            return Err(Problem::wrong(
+                "query",
+                format!("has {} words, the limit is {MAX_WORDS}", words.len()),
+            ));
+        }
+        let mut search = Search::default();
+        for (word, quoted) in words {
+            let (wanted, word) = match word.strip_prefix('!').filter(|_| !quoted) {
+                Some(rest) => (false, rest.to_owned()),
+                None => (true, word),
+            };
+            match word
+                .split_once(':')
+                .filter(|(name, value)| !quoted && !name.is_empty() && !value.is_empty())
+            {
+                None => search.words.push((wanted, word.to_lowercase())),
+                Some(("is", state)) if STATES.contains(&state) => search.is.push((wanted, state.to_owned())),
+                Some(("is", state)) => {
+                    let known = STATES.join(", ");
+                    return Err(Problem::wrong("query", format!("is:{state}: known are {known}")));
+                }
+                Some(("assigned", whom)) => search.assigned.push((wanted, whom.to_owned())),
+                Some(("times", count)) => {
+                    let (sign, number) = count.split_at(usize::from(count.starts_with(['>', '<'])));
+                    let number = number.parse().map_err(|_| {
+                        Problem::wrong("query", format!("times:{count}: write it like times:>100"))
+                    })?;
+                    search.times.push((sign.chars().next().unwrap_or('='), number));
+                }
+                // what looks like a place in a program is a word
+                Some((name, _)) if name.contains(['/', '.', '(']) && !name.starts_with("sentry.") => {
+                    search.words.push((wanted, word.to_lowercase()));
+                }
+                Some((name, value)) => {
+                    search.tags.push((wanted, name.trim_start_matches("tags.").to_owned(), value.to_owned()));
+                }
+            }
+        }
+        Ok(search)
+    }
+
+    /// The issues that it finds, of one project or of all.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub fn find(&self, tx: &mut Tx<'_>, project: Option<i64>, now: Time) -> Result<Vec<Head>> {
+        let says = |text: &str| self.words.iter().all(|(wanted, word)| text.contains(word) == *wanted);
+        let says: Option<&dyn Fn(&str) -> bool> = if self.words.is_empty() { None } else { Some(&says) };
+        let mut found = store::errors::heads(tx, project, MAX_LOOKED_AT, says)?;
+        found.retain(|it| self.takes(it, now));
+        for (wanted, name, value) in &self.tags {
+            let ids: Vec<Id> = found.iter().map(|it| it.issue.id).collect();
+            let with: std::collections::HashSet<usize> =
+                store::errors::tags_with(tx, &ids, name, value)?.into_iter().collect();
+            let mut place = 0;
+            found.retain(|_| {
+                place += 1;
+                with.contains(&(place - 1)) == *wanted
+            });
+        }
+        Ok(found)
+    }
+
+    fn takes(&self, head: &Head, now: Time) -> bool {
+        let life = Life::from_column(&head.issue.life);
+        let is = |state: &str| match state {
+            "resolved" => head.state == State::Resolved,
+            "unresolved" => head.state != State::Resolved && life.mute.is_none(),
+            "assigned" => !life.assignee.is_empty(),
+            "unassigned" => life.assignee.is_empty(),
+            substatus => head.state != State::Resolved && life.substatus(head.first_seen, now) == substatus,
+        };
+        self.is.iter().all(|(wanted, state)| is(state) == *wanted)
+            && self.assigned.iter().all(|(wanted, whom)| (life.assignee == *whom) == *wanted)
+            && self.times.iter().all(|(sign, count)| match sign {
+                '>' => head.times_seen > *count,
+                '<' => head.times_seen < *count,
+                _ => head.times_seen == *count,
+            })
+    }
+}
+
+/// Words, and those in quotes as one, each with whether it was quoted.
+fn split(text: &str) -> Vec<(String, bool)> {
+    let (mut words, mut word, mut open, mut quoted) = (Vec::new(), String::new(), false, false);
+    for c in text.chars() {
+        match c {
+            '"' => {
+                // `name:"a b"` is not a quoted word, but a value with a blank
+                quoted |= !open && word.is_empty();
+                open = !open;
+            }
+            c if c.is_whitespace() && !open => {
+                if !word.is_empty() {
+                    words.push((std::mem::take(&mut word), quoted));
+                }
+                quoted = false;
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push((word, quoted));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_read_as_people_write_it() {
+        let text =
+            "is:unresolved !level:info browser:\"Firefox 120\" times:>100 KeyError \"is: this\" app/x.py:12";
+        let read = Search::read(text).unwrap();
+        assert_eq!(read.is, [(true, "unresolved".to_owned())]);
+        let tags = [
+            (false, "level".to_owned(), "info".to_owned()),
+            (true, "browser".to_owned(), "Firefox 120".to_owned()),
+        ];
+        assert_eq!(read.tags, tags);
+        assert_eq!(read.times, [('>', 100)]);
+        let words: Vec<&str> = read.words.iter().map(|(_, word)| word.as_str()).collect();
+        assert_eq!(words, ["keyerror", "is: this", "app/x.py:12"]);
+        assert!(Search::read("is:nonsense").is_err() && Search::read("times:many").is_err());
+        assert_eq!(Search::read("  ").unwrap(), Search::default());
+    }
+}
