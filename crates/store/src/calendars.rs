@@ -162,6 +162,15 @@ pub fn hurry(tx: &mut Tx<'_>, schedule: Id, at: Time) -> Result<u64> {
     tx.execute(sql, &[at.into(), schedule.into()])
 }
 
+/// Lets all be read again, since other users are there whom they may name.
+///
+/// # Errors
+/// When the database is gone or full.
+pub(crate) fn read_again(tx: &mut Tx<'_>) -> Result<()> {
+    tx.execute("UPDATE calendars SET read_at = 0", &[])?;
+    Ok(())
+}
+
 /// Forgets one, whose layer is gone.
 ///
 /// # Errors

@@ -28,6 +28,12 @@ pub(crate) fn access_changed(tx: &mut Tx<'_>) -> Result<()> {
     tx.ring_others(0)
 }
 
+/// Whoever goes by who is there needs to know.
+fn changed(tx: &mut Tx<'_>) -> Result<()> {
+    crate::calendars::read_again(tx)?;
+    bump(tx, NAME)
+}
+
 /// Keeps a new user; `false`: there is one of this name, and nothing was kept.
 ///
 /// # Errors
@@ -51,7 +57,7 @@ pub fn insert(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
         user.created_at.into(),
     ];
     let is_new = tx.execute(sql, &values)? > 0;
-    bump(tx, NAME)?;
+    changed(tx)?;
     Ok(is_new)
 }
 
@@ -77,7 +83,7 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
     ];
     tx.execute(sql, &values)?;
     access_changed(tx)?;
-    bump(tx, NAME)
+    changed(tx)
 }
 
 /// The user with this id.
@@ -167,7 +173,7 @@ pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
     }
     tx.execute("DELETE FROM users WHERE id = $1", &[id.into()])?;
     access_changed(tx)?;
-    bump(tx, NAME)
+    changed(tx)
 }
 
 /// Notes that a user asked for something.
