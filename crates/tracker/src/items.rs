@@ -25,7 +25,7 @@ pub struct CheckIn {
     /// The same for the beginning and the end of one run: 32 hexadecimal digits. A client that only says that
     /// it lives sends zeros, which are `None`.
     pub id: Option<String>,
-    /// The job's name: the heartbeat that this feeds. Lower-case letters, digits, `-` and `_`.
+    /// The job's name, as sent: the heartbeat that this feeds.
     pub monitor: String,
     /// How the run is.
     pub status: CheckInStatus,
@@ -100,23 +100,12 @@ pub fn check_in(payload: &[u8]) -> Option<CheckIn> {
     let duration = value.get("duration").and_then(Value::as_float);
     Some(CheckIn {
         id: id.filter(|id| id.bytes().any(|digit| digit != b'0')),
-        monitor: slug(value.get("monitor_slug")?.as_str()?)?,
+        monitor: word(&value, "monitor_slug")?,
         status,
         duration: duration.filter(|seconds| (0.0..=MAX_DURATION).contains(seconds)),
         environment: word(&value, "environment"),
         schedule: value.get("monitor_config").and_then(schedule),
     })
-}
-
-/// A name in lower case, with `-` for all that a name has not.
-fn slug(name: &str) -> Option<String> {
-    let char = |char: char| match char.to_ascii_lowercase() {
-        char if char.is_ascii_alphanumeric() || matches!(char, '-' | '_') => char,
-        _ => '-',
-    };
-    let slug: String = name.trim().chars().take(MAX_WORD).map(char).collect();
-    let slug = slug.trim_matches('-');
-    (!slug.is_empty()).then(|| slug.to_owned())
 }
 
 fn schedule(config: &Value<'_>) -> Option<Schedule> {
@@ -210,7 +199,7 @@ mod tests {
     #[test]
     fn a_check_in_feeds_a_heartbeat() {
         let read = check_in(
-            br#"{"check_in_id":"83a7c03ed0a04e1b97e2e3b18d38f244","monitor_slug":"Nightly Backup",
+            br#"{"check_in_id":"83a7c03ed0a04e1b97e2e3b18d38f244","monitor_slug":"nightly-backup",
                 "status":"ok","duration":12.5,
                 "environment":"production","monitor_config":{"schedule":{"type":"interval","value":2,"unit":"hour"},
                 "checkin_margin":5,"timezone":"Europe/Berlin"}}"#,
@@ -234,7 +223,7 @@ mod tests {
             b"[]",
             b"x",
             br#"{"monitor_slug":"a","status":"maybe"}"#,
-            br#"{"monitor_slug":"--","status":"ok"}"#,
+            br#"{"monitor_slug":" ","status":"ok"}"#,
         ] {
             assert_eq!(check_in(none), None);
         }

@@ -325,18 +325,16 @@ impl<'a> Parser<'a> {
     fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
         self.at += 1;
         let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.string_with_escapes(start).map(Cow::Owned),
-                Some(_) => self.at += 1,
-                None => return Err(self.expected("`\"`")),
-            }
+        let Some(ahead) = memchr::memchr2(b'"', b'\\', &self.bytes[start..]) else {
+            self.at = self.bytes.len();
+            return Err(self.expected("`\"`"));
+        };
+        self.at = start + ahead;
+        if self.bytes[self.at] == b'\\' {
+            return self.string_with_escapes(start).map(Cow::Owned);
         }
+        self.at += 1;
+        Ok(Cow::Borrowed(&self.text[start..start + ahead]))
     }
 
     fn string_with_escapes(&mut self, start: usize) -> Result<String, Malformed> {

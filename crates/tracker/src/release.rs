@@ -59,8 +59,8 @@ impl<'a> Version<'a> {
             numbers[count] = part.parse().ok()?;
             count += 1;
         }
-        // one number alone may be the beginning of a commit
-        let is_version = count > 1 || !package.is_empty() || text.starts_with(['v', 'V']);
+        // seven digits and more may be the beginning of a commit
+        let is_version = count > 1 || !package.is_empty() || core.len() < 7;
         is_version.then_some(Version { package, numbers, pre, build })
     }
 }
@@ -137,13 +137,14 @@ mod tests {
             ("shop@1.0", "till@1.0"),
             ("", "1.0"),
             ("1..0", "1.0"),
-            ("7", "8"),
+            ("1234567", "1234568"),
             ("1.x", "1.0"),
         ] {
             assert_eq!(compare(one, other), None, "{one} {other}");
         }
         assert_eq!(compare("9ec79c33", "9ec79c33"), Some(Ordering::Equal));
-        assert_eq!(compare("shop@7", "shop@8"), Some(Ordering::Less));
+        assert_eq!(compare("shop@1234567", "shop@1234568"), Some(Ordering::Less));
+        assert_eq!(compare("7", "10"), Some(Ordering::Less), "numbers of builds");
         assert_eq!(compare("1.99999999999999999999", "1.0"), None, "too large for a number");
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use serde_json::Number;
 
@@ -18,6 +19,14 @@ const PASSWORD: &str = "[password]";
 
 /// Digits of a text without which it holds no number of a card or an account, nor one of US social security.
 const FEWEST_DIGITS: usize = 9;
+
+/// Without one of these a text holds no other secret; found in one pass, in any case.
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = ["@", "-----BEGIN", "://", "eyJ", "bearer", "basic", "token"];
+    let builder =
+        AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(words);
+    builder.ok()
+});
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looks {
@@ -47,15 +56,23 @@ impl Looks {
             return Hints::default();
         }
         let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= FEWEST_DIGITS;
-        let has_at = memchr::memchr(b'@', bytes).is_some();
-        Hints {
-            digits,
-            at: has_at && place == Place::Message,
-            dashes: bytes.len() > 20 && memchr::memmem::find(bytes, b"-----BEGIN").is_some(),
-            scheme: has_at && memchr::memmem::find(bytes, b"://").is_some(),
-            bearer: has_bearer(bytes),
-            dotted_token: bytes.len() > 30 && memchr::memmem::find(bytes, b"eyJ").is_some(),
+        let Some(words) = WORDS.as_ref() else {
+            return Hints { digits, at: true, dashes: true, scheme: true, bearer: true, dotted_token: true };
+        };
+        let mut hints = Hints { digits, ..Hints::default() };
+        for found in words.find_iter(bytes) {
+            match found.pattern().as_usize() {
+                0 => hints.at = true,
+                1 => hints.dashes = true,
+                2 => hints.scheme = true,
+                3 => hints.dotted_token = true,
+                _ => hints.bearer = true,
+            }
         }
+        // a password in a URL stands before an `@`
+        hints.scheme &= hints.at;
+        hints.at &= place == Place::Message;
+        hints
     }
 
     /// Replaces what looks like a secret; says whether there was one.
@@ -142,20 +159,6 @@ static US_SSN: LazyLock<Option<Regex>> = LazyLock::new(|| regex(r"\b[0-8]\d{2}-\
 static EMAIL_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(r"(?:\[password\]|[A-Za-z0-9._%+'-]+)@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 });
-
-/// `Bearer `, `Basic ` or `token=` in any case.
-fn has_bearer(bytes: &[u8]) -> bool {
-    const WORDS: [&[u8]; 3] = [b"earer", b"asic", b"oken"];
-    let mut from = 0;
-    while let Some(at) = memchr::memchr3(b'B', b'T', b'b', &bytes[from..]) {
-        let rest = &bytes[from + at + 1..];
-        if WORDS.iter().any(|word| rest.len() > word.len() && rest[..word.len()].eq_ignore_ascii_case(word)) {
-            return true;
-        }
-        from += at + 1;
-    }
-    memchr::memmem::find(bytes, b"token").is_some()
-}
 
 /// Cards and accounts: runs of digits in groups, told from other numbers by their sums.
 fn numbers(text: &mut String) -> bool {

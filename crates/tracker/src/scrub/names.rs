@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{MAX_NAMES, Settings, Verdict};
 
@@ -69,7 +69,15 @@ pub(super) struct Names {
 
 /// Without case and without all that is neither letter nor digit: `X-Api_Key`, as `xapikey`.
 fn bare(name: &str) -> String {
-    name.chars().filter(|char| char.is_alphanumeric()).take(MAX_LENGTH).flat_map(char::to_lowercase).collect()
+    let mut bare = String::with_capacity(name.len().min(MAX_LENGTH));
+    if name.is_ascii() {
+        let chars = name.bytes().filter(u8::is_ascii_alphanumeric).take(MAX_LENGTH);
+        bare.extend(chars.map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        let chars = name.chars().filter(|char| char.is_alphanumeric()).take(MAX_LENGTH);
+        bare.extend(chars.flat_map(char::to_lowercase));
+    }
+    bare
 }
 
 impl Names {
@@ -80,7 +88,11 @@ impl Names {
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Names {
             // it cannot fail with so few, and without it nothing would be found: words still are
-            parts: AhoCorasick::new(&parts).ok().filter(|_| !parts.is_empty()),
+            parts: AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
+                .build(&parts)
+                .ok()
+                .filter(|_| !parts.is_empty()),
             defaults: settings.defaults,
             safe: settings.safe.iter().take(MAX_NAMES).map(|name| bare(name)).collect(),
         }
