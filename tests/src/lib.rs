@@ -12,6 +12,7 @@
 
 pub mod alertmanager;
 pub mod documents;
+pub mod errors;
 pub mod http;
 pub mod hub;
 pub mod mailhost;
