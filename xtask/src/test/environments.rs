@@ -19,8 +19,8 @@ struct Environment {
 enum Packages {
     /// Of Python, a file as pip reads it; and what is installed without the packages that it requires, if anything.
     Python { file: &'static str, alone: Option<&'static str> },
-    /// Of node, a `package.json`; and the program of theirs that is wanted.
-    Node { file: &'static str, program: &'static str },
+    /// Of node, a `package.json`; and what of theirs is wanted, in `node_modules`: a program, or a package's folder.
+    Node { file: &'static str, wanted: &'static str },
 }
 
 const ENVIRONMENTS: &[Environment] = &[
@@ -55,7 +55,7 @@ const ENVIRONMENTS: &[Environment] = &[
         variable: "NIGHTBELL_TEST_COMPONENTIZE_QJS",
         packages: Packages::Node {
             file: "plugins/examples/hook-js/package.json",
-            program: "componentize-qjs",
+            wanted: ".bin/componentize-qjs",
         },
     },
     Environment {
@@ -67,6 +67,11 @@ const ENVIRONMENTS: &[Environment] = &[
         name: "python-argus",
         variable: "NIGHTBELL_TEST_ARGUS_PYTHON",
         packages: Packages::Python { file: "tests/argus/client.txt", alone: None },
+    },
+    Environment {
+        name: "node-errors",
+        variable: "NIGHTBELL_TEST_ERRORS_NODE",
+        packages: Packages::Node { file: "tests/errors/package.json", wanted: "@sentry/node" },
     },
 ];
 
@@ -96,7 +101,7 @@ impl Environment {
                 let wanted = format!("{}{}", read(file)?, alone.map_or(Ok(String::new()), read)?);
                 (folder.join("bin/python"), wanted)
             }
-            Packages::Node { file, program } => (folder.join("node_modules/.bin").join(program), read(file)?),
+            Packages::Node { file, wanted } => (folder.join("node_modules").join(wanted), read(file)?),
         };
         let mark = folder.join("made-of.txt");
         if program.exists() && fs::read_to_string(&mark).is_ok_and(|had| had == wanted) {
