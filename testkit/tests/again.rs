@@ -176,7 +176,7 @@ fn a_storms_summary_waits_for_the_node_that_knows_its_receiver() {
     gone.run(DAWN + seconds(2000)).unwrap();
     assert_eq!(held(), 0);
     let lines = store.read_blocking(|tx| store::ledger::timeline(tx, incident, 100)).unwrap();
-    let words = "no summary is told: receiver new is gone from the configuration";
+    let words = "no summary is told: receiver new is gone";
     assert!(lines.iter().any(|line| line.change.detail == words), "{lines:#?}");
 }
 

@@ -194,8 +194,11 @@ async fn the_server_tells_of_itself() {
     let kinds = stage.get("/api/v1/kinds").await.expect(200);
     let words: Vec<_> =
         kinds["items"].as_array().unwrap().iter().map(|it| (&it["what"], &it["kind"])).collect();
-    assert_eq!(words, [(&json!("destination"), &json!("scripted")), (&json!("source"), &json!("lines"))]);
-    assert_eq!(kinds["items"][0]["settings"]["properties"]["password"]["x-secret"], true);
+    let [email, scripted, lines] = [("destination", "email"), ("destination", "scripted"), ("source", "lines")]
+        .map(|(what, kind)| (json!(what), json!(kind)));
+    let all = [&email, &scripted, &lines].map(|(what, kind)| (what, kind));
+    assert_eq!(words, all);
+    assert_eq!(kinds["items"][1]["settings"]["properties"]["password"]["x-secret"], true);
     assert_eq!(stage.get("/api/v1/inbox").await.expect(200), json!({"items": [], "next": null}));
     let home = stage.get("/").await;
     assert!(

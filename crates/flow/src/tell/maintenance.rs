@@ -76,7 +76,8 @@ pub(crate) fn pass_maintenance(core: &Core, tx: &mut Tx<'_>, now: Time) -> Resul
         let tell: Vec<&Incident> = incidents.into_iter().filter(|it| tell.contains(&it.id)).collect();
         sum_up(core, tx, &mut plan, &definition.name, &tell, now)?;
     }
-    Ok(Tick { due: next, ..keep(core, tx, plan, now)? })
+    let tick = keep(core, tx, plan, now)?;
+    Ok(Tick { due: [next, tick.due].into_iter().flatten().min(), ..tick })
 }
 
 /// One message to each destination of the receivers that would have heard of these incidents one by one, which their

@@ -28,8 +28,10 @@ pub fn measure() -> Result<Readings> {
             None => println!("warning: {variable} is not set, the component {name} is left out"),
         }
     }
-    let words = ["test", "--release", "--quiet", "--package", "nightbell-wasm-host", "--test", "speed"];
-    let mut test = shell::cargo(words);
+    // with the program, so that its engine is not built a second time with other features
+    let packages = ["--package", "nightbell", "--package", "nightbell-wasm-host"];
+    let mut test = shell::cargo(["test", "--release", "--quiet"].into_iter().chain(packages));
+    test.args(["--test", "speed"]);
     test.args(["--", "--ignored", "--nocapture"]);
     let guests: OsString = std::env::join_paths(guests).context("a folder with a colon in its name")?;
     scale::said_by(test.env("NIGHTBELL_SPEED_COMPONENTS", guests))

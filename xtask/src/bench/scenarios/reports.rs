@@ -24,7 +24,7 @@ const CLIENTS: usize = 8;
 /// Issues that the errors belong to.
 const GROUPS: usize = 50;
 /// Frames of an exception's stack: with them an event has about 19 kB.
-const FRAMES: usize = 24;
+const FRAMES: usize = 18;
 /// New issues a second, when it is measured how soon somebody hears of one.
 const PACE: f64 = 20.0;
 /// How long the last of them may take.
