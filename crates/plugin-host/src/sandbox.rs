@@ -16,9 +16,6 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// and V8 another 10 GiB for each memory of WebAssembly, such as that of the HTTP client of node.
 const MAX_RESERVED_BYTES: u64 = 32 * 1024 * 1024 * 1024;
 
-/// How much sooner than a plugin's the hub's own turn comes when the processors are busy.
-const NICE: i32 = 5;
-
 /// What a plugin is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
@@ -86,8 +83,6 @@ impl Ready {
             let most = have.maximum.map_or(*most, |maximum| maximum.min(*most));
             setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
         }
-        // a lower turn than that is no reason to refuse it
-        let _ = rustix::process::nice(NICE);
         #[cfg(target_os = "linux")]
         self.linux.enter()?;
         Ok(())
