@@ -190,3 +190,35 @@ fn a_service_test_really_sends_and_tells_what_came_of_it() {
     assert_eq!(hub.ask("POST", "/api/v1/service-tests/exec", program).status, 403);
     assert!(!hub.log().contains("hush-hook"));
 }
+
+#[test]
+fn a_secret_that_is_set_lies_sealed_on_disk_and_without_its_key_the_hub_says_so() {
+    let (first, second) = (Receiver::open(), Receiver::open());
+    let mut hub = Hub::start(&each_at_once(&first.url("/first-hook")));
+    let url = format!("url={}", second.url("/second-hook"));
+    hub.says(&["config", "override", "set", "receivers/ops/webhook/0", &url]);
+    heard(&second, &hub, "A");
+    hub.kill();
+    let files =
+        || std::fs::read_dir(hub.data()).unwrap().map(|it| it.unwrap().path()).filter(|it| it.is_file());
+    let holds = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(11).any(|part| part == b"second-hook")
+    };
+    assert_eq!(files().filter(|it| holds(it.clone())).count(), 0);
+
+    // without the key: as in the files, said everywhere, and nothing is lost
+    let (key, aside) = (hub.data().join("secret.key"), hub.data().join("aside"));
+    std::fs::rename(&key, &aside).unwrap();
+    hub.wake();
+    heard(&first, &hub, "B");
+    let said = hub.get("/api/v1/config/overrides")["refused"].to_string();
+    assert!(said.contains("version 1 cannot be read") && said.contains("sealed with the key"), "{said}");
+    let change = json!({ "set": { "timeout": "7s" } }).to_string();
+    let answer = hub.ask("POST", PLACE, &change);
+    assert!(answer.status == 409 && answer.body.contains("sealed with the key"), "{}", answer.body);
+    hub.kill();
+    std::fs::rename(&aside, &key).unwrap();
+    hub.wake();
+    heard(&second, &hub, "C");
+}

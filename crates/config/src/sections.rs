@@ -88,13 +88,23 @@ pub struct Database {
     /// A PostgreSQL server to be used instead, such as `postgres://nightbell@db.example.org/nightbell`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Secret>,
+    /// What secrets are sealed with that are set while the hub runs: 64 hexadecimal digits; after a blank, older ones
+    /// that still open. Without it, the built-in database makes a key in `secret.key` in its folder; with PostgreSQL,
+    /// such secrets lie in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<Secret>,
     /// What is kept of the past. What is still open is always kept.
     pub retention: Retention,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Database { data_dir: PathBuf::from("data"), url: None, retention: Retention::default() }
+        Database {
+            data_dir: PathBuf::from("data"),
+            url: None,
+            secret_key: None,
+            retention: Retention::default(),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use sdk::Secret;
 use sdk::http::Http;
 use server::{App, Configuring as _, GuestServices, Setup};
 use store::rules::Applied;
-use store::{Location, Store};
+use store::{Keys, Location, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -281,7 +281,9 @@ async fn open(config: &Config) -> Result<Store> {
     if let Location::Folder(folder) = &location {
         sdk::make_private(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    let opened = Store::open(&location).await;
+    let keys = config.database.secret_key.as_ref().map(|key| Keys::parse(key.expose()));
+    let keys = keys.transpose().map_err(|why| anyhow!("database.secret_key: {why}"))?;
+    let opened = Store::open_sealed(&location, keys).await;
     opened.map_err(|error| {
         let said = wire::without_secrets(error.to_string(), config);
         match location {

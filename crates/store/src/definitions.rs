@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
+use crate::keys::{Keys, definition_row};
 use crate::rules::{bump, version};
 
 pub(crate) const COLUMNS: &str = "id, kind, owner, name, body, created_at, updated_at";
@@ -106,6 +107,8 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
     keep_past(tx, kind, *id, *updated_at)?;
     let body = serde_json::to_string(body);
     let body = body.map_err(|error| StoreError::Refused(format!("writing a {}: {error}", kind.name())))?;
+    let body =
+        if with_secrets().contains(&kind) { tx.keys.seal(&body, &definition_row(id.0))? } else { body };
     let sql = "INSERT INTO definitions (id, kind, owner, name, body, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, \
                name = excluded.name, body = excluded.body, updated_at = excluded.updated_at";
@@ -129,7 +132,8 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
 /// When the database is gone, or it cannot be read.
 pub fn get<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<Option<Definition<T>>> {
     let sql = format!("SELECT {COLUMNS} FROM definitions WHERE id = $1 AND kind = $2");
-    tx.query_one(&sql, &[id.into(), kind.name().into()], read)
+    let keys = tx.keys.clone();
+    tx.query_one(&sql, &[id.into(), kind.name().into()], |row| read(row, &keys))
 }
 
 /// All documents of a kind, by id; of one owner only, if one is given. One that cannot be read is left out, which is
@@ -142,7 +146,8 @@ pub fn all<T: DeserializeOwned>(
     kind: Kind,
     owner: Option<Id>,
 ) -> Result<Vec<Definition<T>>> {
-    let leave_out = |row: &Row<'_>| match read(row) {
+    let keys = tx.keys.clone();
+    let leave_out = |row: &Row<'_>| match read(row, &keys) {
         Err(StoreError::BadRow(why)) => {
             tracing::warn!(
                 id = row.int(0).unwrap_or_default(),
@@ -220,6 +225,11 @@ pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
     version(tx, NAME)
 }
 
+/// Kinds with secrets in them, which are sealed.
+pub(crate) fn with_secrets() -> [Kind; 3] {
+    [Kind::Destination, Kind::PluginSettings, Kind::Schedule]
+}
+
 /// Keeps a document as it is, since it is about to change. Those with secrets are not kept.
 fn keep_past(tx: &mut Tx<'_>, kind: Kind, id: Id, until: Time) -> Result<()> {
     if matches!(kind, Kind::Destination | Kind::PluginSettings) {
@@ -234,8 +244,8 @@ fn keep_past(tx: &mut Tx<'_>, kind: Kind, id: Id, until: Time) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn read<T: DeserializeOwned>(row: &Row<'_>) -> Result<Definition<T>> {
-    let body = row.string(4)?;
+pub(crate) fn read<T: DeserializeOwned>(row: &Row<'_>, keys: &Keys) -> Result<Definition<T>> {
+    let body = keys.open(row.string(4)?, &definition_row(row.int(0)?)).map_err(StoreError::BadRow)?;
     let body = serde_json::from_str(&body);
     Ok(Definition {
         id: row.id(0)?,

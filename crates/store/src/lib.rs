@@ -23,6 +23,7 @@ pub mod heartbeats;
 pub mod inbox;
 pub mod incidents;
 pub mod invitations;
+pub mod keys;
 pub mod ledger;
 pub mod logins;
 pub mod maintained;
@@ -37,6 +38,7 @@ pub mod projects;
 pub mod requests;
 pub mod retention;
 pub mod rules;
+mod sealed;
 pub mod sessions;
 pub mod silences;
 pub mod sources;
@@ -57,6 +59,7 @@ use db::postgres::{COMMIT_THEN_SYNC, Postgres, Shared};
 use db::sqlite::{Job, Reply, Sqlite};
 pub use db::{Engine, Row, Tx, Value};
 pub use error::{Readable, Result, StoreError, Unreadable};
+pub use keys::Keys;
 pub use stats::Stats;
 
 /// Reading functions that run at once; more wait.
@@ -80,11 +83,20 @@ pub enum Location {
     Url(String),
 }
 
+/// What is done about secrets when a database is opened.
+enum Sealing {
+    /// They are opened with the keys that there are.
+    AsItIs,
+    /// They are sealed with these, or with a key in the folder.
+    With(Option<Keys>),
+}
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<Backend>,
     stats: Arc<Stats>,
+    keys: Keys,
     node: i64,
 }
 
@@ -95,20 +107,48 @@ enum Backend {
 }
 
 impl Store {
-    /// Opens the database, creating or migrating it, and registers this process as a node of it.
+    /// Opens the database, creating or migrating it, and registers this process as a node of it. Secrets in it are
+    /// opened with the keys of its folder, if there are any.
     ///
     /// # Errors
     /// When it cannot be reached, is in use by another process, or was written by a newer program.
     pub async fn open(location: &Location) -> Result<Self> {
+        Store::open_as(location, Sealing::AsItIs).await
+    }
+
+    /// The same for a hub, which has all secrets in it sealed: with these keys, or with one that lies in the database's
+    /// folder, and is made there at the first time. What cannot be opened is said in the log.
+    ///
+    /// # Errors
+    /// As [`Store::open`], or when there is something else in the file with the key.
+    pub async fn open_sealed(location: &Location, keys: Option<Keys>) -> Result<Self> {
+        let store = Store::open_as(location, Sealing::With(keys)).await?;
+        if store.keys.is_none() {
+            tracing::warn!(
+                "secrets that are set while the hub runs lie in the database in the clear: there is no \
+                 database.secret_key"
+            );
+            return Ok(store);
+        }
+        for closed in store.write(Durability::Disk, sealed::seal_all).await? {
+            tracing::error!("{closed}; put that key beside the others, and nothing is lost");
+        }
+        Ok(store)
+    }
+
+    async fn open_as(location: &Location, sealing: Sealing) -> Result<Self> {
         match location {
             Location::Folder(folder) => {
                 let folder = folder.clone();
-                blocking(move || Store::open_folder(&folder, true)).await
+                blocking(move || Store::open_folder_as(&folder, true, sealing)).await
             }
             Location::Url(url) => {
-                let stats = Arc::new(Stats::default());
                 let postgres = Arc::new(Postgres::open(url, tokio::runtime::Handle::current())?);
-                let mut store = Store { backend: Arc::new(Backend::Postgres(postgres)), stats, node: 0 };
+                let keys = match sealing {
+                    Sealing::With(Some(keys)) => keys,
+                    Sealing::With(None) | Sealing::AsItIs => Keys::default(),
+                };
+                let mut store = Store::of(Backend::Postgres(postgres), keys, Arc::default());
                 store.write(Durability::Disk, migrate::run).await?;
                 store.node = store.write(Durability::Disk, migrate::register_node).await?;
                 Ok(store)
@@ -122,6 +162,10 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_folder(folder: &Path, durable: bool) -> Result<Self> {
+        Store::open_folder_as(folder, durable, Sealing::AsItIs)
+    }
+
+    fn open_folder_as(folder: &Path, durable: bool, sealing: Sealing) -> Result<Self> {
         let wrong = |what: &str, error: std::io::Error| {
             StoreError::Unavailable(format!("{what} {}: {error}", folder.display()))
         };
@@ -135,14 +179,25 @@ impl Store {
                 "{folder} is in use by another nightbell: stop it first"
             )));
         }
+        let in_folder = Keys::of_folder(folder)?;
+        let keys = match (sealing, in_folder) {
+            (Sealing::With(Some(keys)), in_folder) => keys.and(&in_folder.unwrap_or_default()),
+            (_, Some(keys)) => keys,
+            (Sealing::With(None), None) => Keys::make(folder)?,
+            (Sealing::AsItIs, None) => Keys::default(),
+        };
         let stats = Arc::new(Stats::default());
-        let sqlite = Sqlite::open(&folder.join("nightbell.db"), durable, stats.clone())?;
+        let sqlite = Sqlite::open(&folder.join("nightbell.db"), durable, keys.clone(), stats.clone())?;
         let backend =
             Backend::Sqlite { sqlite, reads: Arc::new(Semaphore::new(MAX_READS)), _lock: Some(lock) };
-        let mut store = Store { backend: Arc::new(backend), stats, node: 0 };
+        let mut store = Store::of(backend, keys, stats);
         store.write_blocking(migrate::run)?;
         store.node = store.write_blocking(migrate::register_node)?;
         Ok(store)
+    }
+
+    fn of(backend: Backend, keys: Keys, stats: Arc<Stats>) -> Self {
+        Store { backend: Arc::new(backend), stats, keys, node: 0 }
     }
 
     /// A database of nobody's, in memory: for what is worked out and thrown away. One caller at a time.
@@ -150,8 +205,7 @@ impl Store {
     /// # Errors
     /// When there is no memory for it.
     pub fn in_memory() -> Result<Self> {
-        let (backend, stats) = (Backend::Memory(Memory::open()?), Arc::new(Stats::default()));
-        let mut store = Store { backend: Arc::new(backend), stats, node: 0 };
+        let mut store = Store::of(Backend::Memory(Memory::open()?), Keys::default(), Arc::default());
         store.write_blocking(migrate::run)?;
         store.node = store.write_blocking(migrate::register_node)?;
         Ok(store)
@@ -192,14 +246,14 @@ impl Store {
             }
             Backend::Memory(memory) => memory.run(write),
             Backend::Postgres(pool) => {
-                let lazy = durability == Durability::Lazy;
+                let (lazy, keys) = (durability == Durability::Lazy, self.keys.clone());
                 in_session(pool, move |session| {
                     session.holds_flow = false;
                     session.script("BEGIN")?;
                     if lazy {
                         session.script("SET LOCAL synchronous_commit TO OFF")?;
                     }
-                    let result = write(&mut Tx { session: Session::Postgres(session) });
+                    let result = write(&mut Tx { session: Session::Postgres(session), keys });
                     session.script(match &result {
                         Err(_) => "ROLLBACK",
                         Ok(_) if session.holds_flow && !lazy => COMMIT_THEN_SYNC,
@@ -237,9 +291,10 @@ impl Store {
             }
             Backend::Memory(memory) => memory.run(read),
             Backend::Postgres(pool) => {
+                let keys = self.keys.clone();
                 in_session(pool, move |session| {
                     session.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-                    let result = read(&mut Tx { session: Session::Postgres(session) });
+                    let result = read(&mut Tx { session: Session::Postgres(session), keys });
                     session.script("ROLLBACK")?;
                     result
                 })

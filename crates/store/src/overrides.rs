@@ -3,7 +3,8 @@
 use model::Time;
 
 use crate::db::{Row, Tx, Value};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
+use crate::keys::{Keys, override_row};
 
 /// Versions that are kept.
 pub const KEPT: i64 = 200;
@@ -21,8 +22,9 @@ pub struct Version {
     pub summary: String,
     /// The version that was gone back to; nothing: it is new.
     pub rolled_back_to: Option<i64>,
-    /// All overrides as JSON, with their secrets; empty in lists.
-    pub document: String,
+    /// All overrides as JSON, with their secrets; empty in lists. In words why it cannot be read, if its key is not
+    /// there.
+    pub document: std::result::Result<String, String>,
 }
 
 /// The version in force; nothing: nothing was ever changed.
@@ -32,7 +34,8 @@ pub struct Version {
 pub fn newest(tx: &mut Tx<'_>) -> Result<Option<Version>> {
     let sql = "SELECT version, at, by_whom, summary, rolled_back_to, document FROM config_overrides \
                ORDER BY version DESC LIMIT 1";
-    tx.query_one(sql, &[], read)
+    let keys = tx.keys.clone();
+    tx.query_one(sql, &[], |row| read(row, &keys))
 }
 
 /// The number of the version in force; 0: nothing was ever changed.
@@ -51,7 +54,8 @@ pub fn newest_version(tx: &mut Tx<'_>) -> Result<i64> {
 pub fn get(tx: &mut Tx<'_>, version: i64) -> Result<Option<Version>> {
     let sql = "SELECT version, at, by_whom, summary, rolled_back_to, document FROM config_overrides \
                WHERE version = $1";
-    tx.query_one(sql, &[version.into()], read)
+    let keys = tx.keys.clone();
+    tx.query_one(sql, &[version.into()], |row| read(row, &keys))
 }
 
 /// All versions that are kept, without what is in them, newest first.
@@ -61,7 +65,8 @@ pub fn get(tx: &mut Tx<'_>, version: i64) -> Result<Option<Version>> {
 pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Version>> {
     let sql = "SELECT version, at, by_whom, summary, rolled_back_to, '' FROM config_overrides \
                ORDER BY version DESC LIMIT $1";
-    tx.query(sql, &[KEPT.into()], read)
+    let keys = tx.keys.clone();
+    tx.query(sql, &[KEPT.into()], |row| read(row, &keys))
 }
 
 /// Keeps the next version, and forgets the oldest; `false`: there is one of this number already, and nothing was kept.
@@ -71,6 +76,8 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Version>> {
 pub fn keep(tx: &mut Tx<'_>, version: &Version) -> Result<bool> {
     let sql = "INSERT INTO config_overrides (version, at, by_whom, summary, rolled_back_to, document) \
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (version) DO NOTHING";
+    let document = version.document.as_deref().map_err(|why| StoreError::Refused(why.to_owned()))?;
+    let document = tx.keys.seal(document, &override_row(version.version))?;
     let kept = tx.execute(
         sql,
         &[
@@ -79,7 +86,7 @@ pub fn keep(tx: &mut Tx<'_>, version: &Version) -> Result<bool> {
             Value::Text(&version.by),
             Value::Text(&version.summary),
             version.rolled_back_to.into(),
-            Value::Text(&version.document),
+            Value::Text(&document),
         ],
     )?;
     let sql = "DELETE FROM config_overrides WHERE version <= $1";
@@ -87,13 +94,14 @@ pub fn keep(tx: &mut Tx<'_>, version: &Version) -> Result<bool> {
     Ok(kept > 0)
 }
 
-fn read(row: &Row<'_>) -> Result<Version> {
+fn read(row: &Row<'_>, keys: &Keys) -> Result<Version> {
+    let version = row.int(0)?;
     Ok(Version {
-        version: row.int(0)?,
+        version,
         at: row.time(1)?,
         by: row.string(2)?,
         summary: row.string(3)?,
         rolled_back_to: row.opt_int(4)?,
-        document: row.string(5)?,
+        document: keys.open(row.string(5)?, &override_row(version)),
     })
 }

@@ -25,7 +25,8 @@ pub fn definitions<T: DeserializeOwned>(
     );
     // no owner has such an id
     let owner = owner.unwrap_or(Id(-1));
-    tx.query(&sql, &[kind.name().into(), at.into(), owner.into()], read)
+    let keys = tx.keys.clone();
+    tx.query(&sql, &[kind.name().into(), at.into(), owner.into()], |row| read(row, &keys))
 }
 
 /// One document as it was at a time.
@@ -43,7 +44,8 @@ pub fn definition<T: DeserializeOwned>(
          SELECT {COLUMNS} FROM definitions_past \
          WHERE kind = $1 AND updated_at <= $2 AND until_at > $2 AND id = $3"
     );
-    tx.query_one(&sql, &[kind.name().into(), at.into(), id.into()], read)
+    let keys = tx.keys.clone();
+    tx.query_one(&sql, &[kind.name().into(), at.into(), id.into()], |row| read(row, &keys))
 }
 
 /// Keeps incidents as they are, since what filters ask about is about to change.

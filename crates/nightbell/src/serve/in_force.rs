@@ -43,7 +43,8 @@ impl Standing {
     pub async fn read(store: &Store) -> Result<Self, StoreError> {
         let kept = store.read(store::overrides::newest).await?;
         let Some(Version { version, document, .. }) = kept else { return Ok(Standing::default()) };
-        Ok(match serde_json::from_str(&document) {
+        let all = document.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+        Ok(match all {
             Ok(all) => Standing { version, all, refused: None },
             Err(error) => {
                 let why = format!("overrides of version {version} cannot be read: {error}");

@@ -92,6 +92,10 @@ impl Inner {
             return Err(NotOverridden::Unusable(format!("{why} {version} of the history")));
         }
         let standing = Standing::read(&self.hub.store).await.map_err(NotOverridden::Store)?;
+        if let (Some(why), false) = (&standing.refused, matches!(wanted, Overriding::Back(_))) {
+            let or = "go back to a version that can be (0: everything as in the files) to do without them";
+            return Err(NotOverridden::Unusable(format!("{why}; {or}")));
+        }
         let (action, object) = wanted.action();
         let audited = |wanted: &Overriding| {
             let app = self.app.get().and_then(Weak::upgrade)?;
@@ -113,7 +117,7 @@ impl Inner {
         }
         let version = standing.version + 1;
         let applied = Applied { config: settings.as_kept(), by: by.name.clone(), ..Applied::default() };
-        let document = serde_json::to_string(&all).unwrap_or_default();
+        let document = serde_json::to_string(&all).map_err(|error| error.to_string());
         let new = Standing { version, all, refused: None };
         let put = self.put_in_force(InForce { settings, known, standing: new }, applied).await;
         put.map_err(|all| NotOverridden::Wrong(wrongs(all)))?;
@@ -187,7 +191,8 @@ impl Inner {
                 let unknown =
                     || NotOverridden::Unknown(format!("there are no overrides of version {version}"));
                 let kept = kept.ok_or_else(unknown)?;
-                let all = serde_json::from_str(&kept.document);
+                let document = kept.document.map_err(NotOverridden::Unusable)?;
+                let all = serde_json::from_str(&document);
                 let all = all.map_err(|error| NotOverridden::Unusable(error.to_string()))?;
                 return Ok((all, format!("back to version {version}"), Some(version)));
             }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::{Session, Tx};
 use crate::error::Result;
+use crate::keys::Keys;
 
 /// A database that is gone with its value.
 pub(crate) struct Memory(Mutex<Connection>);
@@ -22,7 +23,7 @@ impl Memory {
     pub fn run<T>(&self, run: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction()?;
-        let result = run(&mut Tx { session: Session::Sqlite(&transaction) })?;
+        let result = run(&mut Tx { session: Session::Sqlite(&transaction), keys: Keys::default() })?;
         transaction.commit()?;
         Ok(result)
     }

@@ -13,10 +13,13 @@ mod value;
 pub use value::{Row, Value};
 
 use crate::error::{Result, StoreError};
+use crate::keys::Keys;
 
 /// A transaction, or the reading side of one. What is written through it is kept whole or not at all.
 pub struct Tx<'a> {
     pub(crate) session: Session<'a>,
+    /// What secrets in rows are sealed with.
+    pub(crate) keys: Keys,
 }
 
 pub(crate) enum Session<'a> {

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use super::{Row, Session, Tx, Value};
 use crate::error::{Result, StoreError};
+use crate::keys::Keys;
 use crate::stats::Stats;
 
 /// Jobs that may wait for the writer; callers wait for room.
@@ -69,11 +70,12 @@ pub(crate) struct Sqlite {
     jobs: mpsc::Sender<Job>,
     readers: Readers,
     threads: Vec<JoinHandle<()>>,
+    keys: Keys,
 }
 
 impl Sqlite {
     /// Opens or creates the database at `path`.
-    pub fn open(path: &Path, durable: bool, stats: Arc<Stats>) -> Result<Self> {
+    pub fn open(path: &Path, durable: bool, keys: Keys, stats: Arc<Stats>) -> Result<Self> {
         let writer = connect(path, WRITER_CACHE_KIB)?;
         // makes the log exist before it is opened for syncing
         writer.execute_batch(
@@ -100,6 +102,7 @@ impl Sqlite {
             commits: 0,
             checked: 0,
             durable,
+            keys: keys.clone(),
             stats: stats.clone(),
         };
         let threads = vec![
@@ -114,6 +117,7 @@ impl Sqlite {
             jobs,
             readers: Readers { path: path.to_owned(), idle: std::sync::Mutex::default() },
             threads,
+            keys,
         })
     }
 
@@ -126,7 +130,7 @@ impl Sqlite {
     pub fn read<T>(&self, read: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let reader = self.readers.take()?;
         reader.execute_batch("BEGIN")?;
-        let result = read(&mut Tx { session: Session::Sqlite(&reader) });
+        let result = read(&mut Tx { session: Session::Sqlite(&reader), keys: self.keys.clone() });
         reader.execute_batch("ROLLBACK")?;
         self.readers.put(reader);
         result
@@ -200,6 +204,7 @@ struct Writer {
     /// changed rows when it was
     checked: u64,
     durable: bool,
+    keys: Keys,
     stats: Arc<Stats>,
 }
 
@@ -266,7 +271,7 @@ impl Writer {
 
     /// One job in its savepoint, undone when it fails or panics.
     fn run_one(&self, work: Work) -> Reply {
-        let mut tx = Tx { session: Session::Sqlite(&self.connection) };
+        let mut tx = Tx { session: Session::Sqlite(&self.connection), keys: self.keys.clone() };
         if let Err(error) = self.connection.prepare_cached("SAVEPOINT job").and_then(|mut s| s.execute([])) {
             return catch(work, Err(error.into())).1;
         }
