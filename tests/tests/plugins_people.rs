@@ -23,7 +23,15 @@ PERSON = {
     },
     "required": ["number"],
 }
-plugin = Plugin(user_schema=PERSON)
+PROJECT = {
+    "type": "object",
+    "properties": {
+        "room": {"type": "string", "pattern": "^#"},
+        "key": {"type": "string", "x-secret": True},
+        "loud": {"type": "boolean", "default": False},
+    },
+}
+plugin = Plugin(user_schema=PERSON, project_schema=PROJECT)
 
 
 @plugin.validate("user")
@@ -33,18 +41,36 @@ def look(value):
     return {**value, "number": value["number"].replace(" ", "")}
 
 
+@plugin.validate("project")
+def look_for(value, project):
+    if value.get("room") == '#' + project:
+        raise Invalid("room", "a project is not its own room")
+
+
+@plugin.route("/set", auth="none")
+async def is_set(request):
+    return {
+        "jo": await plugin.host.settings(user="jo"),
+        "shop": await plugin.host.settings(project="shop"),
+        "other": await plugin.host.settings(project="other"),
+    }
+
+
 @plugin.destination("calls")
 async def call(delivery):
     people = {
         "recipients": [[it.name, it.email, it.settings] for it in delivery.recipients],
         "on_duty": [[it.name, it.settings] for it in delivery.on_duty],
     }
+    with open(os.path.join(plugin.state, "projects"), "a") as projects:
+        for it in delivery.message.notification.alerts:
+            projects.write(json.dumps([it.project, delivery.set_for(it.project)]) + "\n")
     print("the pin is", [it.settings.get("pin") for it in delivery.recipients], file=sys.stderr)
     with open(os.path.join(plugin.state, "told"), "w") as told:
         json.dump(people, told)
 "#;
-const MANIFEST: &str =
-    "[plugin]\nid = 'calls'\nversion = '1'\ncontract = 1\n[run]\nruntime = 'python'\nmodule = 'calls'\n";
+const MANIFEST: &str = "[plugin]\nid = 'calls'\nversion = '1'\ncontract = 1\n\
+    [run]\nruntime = 'python'\nmodule = 'calls'\n[permissions]\nserve = true\n";
 
 fn hub() -> Hub {
     let folder = TempDir::new().unwrap();
@@ -116,4 +142,77 @@ fn a_plugin_is_told_whom_a_message_is_for_and_what_they_have_set() {
     assert_eq!(told, json!({ "recipients": recipients, "on_duty": [["ann", ann]] }));
     let log = hub.says(&["plugin", "logs", "calls"]);
     assert!(log.contains("the pin is") && !log.contains("hush-hush-hush"), "{log}");
+}
+
+#[test]
+fn what_is_set_for_a_project_or_service_comes_with_each_message_about_it() {
+    let hub = hub();
+    let sets = |owner: Option<&str>, name: &str, settings: &Value| {
+        let mut body = json!({ "name": name, "spec": { "settings": settings } });
+        if let Some(owner) = owner {
+            body["owner"] = owner.into();
+        }
+        let answer = hub.ask("POST", "/api/v1/plugin-settings", &body.to_string());
+        (answer.status, answer.body)
+    };
+    for team in ["web", "db"] {
+        hub.post("/api/v1/teams", &json!({ "name": team }));
+    }
+    hub.post("/api/v1/projects", &json!({ "slug": "store", "team": "web" }));
+    let jo = json!({ "name": "jo", "role": "responder", "password": "a good long password" });
+    hub.post("/api/v1/users", &jo);
+
+    // the form, what does not fit it, what the plugin refuses, and whose it may be
+    let form = hub.get("/api/v1/plugins/calls")["project_settings"].clone();
+    assert_eq!(form["properties"]["loud"]["default"], false, "{form}");
+    for (owner, name, settings, words) in [
+        (None, "calls/store", json!({ "room": "store" }), "spec.settings.room"),
+        (None, "calls/store", json!({ "room": "#store" }), "not its own room"),
+        (Some("team:db"), "calls/store", json!({}), "its team's or everybody's"),
+        (Some("jo"), "calls/store", json!({}), "its team's or everybody's"),
+        (Some("jo"), "calls/disk", json!({}), "a team's or everybody's"),
+        (None, "calls/", json!({}), "the plugin's id, a slash and the project"),
+        (None, "other/store", json!({}), "calls"),
+    ] {
+        let (status, said) = sets(owner, name, &settings);
+        assert!(status == 400 && said.contains(words), "{name}: {said}");
+    }
+    let (status, said) = sets(None, "calls/store", &json!({ "room": "#desk", "key": "hush-hush-hush" }));
+    assert!(status == 201 && said.contains("team:web") && !said.contains("hush-hush-hush"), "{said}");
+    let (status, said) = sets(Some("everybody"), "calls/store", &json!({}));
+    assert!(status == 400 && said.contains("set already"), "{said}");
+    let said =
+        hub.says(&["plugin", "settings", "calls", "--project", "disks", "--owner", "team:db", "room=#db"]);
+    assert_eq!(said.trim(), "room = \"#db\"");
+    let said = hub.says(&["plugin", "settings", "calls", "--project", "disks", "loud=true", "room=null"]);
+    assert_eq!(said.trim(), "loud = true");
+    // it follows a project that is called otherwise, with what is secret in it
+    assert_eq!(hub.ask("PATCH", "/api/v1/projects/store", r#"{"slug": "shop"}"#).status, 200);
+    let said = hub.says(&["plugin", "settings", "calls", "--project", "shop", "loud=true"]);
+    assert_eq!(said.trim(), "key = \"<secret>\"\nloud = true\nroom = \"#desk\"");
+
+    hub.alerts(&[
+        alert(&[("alertname", "A"), ("project", "shop")]),
+        alert(&[("alertname", "B"), ("service", "disks")]),
+    ]);
+    let told = hub.data().join("plugin-state/calls/projects");
+    let told = wait_for("both calls", PATIENCE, || {
+        let text = std::fs::read_to_string(&told).ok()?;
+        let all: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+        (all.len() == 2).then_some(all)
+    });
+    let shop = json!({ "room": "#desk", "key": "hush-hush-hush", "loud": true });
+    for it in [json!(["shop", shop]), json!(["disks", { "loud": true }])] {
+        assert!(told.contains(&it), "{told:?}");
+    }
+    let set = hub.ask("GET", "/plugins/calls/set", "");
+    let set: Value = serde_json::from_str(&set.body).unwrap_or_else(|_| panic!("{}", set.body));
+    assert_eq!(set["shop"], shop);
+    assert_eq!(set["other"], json!({ "loud": false }));
+    assert_eq!(set["jo"], json!({}), "nothing is set that fits");
+
+    // and goes with it
+    assert_eq!(hub.ask("DELETE", "/api/v1/projects/shop", "").status / 100, 2);
+    let left = hub.get("/api/v1/plugin-settings");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
 }

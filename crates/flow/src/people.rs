@@ -13,7 +13,7 @@ use model::profile::{Book, Filter, Profile, Subject, tags_of};
 use model::receiver::{Manners, Place};
 use model::schedule::{Calendar, Listed, Rota, Turns};
 use model::zone::Zone;
-use model::{AlertRule, Id, Incident, OwnedDestination, PluginSettings, Reach, Severity, Time};
+use model::{AlertRule, Id, Incident, OwnedDestination, Reach, Severity, Time};
 use sdk::registry::{BadSettings, Registry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub struct People {
     policies: Arc<HashMap<Id, Definition<Policy>>>,
     maintenance: Arc<Vec<Definition<Maintenance>>>,
     alert_rules: Arc<Vec<Definition<AlertRule>>>,
-    plugin_settings: Arc<HashMap<Id, Arc<BTreeMap<String, Value>>>>,
+    plugin_settings: Arc<told::PluginSettings>,
 }
 
 /// A team, and who belongs to it.
@@ -104,7 +104,7 @@ impl People {
             schedules: Arc::new(schedules(tx)?),
             policies: Arc::new(all(tx, Kind::Policy)?.into_iter().map(|it| (it.id, it)).collect()),
             maintenance: Arc::new(maintenance.collect()),
-            plugin_settings: Arc::new(plugin_settings(tx)?),
+            plugin_settings: Arc::new(told::PluginSettings::read(tx)?),
             alert_rules: Arc::new(all(tx, Kind::AlertRule)?),
         }))
     }
@@ -391,15 +391,6 @@ fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Crew>> {
             teams.insert(team.id, Crew { name: team.name, members });
         }
     }
-}
-
-/// What people have set for plugins, by whose it is and by plugin.
-fn plugin_settings(tx: &mut Tx<'_>) -> Result<HashMap<Id, Arc<BTreeMap<String, Value>>>> {
-    let mut settings: HashMap<Id, BTreeMap<String, Value>> = HashMap::new();
-    for it in all::<PluginSettings>(tx, Kind::PluginSettings)? {
-        settings.entry(it.owner).or_default().insert(it.body.plugin, Value::Object(it.body.settings));
-    }
-    Ok(settings.into_iter().map(|(owner, its)| (owner, Arc::new(its))).collect())
 }
 
 fn all<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind) -> Result<Vec<Definition<T>>> {

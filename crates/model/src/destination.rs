@@ -131,14 +131,27 @@ impl fmt::Debug for OwnedDestination {
     }
 }
 
-/// What somebody has set for a plugin, after the plugin's own schema for people.
+/// What is set for a plugin, after its own schemas: by a person for themselves, or for a project or service.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginSettings {
     /// The plugin's id.
     pub plugin: String,
+    /// The project or service; `None`: its owner's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// By name. Secrets are in here in the clear, which is why `Debug` does not show it.
     pub settings: Map<String, Value>,
+}
+
+impl PluginSettings {
+    /// What the name of such settings says: the plugin, and the project if it is for one (`PLUGIN/PROJECT`).
+    pub fn parts(name: &str) -> (&str, Option<&str>) {
+        match name.split_once('/') {
+            Some((plugin, project)) => (plugin, Some(project)),
+            None => (name, None),
+        }
+    }
 }
 
 impl fmt::Debug for PluginSettings {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
+use crate::labels::Labels;
 use crate::refusal::{Refusal, at_most};
 use crate::time::Time;
 
@@ -20,6 +21,14 @@ pub const MAX_GROUPING_BYTES: usize = 64 * 1024;
 pub const PUBLIC_KEY_CHARS: usize = 32;
 /// The longest time over which a key's rate is counted.
 pub const MAX_RATE_SECONDS: u32 = 86_400;
+
+/// Labels that say what an incident is about, the project or service: the first that is there.
+pub const LABELS: [&str; 4] = ["project", "service", "job", "namespace"];
+
+/// The project or service that something with these labels is about.
+pub fn of(labels: &Labels) -> Option<&str> {
+    LABELS.iter().find_map(|name| labels.get(name).filter(|value| !value.is_empty()))
+}
 
 /// A program that reports its errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

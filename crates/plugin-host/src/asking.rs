@@ -7,6 +7,7 @@ use plugin_protocol::calls::{
     Check, CheckAnswer, CheckParams, Complaint, Ticket, TicketAnswer, TicketParams, Validate, ValidateParams,
 };
 use plugin_protocol::limits::{CONFIGURE_TIME, TICKET_TIME};
+use sdk::registry::Whose;
 use sdk::{Secret, secret};
 use serde_json::Value;
 
@@ -58,18 +59,27 @@ impl Host {
         looked
     }
 
-    /// Asks a plugin, if it runs and can, about what somebody wants to set for it: as it is best written, when that
-    /// is otherwise. What does not fit the plugin's schema is told of elsewhere.
+    /// Asks a plugin, if it runs and can, about what somebody wants to set for it, for themselves or for a project:
+    /// as it is best written, when that is otherwise. What does not fit the plugin's schema is told of elsewhere.
     ///
     /// # Errors
     /// What is wrong, each with its path below the settings.
-    pub async fn look_at_person(&self, id: &str, value: Value) -> Result<Option<Value>, Vec<Complaint>> {
-        let Some((plugin, schema)) = self.plugin(id).zip(self.of_people(id)) else { return Ok(None) };
+    pub async fn look_at_form(
+        &self,
+        id: &str,
+        project: Option<&str>,
+        value: Value,
+    ) -> Result<Option<Value>, Vec<Complaint>> {
+        let (whose, what) = match project {
+            None => (Whose::Person, "user"),
+            Some(_) => (Whose::Project, "project"),
+        };
+        let Some((plugin, schema)) = self.plugin(id).zip(self.form(id, whose)) else { return Ok(None) };
         let Some(running) = plugin.running().filter(|running| running.has(VALIDATE)) else { return Ok(None) };
         plugin.journal.hide(&secret::needles(&value, schema.json()));
         let Ok(fit) = schema.fit(value) else { return Ok(None) };
-        let (what, kind, others) = ("user".to_owned(), String::new(), Vec::new());
-        let params = ValidateParams { what, kind, value: fit.clone(), others };
+        let (kind, others, project) = (String::new(), Vec::new(), project.unwrap_or_default().to_owned());
+        let params = ValidateParams { what: what.to_owned(), kind, value: fit.clone(), others, project };
         let Ok(answer) = running.call::<Validate>(&params, CONFIGURE_TIME).await else { return Ok(None) };
         if answer.errors.is_empty() {
             return Ok(answer.value.filter(|value| value.is_object() && *value != fit));
@@ -99,7 +109,8 @@ impl Host {
         // what does not fit has been told of already
         let fit = schema.fit(value).ok()?;
         let others = others.into_iter().filter_map(|it| schema.fit(it).ok()).collect();
-        let params = ValidateParams { what: what.to_owned(), kind, value: fit.clone(), others };
+        let (what, project) = (what.to_owned(), String::new());
+        let params = ValidateParams { what, kind, value: fit.clone(), others, project };
         let answer = running.call::<Validate>(&params, CONFIGURE_TIME).await.ok()?;
         if answer.errors.is_empty() {
             let cleaned = answer.value.filter(|value| value.is_object() && *value != fit);

@@ -34,7 +34,7 @@ static NOWHERE_ELSE: LazyLock<HttpSettings> = LazyLock::new(|| {
 
 /// What the hub does for plugins. Permissions are looked at before it is asked.
 pub trait Services: Send + Sync + 'static {
-    /// Answers `emit`, `incident.get`, `incident.act` and `kv.…`, for the plugin of this id.
+    /// Answers `emit`, `incident.get`, `incident.act`, `settings.get` and `kv.…`, for the plugin of this id.
     fn ask(&self, plugin: &str, method: &str, params: Value) -> BoxFuture<'static, Result<Value, Fault>>;
 }
 
@@ -165,7 +165,7 @@ impl GuestEar {
                 bounded(&params)?;
                 self.services.ask(&plugin.id, method, params).await
             }
-            guest::EMIT | guest::INCIDENT_GET | guest::INCIDENT_ACT => {
+            guest::EMIT | guest::INCIDENT_GET | guest::INCIDENT_ACT | guest::SETTINGS_GET => {
                 self.services.ask(&plugin.id, method, params).await
             }
             other => Err(Fault::new(NO_SUCH_METHOD, format!("there is no method {other:?}"))),

@@ -11,7 +11,8 @@ use plugin_protocol::calls::Complaint;
 use plugin_protocol::manifest::{Limits, Network, Runtime};
 use plugin_protocol::provides::DestinationKind;
 use sdk::http::Http;
-use sdk::{Registry, Subscriber, secret};
+use sdk::registry::Whose;
+use sdk::{Registry, Secret, Subscriber, secret};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +20,7 @@ use crate::body::{Ear, Engine};
 use crate::folder::{BadPlugin, Discovery, Found, discover};
 use crate::greeting;
 use crate::guest::{GuestEar, NoServices, Services};
-use crate::kinds;
+use crate::kinds::{self, Forms};
 use crate::memory;
 use crate::places::Places;
 use crate::plugin::{self, Plugin, Running, State, World};
@@ -269,21 +270,16 @@ impl Host {
                     wrong(why);
                 }
             }
-            let of_people = match Schema::new(known.provides.user.as_ref()) {
-                Ok(schema) => {
-                    let schema = Arc::new(schema);
-                    if known.provides.user.is_some() {
-                        registry.person(id, kinds::person(schema.clone()));
-                    }
-                    schema
-                }
+            let forms = match Forms::of(&known.provides) {
+                Ok(forms) => forms,
                 Err(why) => {
-                    wrong(format!("user: {why}"));
+                    wrong(why);
                     continue;
                 }
             };
+            forms.each().for_each(|(whose, form)| registry.add_form(id, whose, form));
             for kind in &known.provides.destinations {
-                let added = kinds::late(id, kind, &of_people, &find)
+                let added = kinds::late(id, kind, &forms, &find)
                     .and_then(|late| registry.late(late).map_err(|two| two.to_string()));
                 if let Err(why) = added {
                     wrong(why);
@@ -394,10 +390,22 @@ impl Host {
         })
     }
 
-    /// What each person may set for a plugin, if there is anything.
-    pub(crate) fn of_people(&self, id: &str) -> Option<Schema> {
-        let said = lock(&self.0.known).get(id)?.provides.user.clone()?;
-        Schema::new(Some(&said)).ok()
+    /// What each person, or each project, may set for a plugin, if there is anything.
+    pub(crate) fn form(&self, id: &str, whose: Whose) -> Option<Schema> {
+        let known = lock(&self.0.known);
+        let said = &known.get(id)?.provides;
+        let said = match whose {
+            Whose::Person => &said.user,
+            Whose::Project => &said.project,
+        };
+        Schema::new(Some(said.as_ref()?)).ok()
+    }
+
+    /// Has secrets that a plugin is about to hear hidden in its log.
+    pub fn hide(&self, id: &str, secrets: &[Secret]) {
+        if let Some(plugin) = self.plugin(id) {
+            plugin.journal.hide(secrets);
+        }
     }
 
     /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered

@@ -1,20 +1,23 @@
 //! Plugins' kinds of destinations, as the registry knows kinds.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::BoxFuture;
 use model::delivery::Outcome;
 use model::limits::MAX_ALERTS_PER_NOTIFICATION;
+use model::project;
 use model::receiver::Audience;
-use plugin_protocol::calls::{Complaint, Delivery, Person, Test, TestParams};
+use plugin_protocol::Provides;
+use plugin_protocol::calls::{Complaint, Delivery, OfProject, Person, Test, TestParams};
 use plugin_protocol::limits::{MAX_PAYLOAD_BYTES, TEST_TIME};
 use plugin_protocol::provides::{CheckKind, DestinationKind, Readers};
 use plugin_protocol::wire::NO_SUCH_METHOD;
 use sdk::destination::lasting;
-use sdk::registry::{LateCheck, LateKind, PersonSettings, Ready};
+use sdk::registry::{LateCheck, LateKind, PluginForm, Ready, Whose};
 use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, Somebody, secret};
-use serde_json::value::to_raw_value;
-use serde_json::{Value, json};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
 
 use crate::deliver::{DEADLINE_BYTES, answer_of};
 use crate::peer::Unanswered;
@@ -27,16 +30,38 @@ const TEST: &str = "test";
 /// Finds a plugin that is to run.
 pub type Find = Arc<dyn Fn(&str) -> Option<Arc<Plugin>> + Send + Sync>;
 
-/// A kind of a plugin, for the registry; `of_people` is the schema of what each person may set.
+/// The schemas of what may be set for a plugin beside its own settings.
+#[derive(Clone, Default)]
+pub struct Forms {
+    people: Option<Arc<Schema>>,
+    projects: Option<Arc<Schema>>,
+}
+
+impl Forms {
+    /// Those that a plugin has.
+    ///
+    /// # Errors
+    /// When one is none.
+    pub fn of(said: &Provides) -> Result<Self, String> {
+        let ready = |name: &str, said: &Option<Value>| {
+            let schema = said.as_ref().map(|said| Schema::new(Some(said)).map(Arc::new)).transpose();
+            schema.map_err(|why| format!("{name}: {why}"))
+        };
+        Ok(Forms { people: ready("user", &said.user)?, projects: ready("project", &said.project)? })
+    }
+
+    /// The same, for the registry.
+    pub fn each(&self) -> impl Iterator<Item = (Whose, PluginForm)> {
+        let all = [(Whose::Person, &self.people), (Whose::Project, &self.projects)];
+        all.into_iter().filter_map(|(whose, schema)| Some((whose, form(schema.clone()?))))
+    }
+}
+
+/// A kind of a plugin, for the registry.
 ///
 /// # Errors
 /// When its schema is none.
-pub fn late(
-    plugin: &str,
-    said: &DestinationKind,
-    of_people: &Arc<Schema>,
-    find: &Find,
-) -> Result<LateKind, String> {
+pub fn late(plugin: &str, said: &DestinationKind, forms: &Forms, find: &Find) -> Result<LateKind, String> {
     let schema =
         Schema::new(said.settings.as_ref()).map_err(|why| format!("{}.settings: {why}", said.kind))?;
     let title = if said.title.is_empty() { &said.kind } else { &said.title };
@@ -64,7 +89,7 @@ pub fn late(
             Some(schema.json().clone())
         }
     };
-    let (plugin, said, find, of_people) = (plugin.to_owned(), said.clone(), find.clone(), of_people.clone());
+    let (plugin, said, find, forms) = (plugin.to_owned(), said.clone(), find.clone(), forms.clone());
     let make = Box::new(move |raw: Value| {
         let secrets = secret::needles(&raw, schema.json());
         let settings = schema.fit(raw).map_err(|all| first(&all))?;
@@ -83,7 +108,7 @@ pub fn late(
             batch,
             most_alerts,
             options,
-            of_people: of_people.clone(),
+            forms: forms.clone(),
             hidden_from: Mutex::default(),
             find,
         };
@@ -105,11 +130,10 @@ pub fn check(plugin: &str, said: &CheckKind) -> Result<LateCheck, String> {
     Ok(LateCheck { kind, about, schema: json, fit })
 }
 
-/// What each person may set for a plugin, for the registry.
-pub fn person(schema: Arc<Schema>) -> PersonSettings {
+fn form(schema: Arc<Schema>) -> PluginForm {
     let json = schema.json().clone();
-    let fit = Box::new(move |raw: Value| schema.fit(raw).map(drop).map_err(|all| first(&all)));
-    PersonSettings { schema: json, fit }
+    let fit = Box::new(move |raw: Value| schema.fit(raw).map_err(|all| first(&all)));
+    PluginForm { schema: json, fit }
 }
 
 fn first(complaints: &[Complaint]) -> BadSettings {
@@ -131,8 +155,8 @@ struct PluginPlace {
     most_alerts: usize,
     /// the schema of what a test may be told
     options: Option<Value>,
-    /// the schema of what each person may set
-    of_people: Arc<Schema>,
+    /// what may be set for the plugin by people and for projects
+    forms: Forms,
     /// the plugin whose log knows the secrets
     hidden_from: Mutex<Weak<Plugin>>,
     find: Find,
@@ -184,7 +208,9 @@ impl PluginPlace {
             Err(why) => return Answer::bare(Outcome::rejected(format!("options: {why}"))),
         };
         self.hide_from(&plugin);
-        let params = TestParams { kind: self.kind.clone(), settings: self.settings.clone(), options };
+        let projects = self.projects(&plugin, context, message);
+        let (kind, settings) = (self.kind.clone(), self.settings.clone());
+        let params = TestParams { kind, settings, options, projects };
         let answer = match running.call::<Test>(&params, context.timeout.min(TEST_TIME)).await {
             Ok(outcome) => answer_of(outcome),
             // it has none for this kind
@@ -209,14 +235,23 @@ impl PluginPlace {
     /// People in the plugin's words, with what they have set for it, whose secrets are to be seen in no log.
     fn people(&self, plugin: &Plugin, people: &[Somebody]) -> Vec<Person> {
         let person = |it: &Somebody| {
-            let set = it.settings.get(&self.plugin).cloned().unwrap_or_else(|| json!({}));
-            plugin.journal.hide(&secret::needles(&set, self.of_people.json()));
-            // what does not fit a newer schema is still what they have set
-            let settings = self.of_people.fit(set.clone()).unwrap_or(set);
-            let settings = settings.as_object().cloned().unwrap_or_default();
+            let settings = set(plugin, it.settings.get(&self.plugin), self.forms.people.as_deref());
             Person { id: it.id.to_string(), name: it.name.clone(), email: it.email.clone(), settings }
         };
         people.iter().map(person).collect()
+    }
+
+    /// The projects that a message is about, with what is set for them: for plugins that want to know.
+    fn projects(&self, plugin: &Plugin, context: &Context, message: &Message) -> Vec<OfProject> {
+        let Some(schema) = self.forms.projects.as_deref() else { return Vec::new() };
+        let known = context.people.projects.get(&self.plugin);
+        let names: BTreeSet<&str> =
+            message.notification.alerts.iter().filter_map(|it| project::of(&it.labels)).collect();
+        let of = |name: &str| {
+            let settings = set(plugin, known.and_then(|all| all.get(name)), Some(schema));
+            OfProject { name: name.to_owned(), settings }
+        };
+        names.into_iter().map(of).collect()
     }
 
     async fn tell(&self, context: &Context, message: &Message) -> Answer {
@@ -226,33 +261,60 @@ impl PluginPlace {
         };
         self.hide_from(&plugin);
         let id = message.idempotency_key.clone();
-        let mut delivery = Delivery {
+        let delivery = Delivery {
             id: id.clone(),
             key: id.clone(),
             deadline_ms: 0,
             kind: self.kind.clone(),
             destination: context.destination.clone(),
             settings: self.settings.clone(),
-            message: serde_json::to_value(message).unwrap_or_default(),
+            message,
             recipients: self.people(&plugin, &context.people.recipients),
             on_duty: self.people(&plugin, &context.people.on_duty),
+            projects: self.projects(&plugin, context, message),
         };
-        let json = loop {
-            match to_raw_value(&delivery) {
-                Ok(json) if json.get().len() + DEADLINE_BYTES <= MAX_PAYLOAD_BYTES => break json,
-                Ok(_) if shorten(&mut delivery.message) => {}
-                Ok(json) => {
-                    let length = json.get().len();
-                    let why = format!("{length} bytes are more than a plugin can be told at once");
-                    return Answer::bare(Outcome::rejected(why));
-                }
-                Err(error) => return Answer::bare(Outcome::rejected(error.to_string())),
-            }
+        let json = match fitting(&delivery) {
+            Ok(json) => json,
+            Err(why) => return Answer::bare(Outcome::rejected(why)),
         };
         let answer = plugin.deliver(&id, json, self.batch, context.timeout).await;
         // the plugin knows more secrets than these settings have
         plugin.journal.hiding(answer)
     }
+}
+
+/// What is set for a plugin, with its defaults, whose secrets are to be seen in no log.
+fn set(plugin: &Plugin, set: Option<&Value>, schema: Option<&Schema>) -> Map<String, Value> {
+    let mut set = set.cloned().unwrap_or_else(|| json!({}));
+    if let Some(schema) = schema {
+        plugin.journal.hide(&secret::needles(&set, schema.json()));
+        // what does not fit a newer schema is still what was set
+        set = schema.fit(set.clone()).unwrap_or(set);
+    }
+    match set {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// A delivery as it is told, with as many alerts as fit.
+///
+/// # Errors
+/// In words, when it is too long with one.
+fn fitting(delivery: &Delivery<&Message>) -> Result<Box<RawValue>, String> {
+    let fits = |json: &RawValue| json.get().len() + DEADLINE_BYTES <= MAX_PAYLOAD_BYTES;
+    let mut json = to_raw_value(delivery).map_err(|error| error.to_string())?;
+    if fits(&json) {
+        return Ok(json);
+    }
+    let mut shorter: Value = serde_json::from_str(json.get()).map_err(|error| error.to_string())?;
+    while !fits(&json) {
+        if !shorten(&mut shorter["message"]) {
+            return Err(format!("{} bytes are more than a plugin can be told at once", json.get().len()));
+        }
+        json = to_raw_value(&shorter).map_err(|error| error.to_string())?;
+    }
+    Ok(json)
 }
 
 /// Leaves out half of the alerts, and counts them; `false`: there is one, or none.

@@ -1,5 +1,7 @@
 //! What may be asked, both ways. Unknown fields are ignored, so that either side may learn more words.
 
+pub mod guest;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -202,7 +204,7 @@ pub struct DeliverParams {
 /// Something to be told to one place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Delivery {
+pub struct Delivery<Says = Value> {
     /// Which it is; the same over all retries.
     pub id: String,
     /// The idempotency key; the same over all retries.
@@ -217,11 +219,25 @@ pub struct Delivery {
     /// Its settings.
     pub settings: Value,
     /// What to say.
-    pub message: Value,
+    pub message: Says,
     /// Who is told.
     pub recipients: Vec<Person>,
     /// Who is on duty.
     pub on_duty: Vec<Person>,
+    /// The projects and services that it is about, with what is set for them; none for plugins without a `project`
+    /// schema.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<OfProject>,
+}
+
+/// What is set for a project or service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OfProject {
+    /// What it is called.
+    pub name: String,
+    /// What is set for it, after the plugin's `project` schema.
+    pub settings: Map<String, Value>,
 }
 
 /// Somebody.
@@ -295,6 +311,9 @@ pub struct ValidateParams {
     pub value: Value,
     /// Those of the other destinations of this kind in the same receiver.
     pub others: Vec<Value>,
+    /// The project or service that they are for, with `project`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
 }
 
 /// Settings that were looked at.
@@ -316,6 +335,9 @@ pub struct TestParams {
     pub settings: Value,
     /// What to do.
     pub options: Value,
+    /// As in [`Delivery::projects`], of the message that would tell it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<OfProject>,
 }
 
 /// Something to look at.
@@ -464,28 +486,4 @@ pub struct LogParams {
     pub fields: Map<String, Value>,
     /// The delivery that it is about.
     pub delivery: Option<String>,
-}
-
-/// What the host is asked: method names.
-pub mod guest {
-    /// Something for the log.
-    pub const LOG: &str = "log";
-    /// How the plugin is, unasked.
-    pub const STATUS: &str = "status";
-    /// Something happened.
-    pub const EMIT: &str = "emit";
-    /// What is known of an incident.
-    pub const INCIDENT_GET: &str = "incident.get";
-    /// Something is to be done about one.
-    pub const INCIDENT_ACT: &str = "incident.act";
-    /// A value that was kept.
-    pub const KV_GET: &str = "kv.get";
-    /// A value to be kept.
-    pub const KV_SET: &str = "kv.set";
-    /// One to be forgotten.
-    pub const KV_DELETE: &str = "kv.delete";
-    /// Which there are.
-    pub const KV_LIST: &str = "kv.list";
-    /// A request over HTTP through the host.
-    pub const FETCH: &str = "fetch";
 }

@@ -25,7 +25,7 @@ pub use answer::Answer;
 pub use destination::{Context, Destination, Facts, Inbox};
 pub use listener::{Listener, Subscriber};
 pub use message::{Message, MessageKind};
-pub use people::{Somebody, Told};
+pub use people::{OfProjects, Somebody, Told};
 pub use private::make_private;
 pub use recent::Recent;
 pub use reference::reference_markdown;

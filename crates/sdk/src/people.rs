@@ -1,4 +1,4 @@
-//! People whom a message is for, as far as a destination is told of them: plugins are.
+//! People whom a message is for, and what is set for projects, as far as a destination is told of them: plugins are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,12 @@ pub struct Told {
     pub recipients: Vec<Somebody>,
     /// Who is on call, at the time of the try, by the schedules that its configuration names.
     pub on_duty: Vec<Somebody>,
+    /// What is set for projects and services, all there is.
+    pub projects: Arc<OfProjects>,
 }
+
+/// What is set for projects and services: by plugin, then by the project's name.
+pub type OfProjects = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// Somebody.
 #[derive(Clone, Debug)]

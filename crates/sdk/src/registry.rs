@@ -132,13 +132,25 @@ pub struct LateCheck {
     pub fit: Box<dyn Fn(Value) -> Result<(), BadSettings> + Send + Sync>,
 }
 
-/// What each person may set for a plugin.
-pub struct PersonSettings {
+/// Whose settings of a plugin are meant, beside its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// Each person's.
+    Person,
+    /// Each project's or service's.
+    Project,
+}
+
+/// What may be set for a plugin beside its own settings.
+pub struct PluginForm {
     /// The JSON Schema of it, without references.
     pub schema: Value,
-    /// Says what is wrong with settings, without secrets.
-    pub fit: Box<dyn Fn(Value) -> Result<(), BadSettings> + Send + Sync>,
+    /// Puts defaults in, and says what is wrong with the rest, without secrets.
+    pub fit: FitForm,
 }
+
+/// See [`PluginForm::fit`].
+pub type FitForm = Box<dyn Fn(Value) -> Result<Value, BadSettings> + Send + Sync>;
 
 /// There is a kind of that name already.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -161,7 +173,7 @@ pub struct Registry {
     sources: BTreeMap<&'static str, Kind<MakeReader>>,
     checks: BTreeMap<String, LateCheck>,
     plugins: BTreeMap<String, Value>,
-    persons: BTreeMap<String, PersonSettings>,
+    forms: BTreeMap<Whose, BTreeMap<String, PluginForm>>,
     surroundings: Surroundings,
 }
 
@@ -269,19 +281,19 @@ impl Registry {
         self.plugins.insert(id.to_owned(), schema);
     }
 
-    /// Adds what each person may set for a plugin.
-    pub fn person(&mut self, plugin: &str, settings: PersonSettings) {
-        self.persons.insert(plugin.to_owned(), settings);
+    /// Adds what each person, or each project, may set for a plugin.
+    pub fn add_form(&mut self, plugin: &str, whose: Whose, form: PluginForm) {
+        self.forms.entry(whose).or_default().insert(plugin.to_owned(), form);
     }
 
-    /// What each person may set, by plugin.
-    pub fn persons(&self) -> impl Iterator<Item = (&str, &PersonSettings)> {
-        self.persons.iter().map(|(id, settings)| (id.as_str(), settings))
+    /// The plugins for which each person, or each project, may set something.
+    pub fn with_forms(&self, whose: Whose) -> impl Iterator<Item = &str> {
+        self.forms.get(&whose).into_iter().flat_map(|forms| forms.keys().map(String::as_str))
     }
 
-    /// What each person may set for this plugin.
-    pub fn person_settings(&self, plugin: &str) -> Option<&PersonSettings> {
-        self.persons.get(plugin)
+    /// What each person, or each project, may set for this plugin.
+    pub fn form(&self, plugin: &str, whose: Whose) -> Option<&PluginForm> {
+        self.forms.get(&whose)?.get(plugin)
     }
 
     /// The plugins: id and settings schema.

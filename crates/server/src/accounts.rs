@@ -15,6 +15,7 @@ mod login;
 mod names;
 mod oidc;
 mod own;
+mod plugin_settings;
 mod projects;
 mod teams;
 mod tokens;

@@ -16,6 +16,7 @@ use plugin_protocol::Fault;
 use plugin_protocol::calls::guest;
 use plugin_protocol::limits::MAX_KEYS;
 use plugin_protocol::wire::{INTERNAL_ERROR, INVALID_PARAMS, NO_SUCH_METHOD, NOT_FOUND, NOT_NOW, TOO_MUCH};
+use sdk::registry::Whose;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -61,6 +62,7 @@ impl Services for GuestServices {
                 guest::EMIT => asked.emit(params).await,
                 guest::INCIDENT_GET => asked.incident(&params).await,
                 guest::INCIDENT_ACT => asked.act(&params).await,
+                guest::SETTINGS_GET => asked.settings(&params).await,
                 guest::KV_GET | guest::KV_SET | guest::KV_DELETE | guest::KV_LIST => {
                     asked.kept(&method, &params).await
                 }
@@ -104,6 +106,33 @@ impl Asked {
             }
         };
         self.call(Method::POST, &format!("/api/v1/incidents/{id}/{path}"), Some(&body), None).await
+    }
+
+    /// What somebody, or a project, has set for this very plugin, with its defaults.
+    async fn settings(&self, params: &Value) -> Result<Value, Fault> {
+        let text = |name: &str| params[name].as_str().map(str::to_owned);
+        let (plugin, ground) = (self.plugin.clone(), self.app.ground());
+        let (whose, name) = match (text("user"), text("project")) {
+            (Some(user), None) => (Whose::Person, user),
+            (None, Some(project)) => (Whose::Project, project),
+            _ => return Err(Fault::new(INVALID_PARAMS, "either user or project must be given")),
+        };
+        let core = ground.core.clone();
+        let reading = self.app.hub.store.read(move |tx| {
+            let people = core.people(tx)?;
+            Ok(match whose {
+                Whose::Person => people.set_by(&plugin, &name),
+                Whose::Project => Some(people.set_for(&plugin, &name).unwrap_or_default()),
+            })
+        });
+        let set = reading.await.map_err(|error| Fault::new(TOO_MUCH, error.to_string()))?;
+        let set = set.ok_or_else(|| Fault::new(NOT_FOUND, "user: there is nobody of that name"))?;
+        let set = if set.is_null() { json!({}) } else { set };
+        let Some(form) = ground.kinds.form(&self.plugin, whose) else { return Ok(json!({ "settings": {} })) };
+        self.app.plugins.hide(&self.plugin, &sdk::secret::needles(&set, &form.schema));
+        // what does not fit a newer schema is still what was set
+        let settings = (form.fit)(set.clone()).unwrap_or(set);
+        Ok(json!({ "settings": settings }))
     }
 
     /// Asks our own API in the name of the plugin.

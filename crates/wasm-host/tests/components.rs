@@ -92,7 +92,7 @@ async fn an_endless_loop_is_cut_and_nobody_waits_for_it() {
     };
     let (answers, waited) = tokio::join!(looping, meanwhile);
     for why in answers.into_iter().map(|it| reason(it.outcome)) {
-        assert!(why.contains(" within "), "{why}");
+        assert!(why.contains(" within "), "{why}: {}", stage.log());
     }
     assert!(waited < SOON, "the hub stood still for {waited:?}");
     assert_eq!(stage.receipt("hello").await, "1", "it was discarded");

@@ -16,7 +16,19 @@ from .outcomes import (
     Ticket,
 )
 from .plugin import Plugin
-from .records import Alert, Answer, Delivery, Event, Link, Message, Notification, Person, Request, TicketRequest
+from .records import (
+    Alert,
+    Answer,
+    Delivery,
+    Event,
+    Link,
+    Message,
+    Notification,
+    OfProject,
+    Person,
+    Request,
+    TicketRequest,
+)
 from .wire import RpcError
 
 __all__ = [
@@ -32,6 +44,7 @@ __all__ = [
     "Message",
     "Misconfigured",
     "Notification",
+    "OfProject",
     "Outcome",
     "Person",
     "Plugin",

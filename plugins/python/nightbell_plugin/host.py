@@ -120,6 +120,11 @@ class Host:
         except concurrent.futures.TimeoutError:
             raise TimeoutError("the host did not answer") from None
 
+    async def settings(self, *, user: Optional[str] = None, project: Optional[str] = None) -> Dict[str, Any]:
+        """What a person (by name or id), or a project or service, has set for this plugin, with its defaults."""
+        params = {name: value for name, value in (("user", user), ("project", project)) if value is not None}
+        return dict((await self.ask("settings.get", **params) or {}).get("settings") or {})
+
     async def emit(self, *events: Mapping[str, Any], idempotency_key: Optional[str] = None) -> List[str]:
         """Brings events into the hub, each like a body of `POST /api/v1/events`. Returns their ids when
         they are on disk. Needs the permission `emit`."""

@@ -145,13 +145,14 @@ class Plugin:
         """Looks at settings that their schema has let through. `what` is `settings` (of the plugin),
         `destination` (of this kind), `user` or `project`. The function is given them, raises `Invalid`,
         and returns them cleaned, or `None` for as they are. One that takes two things is also given those of
-        the other destinations of this kind in the same receiver. `removal` is asked before a destination of
-        this kind is removed: raise `Invalid` to say why it must not be."""
+        the other destinations of this kind in the same receiver, or the project's name. `removal` is asked
+        before a destination of this kind is removed: raise `Invalid` to say why it must not be."""
         return self._add(self.validators, (what, kind), {})
 
     def test(self, kind: str) -> Callable[[F], F]:
         """A test of a destination of this kind: the function is given its settings and the test's
-        options, and returns an outcome. Without one, a test is a delivery of a message of kind `test`."""
+        options, and returns an outcome; one that takes three things is also given the projects of the message
+        that would tell it (`OfProject`). Without one, a test is a delivery of a message of kind `test`."""
         return self._add(self.tests, kind, {})
 
     def ticket(self, function: F) -> F:

@@ -121,6 +121,10 @@ class Link(Record):
     url: str = text()
 
 
+PROJECT_LABELS = ("project", "service", "job", "namespace")
+"""Labels that name the project or service, the first that is there."""
+
+
 class Alert(Record):
     """One incident as it was when the message was planned."""
 
@@ -139,6 +143,11 @@ class Alert(Record):
     link: str = text()
     """Where it came from; may be empty."""
     acknowledged_by: Optional[str] = optional(str)
+
+    @property
+    def project(self) -> str:
+        """The project or service that it is about, by its labels; may be empty."""
+        return next((self.labels[name] for name in PROJECT_LABELS if self.labels.get(name)), "")
 
 
 class Notification(Record):
@@ -192,6 +201,14 @@ class Person(Record):
     """After the plugin's schema for people."""
 
 
+class OfProject(Record):
+    """What is set for a project or service."""
+
+    name: str = text()
+    settings: Dict[str, Any] = table()
+    """After the plugin's schema for projects."""
+
+
 class Delivery(Record):
     """A message for one destination."""
 
@@ -208,6 +225,12 @@ class Delivery(Record):
     message: Message = one(Message)
     recipients: List[Person] = many(Person)
     on_duty: List[Person] = many(Person)
+    projects: List[OfProject] = many(OfProject)
+    """Those that it is about, for plugins with a schema for projects."""
+
+    def set_for(self, project: str) -> Dict[str, Any]:
+        """What is set for a project of this message, such as `alert.project`; nothing, if nothing is."""
+        return next((each.settings for each in self.projects if each.name == project), {})
 
 
 class Event(Record):

@@ -10,7 +10,7 @@ from . import __version__
 from .host import current_delivery
 from .outcomes import Check, Invalid, Misconfigured, Outcome, Retry, Ticket, outcome_of, response_of
 from .plugin import Plugin, Provided
-from .records import Delivery, Event, Request, TicketRequest
+from .records import Delivery, Event, OfProject, Request, TicketRequest
 from .threads import Pool
 from .wire import FAILED, MAX_LINE, NOT_FOUND, NOT_NOW, WRONG_PARAMETERS, RpcError, last_line, logger
 
@@ -57,10 +57,10 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         timer.cancel()
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a function can be called with two arguments."""
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
     try:
-        inspect.signature(function).bind(None, None)
+        inspect.signature(function).bind(*[None] * count)
     except (TypeError, ValueError):
         return False
     return True
@@ -242,7 +242,10 @@ class Session:
                 )
                 returned = returned[0] if isinstance(returned, list) and returned else returned
             else:
-                returned = await self.call(tester, settings, params.get("options") or {})
+                arguments = [settings, params.get("options") or {}]
+                if _takes(tester.function, 3):
+                    arguments.append([OfProject(raw) for raw in params.get("projects") or []])
+                returned = await self.call(tester, *arguments)
         except Outcome as outcome:
             returned = outcome
         except RpcError:
@@ -258,7 +261,9 @@ class Session:
         validator = self.plugin.validators.get((what, kind)) or self.plugin.validators.get((what, ""))
         if validator is None:
             return {"value": value}
-        arguments = [value, params.get("others") or []] if _takes_two(validator.function) else [value]
+        arguments = [value]
+        if _takes(validator.function, 2):
+            arguments.append(str(params.get("project", "")) if what == "project" else params.get("others") or [])
         try:
             cleaned = await self.call(validator, *arguments)
         except Invalid as invalid:

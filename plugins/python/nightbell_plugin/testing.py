@@ -115,6 +115,8 @@ class Host:
         self.acts: List[Dict[str, Any]] = []
         self.incidents: Dict[str, Dict[str, Any]] = {}
         self.keys: Dict[str, Any] = {}
+        self.set: Dict[str, Dict[str, Any]] = {}
+        """What people and projects have set for the plugin, by their names."""
         self.answers: Dict[str, Any] = {}
         self.process: Optional[asyncio.subprocess.Process] = None
         self.errors = b""
@@ -240,6 +242,7 @@ class Host:
                 "kv.set",
                 "kv.delete",
                 "kv.list",
+                "settings.get",
                 "fetch",
             )
         }
@@ -287,6 +290,9 @@ class Host:
     def _kv_list(self, params: Dict[str, Any]) -> Any:
         return {"keys": sorted(key for key in self.keys if key.startswith(params.get("prefix", "")))}
 
+    def _settings_get(self, params: Dict[str, Any]) -> Any:
+        return {"settings": self.set.get(params.get("user") or params.get("project") or "", {})}
+
     def _fetch(self, params: Dict[str, Any]) -> Any:
         raise RpcError(FAILED, f"put a function into answers['fetch'] to answer {params['url']}")
 
@@ -310,12 +316,16 @@ class Host:
         deadline_ms: int = 10_000,
         recipients: Sequence[Mapping[str, Any]] = (),
         on_duty: Sequence[Mapping[str, Any]] = (),
+        projects: Optional[Mapping[str, Mapping[str, Any]]] = None,
         id: str = "",
         **words: Any,
     ) -> Dict[str, Any]:
-        """One delivery of a message, `what` or one made by `message(**words)`; its outcome."""
+        """One delivery of a message, `what` or one made by `message(**words)`; its outcome. `projects` is
+        what is set for those that it is about."""
         delivery = self.delivery(kind, settings, what=what, deadline_ms=deadline_ms, id=id, **words)
         delivery.update(recipients=list(recipients), on_duty=list(on_duty))
+        if projects is not None:
+            delivery["projects"] = [{"name": name, "settings": dict(its)} for name, its in projects.items()]
         return (await self.deliver_all([delivery]))[0]
 
     def delivery(

@@ -54,6 +54,18 @@ MIDDLE = """
                 return
             event.group.first_nothing
 """
+EACH = """
+    class Each(NotificationPlugin):
+        title = 'each'
+        project_conf_form = Options
+        def is_configured(self, project, **kwargs):
+            return bool(self.get_option('room', project))
+        def test_configuration(self, project):
+            return '%s %s %s' % (project.slug, self.get_option('room', project), project.get_option('each:room'))
+        def notify_users(self, group, event, fail_silently=False):
+            project = event.project
+            print('told %s %s %s' % (project.slug, self.get_option('room', project), self.is_enabled(project)))
+"""
 LATE = """
     from sentry import http
     from sentry.plugins.bases import notify
@@ -225,10 +237,12 @@ class Generations(Case):
             )
             self.assertIs(schema["properties"]["token"]["x-secret"], True)
             self.assertEqual(schema["properties"]["loud"]["type"], "boolean")
-            self.assertEqual(schema["required"], ["room"])
+            self.assertEqual(schema["else"]["required"], ["room"])
             ask = {"what": "destination", "kind": "middle-ages"}
             said = await host.ask("validate", **ask, value={"room": "a"})
             self.assertEqual(said, {"value": {"room": "a"}})
+            said = await host.ask("validate", **ask, value={"per_project": True})
+            self.assertEqual(said, {"value": {"per_project": True}})
             for room, words in (("none", "There is no such room"), ("toolong", "at most 5"), ("", "required")):
                 said = await host.ask("validate", **ask, value={"room": room})
                 self.assertEqual(said["errors"][0]["path"], "room")
@@ -239,6 +253,45 @@ class Generations(Case):
             await host.until(lambda: b"middle a a" in host.errors)
             outcome = await host.deliver("middle-ages", {})
             self.assertIn("not configured", outcome["reason"])
+
+    async def test_each_project_has_options_of_its_own_as_in_sentry(self):
+        self.write("middle.py", MIDDLE + EACH)
+        shop = alert("shop", labels={"alertname": "Disk", "project": "shop"})
+        blog = alert("blog", labels={"alertname": "Disk", "service": "blog"}, incident="0a1b2c3d4e5f7")
+        both = message(alerts=[shop, blog])
+        async with self.host("--module", "middle") as host:
+            form = host.provides["project"]["properties"]["each"]
+            self.assertEqual(sorted(form["properties"]), ["enabled", "loud", "room", "token"])
+            self.assertNotIn("required", form)
+            self.assertIs(form["properties"]["token"]["x-secret"], True)
+
+            # each over what the destination has, and only where it is enabled
+            projects = {"shop": {"each": {"room": "b"}}, "blog": {"middle-ages": {"room": "c"}}}
+            outcome = await host.deliver("each", {"room": "a"}, what=both, projects=projects)
+            self.assertEqual(outcome["outcome"], "delivered", host.logs)
+            projects["blog"]["each"] = {"enabled": False}
+            outcome = await host.deliver("each", {"room": "a"}, what=both, projects=projects)
+            self.assertEqual(outcome["outcome"], "delivered", host.logs)
+            # left to the projects: those for which it is not set up are not told of
+            del projects["blog"]
+            outcome = await host.deliver("each", {"per_project": True}, what=both, projects=projects)
+            self.assertEqual(outcome["outcome"], "delivered", host.logs)
+            nobodys = message(alerts=[blog])
+            outcome = await host.deliver("each", {"per_project": True}, what=nobodys, projects={"blog": {}})
+            self.assertEqual((outcome["outcome"], outcome["reason"]), ("skipped", "each is not enabled for blog"))
+            await host.until(lambda: host.errors.count(b"told") == 4)
+            told = [line for line in host.errors.decode().splitlines() if line.startswith("told")]
+            self.assertEqual(told, ["told shop b True", "told blog a True", "told shop b True", "told shop b True"])
+
+            # the form of a project, and a test for it
+            ask = {"what": "project", "kind": "", "project": "shop"}
+            said = await host.ask("validate", **ask, value={"each": {"room": "none", "enabled": True}})
+            self.assertEqual(said["errors"], [{"path": "each.room", "message": "There is no such room"}])
+            said = await host.ask("validate", **ask, value={"each": {"enabled": False}})
+            self.assertEqual(said, {"value": {"each": {"enabled": False}}})
+            projects = [{"name": "shop", "settings": {"each": {"room": "d"}}}]
+            said = await host.ask("test", kind="each", settings={"room": "a"}, options={}, projects=projects)
+            self.assertEqual(said["text"], "shop d d")
 
     async def test_too_many_wait_and_are_not_lost(self):
         self.write("middle.py", MIDDLE)

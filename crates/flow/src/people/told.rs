@@ -1,24 +1,66 @@
 //! Who is told at a place, for those that are told of people: plugins.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use model::receiver::Place;
 use model::{Id, Time};
-use sdk::{Somebody, Told};
+use sdk::{OfProjects, Somebody, Told};
+use serde_json::Value;
+use store::definitions::Kind;
+use store::{Result, Tx};
 
-use super::People;
+use super::{People, all};
 
 /// People whom one message names at the most, told and on duty each.
 pub const MAX_TOLD: usize = 500;
 /// What the name of a team begins with where a user could stand.
 const TEAM: &str = "team:";
 
+/// What is set for plugins: by people, by whose it is and by plugin, and for projects.
+#[derive(Default)]
+pub(super) struct PluginSettings {
+    people: HashMap<Id, Arc<BTreeMap<String, Value>>>,
+    projects: Arc<OfProjects>,
+}
+
+impl PluginSettings {
+    pub(super) fn read(tx: &mut Tx<'_>) -> Result<Self> {
+        let mut people: HashMap<Id, BTreeMap<String, Value>> = HashMap::new();
+        let mut projects = OfProjects::new();
+        for it in all::<model::PluginSettings>(tx, Kind::PluginSettings)? {
+            let model::PluginSettings { plugin, project, settings } = it.body;
+            let (of, name) = match project {
+                None => (people.entry(it.owner).or_default(), plugin),
+                Some(project) => (projects.entry(plugin).or_default(), project),
+            };
+            of.insert(name, Value::Object(settings));
+        }
+        let people = people.into_iter().map(|(owner, its)| (owner, Arc::new(its))).collect();
+        Ok(PluginSettings { people, projects: Arc::new(projects) })
+    }
+}
+
 impl People {
+    /// What somebody, by name or id, has set for a plugin: null, if nothing; `None`: there is nobody of that name.
+    pub fn set_by(&self, plugin: &str, user: &str) -> Option<Value> {
+        let by_name = || self.users.values().find(|it| it.name.eq_ignore_ascii_case(user)).map(|it| it.id);
+        let id = user.parse().ok().filter(|id| self.knows(*id)).or_else(by_name)?;
+        let id = self.user(id)?.id;
+        let set = self.plugin_settings.people.get(&id).and_then(|all| all.get(plugin));
+        Some(set.cloned().unwrap_or_default())
+    }
+
+    /// What is set for a plugin for a project or service.
+    pub fn set_for(&self, plugin: &str, project: &str) -> Option<Value> {
+        self.plugin_settings.projects.get(plugin)?.get(project).cloned()
+    }
+
     /// Whom a message to this place is for: its owner, or whom the configuration names; and who is on duty at this
     /// time. Who is not there, or locked out, is left out.
     pub fn told(&self, place: &Place, at: Time) -> Arc<Told> {
         let manners = &place.manners;
-        let mut told = Told::default();
+        let mut told = Told { projects: self.plugin_settings.projects.clone(), ..Told::default() };
         match self.owner_of(&place.id) {
             Some(owner) => self.add(&mut told.recipients, self.members(owner)),
             None => {
@@ -59,7 +101,7 @@ impl People {
         for id in users {
             let Some(user) = self.user(id) else { continue };
             if to.len() < MAX_TOLD && to.iter().all(|other| other.id != id) {
-                let settings = self.plugin_settings.get(&id).cloned().unwrap_or_default();
+                let settings = self.plugin_settings.people.get(&id).cloned().unwrap_or_default();
                 let (name, email) = (user.name.clone(), user.email.clone());
                 to.push(Somebody { id, name, email, settings });
             }

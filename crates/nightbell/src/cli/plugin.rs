@@ -4,6 +4,7 @@ mod bench;
 mod install;
 mod run;
 mod scaffold;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,7 @@ enum Command {
         /// Its id
         id: String,
     },
+    Settings(settings::Settings),
     New(scaffold::New),
     /// Look whether a plugin keeps the contract; nothing is sent
     Check {
@@ -103,6 +105,7 @@ impl Args {
                 let answer = self.server.client()?.delete(&path(&id), &[]).await?;
                 output.answer(&answer, || format!("{id} is gone"))
             }
+            Command::Settings(settings) => settings.run(self.server, output).await,
             Command::Run(run) => run.run().await,
             Command::New(new) => new.run(output),
             Command::Check { folder } => bench::check(&folder, output).await,

@@ -142,7 +142,7 @@ impl Desk<'_, '_> {
     }
 
     fn apply_as<T: Defined>(&mut self, ground: &Ground, it: &ApplyItem) -> Done<Applied> {
-        let owner = self.owner_named(it.owner.as_deref())?;
+        let owner = self.owner_for::<T>(it.owner.as_deref(), &it.name)?;
         self.must_define(owner)?;
         let own = definitions::all::<T>(self.tx, T::KIND, Some(owner))?;
         let before = own.into_iter().find(|known| known.name == it.name);

@@ -10,7 +10,7 @@ use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::refusal::Refusal;
 use model::schedule::{Rota, Turns};
-use model::{AlertRule, Id, OwnedDestination, PluginSettings, Reach, Time};
+use model::{AlertRule, Id, OwnedDestination, Reach, Time};
 use sdk::Registry;
 use sdk::registry::BadSettings;
 use sdk::secret::REDACTED;
@@ -55,6 +55,14 @@ pub type Needed = (Kind, Id, String);
 pub trait Defined: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// Which.
     const KIND: Kind;
+
+    /// Whose it is when nobody says: of whoever asks, unless its name says otherwise.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    fn owner(_tx: &mut Tx<'_>, _name: &str) -> Done<Option<Id>> {
+        Ok(None)
+    }
 
     /// Adds what it has of its own that is said around it.
     fn fill(_spec: &mut Map<String, Value>, _about: &About) {}
@@ -186,45 +194,6 @@ impl Defined for OwnedDestination {
     fn keep_hidden(before: &Self, spec: &mut Map<String, Value>) {
         if let Some(settings) = spec.get_mut("settings") {
             put_back(settings, &before.settings);
-        }
-    }
-}
-
-impl Defined for PluginSettings {
-    const KIND: Kind = Kind::PluginSettings;
-
-    fn fill(spec: &mut Map<String, Value>, about: &About) {
-        spec.insert("plugin".to_owned(), about.name.clone().into());
-    }
-
-    fn strip(spec: &mut Map<String, Value>) {
-        spec.remove("plugin");
-    }
-
-    fn check(&self, _: &mut Tx<'_>, ground: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
-        let Some(known) = ground.kinds.person_settings(&self.plugin) else {
-            let known: Vec<&str> = ground.kinds.persons().map(|(id, _)| id).collect();
-            let known = if known.is_empty() { "none has any".to_owned() } else { known.join(", ") };
-            let why =
-                format!("is the plugin's id, and {:?} has no settings for people: {known}", self.plugin);
-            return Ok(Err(Refusal::new("name", why)));
-        };
-        let fits = (known.fit)(Value::Object(self.settings.clone()));
-        Ok(fits.map_err(|error| of_settings("plugin", error)))
-    }
-
-    fn hide(&self, ground: &Ground, spec: &mut Map<String, Value>) {
-        match (ground.kinds.person_settings(&self.plugin), spec.get_mut("settings")) {
-            (Some(known), Some(settings)) => sdk::secret::redact(settings, &known.schema),
-            // of a plugin that is gone nobody knows what is secret
-            (None, Some(settings)) => *settings = Value::String(REDACTED.to_owned()),
-            _ => {}
-        }
-    }
-
-    fn keep_hidden(before: &Self, spec: &mut Map<String, Value>) {
-        if let Some(settings) = spec.get_mut("settings") {
-            put_back(settings, &Value::Object(before.settings.clone()));
         }
     }
 }
@@ -483,7 +452,7 @@ fn fits(ground: &Ground, id: Id, body: &OwnedDestination) -> Result<(), Refusal>
 }
 
 /// What is wrong with settings; `kind` is the field that names what they are of.
-fn of_settings(kind: &str, error: BadSettings) -> Refusal {
+pub(super) fn of_settings(kind: &str, error: BadSettings) -> Refusal {
     match error {
         BadSettings::UnknownKind { .. } => Refusal::new(kind, error.to_string()),
         BadSettings::Field { path, reason } => {

@@ -154,7 +154,7 @@ impl Desk<'_, '_> {
     /// # Errors
     /// When it must not, makes no sense, or there is one of its name.
     pub fn define<T: Defined>(&mut self, ground: &Ground, it: DefinitionIn) -> Done<DefinitionShown> {
-        let owner = self.owner_named(it.owner.as_deref())?;
+        let owner = self.owner_for::<T>(it.owner.as_deref(), &it.name)?;
         let mut spec = it.spec;
         super::names::resolve(self.tx, T::KIND, owner, &mut spec)?;
         let made = self.make(ground, owner, it.name, |about| read::<T>(about, spec))?;
@@ -331,6 +331,12 @@ impl Desk<'_, '_> {
         let escalates = kind == Kind::Policy
             && routes.rules.root.nodes().iter().any(|route| route.escalate.as_deref() == Some(name));
         Ok(escalates.then(|| "a route of the configuration".to_owned()))
+    }
+
+    /// Whose a definition of this name is to be.
+    pub(super) fn owner_for<T: Defined>(&mut self, text: Option<&str>, name: &str) -> Done<Id> {
+        let by_name = if text.is_none() { T::owner(self.tx, name)? } else { None };
+        by_name.map_or_else(|| self.owner_named(text), Ok)
     }
 
     /// Whom the name of an owner means.

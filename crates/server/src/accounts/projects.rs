@@ -162,6 +162,9 @@ impl Desk<'_, '_> {
                 return Err(taken(&project.slug).into());
             }
             store::projects::update(self.tx, &project)?;
+            if project.slug != before.slug {
+                self.settings_follow(&before.slug, Some(&project.slug))?;
+            }
             let object = project.id.to_string();
             self.note("project.update", ("project", &object), shown(&before), shown(&project))?;
         }
@@ -177,6 +180,7 @@ impl Desk<'_, '_> {
         let project = self.project(text)?;
         self.must_run_project(&project)?;
         store::projects::delete(self.tx, project.id, self.now)?;
+        self.settings_follow(&project.slug, None)?;
         self.note("project.delete", ("project", &project.id.to_string()), shown(&project), None)?;
         Ok(project)
     }

@@ -86,7 +86,8 @@ async fn ask_plugin<T: Defined>(
     if let Some(before) = before {
         put_back(settings, before);
     }
-    match app.plugins.look_at_person(name, settings.clone()).await {
+    let (plugin, project) = PluginSettings::parts(name);
+    match app.plugins.look_at_form(plugin, project, settings.clone()).await {
         Ok(None) => Ok(()),
         Ok(Some(cleaned)) => {
             *settings = cleaned;
@@ -269,7 +270,7 @@ kinds! {
     reach, Reach, "/api/v1/reach", "/api/v1/reach/{id}", "how people want to be reached",
         "how somebody wants to be reached";
     plugin_settings, PluginSettings, "/api/v1/plugin-settings", "/api/v1/plugin-settings/{id}",
-        "what people have set for plugins", "what somebody sets for a plugin";
+        "what is set for plugins, by people and for projects", "what is set for a plugin";
     alert_rules, AlertRule, "/api/v1/alert-rules", "/api/v1/alert-rules/{id}", "alert rules of projects",
         "an alert rule of a project";
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use flow::driver::Subscribed;
 use model::Topic;
 use plugin_host::Status;
+use sdk::registry::Whose;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -54,6 +55,10 @@ pub(super) struct PluginView {
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     person_settings: Option<Value>,
+    /// The same of what may be set for each project or service, under the name `PLUGIN/PROJECT`.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_settings: Option<Value>,
     /// The last lines of its log, oldest first; only when one plugin is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Vec<String>>,
@@ -115,6 +120,7 @@ impl PluginView {
             destinations: status.destinations,
             subscriptions: None,
             person_settings: None,
+            project_settings: None,
             log: None,
         }
     }
@@ -152,9 +158,10 @@ pub(super) async fn get_plugin(State(app): State<Shared>, Name(id): Name) -> Ans
     let subscribed = app.hub.subscribed(&format!("{id}/")).await?;
     let subscriptions = Some(subscribed.into_iter().map(SubscriptionView::new).collect());
     let kinds = app.ground().kinds;
-    let person_settings = kinds.person_settings(&id).map(|known| known.schema.clone());
+    let form = |whose| kinds.form(&id, whose).map(|form| form.schema.clone());
+    let (person_settings, project_settings) = (form(Whose::Person), form(Whose::Project));
     let log = app.plugins.log(&id);
-    Ok(Json(PluginView { subscriptions, person_settings, log, ..PluginView::new(found) }))
+    Ok(Json(PluginView { subscriptions, person_settings, project_settings, log, ..PluginView::new(found) }))
 }
 
 /// Starts a plugin anew.

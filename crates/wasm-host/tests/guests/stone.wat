@@ -76,17 +76,9 @@
           (br $next)))
       (i32.const 0))
 
-    ;; the title of a message is the last thing in it that is called so
-    (func $behind_last (param $in i32) (param $length i32) (result i32)
-      (local $at i32) (local $found i32)
-      (local.set $at (local.get $in))
-      (loop $more
-        (local.set $at (call $behind
-          (local.get $at)
-          (i32.sub (i32.add (local.get $in) (local.get $length)) (local.get $at))
-          (i32.const 24) (i32.const 9)))
-        (if (local.get $at) (then (local.set $found (local.get $at)) (br $more))))
-      (local.get $found))
+    ;; the title of a message is the first thing that is called so
+    (func $behind_title (param $in i32) (param $length i32) (result i32)
+      (call $behind (local.get $in) (local.get $length) (i32.const 24) (i32.const 9)))
 
     (func $begin
       (global.set $text (call $realloc (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 2048)))
@@ -144,7 +136,7 @@
     (func (export "deliver") (param $params i32) (param $length i32) (result i32)
       (local $title i32)
       (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-      (local.set $title (i32.load8_u (call $behind_last (local.get $params) (local.get $length))))
+      (local.set $title (i32.load8_u (call $behind_title (local.get $params) (local.get $length))))
       ;; l, m, t, d: what an engine must cut
       (if (i32.eq (local.get $title) (i32.const 108)) (then (call $forever)))
       (if (i32.eq (local.get $title) (i32.const 109)) (then (call $swell)))

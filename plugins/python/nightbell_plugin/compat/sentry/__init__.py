@@ -17,6 +17,7 @@ from collections import OrderedDict
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ... import Delivered, Delivery, Invalid, Misconfigured, Outcome, Plugin, Rejected, Retry, Skipped
+from ...records import OfProject
 from ...runner import Arguments
 from ...wire import last_line
 from ..calls import call, failure, overrides, status_of
@@ -35,6 +36,17 @@ EVERYTHING = "*"
 """In place of a module: all that are installed."""
 SOCKET_SECONDS = 10.0
 """For sockets that a plugin gives no time of its own."""
+PER_PROJECT = "per_project"
+"""The option of a destination that leaves all others to the projects."""
+PER_PROJECT_SCHEMA = {
+    "type": "boolean",
+    "title": "Per project",
+    "description": "Only projects are told of for which the plugin is set up, each by its own options",
+    "default": False,
+}
+ENABLED = "enabled"
+"""The option of a project that says whether the plugin is told of it."""
+ENABLED_SCHEMA = {"type": "boolean", "title": "Enabled", "description": "Whether the plugin is told of this project"}
 MAX_TOLD = 10_000
 """Alerts of unfinished deliveries that are remembered, so that a retry does not tell them twice."""
 
@@ -57,8 +69,26 @@ def load(arguments: Arguments) -> Plugin:
     if not kinds:
         raise Misconfigured("; ".join(wrong) or "there is no Sentry plugin: none is registered or has entry points")
     plugin = Plugin()
+    by_name = {kind.name: kind for kind in kinds}
     for kind in kinds:
         kind.add_to(plugin)
+    plugin.schemas["project"] = {
+        "type": "object",
+        "properties": {name: kind.project_schema() for name, kind in by_name.items()},
+        "additionalProperties": False,
+    }
+
+    @plugin.validate("project")
+    def looked_at(value: Dict[str, Any], project: str) -> Dict[str, Any]:
+        wrong: List[Tuple[str, str]] = []
+        for name, options in value.items():
+            try:
+                value[name] = by_name[name].validate_for(project, options)
+            except Invalid as invalid:
+                wrong += [(f"{name}.{each['path']}".rstrip("."), each["message"]) for each in invalid.errors]
+        if wrong:
+            raise Invalid(wrong)
+        return value
 
     @plugin.on_configure
     async def configured(settings: Dict[str, Any]) -> None:
@@ -157,7 +187,7 @@ class Kind:
             about=about or None,
             docs=next(iter(links), None) or one.author_url or None,
             audience="machines" if machines else "people",
-            settings=schema_of(self.fields()),
+            settings=self.schema(),
         )(self.deliver)
         plugin.validate("destination", self.name)(self.validate)
         plugin.test(self.name)(self.test)
@@ -167,16 +197,51 @@ class Kind:
         project = Project("test")
         return list(call(self.plugin.get_config, project=project, user=None, initial=None) or [])
 
+    def schema(self) -> Dict[str, Any]:
+        """Of a destination: the plugin's options, or the word that they are left to each project."""
+        schema = schema_of(self.fields())
+        required = schema.pop("required", None)
+        schema["properties"].setdefault(PER_PROJECT, PER_PROJECT_SCHEMA)
+        if required:
+            left = {"properties": {PER_PROJECT: {"const": True}}, "required": [PER_PROJECT]}
+            schema.update({"if": left, "else": {"required": required}})
+        return schema
+
+    def project_schema(self) -> Dict[str, Any]:
+        """Of what is set for a project, over the destination's options."""
+        schema = schema_of(self.fields())
+        schema.pop("required", None)
+        for option in schema["properties"].values():
+            # what a project says nothing of is as in the destination
+            option.pop("default", None)
+        schema["properties"].setdefault(ENABLED, ENABLED_SCHEMA)
+        return {"title": str(self.plugin.get_title() or self.name), **schema}
+
     # settings
 
     def validate(self, value: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-        """Looks at the options as the plugin does."""
-        project = Project("test", dict(value))
+        """Looks at the options of a destination."""
+        if value.get(PER_PROJECT):
+            return None
+        cleaned = self._looked_at("test", {name: each for name, each in value.items() if name != PER_PROJECT})
+        return {**value, **cleaned}
+
+    def validate_for(self, project: str, value: Dict[str, Any]) -> Dict[str, Any]:
+        """Looks at the options of a project: as a whole, if they may stand alone."""
+        own = {name: each for name, each in value.items() if name != ENABLED}
+        needed = [name for name in schema_of(self.fields()).get("required", ()) if name not in own]
+        if own:
+            own = self._looked_at(project, own, partly=bool(needed))
+        return {**value, **own}
+
+    def _looked_at(self, name: str, value: Dict[str, Any], partly: bool = False) -> Dict[str, Any]:
+        """Looks at options as the plugin does; `partly`: others come from elsewhere."""
+        project = Project(name, dict(value))
         wrong: List[Tuple[str, str]] = []
         cleaned = dict(value)
         with _Surroundings(project.options, ""):
             # a form is asked only when the options are its own
-            if not overrides(self.plugin, "get_config", IPlugin):
+            if not partly and not overrides(self.plugin, "get_config", IPlugin):
                 wrong += wrong_with(call(self.plugin.get_conf_form, project), value)
             for name in list(value):
                 try:
@@ -185,13 +250,13 @@ class Kind:
                     )
                 except Exception as error:
                     wrong.append((name, str(error) or last_line(error)))
-            if not wrong:
+            if not wrong and not partly:
                 try:
                     said = call(self.plugin.validate_config, project=project, config=cleaned, actor=None)
                     cleaned = said if isinstance(said, dict) else cleaned
                 except Exception as error:
                     wrong.append(("", str(error) if type(error).__name__.endswith("Error") else last_line(error)))
-            if not wrong and not self.is_configured(Project("test", cleaned)):
+            if not wrong and not partly and not self.is_configured(Project(name, cleaned)):
                 wrong.append(("", f"{self.plugin.get_title()} says that it is not configured: something is missing"))
         if wrong:
             raise Invalid(wrong)
@@ -220,21 +285,36 @@ class Kind:
             firing = list(notification.alerts)
         outcome: Outcome = Skipped("there was no alert to tell of")
         route = Rule(id=1, label=Text(notification.route or notification.receiver), data={}, project=None)
-        options = dict(delivery.settings)
-        with _Surroundings(options, notification.external_url):
-            for alert in firing:
-                told = (delivery.key, f"{alert.incident}/{message.kind}")
-                with self._lock:
-                    if told in self._told:
-                        outcome = Delivered()
-                        continue
+        for alert in firing:
+            told = (delivery.key, f"{alert.incident}/{message.kind}")
+            with self._lock:
+                if told in self._told:
+                    outcome = Delivered()
+                    continue
+            options = self.options(delivery.settings, delivery.set_for(alert.project))
+            if options is None:
+                if isinstance(outcome, Skipped):
+                    outcome = Skipped(f"{self.name} is not enabled for {alert.project or 'what is of no project'}")
+                continue
+            with _Surroundings(options, notification.external_url):
                 event = event_of(alert, notification, options, delivery.key)
                 event.__dict__["_rules"] = [route]
                 outcome = self._told_of(tell, event)
-                if isinstance(outcome, (Retry, Rejected)):
-                    return outcome
-                self._remember(told)
+            if isinstance(outcome, (Retry, Rejected)):
+                return outcome
+            self._remember(told)
         return outcome
+
+    def options(self, settings: Dict[str, Any], of_project: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """The plugin's options for a project: those of the destination, and over them the project's own.
+        `None`: the plugin is not enabled for it."""
+        own = of_project.get(self.name)
+        if settings.get(PER_PROJECT) and own is None:
+            return None
+        own = own or {}
+        if own.get(ENABLED) is False:
+            return None
+        return {name: each for name, each in {**settings, **own}.items() if name != PER_PROJECT}
 
     def _remember(self, told: Tuple[str, str]) -> None:
         with self._lock:
@@ -285,10 +365,15 @@ class Kind:
 
         return tell
 
-    def test(self, settings: Dict[str, Any], options: Dict[str, Any]) -> Outcome:
-        """Tells of an event that is only a test, in the plugin's own way if it has one."""
-        with _Surroundings(dict(settings), "") as own:
-            project = Project("test", own)
+    def test(self, settings: Dict[str, Any], options: Dict[str, Any], projects: List[OfProject]) -> Outcome:
+        """Tells of an event that is only a test, in the plugin's own way if it has one: for the project of the
+        message, if it names one."""
+        named = projects[0] if projects else OfProject(name="test")
+        for_it = self.options(settings, named.settings)
+        if for_it is None:
+            return Skipped(f"{self.name} is not enabled for {named.name}")
+        with _Surroundings(for_it, "") as own:
+            project = Project(named.name, own)
             if overrides(self.plugin, "test_configuration", IPlugin):
                 try:
                     return Delivered(text=str(self.plugin.test_configuration(project) or ""))

@@ -76,8 +76,8 @@ class IPlugin:
     auth_provider: Any = None
 
     def is_enabled(self, project: Any = None) -> bool:
-        """What stands in a receiver is enabled."""
-        return bool(self.enabled)
+        """What stands in a receiver is enabled, but for projects that say otherwise."""
+        return bool(self.enabled) and self._options(project).get("enabled") is not False
 
     # options
 

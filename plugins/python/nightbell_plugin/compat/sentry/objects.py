@@ -20,8 +20,6 @@ LEVEL_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "fatal": 5
 """Levels of errors, which say more than the severity of their incident."""
 LEVEL_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "fatal"}
 UNRESOLVED, RESOLVED, IGNORED = 0, 1, 2
-PROJECT_LABELS = ("project", "service", "job", "namespace")
-"""Labels that name the project, the first that is there."""
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -96,7 +94,7 @@ class Organization(Thing):
 
 
 class Project(Thing):
-    """A project, whose options are the settings of the destination."""
+    """A project; its options are the settings of the destination, with its own over them."""
 
     _name = "project"
 
@@ -373,8 +371,7 @@ class Event(Common):
 
 def project_of(alert: Alert, notification: Notification, options: Dict[str, Any]) -> Project:
     """The project that an alert is about, by its labels."""
-    name = next((alert.labels[label] for label in PROJECT_LABELS if alert.labels.get(label)), "nightbell")
-    return Project(name, options, notification.external_url)
+    return Project(alert.project or "nightbell", options, notification.external_url)
 
 
 def event_of(alert: Alert, notification: Notification, options: Dict[str, Any], key: str = "") -> Event:
