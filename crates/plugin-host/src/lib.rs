@@ -30,6 +30,7 @@ pub mod body;
 pub mod conformance;
 mod deliver;
 pub mod folder;
+mod footprint;
 mod greeting;
 pub mod guest;
 pub mod host;

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::body::{Around, Body, Ear, End, Engine};
 use crate::deliver::{Job, MAX_JOBS, hand_over};
+use crate::footprint;
 use crate::greeting::{NotTaken, configure, greet};
 use crate::journal::Journal;
 use crate::life::{Life, Next};
@@ -387,7 +388,7 @@ impl Plugin {
                 }
                 _ = health.tick() => match process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await {
                     // one that does not know the question may be well all the same
-                    Ok(_) | Err(Unanswered::Fault(_)) => None,
+                    Ok(_) | Err(Unanswered::Fault(_)) => self.fills_too_much(process.pid),
                     // one that does one thing at a time answers when it is done; its progress is looked at apart
                     Err(Unanswered::TimedOut(_)) if process.peer.is_busy() => None,
                     Err(why) => Some(format!("asked how it is, it gave {why}")),
@@ -410,6 +411,14 @@ impl Plugin {
                 return Ended::Badly(End { why: format!("{why}; it was killed"), ..end });
             }
         }
+    }
+
+    /// Says so when it fills more memory than it may, by ways that no limit of the kernel closes.
+    fn fills_too_much(&self, pid: Option<u32>) -> Option<String> {
+        let (filled, most) = (footprint::filled(pid?)?, self.spec().limits.memory());
+        // stacks and what was changed of files are of its own, too
+        (filled > most + most / 4)
+            .then(|| format!("it fills {} MiB of memory, and may fill {}", filled >> 20, most >> 20))
     }
 
     /// An orderly end.

@@ -19,6 +19,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 
 use crate::body::{Around, Body, Ear, End, Mortal};
+use crate::footprint;
 use crate::journal::{Journal, Level};
 use crate::lines::{self, Line};
 use crate::peer::Peer;
@@ -97,6 +98,7 @@ impl Process {
         let Around { journal, ear, tasks } = around;
         let mut child = spawn(launch, &journal)?;
         let pid = child.id();
+        pid.into_iter().for_each(footprint::expendable);
         let leader = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let group = Arc::new(Group { leader, over: AtomicBool::new(false) });
         let (Some(input), Some(output), Some(errors)) =

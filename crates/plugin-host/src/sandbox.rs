@@ -225,6 +225,8 @@ mod linux {
             libc::SYS_io_uring_enter,
             libc::SYS_io_uring_register,
             libc::SYS_userfaultfd,
+            // memory that no limit of a process counts
+            libc::SYS_shmget,
             libc::SYS_acct,
             libc::SYS_settimeofday,
             libc::SYS_clock_settime,
@@ -241,6 +243,12 @@ mod linux {
             SeccompRule::new(vec![is_it]).ok()
         };
         rules.insert(libc::SYS_ioctl, vec![types(libc::TIOCSTI)?, types(TIOCLINUX)?]);
+        // the same without a name: it is shared with children alone, and files do that as well
+        let kind = (libc::MAP_TYPE | libc::MAP_ANONYMOUS) as u64;
+        let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
+        let mapped = SeccompCmpOp::MaskedEq(kind);
+        let is_shared = SeccompCondition::new(3, SeccompCmpArgLen::Dword, mapped, shared).ok()?;
+        rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![is_shared]).ok()?]);
         let refuse = SeccompAction::Errno(libc::EPERM as u32);
         let arch = std::env::consts::ARCH.try_into().ok()?;
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).ok()?;

@@ -217,6 +217,19 @@ async fn memory_beyond_its_limit_is_not_had() {
     // Python ends by an error; the hub lives on
     assert!(retry_says(&told, "exit status 1"), "{told:?}");
     assert!(stage.log().contains("MemoryError"), "{}", stage.log());
+    // nor by sharing it, which no limit of the kernel counts
+    if !stage.log().contains("no rules for system calls") {
+        stage.host.plugin("stress").unwrap().restart();
+        stage.ready().await;
+        let told = stage.tell("share").await.outcome;
+        assert!(retry_says(&told, "exit status 1"), "{told:?}");
+        assert!(stage.log().contains("PermissionError"), "{}", stage.log());
+    }
+    if !stage.log().contains("no rules for files") {
+        stage.host.plugin("stress").unwrap().restart();
+        stage.ready().await;
+        assert_eq!(stage.receipt("zero").await, "refused: PermissionError");
+    }
     stage.close().await;
 }
 

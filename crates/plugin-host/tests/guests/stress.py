@@ -90,6 +90,13 @@ def deliver(id, delivery):
     if word == "leak":
         while True:
             held.append(bytearray(16 * 1024 * 1024))
+    if word == "share":
+        import mmap
+        while True:
+            held.append(mmap.mmap(-1, 16 * 1024 * 1024))
+            held[-1].write(b"x" * len(held[-1]))
+    if word == "zero":
+        mine["receipt"] = attempt(lambda: os.close(os.open("/dev/zero", os.O_RDWR)))
     if word == "fork":
         child = subprocess.Popen(["sleep", "3600"])
         mine["receipt"] = str(child.pid)
