@@ -344,8 +344,11 @@ class Peer:
         if len(line) > MAX_LINE:
             why = f"the answer of {len(line)} bytes is longer than a line may be ({MAX_LINE})"
             self._error(message["id"], FAILED, why)
-        else:
-            self._put(line)
+            return
+        self._put(line)
+        if len(self._tasks) <= 1:
+            # nothing else is about to be said: no turn of the loop is waited for
+            self.flush()
 
     def _error(self, id_: Optional[Id], code: int, message: str) -> None:
         error = {"code": code, "message": message[:MAX_ERROR]}
