@@ -101,6 +101,26 @@ func (it *Host) Keys(ctx context.Context, prefix string) ([]string, error) {
 	return answer.Keys, err
 }
 
+// SettingsOf reads what a person, by name or id, has set for this plugin, with its defaults.
+func (it *Host) SettingsOf(ctx context.Context, user string, into any) error {
+	return it.settings(ctx, "user", user, into)
+}
+
+// SettingsFor reads what is set for a project or service.
+func (it *Host) SettingsFor(ctx context.Context, project string, into any) error {
+	return it.settings(ctx, "project", project, into)
+}
+
+func (it *Host) settings(ctx context.Context, whose, name string, into any) error {
+	var answer struct {
+		Settings json.RawMessage `json:"settings"`
+	}
+	if err := it.Ask(ctx, "settings.get", map[string]string{whose: name}, &answer); err != nil {
+		return err
+	}
+	return json.Unmarshal(answer.Settings, into)
+}
+
 // Fetch asks another server through the hub's guarded client; only the hosts in the manifest.
 func (it *Host) Fetch(
 	ctx context.Context, method, url string, header map[string]string, data []byte,

@@ -81,6 +81,7 @@ type Plugin struct {
 	checks        map[string]func(context.Context, json.RawMessage) (Check, error)
 	tests         map[string]func(ctx context.Context, settings, options json.RawMessage) Outcome
 	validators    map[[2]string]func(json.RawMessage) (any, error)
+	ticket        func(context.Context, *TicketRequest) (Ticket, error)
 	routes        []*route
 	provides      map[string][]any
 	backgrounds   []func(context.Context) error
@@ -199,6 +200,9 @@ func (it *Plugin) Test(kind string, send func(ctx context.Context, settings, opt
 func (it *Plugin) Validate(what, kind string, look func(json.RawMessage) (any, error)) {
 	it.validators[[2]string{what, kind}] = look
 }
+
+// Ticket makes tickets of incidents: for the same key, the one that there is.
+func (it *Plugin) Ticket(make func(context.Context, *TicketRequest) (Ticket, error)) { it.ticket = make }
 
 // Background adds work that goes on from start to stop, when the context ends; begun anew, after a while, when it
 // gives an error.

@@ -427,3 +427,72 @@ func TestWhatIsUnderWayIsFinishedBeforeTheEndAndNothingNewIsBegun(t *testing.T) 
 	}
 	it.end(0)
 }
+
+type cannotBeWritten struct{}
+
+func (cannotBeWritten) MarshalJSON() ([]byte, error) { panic("not to be written") }
+
+func TestAHostForTestsRunsAPluginAndKeepsWhatItSays(t *testing.T) {
+	plugin := New()
+	plugin.Destination("one", Kind{}, func(ctx context.Context, it *Delivery) Outcome {
+		plugin.Host.Log(ctx, "info", "told "+it.Message.Title, nil)
+		var own struct{ Room string }
+		if len(it.Projects) > 0 && json.Unmarshal(it.Projects[0].Settings, &own) == nil {
+			return Delivered(own.Room)
+		}
+		return Outcome{}
+	})
+	plugin.Ticket(func(_ context.Context, asked *TicketRequest) (Ticket, error) {
+		return Ticket{ID: "T-" + asked.Key}, nil
+	})
+	// a panic where an answer is written must cost that answer alone
+	plugin.Validate("user", "", func(json.RawMessage) (any, error) { return cannotBeWritten{}, nil })
+	plugin.OnConfigure(func(_ context.Context, settings json.RawMessage) error {
+		if bytes.Contains(settings, []byte("bad")) {
+			return Invalid{"word": "is bad"}
+		}
+		return nil
+	})
+	asked := Answers{"settings.get": func(params json.RawMessage) (any, error) {
+		return map[string]any{"settings": map[string]string{"asked": string(params)}}, nil
+	}}
+	host, err := NewTestHost(plugin, map[string]string{"word": "good"}, asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	var wrong *RPCError
+	if err := host.Ask("validate", map[string]any{"what": "user", "value": 1}, nil); !errors.As(err, &wrong) {
+		t.Fatal(err)
+	}
+	var ticket Ticket
+	if err := host.Ask("ticket", map[string]any{"key": "7"}, &ticket); err != nil || ticket.ID != "T-7" {
+		t.Fatal(ticket, err)
+	}
+	if len(host.Features) != 2 || host.Features[1] != "ticket" {
+		t.Fatal(host.Features)
+	}
+	shop := OfProject{Name: "shop", Settings: json.RawMessage(`{"room": "desk"}`)}
+	came, err := host.Deliver("one", nil, Message{Title: "it"}, shop)
+	if err != nil || came.Outcome != "delivered" || came.Receipt != "desk" {
+		t.Fatal(came, err)
+	}
+	if !host.Until(func(said Said) bool { return len(said.Logs) == 1 }) {
+		t.Fatal(host.Said())
+	}
+	if line := host.Said().Logs[0]; line.Message != "told it" || line.Delivery != "delivery-1" {
+		t.Fatal(line)
+	}
+	var set struct{ Asked string }
+	if err := plugin.Host.SettingsOf(context.Background(), "ann", &set); err != nil || set.Asked != `{"user":"ann"}` {
+		t.Fatal(set, err)
+	}
+	if _, err := NewTestHost(New(), 1); err != nil {
+		t.Fatal(err)
+	}
+	other := New()
+	other.OnConfigure(plugin.configurers[0])
+	if _, err := NewTestHost(other, "bad"); err == nil || !strings.Contains(err.Error(), "is bad") {
+		t.Fatal(err)
+	}
+}

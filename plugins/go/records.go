@@ -71,6 +71,12 @@ type Person struct {
 	Settings json.RawMessage `json:"settings"`
 }
 
+// OfProject is what is set for a project or service, after the plugin's schema for projects.
+type OfProject struct {
+	Name     string          `json:"name"`
+	Settings json.RawMessage `json:"settings"`
+}
+
 // Delivery is a message for one destination.
 type Delivery struct {
 	ID string `json:"id"`
@@ -85,6 +91,8 @@ type Delivery struct {
 	Message    Message         `json:"message"`
 	Recipients []Person        `json:"recipients"`
 	OnDuty     []Person        `json:"on_duty"`
+	// Projects are those that it is about, for plugins with a schema for projects.
+	Projects []OfProject `json:"projects"`
 }
 
 // Event is something that happened in the hub.
@@ -240,6 +248,23 @@ type Check struct {
 	Status string            `json:"status"`
 	Detail string            `json:"detail"`
 	Labels map[string]string `json:"labels"`
+}
+
+// TicketRequest is what a ticket is wanted for.
+type TicketRequest struct {
+	// Key is the same for the same incident.
+	Key string `json:"key"`
+	// Incident is as the API shows it, for json.Unmarshal.
+	Incident json.RawMessage `json:"incident"`
+	By       string          `json:"by"`
+	Note     string          `json:"note"`
+}
+
+// Ticket is one that was made, or was there already.
+type Ticket struct {
+	ID    string `json:"id"`
+	URL   string `json:"url"`
+	Title string `json:"title"`
 }
 
 // Invalid says which settings are wrong: a path, such as room, and what is wrong with it.

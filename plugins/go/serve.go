@@ -45,6 +45,12 @@ func (it *Plugin) methods() map[string]method {
 	if len(it.tests) > 0 {
 		all["test"] = with(it.test)
 	}
+	if it.ticket != nil {
+		all["ticket"] = with(func(ctx context.Context, params *TicketRequest) (any, error) {
+			made, err := it.ticket(ctx, params)
+			return made, err
+		})
+	}
 	if len(it.validators) > 0 {
 		all["validate"] = with(it.validate)
 	}
@@ -71,6 +77,9 @@ func (it *Plugin) hello(_ context.Context, params *struct {
 	}
 	if len(it.tests) > 0 {
 		features = append(features, "test")
+	}
+	if it.ticket != nil {
+		features = append(features, "ticket")
 	}
 	provides := map[string]any{"routes": it.routesAfter(nil)}
 	for name, facts := range it.provides {
@@ -224,7 +233,7 @@ func (it *Plugin) enter(name string) (func(), error) {
 	it.mutex.Lock()
 	defer it.mutex.Unlock()
 	switch name {
-	case "deliver", "events", "request":
+	case "deliver", "events", "request", "ticket":
 		if it.draining {
 			return nil, fault(notNow, "the plugin is stopping")
 		}

@@ -78,6 +78,8 @@ type peer struct {
 	methods map[string]method
 	// enter is called for each request, in the order in which they came; what it gives is called at the end.
 	enter func(name string) (func(), error)
+	// notes hear what the other side tells; may be nil.
+	notes map[string]func(json.RawMessage)
 
 	mutex   sync.Mutex
 	tasks   map[string]context.CancelFunc
@@ -178,6 +180,9 @@ func (it *peer) noted(name string, params json.RawMessage) {
 			cancel()
 		}
 	}
+	if hear := it.notes[name]; hear != nil {
+		hear(params)
+	}
 }
 
 func (it *peer) asked(id json.RawMessage, name string, params json.RawMessage) {
@@ -210,7 +215,10 @@ func (it *peer) asked(id json.RawMessage, name string, params json.RawMessage) {
 		it.mutex.Unlock()
 		cancel()
 		if err == nil {
-			err = it.say(map[string]any{"jsonrpc": "2.0", "id": id, "result": result})
+			// a value may panic while it is written
+			_, err = safely(func() (nothing, error) {
+				return nothing{}, it.say(map[string]any{"jsonrpc": "2.0", "id": id, "result": result})
+			})
 		}
 		if err != nil {
 			it.fail(id, faultOf(err))

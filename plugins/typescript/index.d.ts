@@ -64,6 +64,12 @@ export interface Person {
   settings: Settings;
 }
 
+/** What is set for a project or service, after the plugin's schema for projects. */
+export interface OfProject {
+  name: string;
+  settings: Settings;
+}
+
 /** A message for one destination. */
 export interface Delivery {
   id: string;
@@ -78,6 +84,8 @@ export interface Delivery {
   message: Message;
   recipients: Person[];
   on_duty: Person[];
+  /** Those that it is about, for plugins with a schema for projects. */
+  projects: OfProject[];
 }
 
 /** Something that happened in the hub. */
@@ -186,6 +194,8 @@ export interface Host {
     /** Needs the permission `act`. */
     act(id: string, verb: "acknowledge" | "resolve" | "note", more?: { by?: string; note?: string }): Promise<void>;
   };
+  /** What a person (by name or id), or a project or service, has set for this plugin, with its defaults. */
+  settings(of: { user: string } | { project: string }): Promise<Settings>;
   /** Brings events into the hub; gives their ids when they are on disk. Needs the permission `emit`. */
   emit(events: object | object[], options?: Asking & { idempotencyKey?: string }): Promise<string[]>;
   /** Asks another server through the hub's guarded client; only the hosts in the manifest. */
@@ -261,10 +271,20 @@ export class Plugin {
     look: (settings: Settings, signal: AbortSignal) => Awaitable<Check | void>,
   ): this;
   /** A test of a destination of this kind. Without one, a test is a delivery of a message of kind `test`. */
-  test(kind: string, send: (settings: Settings, options: Settings) => Awaitable<Outcome | void>): this;
+  test(
+    kind: string,
+    send: (settings: Settings, options: Settings, projects: OfProject[]) => Awaitable<Outcome | void>,
+  ): this;
   /** Looks at settings that their schema has let through; throws `Invalid`, and may return them cleaned. */
   validate(what: "destination", kind: string, look: (value: any) => Awaitable<unknown>): this;
   validate(what: "settings" | "user" | "project", kind: "", look: (value: any) => Awaitable<unknown>): this;
+  /** Makes tickets of incidents: for the same `key`, the one that there is. */
+  ticket(
+    make: (
+      asked: { key: string; incident: Record<string, any>; by: string; note: string },
+      signal: AbortSignal,
+    ) => Awaitable<{ id: string; url?: string; title?: string }>,
+  ): this;
   /** Work that goes on from start to stop, when the signal ends; begun anew, after a while, when it throws. */
   background(work: (signal: AbortSignal) => Awaitable<void>): this;
   /** Called with the settings when they are there, and whenever they change; may throw `Invalid`. */

@@ -13,6 +13,7 @@ import {
   WRONG_PARAMETERS,
   guard,
   lastLine,
+  logged,
   openWire,
   unlessAborted,
   within,
@@ -46,7 +47,7 @@ process.on("uncaughtExceptionMonitor", (error) => {
 });
 
 function leave(status, why) {
-  if (why) console.error(`nightbell-plugin: ${why}`);
+  if (why) logged(`nightbell-plugin: ${why}`);
   process.exit(status);
 }
 
@@ -159,6 +160,10 @@ class Host {
     return this.#peer.request(method, params, options.timeoutMs ?? ASK_MS, options.signal);
   }
 
+  async settings(of) {
+    return (await this.ask("settings.get", of))?.settings ?? {};
+  }
+
   async emit(events, options = {}) {
     const { idempotencyKey, ...more } = options;
     const params = { events: Array.isArray(events) ? events : [events] };
@@ -242,6 +247,7 @@ export class Plugin {
   #checks = new Map();
   #tests = new Map();
   #validators = new Map();
+  #ticket;
   #backgrounds = [];
   #on = { configure: [], start: [], stop: [] };
   #health;
@@ -287,6 +293,11 @@ export class Plugin {
 
   validate(what, kind, look) {
     return this.#add(this.#validators, `${what} ${kind}`, {}, look);
+  }
+
+  ticket(make) {
+    this.#ticket = make;
+    return this;
   }
 
   background(work) {
@@ -359,6 +370,7 @@ export class Plugin {
       events: this.#subscriptions.size > 0 && ((params, signal) => this.#work(this.#events(params, signal))),
       request: (params, signal) => this.#work(this.#request(params, signal)),
       check: this.#checks.size > 0 && ((params, signal) => this.#check(params, signal)),
+      ticket: this.#ticket && ((params, signal) => this.#work(this.#makeTicket(params, signal))),
       health: () => this.#healthy(),
       drain: () => this.#drain(),
       shutdown: () => this.#close(),
@@ -375,7 +387,7 @@ export class Plugin {
     this.host.features = params.features ?? [];
     this.host.version = params.host?.version ?? "";
     const validates = [...this.#validators.keys()].some((key) => !key.startsWith("settings "));
-    const features = [validates && "validate", this.#tests.size > 0 && "test"].filter(Boolean);
+    const features = [validates && "validate", this.#tests.size > 0 && "test", this.#ticket && "ticket"];
     const facts = (items) => [...items.values()].map((item) => item.facts);
     const provides = {
       destinations: facts(this.#destinations),
@@ -384,7 +396,7 @@ export class Plugin {
       checks: facts(this.#checks),
       ...this.#schemas,
     };
-    return { protocol: CONTRACT, sdk: `nightbell-plugin-js ${VERSION}`, features, provides };
+    return { protocol: CONTRACT, sdk: `nightbell-plugin-js ${VERSION}`, features: features.filter(Boolean), provides };
   }
 
   async #configure(params) {
@@ -430,7 +442,7 @@ export class Plugin {
         return await work(signal);
       } catch (error) {
         if (signal.aborted) return;
-        console.error(`${name} failed and begins anew:`, error);
+        logged(`${name} failed and begins anew:`, error);
         this.host.status("degraded", `${name}: ${lastLine(error)}`);
       }
       // what went well for a while begins with a short rest again
@@ -486,7 +498,7 @@ export class Plugin {
     const late = () => retry(`not done within ${deadline} ms`);
     let returned = await this.#bounded(deadline, late, signal, call).catch((error) => {
       if (error instanceof Outcome) return error;
-      console.error("a delivery failed:", error);
+      logged("a delivery failed:", error);
       return error instanceof Error ? error : new Error(String(error));
     });
     if (Array.isArray(returned) && returned.length !== deliveries.length) {
@@ -512,9 +524,10 @@ export class Plugin {
   async #test(params) {
     const test = this.#tests.get(params.kind);
     try {
-      if (test) return outcomeOf(await test.call(params.settings ?? {}, params.options ?? {})).toJSON();
+      const { settings = {}, options = {}, projects = [] } = params;
+      if (test) return outcomeOf(await test.call(settings, options, projects)).toJSON();
     } catch (error) {
-      if (!(error instanceof Outcome)) console.error("a test failed:", error);
+      if (!(error instanceof Outcome)) logged("a test failed:", error);
       return outcomeOf(error instanceof Outcome || error instanceof Error ? error : new Error(String(error))).toJSON();
     }
     const message = { kind: "test", title: "Test", body: "A test message", severity: "info" };
@@ -574,6 +587,13 @@ export class Plugin {
     }
   }
 
+  async #makeTicket(params, signal) {
+    this.#ready();
+    const made = await this.#ticket(params, signal);
+    if (typeof made?.id !== "string") throw new RpcError(FAILED, "a ticket has an id, which is a text");
+    return { url: "", title: "", ...made };
+  }
+
   async #healthy() {
     const wrong = await this.#health?.();
     return wrong ? { status: "degraded", detail: String(wrong) } : this.host.health();
@@ -602,7 +622,7 @@ export class Plugin {
         try {
           await call();
         } catch (error) {
-          console.error("the plugin's end failed:", error);
+          logged("the plugin's end failed:", error);
         }
       }
     };

@@ -47,6 +47,15 @@ export function lastLine(error) {
   return wellFormed(said.split("\n", 1)[0].slice(0, MAX_ERROR));
 }
 
+/** Prints an error. One that cannot be shown must not end the program. */
+export function logged(...words) {
+  try {
+    console.error(...words);
+  } catch {
+    console.error("an error that cannot be shown");
+  }
+}
+
 /** The text with U+FFFD for halves of characters, which JSON on the wire cannot carry. */
 export const wellFormed = (text) => text.toWellFormed();
 
@@ -113,6 +122,7 @@ export class Peer {
   #write;
   #backlog;
   #methods;
+  #notes;
   #served = new Map();
   #calls = new Map();
   #queue = [];
@@ -124,11 +134,15 @@ export class Peer {
     () => this.#error(null, NOT_A_REQUEST, `a line is longer than ${MAX_LINE} bytes`),
   );
 
-  /** `write` takes whole lines, `methods` gives what answers a method, or nothing; `backlog` is what waits. */
-  constructor(write, methods, backlog = () => 0) {
+  /**
+   * `write` takes whole lines, `methods` gives what answers a method, or nothing; `backlog` is what waits, `notes`
+   * gives what hears a notification.
+   */
+  constructor(write, methods, backlog = () => 0, notes = () => undefined) {
     this.#write = write;
     this.#methods = methods;
     this.#backlog = backlog;
+    this.#notes = notes;
   }
 
   /** Takes in bytes as they were read, lines or parts of them. */
@@ -161,9 +175,10 @@ export class Peer {
   }
 
   #noted(method, params) {
-    if (method === "$/cancel" && isObject(params)) {
-      this.#served.get(params.id)?.abort(new RpcError(CANCELLED, "cancelled"));
-    }
+    if (!isObject(params)) return;
+    if (method === "$/cancel") this.#served.get(params.id)?.abort(new RpcError(CANCELLED, "cancelled"));
+    const hear = this.#notes(method);
+    if (hear) hear(params);
   }
 
   async #asked(id, method, params) {
@@ -184,9 +199,11 @@ export class Peer {
         throw new RpcError(FAILED, `the answer of ${length} bytes is longer than a line may be (${MAX_LINE})`);
       }
       this.#put(line);
+      // nothing else is about to be said: no turn of the loop is waited for
+      if (this.#served.size <= 1) this.flush();
     } catch (error) {
       const known = error instanceof RpcError;
-      if (!known) console.error(error);
+      if (!known) logged(error);
       this.#error(id, known ? error.code : FAILED, known ? error.message : lastLine(error));
     } finally {
       this.#served.delete(id);
@@ -213,11 +230,6 @@ export class Peer {
 
   /** Asks the other side. An error in answer, no answer in time and the end of the other side are an `RpcError`. */
   async request(method, params, timeoutMs, signal) {
-    while (this.#calls.size >= MAX_CALLS && !this.#closed) {
-      await new Promise((resolve) => this.#queue.push(resolve));
-    }
-    if (this.#closed) throw new RpcError(FAILED, this.#closed);
-    signal?.throwIfAborted();
     const id = ++this.#next;
     const line = encode({ jsonrpc: "2.0", id, method, params });
     const length = Buffer.byteLength(line);
@@ -225,15 +237,39 @@ export class Peer {
       const why = `${method}: ${length} bytes are more than a line may have (${MAX_LINE})`;
       throw new RpcError(WRONG_PARAMETERS, why);
     }
-    const answer = new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject }));
-    this.#put(line);
+    signal?.throwIfAborted();
+    const waiting = { over: false };
+    // the time, and the patience of whoever asks, are those of the wait for a place as well
+    const asked = this.#place(waiting).then(() => {
+      if (waiting.over) return undefined;
+      if (this.#closed) throw new RpcError(FAILED, this.#closed);
+      const answer = new Promise((resolve, reject) => this.#calls.set(id, { resolve, reject }));
+      this.#put(line);
+      return answer;
+    });
     try {
       const late = () => new RpcError(TIME_OVER, `${method}: no answer within ${timeoutMs} ms`);
-      return await within(timeoutMs, late, signal ? unlessAborted(signal, answer) : answer);
+      return await within(timeoutMs, late, signal ? unlessAborted(signal, asked) : asked);
     } finally {
+      waiting.over = true;
       // whoever still stands here has no answer: nobody waits for it any more
       if (this.#calls.delete(id)) this.notify("$/cancel", { id });
-      this.#queue.shift()?.();
+      this.#nextInLine();
+    }
+  }
+
+  /** Until there is a place for one more request. */
+  async #place(waiting) {
+    while (this.#calls.size >= MAX_CALLS && !this.#closed && !waiting.over) {
+      await new Promise((resolve) => this.#queue.push({ resolve, waiting }));
+    }
+  }
+
+  #nextInLine() {
+    while (this.#queue.length > 0) {
+      const { resolve, waiting } = this.#queue.shift();
+      resolve();
+      if (!waiting.over) return;
     }
   }
 
@@ -265,7 +301,7 @@ export class Peer {
     this.#closed = reason;
     for (const { reject } of this.#calls.values()) reject(new RpcError(FAILED, reason));
     this.#calls.clear();
-    for (const resolve of this.#queue.splice(0)) resolve();
+    for (const { resolve } of this.#queue.splice(0)) resolve();
     for (const abort of this.#served.values()) abort.abort(new RpcError(CANCELLED, reason));
   }
 }

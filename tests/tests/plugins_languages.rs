@@ -18,12 +18,13 @@ fn plugins() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")
 }
 
-/// Copies the files of a folder, without those of its own tests.
-fn copy(from: &Path, into: &Path) {
+/// Copies the files of a folder.
+fn copy(from: &Path, into: &Path, with_tests: bool) {
     std::fs::create_dir_all(into).unwrap();
     for file in std::fs::read_dir(from).unwrap() {
         let path = file.unwrap().path();
-        if path.is_file() && !path.to_string_lossy().ends_with("_test.go") {
+        let is_test = path.to_string_lossy().ends_with("_test.go");
+        if path.is_file() && (with_tests || !is_test) {
             std::fs::copy(&path, into.join(path.file_name().unwrap())).unwrap();
         }
     }
@@ -33,8 +34,8 @@ fn copy(from: &Path, into: &Path) {
 fn example(name: &str, package: &str, into: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let place = folder.path().join("plugins").join(name);
-    copy(&plugins().join("examples").join(name), &place);
-    copy(&plugins().join(package), &place.join(into));
+    copy(&plugins().join("examples").join(name), &place, true);
+    copy(&plugins().join(package), &place.join(into), false);
     folder
 }
 
@@ -66,6 +67,11 @@ fn build_go(folder: &Path, name: &str) {
     tool::run(Command::new("go").args(["build", "-o", name, "."]).current_dir(folder));
 }
 
+/// Runs the tests of an example, which the package's own host for tests makes short.
+fn passes_its_tests(folder: &Path, words: &[&str]) {
+    tool::run(Command::new(words[0]).args(&words[1..]).current_dir(folder));
+}
+
 #[test]
 fn the_packages_pass_their_own_tests() {
     if tool::find_or_skip("node").is_some() {
@@ -81,6 +87,7 @@ fn the_packages_pass_their_own_tests() {
 fn a_board_in_javascript_gets_cards_and_shows_what_is_open() {
     let Some(_) = tool::find_or_skip("node") else { return };
     let folder = example("board", "typescript", "nightbell-plugin");
+    passes_its_tests(&folder.path().join("plugins/board"), &["node", "--test"]);
     keeps_the_contract(folder.path(), "plugins/board");
     let mut answers = [503].into_iter();
     let cards = Receiver::with(move |_| Reply::status(answers.next().unwrap_or(200)));
@@ -130,6 +137,7 @@ fn a_watch_of_ports_in_go_brings_in_what_it_sees_and_sends_lines() {
     let folder = example("ports", "go", "nightbell");
     // the package is a part of the plugin's own module
     std::fs::remove_file(folder.path().join("plugins/ports/nightbell/go.mod")).unwrap();
+    passes_its_tests(&folder.path().join("plugins/ports"), &["go", "test", "-count=1", "."]);
     build_go(&folder.path().join("plugins/ports"), "ports");
     keeps_the_contract(folder.path(), "plugins/ports");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

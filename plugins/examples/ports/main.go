@@ -23,6 +23,11 @@ type target struct {
 }
 
 func main() {
+	fmt.Println("ports are watched") // standard output is the plugin's log
+	plugin.Run()
+}
+
+func init() {
 	plugin.Destination("line", nightbell.Kind{}, line)
 	plugin.Check("port", nil, func(ctx context.Context, raw json.RawMessage) (nightbell.Check, error) {
 		var it target
@@ -32,8 +37,6 @@ func main() {
 		return nightbell.Check{}, dial(ctx, it.Address, func(net.Conn) error { return nil })
 	})
 	plugin.Background(watch)
-	fmt.Println("ports are watched") // standard output is the plugin's log
-	plugin.Run()
 }
 
 func dial(ctx context.Context, address string, use func(net.Conn) error) error {

@@ -5,7 +5,8 @@ import { createInterface } from "node:readline";
 import test from "node:test";
 
 import { Plugin } from "../index.js";
-import { Lines, MAX_LINE, encode } from "../wire.js";
+import { Host } from "../testing.js";
+import { Lines, MAX_LINE, Peer, encode } from "../wire.js";
 
 const GUEST = path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "guest.js");
 
@@ -253,4 +254,47 @@ test("lines are cut wherever they are broken", () => {
 test("half characters in keys and words are made whole", () => {
   const line = encode({ "\udc00k": ["\ud800", "😀", "\\ud800"] });
   assert.deepEqual(JSON.parse(line), { "\ufffdk": ["\ufffd", "😀", "\\ud800"] });
+});
+
+test("an error that cannot even be shown is a failed delivery and no end", async () => {
+  const plugin = new Plugin();
+  const odd = {
+    [Symbol.for("nodejs.util.inspect.custom")]() {
+      throw new Error("not to be looked at");
+    },
+  };
+  plugin.destination("odd", {}, () => {
+    throw odd;
+  });
+  plugin.destination("good", {}, () => {});
+  plugin.ticket(({ key }) => ({ id: `T-${key}` }));
+  const host = await Host.with(plugin);
+  assert.deepEqual(await host.ask("ticket", { key: "7" }), { id: "T-7", url: "", title: "" });
+  assert.deepEqual(host.features, ["ticket"]);
+  assert.equal((await host.deliver("odd")).outcome, "retry");
+  assert.equal((await host.deliver("good")).outcome, "delivered");
+  await host.close();
+});
+
+test("whoever waits for a place to ask waits no longer than their time and their patience", async () => {
+  const peer = new Peer(
+    () => {},
+    () => undefined,
+  );
+  const all = Array.from({ length: 64 }, () => peer.request("emit", {}, 60_000));
+  const late = peer.request("emit", {}, 20);
+  await assert.rejects(late, /no answer within 20 ms/);
+  const patience = new AbortController();
+  const given = peer.request("emit", {}, 60_000, patience.signal);
+  patience.abort(new Error("enough"));
+  await assert.rejects(given, /enough/);
+  // a place that is free goes to whoever still waits
+  const next = peer.request("emit", {}, 60_000);
+  for (const id of [1, 67]) {
+    peer.feed(Buffer.from(`${JSON.stringify({ jsonrpc: "2.0", id, result: { id } })}\n`));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual([await all[0], await next], [{ id: 1 }, { id: 67 }]);
+  peer.close("over");
+  await Promise.allSettled(all);
 });

@@ -79,8 +79,16 @@ const TYPESCRIPT: &[File] = &[
     file("tsconfig.json", include_str!("templates/tsconfig.json")),
     file("README.md", include_str!("templates/typescript.md")),
 ];
-const TYPESCRIPT_PACKAGE: &[File] =
-    package!("typescript", "nightbell-plugin", "package.json", "index.js", "index.d.ts", "wire.js");
+const TYPESCRIPT_PACKAGE: &[File] = package!(
+    "typescript",
+    "nightbell-plugin",
+    "package.json",
+    "index.js",
+    "index.d.ts",
+    "testing.js",
+    "testing.d.ts",
+    "wire.js"
+);
 const GO: &[File] = &[
     file("go.mod", "module @NAME@-plugin\n\ngo 1.19\n"),
     file("main.go", include_str!("templates/main.go.txt")),
@@ -96,6 +104,7 @@ const GO_PACKAGE: &[File] = package!(
     "plugin.go",
     "records.go",
     "serve.go",
+    "testhost.go",
     "wire.go"
 );
 
