@@ -17,6 +17,8 @@ pub struct Ticker {
 #[derive(Default)]
 struct Ticking {
     computing: usize,
+    /// whether the thread sleeps until somebody computes
+    rests: bool,
     over: bool,
 }
 
@@ -35,12 +37,15 @@ impl Ticker {
     fn run(&self, engine: &Engine) {
         let mut ticking = self.lock();
         while !ticking.over {
-            ticking = if ticking.computing == 0 {
-                self.bell.wait(ticking).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                engine.increment_epoch();
-                self.bell.wait_timeout(ticking, TICK).unwrap_or_else(PoisonError::into_inner).0
-            };
+            // a tick too early would take its turn from whoever has just begun
+            let waited = self.bell.wait_timeout(ticking, TICK).unwrap_or_else(PoisonError::into_inner);
+            engine.increment_epoch();
+            ticking = waited.0;
+            // while one call follows another it ticks on, so that none has to wake it
+            ticking.rests = ticking.computing == 0;
+            while ticking.rests && !ticking.over {
+                ticking = self.bell.wait(ticking).unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 
@@ -48,7 +53,7 @@ impl Ticker {
     pub fn computing(self: &Arc<Self>) -> Computing {
         let mut ticking = self.lock();
         ticking.computing += 1;
-        if ticking.computing == 1 {
+        if std::mem::take(&mut ticking.rests) {
             self.bell.notify_all();
         }
         Computing(self.clone())
