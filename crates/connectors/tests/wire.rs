@@ -9,6 +9,8 @@ mod support;
 mod alertmanager;
 #[path = "wire/email.rs"]
 mod email;
+#[path = "wire/email_kept.rs"]
+mod email_kept;
 #[path = "wire/exec.rs"]
 mod exec;
 #[path = "wire/log_and_tcp.rs"]

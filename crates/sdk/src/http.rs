@@ -16,8 +16,9 @@ mod stream;
 mod tls;
 mod transport;
 
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,7 +27,7 @@ use url::{Host, Url};
 
 pub use guard::{Guard, Network};
 pub use settings::{Credentials, HttpSettings};
-pub use stream::Duplex;
+pub use stream::{Duplex, encrypted};
 pub use tls::Tls;
 
 use crate::recent::Recent;
@@ -151,6 +152,8 @@ struct Shared {
     /// For the others, by what they wish.
     clients: Recent<Arc<Transport>, reqwest::Client>,
     tokens: Recent<Arc<Tokens>, Arc<tokio::sync::Mutex<Kept>>>,
+    /// What channels keep that speak something else, by their types.
+    others: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The way out for one destination.
@@ -211,8 +214,8 @@ impl Http {
     pub fn new(guard: Guard) -> Result<Self, HttpError> {
         let guard = Arc::new(guard);
         let usual = client(&guard, None)?;
-        let (clients, tokens) = (Recent::default(), Recent::default());
-        Ok(Http(Arc::new(Shared { guard, usual, clients, tokens })))
+        let (clients, tokens, others) = (Recent::default(), Recent::default(), Mutex::default());
+        Ok(Http(Arc::new(Shared { guard, usual, clients, tokens, others })))
     }
 
     /// The way out for a destination with these settings.
@@ -331,7 +334,10 @@ impl Http {
         let addresses = self.resolve(host, port).await?;
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses.as_slice()));
         let connected = connecting.await.map_err(|_| HttpError::Timeout(CONNECT_TIMEOUT))?;
-        connected.map_err(|error| HttpError::Broken(error.to_string()))
+        let stream = connected.map_err(|error| HttpError::Broken(error.to_string()))?;
+        // else what ends a message waits until the other side has confirmed what came before, often 40 ms
+        stream.set_nodelay(true).map_err(|error| HttpError::Broken(error.to_string()))?;
+        Ok(stream)
     }
 }
 

@@ -338,3 +338,17 @@ async fn a_server_that_wants_a_certificate_is_shown_one() {
     assert!(send(&http, json!({"tls": {"ca": CA}}), &url).await.is_err());
     assert!(send(&http, json!({"tls": {"ca": CA, "cert": CERT, "key": KEY}}), &url).await.is_ok());
 }
+
+#[tokio::test]
+async fn connections_that_stay_open_send_at_once_what_is_said() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = open().connect("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+    assert!(stream.nodelay().unwrap(), "the end of a message would wait until its beginning is confirmed");
+    // what a channel keeps is there once, and goes with the way out
+    let http = open();
+    let kept = std::sync::Arc::downgrade(&http.keep::<std::sync::Mutex<Vec<u8>>>());
+    http.keep::<std::sync::Mutex<Vec<u8>>>().lock().unwrap().push(1);
+    assert_eq!(*kept.upgrade().unwrap().lock().unwrap(), [1]);
+    drop(http);
+    assert!(kept.upgrade().is_none());
+}

@@ -72,8 +72,7 @@ impl Reader<'_> {
             node.into_iter().for_each(|node| place.set(key, node));
         }
         let tls = fields.get("tls_config").and_then(|yaml| self.tls_config(yaml, &at("tls_config")));
-        if let Some(mut tls) = tls.or_else(|| global.smtp.certificates.clone()) {
-            self.spoken_versions(&mut tls, &at("tls_config"));
+        if let Some(tls) = tls.or_else(|| global.smtp.certificates.clone()) {
             place.set("certificates", tls);
         }
         self.own_templates(&mut place, &fields, path, &[("text", "text")]);
@@ -151,20 +150,6 @@ impl Reader<'_> {
             require_tls: require_tls.or(global.require_tls),
             implicit_tls: implicit_tls.or(global.implicit_tls),
             certificates: None,
-        }
-    }
-
-    /// With mail servers, TLS 1.2 and 1.3 are spoken, and neither can be left out.
-    fn spoken_versions(&mut self, tls: &mut Node, path: &Path) {
-        for (key, may) in
-            [("min_version", ["TLS10", "TLS11", "TLS12"].as_slice()), ("max_version", &["TLS13"])]
-        {
-            let Some(version) = tls.take(key) else { continue };
-            if !version.as_text().is_some_and(|text| may.contains(&text)) {
-                let message =
-                    "not understood yet: mail servers are spoken to in TLS 1.2 or 1.3, as they choose";
-                self.error(&version.origin, &path.key(key), message);
-            }
         }
     }
 

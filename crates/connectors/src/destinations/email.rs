@@ -1,8 +1,10 @@
-//! E-mail over SMTP: one connection per message.
+//! E-mail over SMTP.
 
+mod kept;
 pub(crate) mod letter;
 mod login;
 pub(super) mod server;
+mod talk;
 
 use std::collections::BTreeMap;
 

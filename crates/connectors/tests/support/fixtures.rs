@@ -279,7 +279,10 @@ pub async fn send(fixture: &Fixture, message: &Message) -> (Answer, String) {
         }
         Peer::Smtp => {
             let peer = SmtpPeer::start(&[]);
-            (send_to(fixture, peer.port, &context, message).await, peer.next())
+            let answer = send_to(fixture, peer.port, &context, message).await;
+            // the talk ends when nobody will send anything any more
+            drop(context);
+            (answer, peer.next())
         }
         Peer::Tcp => {
             let peer = TcpPeer::start(Some(b"OK taken\r\n"));

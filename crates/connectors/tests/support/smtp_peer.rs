@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,14 +11,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Who signed the server's certificate, which is for `localhost`.
 pub const AUTHORITY: &str = include_str!("tls/ca.pem");
 
-/// What it answers, where that is not yes: the start of what it is told, and the answer to it.
-/// An empty answer is none, ever.
+/// What it answers, where that is not yes: the start of what it is told, and the answer to it. With a number before
+/// it, such as `1:MAIL`, only after so many mails in one talk. An empty answer is none, ever; after one that begins
+/// with `!` it hangs up.
 pub type Script = &'static [(&'static str, &'static str)];
 
 /// The server.
 pub struct SmtpPeer {
     pub port: u16,
     talks: Receiver<String>,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Default)]
+struct Open {
+    now: usize,
+    most: usize,
+    all: usize,
 }
 
 impl SmtpPeer {
@@ -35,20 +44,41 @@ impl SmtpPeer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, talks) = channel();
+        let open = Arc::new(Mutex::new(Open::default()));
+        let counted = open.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut said = String::new();
-                let stream = stream.unwrap();
-                // a talk may end at any time, and ends well with QUIT
-                let _ = if implicit {
-                    encrypted(stream, script, &mut said)
-                } else {
-                    clear(stream, script, &mut said)
-                };
-                let _ = sender.send(said);
+                let (stream, counted, sender) = (stream.unwrap(), counted.clone(), sender.clone());
+                {
+                    let mut open = counted.lock().unwrap();
+                    open.now += 1;
+                    open.all += 1;
+                    open.most = open.most.max(open.now);
+                }
+                std::thread::spawn(move || {
+                    let mut said = String::new();
+                    // a talk may end at any time, and ends well with QUIT
+                    let _ = if implicit {
+                        encrypted(stream, script, &mut said)
+                    } else {
+                        clear(stream, script, &mut said)
+                    };
+                    counted.lock().unwrap().now -= 1;
+                    let _ = sender.send(said);
+                });
             }
         });
-        SmtpPeer { port, talks }
+        SmtpPeer { port, talks, open }
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.open.lock().unwrap().all
+    }
+
+    /// The most connections that were open at once.
+    pub fn most_at_once(&self) -> usize {
+        self.open.lock().unwrap().most
     }
 
     /// What was said by the client in the next talk, `(TLS)` where it became encrypted.
@@ -88,9 +118,16 @@ fn talk<S: Read + Write>(
     said: &mut String,
     greet: bool,
 ) -> std::io::Result<bool> {
+    let mails = std::cell::Cell::new(0);
     let reply = |stream: &mut BufReader<S>, told: &str, usual: &str| {
-        let scripted = script.iter().find(|(start, _)| told.starts_with(start)).map(|(_, answer)| *answer);
+        let numbered = format!("{}:{told}", mails.get());
+        let fits = |start: &str| told.starts_with(start) || numbered.starts_with(start);
+        let scripted = script.iter().find(|(start, _)| fits(start)).map(|(_, answer)| *answer);
         let answer = scripted.unwrap_or(usual);
+        if let Some(last) = answer.strip_prefix('!') {
+            stream.get_mut().write_all(format!("{last}\r\n").as_bytes())?;
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
         if answer.is_empty() {
             // never answers, but listens on until the client gives up
             return std::io::copy(stream, &mut std::io::sink()).and(Err(std::io::ErrorKind::TimedOut.into()));
@@ -123,10 +160,13 @@ fn talk<S: Read + Write>(
                 reply(stream, told, "354 Go on")?;
                 while !said.ends_with("\n.\n") {
                     line.clear();
-                    stream.read_line(&mut line)?;
+                    if stream.read_line(&mut line)? == 0 {
+                        return Ok(false);
+                    }
                     said.push_str(&line.replace("\r\n", "\n"));
                 }
                 reply(stream, "(mail)", "250 Queued as 4F2A")?;
+                mails.set(mails.get() + 1);
             }
             "QUIT" => return reply(stream, told, "221 Bye").map(|()| false),
             _ => reply(stream, told, "250 Fine")?,

@@ -12,7 +12,7 @@ use crate::support::http_peer::dead_port;
 use crate::support::smtp_peer::{AUTHORITY, Script, SmtpPeer};
 use crate::support::{SECRET, context, guarded_context, hasty_context, messages};
 
-async fn send_with(port: u16, context: &Context, fields: Value) -> Answer {
+pub(crate) async fn send_with(port: u16, context: &Context, fields: Value) -> Answer {
     let mut settings = json!({"host": "127.0.0.1", "port": port, "tls": "none", "from": "bell@example.org",
         "to": ["ops@example.org"]});
     settings.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -26,7 +26,7 @@ async fn told(script: Script, fields: Value) -> (Answer, String) {
     (answer, peer.next())
 }
 
-fn is_down(answer: &Answer) -> bool {
+pub(crate) fn is_down(answer: &Answer) -> bool {
     matches!(answer.outcome, Outcome::Retry { fault: Fault::Destination, after: None, .. })
 }
 

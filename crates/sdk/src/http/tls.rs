@@ -62,6 +62,11 @@ impl Tls {
         BUILT.get_or(self, || self.build().map(Arc::new))
     }
 
+    /// The name that the other side is asked for, if not the one that it is reached by.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.server_name.as_deref().filter(|name| !name.is_empty())
+    }
+
     fn build(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = self.verifier(&provider)?;
@@ -115,7 +120,7 @@ impl Tls {
             let system = rustls_platform_verifier::Verifier::new(provider.clone());
             Arc::new(system.map_err(|error| format!("ca: the system's authorities cannot be had: {error}"))?)
         };
-        let name = self.server_name.clone().filter(|name| !name.is_empty()).map(ServerName::try_from);
+        let name = self.name().map(str::to_owned).map(ServerName::try_from);
         let name = name.transpose().map_err(|_| "server_name: is no name of a server")?;
         Ok(Verifier { usual, pinned, name, any: self.insecure_skip_verify })
     }

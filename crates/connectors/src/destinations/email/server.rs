@@ -1,21 +1,17 @@
-//! Mail servers: what the settings say of one, and one talk with it. Shared by every kind that sends mail.
+//! Mail servers: what the settings say of one, and how a mail is handed to it. Shared by every kind that sends mail.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::Arc;
 
-use futures::FutureExt as _;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, Identity, TlsParameters,
-};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::response::Response;
 use model::delivery::{Outcome, answer_head};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sdk::http::HttpError;
-use sdk::{Answer, Context, Recent, Secret};
+use sdk::{Answer, Context, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::kept::{Kept, Lane, Lanes};
+use super::talk::{Reply, Talk, Trouble};
 use crate::template::{Plain, Template};
 
 /// Makes a struct of settings that holds those of a mail server beside its own. (serde can flatten one struct
@@ -33,7 +29,7 @@ macro_rules! with_server {
             tls: $crate::destinations::email::server::Tls,
             /// Which certificates are taken and shown when the connection is encrypted.
             #[serde(default)]
-            certificates: $crate::destinations::email::server::Certificates,
+            certificates: sdk::http::Tls,
             /// The name to authenticate with. A server that offers no way to log in gets the mail without.
             username: Option<String>,
             /// The password to authenticate with.
@@ -83,7 +79,7 @@ pub(in crate::destinations) struct Server<'a> {
     pub(in crate::destinations) host: &'a str,
     pub(in crate::destinations) port: Option<u16>,
     pub(in crate::destinations) tls: Tls,
-    pub(in crate::destinations) certificates: &'a Certificates,
+    pub(in crate::destinations) certificates: &'a sdk::http::Tls,
     pub(in crate::destinations) username: Option<&'a str>,
     pub(in crate::destinations) password: Option<&'a Secret>,
     pub(in crate::destinations) secret: Option<&'a Secret>,
@@ -107,70 +103,6 @@ pub(in crate::destinations) enum Tls {
     /// Not.
     None,
 }
-
-/// Which certificates are taken and shown. Nothing: what the system's authorities have signed, and none.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::destinations) struct Certificates {
-    /// The authorities that the server's certificate must come from, as PEM, in place of the system's. Like the
-    /// other two, mostly given as `{ file = "…" }`.
-    ca: Option<Secret>,
-    /// The certificate, with its chain, that the hub shows, as PEM; needs `key`.
-    cert: Option<Secret>,
-    /// The key of that certificate, as PEM without a password.
-    key: Option<Secret>,
-    /// The name that the server's certificate must be for, in place of `host`.
-    server_name: Option<String>,
-    /// Whether any certificate is taken: then anybody on the way can read and answer.
-    insecure_skip_verify: bool,
-}
-
-impl Certificates {
-    /// What they come to with a host. The system's authorities are not read for every mail.
-    fn parameters(&self, host: &str) -> Result<TlsParameters, String> {
-        /// By host and certificates.
-        static BUILT: LazyLock<Recent<(String, Certificates), TlsParameters>> =
-            LazyLock::new(Recent::default);
-        BUILT.get_or(&(host.to_owned(), self.clone()), || self.build(host))
-    }
-
-    fn build(&self, host: &str) -> Result<TlsParameters, String> {
-        let name = self.server_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(host);
-        let mut builder = TlsParameters::builder(name.to_owned());
-        if let Some(pem) = &self.ca {
-            let pem = pem.expose();
-            // lettre takes a text without any certificate for an empty list
-            if !pem.contains(BEGIN_CERTIFICATE) {
-                return Err("certificates.ca: there is no certificate in it".to_owned());
-            }
-            let bad = |error| format!("certificates.ca: not a certificate in PEM: {error}");
-            builder = builder
-                .certificate_store(CertificateStore::None)
-                .add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(bad)?);
-        }
-        match (&self.cert, &self.key) {
-            (None, None) => {}
-            (Some(_), None) => return Err("certificates.cert: needs a `key`".to_owned()),
-            (None, Some(_)) => return Err("certificates.key: needs a `cert`".to_owned()),
-            (Some(cert), Some(key)) => {
-                if !cert.expose().contains(BEGIN_CERTIFICATE) {
-                    return Err("certificates.cert: there is no certificate in it".to_owned());
-                }
-                let own = Identity::from_pem(cert.expose().as_bytes(), key.expose().as_bytes());
-                let own =
-                    own.map_err(|_| "certificates.key: there is no private key without a password in it")?;
-                builder = builder.identify_with(own);
-            }
-        }
-        let builder = builder
-            .dangerous_accept_invalid_certs(self.insecure_skip_verify)
-            .dangerous_accept_invalid_hostnames(self.insecure_skip_verify);
-        builder.build().map_err(|error| format!("certificates: {error}"))
-    }
-}
-
-/// How a certificate begins in PEM.
-const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// A way to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -273,84 +205,114 @@ impl Server<'_> {
             }
             _ => {}
         }
-        self.certificates.parameters(self.host).map(drop)
+        self.certificates.config().map(drop).map_err(|reason| format!("certificates.{reason}"))
     }
 
-    /// Hands a mail over: one talk on a connection of its own.
+    /// Hands a mail over, on a connection that was kept from an earlier one where there is one.
     pub(in crate::destinations) async fn send(&self, context: &Context, mail: &lettre::Message) -> Answer {
-        let talk = tokio::time::timeout(context.timeout, self.talk(context, mail)).await;
+        let talk = tokio::time::timeout(context.timeout, self.hand_over(context, mail)).await;
         let result = talk.unwrap_or(Err(Trouble::Unreachable(HttpError::Timeout(context.timeout))));
         answer(context, result).hiding(&self.wire_secrets())
     }
 
-    async fn talk(&self, context: &Context, mail: &lettre::Message) -> Result<Response, Trouble> {
-        let tls = self.certificates.parameters(self.host).map_err(Trouble::Ours)?;
-        let hello = ClientId::Domain(self.hello.to_owned());
-        // the name is resolved and judged here, so that lettre connects to what was judged
-        let addresses = context.http.resolve(self.host, self.port()).await.map_err(Trouble::Unreachable)?;
-        let implicit = (self.tls == Tls::Implicit).then(|| tls.clone());
-        let connecting = AsyncSmtpConnection::connect_tokio1(
-            addresses.as_slice(),
-            Some(context.timeout),
-            &hello,
-            implicit,
-            None,
-        );
-        let mut connection = connecting.await?;
+    async fn hand_over(&self, context: &Context, mail: &lettre::Message) -> Result<Reply, Trouble> {
+        let lane: Arc<Lane> = context.http.keep::<Lanes<Which>>().lane(&self.which());
+        let _place = lane.place().await;
+        let (envelope, bytes) = (mail.envelope(), mail.formatted());
+        if let Some(mut kept) = lane.take() {
+            // its server may have left it meanwhile. Before the mail's last line went out nothing can be delivered, so
+            // that it begins anew elsewhere and nobody gets it twice
+            let patience = context.timeout / KEPT_SHARE;
+            match tokio::time::timeout(patience, kept.talk.envelope(envelope, &bytes)).await {
+                Ok(Ok(())) => return lane.finish(kept, &bytes).await,
+                Ok(Err(Trouble::Refused(reply))) if reply.code != Reply::CLOSING => {
+                    return Err(Trouble::Refused(reply));
+                }
+                _ => {}
+            }
+        }
+        let mut new = Kept::new(self.begin(context).await?);
+        new.talk.envelope(envelope, &bytes).await?;
+        lane.finish(new, &bytes).await
+    }
+
+    /// Opens a talk, up to where mail is taken.
+    async fn begin(&self, context: &Context) -> Result<Talk, Trouble> {
+        let implicit = (self.tls == Tls::Implicit).then_some(self.certificates);
+        let stream = context.http.stream(self.host, self.port(), implicit).await;
+        let mut talk =
+            Talk::begin(stream.map_err(Trouble::Unreachable)?, implicit.is_some(), self.hello).await?;
         let upgrade = match self.tls {
             Tls::Required => true,
-            Tls::Opportunistic => connection.can_starttls(),
+            Tls::Opportunistic => talk.offers("STARTTLS"),
             Tls::Implicit | Tls::None => false,
         };
         if upgrade {
-            connection.starttls(tls, &hello).await?;
+            talk = talk.encrypted(self.host, self.certificates, self.hello).await?;
         }
-        self.log_in(&mut connection, &hello).await?;
-        let response = connection.send(mail.envelope(), &mail.formatted()).await?;
-        // the mail is taken: we say goodbye, but do not wait for an answer that could only spoil it
-        let _ = connection.quit().now_or_never();
-        Ok(response)
+        self.log_in(&mut talk).await?;
+        Ok(talk)
+    }
+
+    /// All that a connection depends on: who says anything else gets another one.
+    fn which(&self) -> Which {
+        Which {
+            host: self.host.to_owned(),
+            port: self.port(),
+            tls: self.tls,
+            certificates: self.certificates.clone(),
+            username: self.username.map(str::to_owned),
+            words: [self.password.cloned(), self.secret.cloned()],
+            identity: self.identity.map(str::to_owned),
+            auth: self.auth,
+            insecure_auth: self.insecure_auth,
+            hello: self.hello.to_owned(),
+        }
     }
 }
 
-/// Why a mail was not taken.
-pub(super) enum Trouble {
-    /// There is no server to talk to.
-    Unreachable(HttpError),
-    /// The talk ended early.
-    Smtp(lettre::transport::smtp::Error),
-    /// We broke it off.
-    Ours(String),
+/// All that a connection depends on.
+#[derive(Clone, PartialEq)]
+struct Which {
+    host: String,
+    port: u16,
+    tls: Tls,
+    certificates: sdk::http::Tls,
+    username: Option<String>,
+    /// Password and shared secret.
+    words: [Option<Secret>; 2],
+    identity: Option<String>,
+    auth: Option<Auth>,
+    insecure_auth: bool,
+    hello: String,
 }
 
-impl From<lettre::transport::smtp::Error> for Trouble {
-    fn from(error: lettre::transport::smtp::Error) -> Self {
-        Trouble::Smtp(error)
-    }
-}
+/// Which part of a try's time a kept connection has to show that it is still one.
+const KEPT_SHARE: u32 = 3;
 
-fn answer(context: &Context, result: Result<Response, Trouble>) -> Answer {
+fn answer(context: &Context, result: Result<Reply, Trouble>) -> Answer {
+    /// Characters of what a server says of a mail that it took.
+    const MAX_RECEIPT: usize = 200;
     match result {
-        Ok(response) => {
-            let text = response.message().collect::<Vec<_>>().join("\n");
-            let receipt = response.first_line().unwrap_or_default().chars().take(200).collect();
-            let status = Some(i64::from(u16::from(response.code())));
-            Answer { outcome: Outcome::Delivered { receipt }, status, text: answer_head(text.as_bytes()) }
+        Ok(reply) => {
+            let receipt = reply.lines.first().map(|line| line.chars().take(MAX_RECEIPT).collect());
+            let outcome = Outcome::Delivered { receipt: receipt.unwrap_or_default() };
+            Answer {
+                outcome,
+                status: Some(i64::from(reply.code)),
+                text: answer_head(reply.text().as_bytes()),
+            }
         }
         Err(Trouble::Unreachable(error)) => Answer::from_http(Err(error), context.now),
-        Err(Trouble::Ours(reason)) => Answer::bare(Outcome::down(reason)),
-        Err(Trouble::Smtp(error)) => {
-            let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let code = error.status().map(u16::from);
-            let outcome = match code {
-                Some(code) if error.is_permanent() => Outcome::rejected(format!("answered {code}")),
-                Some(code) => Outcome::down(format!("answered {code}")),
-                None if said.is_empty() => Outcome::down(error.to_string()),
-                None => Outcome::down(said.clone()),
-            };
-            // only what the server said is its answer
-            let text = if code.is_some() { answer_head(said.as_bytes()) } else { String::new() };
-            Answer { outcome, status: code.map(i64::from), text }
+        Err(Trouble::Ours(reason) | Trouble::Broken(reason)) => Answer::bare(Outcome::down(reason)),
+        Err(Trouble::Refused(reply)) => {
+            let reason = format!("answered {}", reply.code);
+            let outcome = if reply.is_final() { Outcome::rejected(reason) } else { Outcome::down(reason) };
+            Answer {
+                outcome,
+                status: Some(i64::from(reply.code)),
+                text: answer_head(reply.text().as_bytes()),
+            }
         }
     }
 }

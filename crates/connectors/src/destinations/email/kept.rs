@@ -1,0 +1,146 @@
+//! Connections to mail servers that are kept for the next mail: a few for each, for a while.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use sdk::Recent;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::talk::{Reply, Talk, Trouble};
+
+/// Connections to one server at once; who wants another one waits. Mail servers take some dozens from one address.
+const MAX_OPEN: usize = 20;
+/// Of these, how many are kept while there is nothing to send.
+const MAX_IDLE: usize = 8;
+/// How long a connection is kept without a mail: servers close them after some minutes, or ten seconds when they are
+/// busy. It is closed within twice that time.
+const IDLE_TIME: Duration = Duration::from_secs(10);
+/// How long a connection is used, so that a server that moves is followed.
+const LIFE: Duration = Duration::from_secs(300);
+/// Mails over one connection, which is what large providers take.
+const MAX_MAILS: u32 = 100;
+
+/// The connections of a hub, each by all that it depends on.
+pub(super) struct Lanes<K>(Recent<K, Arc<Lane>>);
+
+impl<K> Default for Lanes<K> {
+    fn default() -> Self {
+        Lanes(Recent::default())
+    }
+}
+
+impl<K: PartialEq + Clone> Lanes<K> {
+    pub(super) fn lane(&self, which: &K) -> Arc<Lane> {
+        let made: Result<_, std::convert::Infallible> = self.0.get_or(which, || Ok(Arc::default()));
+        match made {
+            Ok(lane) => lane,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// The connections to one server.
+pub(super) struct Lane {
+    places: Semaphore,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// The one that was used last at the end.
+    talks: Vec<Kept>,
+    /// Whether somebody will look for those that were not used for long.
+    is_watched: bool,
+}
+
+/// A connection that has been used, or may be.
+pub(super) struct Kept {
+    pub(super) talk: Talk,
+    began: Instant,
+    used: Instant,
+    mails: u32,
+}
+
+impl Kept {
+    pub(super) fn new(talk: Talk) -> Self {
+        let now = Instant::now();
+        Kept { talk, began: now, used: now, mails: 0 }
+    }
+
+    fn is_good(&self, now: Instant) -> bool {
+        self.mails < MAX_MAILS && now - self.began < LIFE && now - self.used < IDLE_TIME
+    }
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Lane { places: Semaphore::new(MAX_OPEN), idle: Mutex::default() }
+    }
+}
+
+impl Lane {
+    /// Waits until one more connection may be open.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // it is never closed
+        self.places.acquire().await.ok()
+    }
+
+    /// A connection that was kept and still seems to be one.
+    pub(super) fn take(&self) -> Option<Kept> {
+        let now = Instant::now();
+        loop {
+            let mut kept = self.idle().talks.pop()?;
+            if kept.is_good(now) && kept.talk.is_open() {
+                return Some(kept);
+            }
+        }
+    }
+
+    /// Says the mail itself; the connection is kept when all went well.
+    pub(super) async fn finish(self: &Arc<Self>, mut kept: Kept, mail: &[u8]) -> Result<Reply, Trouble> {
+        let reply = kept.talk.content(mail).await?;
+        kept.mails += 1;
+        kept.used = Instant::now();
+        if kept.is_good(kept.used) {
+            self.keep(kept);
+        }
+        Ok(reply)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "nothing is lost when it ends with the program")]
+    fn keep(self: &Arc<Self>, kept: Kept) {
+        let mut idle = self.idle();
+        if idle.talks.len() >= MAX_IDLE {
+            return;
+        }
+        idle.talks.push(kept);
+        if !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes what was not used for long, and says whether anything is left.
+    fn tidy(&self) -> bool {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        let (good, _old): (Vec<Kept>, Vec<Kept>) = idle.talks.drain(..).partition(|kept| kept.is_good(now));
+        idle.talks = good;
+        idle.is_watched = !idle.talks.is_empty();
+        idle.is_watched
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tidies up for as long as anything is kept.
+async fn watch(lane: Weak<Lane>) {
+    loop {
+        tokio::time::sleep(IDLE_TIME).await;
+        if !lane.upgrade().is_some_and(|lane| lane.tidy()) {
+            return;
+        }
+    }
+}
