@@ -66,9 +66,13 @@ impl Mode {
 /// The kind of destination that worlds use. It is never sent to: the world itself plays the receiver.
 pub struct Scripted;
 
-/// Nothing to set.
+/// What can be set.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
-pub struct NoSettings {}
+pub struct Settings {
+    /// By which account its owner is known there.
+    #[expect(dead_code, reason = "it is read as an address")]
+    account: Option<String>,
+}
 
 impl Destination for Scripted {
     const FACTS: Facts = Facts {
@@ -78,9 +82,13 @@ impl Destination for Scripted {
         docs: "",
         deduplicates: false,
     };
-    type Settings = NoSettings;
+    type Settings = Settings;
 
-    async fn send(_: &Context, _: &NoSettings, _: &Message) -> Answer {
+    fn address(settings: &mut serde_json::Value) -> Result<Option<String>, String> {
+        Ok(settings["account"].as_str().map(str::to_owned))
+    }
+
+    async fn send(_: &Context, _: &Settings, _: &Message) -> Answer {
         Answer::bare(Outcome::delivered())
     }
 }

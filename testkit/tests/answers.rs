@@ -8,9 +8,9 @@ use std::time::Duration;
 use flow::answers::{NotTaken, Verb, Who};
 use model::escalation::Policy;
 use model::incident::State;
-use model::{Id, Reach, Rules};
+use model::{Id, OwnedDestination, Reach, Rules};
 use serde_json::json;
-use store::definitions::Kind;
+use store::definitions::{Definition, Kind};
 use testkit::World;
 use testkit::receiver::Mode;
 use testkit::world::simple_rules;
@@ -119,6 +119,42 @@ fn who_is_locked_out_or_may_only_look_takes_nothing() {
     world.takes_back(Kind::Destination, Id(2001));
     assert_eq!(world.answers(&bobs, page(), ACK), Err(NotTaken::Withdrawn));
     assert_eq!(world.incident(disk).state, State::Open);
+}
+
+/// One of Ann's destinations.
+fn anns(world: &World) -> Definition<OwnedDestination> {
+    let found = world.store.read_blocking(|tx| store::definitions::get(tx, Kind::Destination, Id(1001)));
+    found.unwrap().unwrap()
+}
+
+#[test]
+fn what_somebody_was_told_is_not_answered_in_the_name_of_who_has_their_destination_now() {
+    let (mut world, places, _) = world();
+    let disk = world.fires(&DISK);
+    world.settles();
+    let token = world.token(&places[0]).unwrap();
+    // Ann leaves, and Bob gets what others need of hers
+    let handed_over = Definition { owner: Id(2000), name: "of ann".into(), ..anns(&world) };
+    world.defines(Kind::Destination, &handed_over);
+    assert_eq!(world.answers(&token, page(), ACK), Err(NotTaken::Withdrawn));
+    assert_eq!(world.incident(disk).state, State::Open);
+}
+
+#[test]
+fn when_two_are_known_by_one_account_it_says_which_two() {
+    let (mut world, places, _) = world();
+    let mut first = anns(&world);
+    first.body.settings = json!({"account": "U1"});
+    world.defines(Kind::Destination, &first);
+    world
+        .defines(Kind::Destination, &Definition { id: Id(2009), owner: Id(2000), name: "x".into(), ..first });
+    world.fires(&DISK);
+    world.settles();
+    let (token, chat) = (world.token(&places[0]).unwrap(), Who::Chat("scripted", "U1".to_owned()));
+    let both = NotTaken::Several("ann and bob".to_owned());
+    assert_eq!(world.answers(&token, chat.clone(), ACK), Err(both));
+    world.takes_back(Kind::Destination, Id(2009));
+    assert_eq!(world.answers(&token, chat, ACK), Ok("ann".to_owned()));
 }
 
 #[test]

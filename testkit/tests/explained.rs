@@ -6,14 +6,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use flow::explain::{Personal, explain_to};
-use model::account::{Role, User};
+use model::account::{Membership, Role, Team, User};
 use model::maintenance::Maintenance;
 use model::profile::{Filter, Timeslot, Verdict};
-use model::schedule::Rota;
+use model::schedule::{Listed, Rota};
 use model::{Id, Reach, Time};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use store::calendars::Known;
 use store::definitions::Kind;
 use testkit::World;
 use testkit::people::Somebody;
@@ -255,4 +256,55 @@ fn somebody_finds_out_who_was_on_call_by_which_layer_when_it_paged() {
     let tomorrow = world.now + Duration::from_secs(86_400);
     let (person, _) = explained(&world, disk, ann, Some(tomorrow));
     assert!(person.pages[0].includes, "it would be their turn then");
+}
+
+#[test]
+fn who_was_in_a_team_and_what_a_calendar_said_is_explained_as_it_was() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let mut rules = simple_rules();
+    rules.root.escalate = Some("db".to_owned());
+    let mut world = World::new(rules);
+    let ((ann, _), (bob, _)) = (world.user(1, "ann", 1), world.user(2, "bob", 1));
+    let began = world.now;
+    let joins = move |tx: &mut store::Tx<'_>| {
+        let team = Team { id: Id(50), name: "db".into(), about: String::new(), created_at: began };
+        store::teams::insert(tx, &team)?;
+        store::teams::put_member(tx, Membership { team: Id(50), user: ann, role: Role::Responder }, began)
+    };
+    world.store.write_blocking(joins).unwrap();
+    let rota =
+        json!({"schedule": {"name": "nights", "layers": [{"name": "cal", "turns": {"calendar": {}}}]}});
+    let schedule = world.everybodys::<Rota>(Kind::Schedule, 8001, "nights", rota);
+    let targets = json!([{"kind": "team", "id": Id(50)}, {"kind": "schedule", "id": schedule}]);
+    let policy = json!({"name": "db", "steps": [{ "targets": targets }]});
+    world.everybodys::<model::escalation::Policy>(Kind::Policy, 8002, "db", policy);
+    let says = |world: &World, user: Id| {
+        let (from, until, at) = (began - DAY, began + DAY * 30, world.now);
+        let shifts = vec![Listed { user, from, until }];
+        let known = Known { schedule, layer: "cal".into(), shifts, skipped: "[]".into(), ..Known::default() };
+        world.store.write_blocking(move |tx| store::calendars::put(tx, &known, None, at)).unwrap();
+    };
+    says(&world, ann);
+    world.passes(Duration::from_secs(5));
+    let disk = world.fires(&[("alertname", "Disk")]);
+    let then = world.now;
+    world.passes(DAY);
+    // Bob is there in her place, in the team as well as in the calendar
+    let now = world.now;
+    let changes = move |tx: &mut store::Tx<'_>| {
+        store::teams::remove_member(tx, Id(50), ann, now)?;
+        store::teams::put_member(tx, Membership { team: Id(50), user: bob, role: Role::Responder }, now)
+    };
+    world.store.write_blocking(changes).unwrap();
+    says(&world, bob);
+    world.passes(Duration::from_secs(60));
+    let includes = |at: Time| {
+        let of = |user: Id| {
+            let (person, _) = explained(&world, disk, user, Some(at));
+            person.pages.iter().map(|step| step.includes).collect::<Vec<_>>()
+        };
+        (of(ann), of(bob))
+    };
+    assert_eq!(includes(then), (vec![true, true], vec![false, false]), "then it was Ann");
+    assert_eq!(includes(world.now), (vec![false, false], vec![true, true]), "now it is Bob");
 }

@@ -65,6 +65,18 @@ fn it_rings_on_and_on_until_somebody_takes_it() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_puts_off_nobodys_turn() {
+    let (mut world, anns, bobs) = world();
+    world.fires(&DISK);
+    world.passes(minutes(1));
+    world.clock_jumps(world.now - minutes(6 * 60));
+    world.passes(minutes(5));
+    assert_eq!(world.told_at(&anns[1]), ["paged"], "her second way");
+    world.passes(minutes(5));
+    assert_eq!(world.told_at(&bobs), ["paged"], "then Bob");
+}
+
+#[test]
 fn who_takes_it_at_once_is_left_alone_and_so_is_everybody_else() {
     let (mut world, anns, bobs) = world();
     let disk = world.fires(&DISK);

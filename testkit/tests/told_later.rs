@@ -50,6 +50,29 @@ fn maintenance(world: &mut World, change: Value) -> Id {
 }
 
 #[test]
+fn a_clock_that_is_set_back_keeps_nothing_back_for_longer() {
+    let mut world = World::new(simple_rules());
+    // what she collects for ten minutes
+    let mut ann = world.somebody(1, json!({"maxlevel": 5}), always());
+    ann.profile.body.digest_minutes = 10;
+    world.defines(Kind::Profile, &ann.profile);
+    // and what he does not want to hear of now, a quarter past two in the afternoon
+    let bob = world.somebody(2, json!({"maxlevel": 5}), always());
+    let quiet = json!({"windows": [{"start": "14:00", "end": "16:00"}]});
+    world.owned::<Reach>(Kind::Reach, 2009, bob.id, "reach", json!({"quiet": quiet}));
+    world.fires(&NET);
+    // a maintenance that was in force by the wrong clock, and is not yet by the right one
+    maintenance(&mut world, json!({}));
+    world.fires(&FAN);
+    world.passes(minutes(1));
+    world.clock_jumps(world.now - minutes(48 * 60));
+    world.passes(minutes(20));
+    assert_eq!(world.told_at(&ann.place()), ["digest"; 2], "what was collected, and what nothing keeps back");
+    world.passes(minutes(90));
+    assert_eq!(shown(&world, &bob.place()), ["Fan", "Net"], "when his quiet hour ends today");
+}
+
+#[test]
 fn what_a_quiet_hour_held_back_is_told_once_when_it_ends_without_what_is_over() {
     let mut world = World::new(simple_rules());
     let ann = world.somebody(1, json!({"maxlevel": 5}), always());

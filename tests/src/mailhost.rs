@@ -6,6 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{PATIENCE, wait_for};
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../crates/connectors/tests/support/imap_host.rs"]
+mod imap_host;
+
+use imap_host::Mailbox;
+
 /// A mail that was taken.
 #[derive(Clone, Debug)]
 pub struct Mail {
@@ -31,37 +37,26 @@ impl Mail {
     }
 }
 
-#[derive(Default)]
-struct State {
-    taken: Vec<Mail>,
-    mailbox: Vec<(String, bool)>,
-}
-
 /// The server.
 pub struct MailHost {
     /// Where it takes mails.
     pub smtp: u16,
     /// Where its mailbox is.
     pub imap: u16,
-    state: Arc<Mutex<State>>,
+    taken: Arc<Mutex<Vec<Mail>>>,
+    mailbox: Arc<Mutex<Mailbox>>,
 }
 
 impl MailHost {
     /// One with an empty mailbox.
     pub fn open() -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let smtp = listen(&state, take_mail);
-        let imap = listen(&state, show_mailbox);
-        MailHost { smtp, imap, state }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let (taken, mailbox) = (Arc::default(), Arc::default());
+        MailHost { smtp: listen(&taken), imap: imap_host::serve(&mailbox), taken, mailbox }
     }
 
     /// The mails to an address so far.
     pub fn to(&self, address: &str) -> Vec<Mail> {
-        let all = self.lock().taken.clone();
+        let all = lock(&self.taken).clone();
         all.into_iter().filter(|mail| mail.to.iter().any(|to| to == address)).collect()
     }
 
@@ -72,30 +67,34 @@ impl MailHost {
 
     /// A mail comes into the mailbox.
     pub fn comes(&self, mail: &str) {
-        self.lock().mailbox.push((mail.replace('\n', "\r\n"), false));
+        imap_host::lock(&self.mailbox).comes(mail);
     }
 
     /// Whether all that came was read.
     pub fn is_read(&self) -> bool {
-        self.lock().mailbox.iter().all(|(_, seen)| *seen)
+        imap_host::lock(&self.mailbox).is_read()
     }
 }
 
-fn listen(state: &Arc<Mutex<State>>, talk: fn(TcpStream, &Mutex<State>) -> Option<()>) -> u16 {
+fn lock(taken: &Mutex<Vec<Mail>>) -> MutexGuard<'_, Vec<Mail>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn listen(taken: &Arc<Mutex<Vec<Mail>>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let state = state.clone();
+    let taken = taken.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let state = state.clone();
+            let taken = taken.clone();
             // a talk may end at any time
-            std::thread::spawn(move || talk(stream, &state));
+            std::thread::spawn(move || take_mail(stream, &taken));
         }
     });
     port
 }
 
-fn take_mail(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
+fn take_mail(mut stream: TcpStream, taken: &Mutex<Vec<Mail>>) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     stream.write_all(b"220 mail.example ESMTP\r\n").ok()?;
     let mut to = Vec::new();
@@ -115,10 +114,12 @@ fn take_mail(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
                 stream.write_all(b"354 go on\r\n").ok()?;
                 let mut text = String::new();
                 while !text.ends_with("\r\n.\r\n") {
-                    lines.read_line(&mut text).ok()?;
+                    if lines.read_line(&mut text).ok()? == 0 {
+                        return None;
+                    }
                 }
                 let mail = Mail { to: std::mem::take(&mut to), text: readable(&text) };
-                state.lock().unwrap_or_else(PoisonError::into_inner).taken.push(mail);
+                lock(taken).push(mail);
                 "250 taken"
             }
             "QUIT" => return stream.write_all(b"221 bye\r\n").ok(),
@@ -147,38 +148,4 @@ fn readable(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn show_mailbox(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
-    let mut lines = BufReader::new(stream.try_clone().ok()?);
-    stream.write_all(b"* OK IMAP4rev1 ready\r\n").ok()?;
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let (tag, command) = line.trim_end().split_once(' ')?;
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let words: Vec<&str> = command.split(' ').collect();
-        let uid = || words.get(2).and_then(|it| it.parse::<usize>().ok());
-        let said = match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("SELECT", _) => "* 0 EXISTS\r\n".to_owned(),
-            ("UID", "SEARCH") => {
-                let unseen = state.mailbox.iter().enumerate().filter(|(_, (_, seen))| !seen);
-                let unseen: Vec<String> = unseen.map(|(at, _)| (at + 1).to_string()).collect();
-                format!("* SEARCH {}\r\n", unseen.join(" "))
-            }
-            ("UID", "FETCH") => {
-                let uid = uid()?;
-                let mail = &state.mailbox[uid - 1].0;
-                format!("* {uid} FETCH (UID {uid} BODY[]<0> {{{}}}\r\n{mail})\r\n", mail.len())
-            }
-            ("UID", "STORE") => {
-                state.mailbox[uid()? - 1].1 = true;
-                String::new()
-            }
-            _ => String::new(),
-        };
-        stream.write_all(format!("{said}{tag} OK done\r\n").as_bytes()).ok()?;
-    }
 }

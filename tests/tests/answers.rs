@@ -21,7 +21,7 @@ fn start(mail: &MailHost, more: &str) -> Hub {
          [incidents]\nresolve_timeout = \"1h\"\n[route]\nreceiver = \"nobody\"\n[[receivers.nobody.inbox]]\n\
          [defaults.email]\nhost = \"127.0.0.1\"\nport = {smtp}\ntls = \"none\"\nfrom = \"bell@example.org\"\n\
          [answers.mail]\nhost = \"127.0.0.1\"\nport = {imap}\ntls = \"none\"\nusername = \"bell\"\n\
-         password = \"secret\"\n\
+         password = \"the-password\"\n\
          address = \"bell+{{token}}@example.org\"\nevery = \"200ms\"\n{more}"
     ))
 }

@@ -1,5 +1,7 @@
 //! The days on which something recurs.
 
+use std::collections::HashSet;
+
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::{Span, ToSpan};
 
@@ -25,11 +27,9 @@ impl Rule {
             if begins.to_datetime(Time::midnight()) > last {
                 break;
             }
-            let times = self.within(start, begins, ends);
-            let days = begins.duration_until(ends).as_hours() / 24;
-            let steps = u32::try_from(days).unwrap_or(1) + times.len() as u32;
-            *budget = budget.checked_sub(steps).ok_or(BadRule::TooFar)?;
-            for at in times {
+            let days = u32::try_from(begins.duration_until(ends).as_hours() / 24).unwrap_or(1);
+            *budget = budget.checked_sub(days).ok_or(BadRule::TooFar)?;
+            for at in self.within(start, begins, ends, budget)? {
                 let is_done = self.count.is_some_and(|most| count >= most);
                 if is_done || at > last || !goes_on(at) {
                     return Ok(found);
@@ -84,7 +84,13 @@ impl Rule {
     }
 
     /// The occurrences of one period, in order.
-    fn within(&self, start: DateTime, begins: Date, ends: Date) -> Vec<DateTime> {
+    fn within(
+        &self,
+        start: DateTime,
+        begins: Date,
+        ends: Date,
+        budget: &mut u32,
+    ) -> Result<Vec<DateTime>, BadRule> {
         let days =
             begins.series(1.day()).take_while(|date| *date < ends).filter(|date| self.is_day(start, *date));
         let or = |list: &[i8], own: i8| {
@@ -103,16 +109,16 @@ impl Rule {
                 }
             }
         }
+        // also those that are not chosen in the end: they were looked at
+        *budget = budget.checked_sub(all.len() as u32).ok_or(BadRule::TooFar)?;
         if !self.positions.is_empty() {
             let length = all.len() as i64;
-            let is_one = |at: i64| {
-                self.positions.iter().map(|it| i64::from(*it)).any(|it| it - 1 == at || it + length == at)
-            };
-            let chosen = (0..).zip(all).filter(|(at, _)| is_one(*at));
-            all = chosen.map(|(_, it)| it).collect();
+            let from_zero = |it: i16| if it > 0 { i64::from(it) - 1 } else { length + i64::from(it) };
+            let chosen: HashSet<i64> = self.positions.iter().map(|it| from_zero(*it)).collect();
+            all = (0..).zip(all).filter(|(at, _)| chosen.contains(at)).map(|(_, it)| it).collect();
         }
         all.retain(|it| *it >= start);
-        all
+        Ok(all)
     }
 
     /// Whether it occurs on this day of a period.

@@ -218,6 +218,15 @@ fn what_recurs_for_ever_or_too_often_is_bounded() {
     let import = self::import(&calendar(&many), "2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z");
     assert!(import.skipped_count > 100 && import.occurrences.len() > 10);
     assert!(import.skipped[0].reason.contains("too far from its start"));
+    // and so does what is looked at and then left out
+    let all = |most: u32| (0..most).map(|it| it.to_string()).collect::<Vec<_>>().join(",");
+    let chosen = format!(
+        "DTSTART:19700101T000000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY;COUNT=9999;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR={};\
+         BYMINUTE=0,15,30,45;BYSETPOS=1",
+        all(24)
+    );
+    let import = self::import(&calendar(&event(&chosen)), "2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z");
+    assert!(import.skipped[0].reason.contains("too far from its start"), "{:?}", import.skipped);
     let never = event("DTSTART:20260101T000000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31");
     let import = self::import(&calendar(&never), "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
     assert_eq!((import.occurrences.len(), import.skipped_count), (0, 0));

@@ -3,6 +3,9 @@
 
 extern crate nightbell_connectors as connectors;
 
+#[path = "support/imap_host.rs"]
+mod imap_host;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -138,7 +141,12 @@ async fn a_button_in_telegram_is_heard_once_and_who_pressed_is_told() {
         api(|path, body| match (path.rsplit('/').next().unwrap(), body["offset"].as_i64()) {
             ("getUpdates", Some(0)) => press(7, "ack:the-token"),
             ("getUpdates", Some(8)) => press(8, "something of another program"),
-            ("getUpdates", Some(9)) => press(9, "end:the-token"),
+            // of a shape that nobody knows
+            ("getUpdates", Some(9)) => {
+                json!({ "ok": true, "result": [{ "update_id": 9, "callback_query": { "id": 5 } }] })
+                    .to_string()
+            }
+            ("getUpdates", Some(10)) => press(10, "end:the-token"),
             ("getUpdates", _) => {
                 // as long as nothing is pressed
                 std::thread::park_timeout(Duration::from_millis(50));
@@ -216,6 +224,29 @@ fn pressed(envelope: &str, action: &str, response_url: &str) -> Value {
 }
 
 #[tokio::test]
+async fn slack_hears_at_once_that_a_button_was_taken() {
+    // who pressed it cannot be told: that takes its time
+    let (told_url, _) = api(|_, _| {
+        std::thread::park_timeout(PATIENCE);
+        String::new()
+    });
+    let (socket_url, taken) = socket(vec![vec![pressed("e1", "nightbell_ack", &told_url)]]);
+    let (api_url, _) = api(move |_, _| json!({ "ok": true, "url": socket_url }).to_string());
+    let settings = slack::Settings { app_token: Secret::new("xapp-1"), api_url };
+    let (ear, _answers) = ear(0);
+    let seen = async {
+        while taken.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = slack::run(settings, http(), ear) => {}
+        // Slack itself waits for three
+        done = tokio::time::timeout(Duration::from_secs(3), seen) => done.expect("it was not taken in time"),
+    }
+}
+
+#[tokio::test]
 async fn a_button_in_slack_is_heard_over_a_socket_that_comes_back() {
     let (told_url, told) = api(|_, _| "ok".to_owned());
     let first = vec![
@@ -264,65 +295,11 @@ async fn a_button_in_slack_is_heard_over_a_socket_that_comes_back() {
     );
 }
 
-/// A mailbox: mails, which of them were seen, and what was said to it.
-#[derive(Default)]
-struct Mailbox {
-    mails: Vec<(String, bool)>,
-    said: Vec<String>,
-}
-
-/// A server for it over IMAP, as far as it is used.
-fn imap(mails: &[String]) -> (u16, Arc<Mutex<Mailbox>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mails = mails.iter().map(|it| (it.replace('\n', "\r\n"), false)).collect();
-    let mailbox = Arc::new(Mutex::new(Mailbox { mails, said: Vec::new() }));
-    let kept = mailbox.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let kept = kept.clone();
-            // a talk may end at any time
-            std::thread::spawn(move || talk(stream.unwrap(), &kept));
-        }
-    });
-    (port, mailbox)
-}
-
-fn talk(mut stream: TcpStream, mailbox: &Mutex<Mailbox>) -> Option<()> {
-    let mut lines = BufReader::new(stream.try_clone().ok()?);
-    stream.write_all(b"* OK IMAP4rev1 ready\r\n").ok()?;
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let (tag, command) = line.trim_end().split_once(' ')?;
-        let mut mailbox = mailbox.lock().unwrap();
-        mailbox.said.push(command.to_owned());
-        let words: Vec<&str> = command.split(' ').collect();
-        let uid = || words.get(2).and_then(|it| it.parse::<usize>().ok());
-        let mut said = String::new();
-        match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("SELECT", _) => said.push_str("* 0 EXISTS\r\n* OK [UIDVALIDITY 1] fine\r\n"),
-            ("UID", "SEARCH") => {
-                let unseen = mailbox.mails.iter().enumerate().filter(|(_, (_, seen))| !seen);
-                let unseen: Vec<String> = unseen.map(|(at, _)| (at + 1).to_string()).collect();
-                said = format!("* SEARCH {}\r\n", unseen.join(" "));
-            }
-            ("UID", "FETCH") => {
-                let uid = uid()?;
-                let mail = &mailbox.mails[uid - 1].0;
-                said = format!("* {uid} FETCH (UID {uid} BODY[]<0> {{{}}}\r\n{mail})\r\n", mail.len());
-            }
-            ("UID", "STORE") => mailbox.mails[uid()? - 1].1 = true,
-            ("LOGIN", _) if !command.contains("the-password") => {
-                stream.write_all(format!("{tag} NO wrong\r\n").as_bytes()).ok()?;
-                continue;
-            }
-            _ => {}
-        }
-        stream.write_all(format!("{said}{tag} OK done\r\n").as_bytes()).ok()?;
-    }
+/// A mailbox with these mails, and the port that it is at.
+fn imap(mails: &[String]) -> (u16, Arc<Mutex<imap_host::Mailbox>>) {
+    let mailbox = Arc::<Mutex<imap_host::Mailbox>>::default();
+    mails.iter().for_each(|mail| mailbox.lock().unwrap().comes(mail));
+    (imap_host::serve(&mailbox), mailbox)
 }
 
 fn mailbox_settings(port: u16) -> mail::Settings {
@@ -331,7 +308,7 @@ fn mailbox_settings(port: u16) -> mail::Settings {
         port,
         tls: None,
         username: "bell".to_owned(),
-        password: Secret::new("the-password"),
+        password: Secret::new(imap_host::PASSWORD),
         folder: "INBOX".to_owned(),
         address: "bell@example.org".to_owned(),
         every: Duration::from_millis(20),
@@ -360,7 +337,7 @@ async fn answers_by_mail_are_read_once_and_what_is_none_is_left_alone() {
     assert_eq!(all[0], Answer { verb: first, note: "on my way".to_owned(), ..ack(who.clone()) });
     assert_eq!(all[1], Answer { verb: Verb::Resolve, ..ack(who) });
     let seen = async {
-        while mailbox.lock().unwrap().mails.iter().any(|(_, seen)| !seen) {
+        while !mailbox.lock().unwrap().is_read() {
             tokio::task::yield_now().await;
         }
     };
@@ -372,11 +349,21 @@ async fn answers_by_mail_are_read_once_and_what_is_none_is_left_alone() {
 }
 
 #[tokio::test]
+async fn whoever_fills_the_mailbox_keeps_nobody_waiting() {
+    let junk = (0..150).map(|n| reply(&format!("eve{n}@example.org"), "", "buy"));
+    let answer = reply("ann@example.org", "In-Reply-To: <answer.the-token@bell.example>\n", "ack");
+    let (port, _mailbox) = imap(&junk.chain([answer]).collect::<Vec<_>>());
+    let settings = mail::Settings { every: Duration::from_secs(3600), ..mailbox_settings(port) };
+    let (ear, mut answers) = ear(0);
+    assert_eq!(heard(mail::run(settings, http(), ear), &mut answers, 1).await.len(), 1);
+}
+
+#[tokio::test]
 async fn nobody_asks_where_another_node_listens() {
     let (port, mailbox) = imap(&[]);
     let (ear, _answers) = ear(0);
     ear.ours.store(false, Ordering::SeqCst);
     let listening = mail::run(mailbox_settings(port), http(), ear);
     assert!(tokio::time::timeout(Duration::from_millis(100), listening).await.is_err());
-    assert!(mailbox.lock().unwrap().said.is_empty());
+    assert!(!mailbox.lock().unwrap().was_asked());
 }

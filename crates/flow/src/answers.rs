@@ -62,6 +62,12 @@ pub enum NotTaken {
     /// Who answers is not whom it was for, or nobody that is known here.
     #[error("who answers is not known here as {0}")]
     Stranger(String),
+    /// Several say of themselves that they are who answers.
+    #[error(
+        "{0} both have this account among their destinations, so that nobody knows who answers: one of them has to \
+             delete it"
+    )]
+    Several(String),
     /// They may look only.
     #[error("{0} may see incidents, but not act on them")]
     MayNot(String),
@@ -107,8 +113,12 @@ pub fn find(
     let person = people.reader_of(&delivery.destination).cloned();
     let is_there =
         live.places.contains_key(&delivery.destination) || people.place(&delivery.destination).is_some();
-    let was_for_one = people.owner_of(&delivery.destination).is_some_and(|owner| people.knows(owner));
-    if !is_there || (was_for_one && person.is_none()) {
+    let owner = people.owner_of(&delivery.destination);
+    let was_for_one = owner.is_some_and(|owner| people.knows(owner));
+    // what somebody was told before it became another's is still theirs to read, and nobody's to answer
+    let told = delivery.receiver.strip_prefix('@').and_then(|owner| owner.parse().ok());
+    let is_anothers = told.is_some_and(|told: Id| told != Id(0) && Some(told) != owner);
+    if !is_there || is_anothers || (was_for_one && person.is_none()) {
         return Ok(Err(NotTaken::Withdrawn));
     }
     let ids: Vec<Id> = says.alerts.iter().map(|alert| alert.incident).collect();
@@ -192,9 +202,13 @@ fn who(live: &Live, people: &People, about: &Answerable, who: &Who) -> std::resu
                 person.email.eq_ignore_ascii_case(address) || people.is_reached_at(live, person.id, address);
             if own { Ok(person) } else { Err(NotTaken::Stranger(person.name)) }
         }
-        Who::Chat(kind, id) => {
-            let found = people.who_is(live, kind, id);
-            found.cloned().ok_or_else(|| NotTaken::Stranger(format!("anybody with a {kind} destination")))
-        }
+        Who::Chat(kind, id) => match people.who_is(live, kind, id).as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => Err(NotTaken::Stranger(format!("anybody with a {kind} destination"))),
+            several => {
+                let names: Vec<&str> = several.iter().map(|it| it.name.as_str()).collect();
+                Err(NotTaken::Several(names.join(" and ")))
+            }
+        },
     }
 }

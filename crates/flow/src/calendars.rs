@@ -199,7 +199,7 @@ pub fn claim(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Vec<Fetch>> {
     let mut fetches = Vec::new();
     for it in work(&people, tx, now)? {
         match it {
-            Work::Forget { schedule, layer } => calendars::delete(tx, schedule, &layer)?,
+            Work::Forget { schedule, layer } => calendars::delete(tx, schedule, &layer, now)?,
             Work::ReadAgain { schedule, layer } => read_again(&people, tx, (schedule, &layer), now)?,
             Work::Fetch { schedule, layer, url, address } => {
                 let mut known = known(tx, (schedule, &layer))?;
@@ -214,7 +214,7 @@ pub fn claim(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Vec<Fetch>> {
                     };
                 }
                 known.due_at = Some(now + LEASE);
-                calendars::put(tx, &known, None)?;
+                calendars::put(tx, &known, None, now)?;
                 let Known { schedule, layer, etag, last_modified, .. } = known;
                 fetches.push(Fetch { schedule, layer, url, etag, last_modified });
             }
@@ -235,7 +235,7 @@ fn known(tx: &mut Tx<'_>, (schedule, layer): (Id, &str)) -> Result<Known> {
 /// When the database is gone or full.
 pub fn take(core: &Core, tx: &mut Tx<'_>, of: (Id, &str), said: Said, now: Time) -> Result<()> {
     let people = core.people(tx)?;
-    let Some((zone, every)) = layer_of(&people, of) else { return calendars::delete(tx, of.0, of.1) };
+    let Some((zone, every)) = layer_of(&people, of) else { return calendars::delete(tx, of.0, of.1, now) };
     let mut it = known(tx, of)?;
     let (result, body, after) = match said {
         Said::New { body, etag, last_modified } => {
@@ -257,13 +257,13 @@ pub fn take(core: &Core, tx: &mut Tx<'_>, of: (Id, &str), said: Said, now: Time)
             keep(&mut it, import, now);
             (it.failures, it.error, it.fetched_at, it.due_at) =
                 (0, String::new(), Some(now), Some(now + every));
-            calendars::put(tx, &it, body.as_deref())
+            calendars::put(tx, &it, body.as_deref(), now)
         }
         Err(why) => {
             let doubled = FIRST_PAUSE * (1 << it.failures.clamp(0, 6));
             let pause = after.map_or(doubled, |after| after.max(doubled)).min(LONGEST_PAUSE);
             (it.failures, it.error, it.due_at) = (it.failures + 1, why, Some(now + pause));
-            calendars::put(tx, &it, None)
+            calendars::put(tx, &it, None, now)
         }
     }
 }
@@ -291,7 +291,7 @@ pub fn upload(
     let mut it = Known { schedule: of.0, layer: of.1.to_owned(), ..Known::default() };
     keep(&mut it, import, now);
     it.fetched_at = Some(now);
-    calendars::put(tx, &it, Some(&text))?;
+    calendars::put(tx, &it, Some(&text), now)?;
     Ok(Ok(it))
 }
 
@@ -303,7 +303,7 @@ fn read_again(people: &People, tx: &mut Tx<'_>, of: (Id, &str), now: Time) -> Re
         // there is none yet
         Err(_) => it.read_at = now,
     }
-    calendars::put(tx, &it, None)
+    calendars::put(tx, &it, None, now)
 }
 
 fn layer_of<'a>(people: &'a People, (schedule, layer): (Id, &str)) -> Option<(&'a Zone, Duration)> {

@@ -150,19 +150,16 @@ impl People {
         self.users.contains_key(&id)
     }
 
-    /// The user who has shown that they are reached by a kind at an address. What several say of themselves is
-    /// nobody's.
-    pub(crate) fn who_is(&self, live: &Live, kind: &str, address: &str) -> Option<&User> {
+    /// The users who have shown that they are reached by a kind at an address, but for those who are locked out. What
+    /// several say of themselves is nobody's.
+    pub fn who_is(&self, live: &Live, kind: &str, address: &str) -> Vec<&User> {
         let there = self
             .confirmed()
             .filter(|it| it.body.kind == kind && address_of(live, it).as_deref() == Some(address));
         let mut owners: Vec<Id> = there.map(|it| it.owner).collect();
         owners.sort_unstable();
         owners.dedup();
-        match owners.as_slice() {
-            [one] => self.user(*one),
-            _ => None,
-        }
+        owners.into_iter().filter_map(|owner| self.user(owner)).collect()
     }
 
     /// Whether somebody has shown that they are reached at an address, by whichever kind.
@@ -359,6 +356,12 @@ fn fill(rota: &mut Rota, layer: &str, shifts: &[Listed]) {
             calendar.shifts = shifts.to_vec();
         }
     }
+}
+
+/// A schedule with what its calendars said, by its layers.
+pub(crate) fn with_shifts(mut rota: Rota, said: &BTreeMap<String, Vec<Listed>>) -> Rota {
+    said.iter().for_each(|(layer, shifts)| fill(&mut rota, layer, shifts));
+    rota
 }
 
 /// Where a destination reaches its owner, if its kind can say that.

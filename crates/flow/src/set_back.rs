@@ -25,9 +25,29 @@ pub(crate) fn follow(tx: &mut Tx<'_>, by: Duration, now: Time) -> Result<()> {
     let mut flapping = store::incidents::flapping(tx, MOST)?;
     flapping.iter_mut().for_each(|incident| incident.flap.set_back(by));
     store::incidents::update(tx, &flapping.iter().collect::<Vec<_>>())?;
+    escalations(tx, by)?;
+    // hours that people have set go by the clock as it is now
+    store::maintained::ring_all(tx, now)?;
     let last = written_last(tx)?.map_or(Id(0), |(id, _)| id);
     store::rules::set_version(tx, ROWS[0], last.0)?;
     store::rules::set_version(tx, ROWS[1], now.0)
+}
+
+/// Whoever is paged next is paged after as long as the policy says.
+fn escalations(tx: &mut Tx<'_>, by: Duration) -> Result<()> {
+    let mut after = Id(0);
+    loop {
+        let rows = store::escalations::running_after(tx, after, MOST)?;
+        for mut row in rows.iter().cloned() {
+            row.due_at = row.due_at.map(|due| due - by);
+            row.state.due = row.state.due.map(|due| due - by);
+            store::escalations::put(tx, &row)?;
+        }
+        match rows.last() {
+            Some(last) if rows.len() as i64 == MOST => after = last.incident,
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// At the start: a clock may have been set back while nobody ran. What was written last says what it was then.

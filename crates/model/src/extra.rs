@@ -131,6 +131,10 @@ pub struct Edit {
     pub metadata: Option<Value>,
     /// All of [`Extra::tags`].
     pub tags: Option<Vec<AddedTag>>,
+    /// One more of them, whatever the others are by then.
+    pub new_tag: Option<AddedTag>,
+    /// One that goes, whatever the others are by then.
+    pub old_tag: Option<String>,
     /// Until when an acknowledgement of this person and time is good.
     pub acknowledgement: Option<Acknowledgement>,
     /// That something has changed, in words; may be empty.

@@ -177,7 +177,7 @@ async fn whole_life(
     guests.answer_by(&app);
     reloader.show_in(&app);
     app.listens_at(listener.local_addr().context("asking where we listen")?);
-    invite_first_admin(&app).await?;
+    look_after_users(&app).await?;
     reloader.look_once_more();
     reloader.follow_others();
     greet(&listener, &config.server.prefix(), json)?;
@@ -316,14 +316,23 @@ fn greet(listener: &TcpListener, prefix: &str, json: bool) -> Result<()> {
     output::print(&format!("listening on {url}"))
 }
 
-/// A hub that nobody uses yet makes a link for its first admin, and says it this once.
-async fn invite_first_admin(app: &App) -> Result<()> {
+/// A hub that nobody uses yet makes a link for its first admin, and says it this once. Users from before get what new
+/// ones have.
+async fn look_after_users(app: &App) -> Result<()> {
     let made = server::accounts::first_admin(app).await.context("inviting the first admin")?;
     if let Some((secret, until)) = made {
         let base = app.base_url();
         tracing::info!(
             "there are no users yet: whoever opens {base}/invite/{secret} becomes the first admin, once, until \
              {until}; this is not said again (`nightbell user create` makes users, too)"
+        );
+    }
+    let made =
+        server::accounts::catch_up(app).await.context("giving users a destination at their address")?;
+    if made > 0 {
+        tracing::info!(
+            users = made,
+            "users have a destination at their address now, which they have to confirm"
         );
     }
     Ok(())

@@ -78,6 +78,13 @@ pub trait Destination: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether an address is one person's own account there, by which they are known when they press a button. Two
+    /// people cannot be known by the same.
+    fn is_account(address: &str) -> bool {
+        let _ = address;
+        false
+    }
+
     /// What the schema cannot say: whether a URL is one, an address has an `@`.
     ///
     /// # Errors

@@ -209,7 +209,10 @@ impl Registry {
             Ok(Arc::new(WithSettings::<D> { settings, secrets, remarks }))
         });
         self.audiences.insert(D::FACTS.kind, D::AUDIENCE);
-        self.addressing.insert(D::FACTS.kind, Addressing { fields: D::ADDRESS, read: D::address });
+        self.addressing.insert(
+            D::FACTS.kind,
+            Addressing { fields: D::ADDRESS, read: D::address, is_account: D::is_account },
+        );
         if D::LOCAL {
             self.local.insert(D::FACTS.kind);
         }

@@ -22,6 +22,7 @@ mod tokens;
 mod users;
 mod verification;
 
+pub(crate) use apply::within;
 pub use apply::{Applied, ApplyIn, ApplyItem};
 pub use calendar_links::{CalendarLinkIn, LinkShown};
 pub use defined::{About, Defined, Ground, put_back};
@@ -34,6 +35,7 @@ pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
 pub use leaving::Leaving;
 pub use login::{LoggedIn, Login};
 pub(crate) use login::{is_good, note_seen};
+pub use own::catch_up;
 pub use projects::{KeyChange, KeyIn, ProjectChange, ProjectIn, WithKeys, fresh_public_key};
 pub use teams::{MemberIn, TeamChange, TeamIn};
 pub use tokens::{NewToken, TokenIn};

@@ -64,6 +64,9 @@ pub const TRIES_WITHIN: Duration = Duration::from_secs(60);
 pub const LOGINS_BY_ADDRESS: u32 = 30;
 /// Logins under one name that fail within that time.
 pub const LOGINS_BY_NAME: u32 = 10;
+/// Codes that one user has sent to destinations within that time: nobody is to guess them, or to fill others'
+/// mailboxes.
+pub const CODES_BY_USER: u32 = 6;
 /// Tokens that are made from one address within that time.
 pub const TOKENS_BY_ADDRESS: u32 = 120;
 /// Addresses and names whose tries are remembered one by one; beyond, they share.

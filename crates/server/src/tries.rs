@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use model::Time;
 use model::account::name_key;
+use model::{Id, Time};
 
 use crate::error::{Answer, Kind, Problem};
 use crate::limits::{
-    LOGINS_BY_ADDRESS, LOGINS_BY_NAME, MAX_TRIES_REMEMBERED, TOKENS_BY_ADDRESS, TRIES_WITHIN,
+    CODES_BY_USER, LOGINS_BY_ADDRESS, LOGINS_BY_NAME, MAX_TRIES_REMEMBERED, TOKENS_BY_ADDRESS, TRIES_WITHIN,
 };
 
 /// What is tried, and by whom as far as that counts.
@@ -23,6 +23,8 @@ pub(crate) enum Trying {
     Name(String),
     /// To make tokens, from an address.
     Tokens(Origin),
+    /// To have a code sent somewhere: who asks, by their user's id.
+    Code(Option<Id>),
 }
 
 /// Where a request came from, as far as one person is not many: a v6 network counts as one.
@@ -49,6 +51,7 @@ impl Trying {
             Trying::Login(_) => Trying::Login(Origin(None)),
             Trying::Name(_) => Trying::Name(String::new()),
             Trying::Tokens(_) => Trying::Tokens(Origin(None)),
+            Trying::Code(_) => Trying::Code(None),
         }
     }
 
@@ -57,6 +60,7 @@ impl Trying {
             Trying::Login(_) => LOGINS_BY_ADDRESS,
             Trying::Name(_) => LOGINS_BY_NAME,
             Trying::Tokens(_) => TOKENS_BY_ADDRESS,
+            Trying::Code(_) => CODES_BY_USER,
         }
     }
 }

@@ -222,6 +222,9 @@ async fn users_close_reopen_and_take_and_are_told_when_that_is_in_vain() {
     stage.passes(Duration::from_secs(120));
     assert_eq!(stage.get(&path).await.expect(200)["acked"], true, "the second one stands");
     let one = format!("{acks}{}/", second["pk"]);
+    let other = Source::new(&stage, "nav").await;
+    let longer = json!({ "expiration": stage.at(6000) });
+    other.ask("PATCH", &one, &longer).await.expect(403);
     let shorter =
         stage.ask("PATCH", &one, json!({ "expiration": stage.at(-1) }).to_string()).await.expect(200);
     assert_eq!(shorter["expiration"], stage.at(-1));
@@ -293,6 +296,10 @@ async fn tags_come_and_go_and_the_same_is_done_to_several() {
     assert_eq!(source.ask("DELETE", &format!("{tags}owner=ann/"), &Value::Null).await.status.as_u16(), 403);
     assert_eq!(stage.delete(&format!("{tags}owner=ann/")).await.status.as_u16(), 204);
     assert_eq!(stage.get(&tags).await.expect(200), json!([]));
+    // of several who say something at once nobody undoes what another has said
+    let all: Vec<Value> = (0..8).map(|n| json!({ "tag": format!("n{n}=x") })).collect();
+    futures::future::join_all(all.iter().map(|it| stage.post(&tags, it))).await;
+    assert_eq!(stage.get(&tags).await.expect(200).as_array().unwrap().len(), 8);
     let ours: model::Id = stage.incident(json!({ "alertname": "DiskFull" })).await.parse().unwrap();
     let tags = format!("/api/v2/incidents/{}/tags/", ours.0);
     stage.post(&tags, &json!({ "tag": "owner=ann" })).await.expect(201);

@@ -66,8 +66,12 @@ async fn somebody_sets_up_what_they_want_to_hear_and_hears_it_once_they_have_sai
     ann.make(&stage, "profiles", "work", spec).await;
 
     let path = format!("/api/v1/destinations/{}/verification", place.as_str().unwrap());
-    ann.ask(&stage, "POST", &path, Value::Null).await.expect(202);
+    let sent = ann.ask(&stage, "POST", &path, Value::Null).await.expect(202);
     let title = stage.message().await.title;
+    // who asked for it finds the code where it was sent, and nowhere else
+    let delivery = format!("/api/v1/deliveries/{}", sent["delivery"].as_str().unwrap());
+    let delivery = stage.get(&delivery).await.expect(200);
+    assert!(delivery.get("notification").is_none(), "{delivery}");
     let code = title.rsplit(' ').next().unwrap().to_owned();
     assert!(code.len() == 6 && code.bytes().all(|it| it.is_ascii_digit()), "{title}");
     let wrong = if code == "000000" { "000001" } else { "000000" };
@@ -88,6 +92,49 @@ async fn somebody_sets_up_what_they_want_to_hear_and_hears_it_once_they_have_sai
         told.iter().filter(|it| it.starts_with('@')).count() == 1,
         "two by routes and one to her: {told:?}"
     );
+}
+
+#[tokio::test]
+async fn nobody_has_codes_sent_until_one_fits() {
+    let mut stage = Stage::new().await;
+    let ann = Somebody::new(&stage, "ann", "responder").await;
+    let place = ann.make(&stage, "destinations", "phone", scripted(&stage)).await;
+    let path = format!("/api/v1/destinations/{}/verification", place.as_str().unwrap());
+    for _ in 0..6 {
+        ann.ask(&stage, "POST", &path, Value::Null).await.expect(202);
+        stage.message().await;
+    }
+    let reply = ann.ask(&stage, "POST", &path, Value::Null).await;
+    assert!(!reply.header("retry-after").is_empty());
+    reply.problem(429);
+    // others may
+    let bob = Somebody::new(&stage, "bob", "responder").await;
+    let place = bob.make(&stage, "destinations", "phone", scripted(&stage)).await;
+    let path = format!("/api/v1/destinations/{}/verification", place.as_str().unwrap());
+    bob.ask(&stage, "POST", &path, Value::Null).await.expect(202);
+}
+
+#[tokio::test]
+async fn an_account_in_a_chat_is_one_persons_and_the_second_who_says_it_is_theirs_is_told() {
+    let stage = Stage::new().await;
+    let (ann, bob) =
+        (Somebody::new(&stage, "ann", "responder").await, Somebody::new(&stage, "bob", "responder").await);
+    let settings = |channel: &str| json!({ "channel": channel, "password": "hush-hush" });
+    let chat = |channel: &str| json!({ "kind": "scripted", "settings": settings(channel) });
+    let confirm = async |who: &Somebody, name: &str, channel: &str| {
+        let place = who.make(&stage, "destinations", name, chat(channel)).await;
+        let path = format!("/api/v1/destinations/{}/verification", place.as_str().unwrap());
+        (stage.ask("PUT", &path, "{}").await, path)
+    };
+    confirm(&ann, "mine", "account of a person").await.0.expect(200);
+    let (reply, path) = confirm(&bob, "mine", "account of a person").await;
+    let why = reply.problem(409);
+    assert!(why.contains("ann is known by this account in scripted already"), "{why}");
+    let why = bob.ask(&stage, "POST", &path, Value::Null).await.problem(409);
+    assert!(why.contains("ann"), "{why}");
+    // a channel is anybody's to hear
+    confirm(&ann, "channel", "account of many").await.0.expect(200);
+    confirm(&bob, "channel", "account of many").await.0.expect(200);
 }
 
 #[tokio::test]

@@ -309,6 +309,43 @@ async fn a_user_who_is_needed_stays_until_somebody_takes_their_place() {
 }
 
 #[tokio::test]
+async fn what_is_handed_over_takes_along_what_it_needs() {
+    let stage = Stage::new().await;
+    let [_, bob, ..] = team(&stage).await;
+    // Bob's own schedule, by which his own policy pages, which others' policy leads to
+    let rotation =
+        json!({ "first_handover": "2026-06-01T00:00:00", "unit": "weeks", "participants": ["ann"] });
+    let layers = json!([{ "name": "weeks", "turns": { "rotation": rotation } }]);
+    let schedule = json!({ "name": "bobs", "spec": { "schedule": { "layers": layers } } });
+    bob.ask(&stage, "POST", "/api/v1/schedules", schedule).await.expect(201);
+    let steps = json!([{ "targets": [{ "kind": "schedule", "name": "bobs" }] }]);
+    let policy = json!({ "name": "bobs", "spec": { "steps": steps } });
+    bob.ask(&stage, "POST", "/api/v1/policies", policy).await.expect(201);
+    let steps = json!([{ "targets": [{ "kind": "policy", "name": "bobs" }] }]);
+    stage
+        .post("/api/v1/policies", &json!({ "name": "all", "owner": "everybody", "spec": { "steps": steps } }))
+        .await
+        .expect(201);
+    // and a filter of his by which a maintenance goes
+    let filter = json!({ "name": "db", "spec": { "tags": ["team=db"], "public": true } });
+    let filter = bob.ask(&stage, "POST", "/api/v1/filters", filter).await.expect(201)["id"].clone();
+    let works = json!({ "description": "x", "starts_at": "2026-06-01T00:00:00Z", "filter_ids": [filter] });
+    stage
+        .post("/api/v1/maintenance", &json!({ "name": "works", "owner": "everybody", "spec": works }))
+        .await
+        .expect(201);
+
+    let reply = stage.delete("/api/v1/users/bob").await;
+    let used_by = ["maintenance \"works\"", "policy \"all\"", "policy \"bobs\"", "schedule \"db\""];
+    assert_eq!(reply.json()["used_by"], json!(used_by));
+    stage.delete("/api/v1/users/bob?replace_with=max").await.expect(200);
+    for (kind, name) in [("schedules", "bobs"), ("policies", "bobs"), ("filters", "db")] {
+        let all = stage.get(&format!("/api/v1/{kind}?owner=max")).await.expect(200);
+        assert_eq!(all["items"][0]["name"], name, "{kind}: {all}");
+    }
+}
+
+#[tokio::test]
 async fn a_team_takes_what_it_defined_along_or_hands_it_over() {
     let stage = Stage::new().await;
     team(&stage).await;

@@ -194,8 +194,9 @@ async fn the_server_tells_of_itself() {
     let kinds = stage.get("/api/v1/kinds").await.expect(200);
     let words: Vec<_> =
         kinds["items"].as_array().unwrap().iter().map(|it| (&it["what"], &it["kind"])).collect();
-    let [email, scripted, lines] = [("destination", "email"), ("destination", "scripted"), ("source", "lines")]
-        .map(|(what, kind)| (json!(what), json!(kind)));
+    let [email, scripted, lines] =
+        [("destination", "email"), ("destination", "scripted"), ("source", "lines")]
+            .map(|(what, kind)| (json!(what), json!(kind)));
     let all = [&email, &scripted, &lines].map(|(what, kind)| (what, kind));
     assert_eq!(words, all);
     assert_eq!(kinds["items"][1]["settings"]["properties"]["password"]["x-secret"], true);

@@ -6,6 +6,7 @@ use model::{Id, Time};
 use crate::db::{Row, Tx, Value};
 use crate::definitions::NAME;
 use crate::error::{Result, StoreError};
+use crate::past;
 use crate::rules::bump;
 
 /// What is known of a calendar, all but its text.
@@ -109,16 +110,21 @@ pub fn body(tx: &mut Tx<'_>, schedule: Id, layer: &str) -> Result<String> {
     Ok(found.unwrap_or_default())
 }
 
-/// Keeps what is known of one; a text only when there is a new one. Nodes hear of it when its shifts are others.
+/// Keeps what is known of one at this time; a text only when there is a new one. Nodes hear of it when its shifts are
+/// others.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn put(tx: &mut Tx<'_>, it: &Known, body: Option<&str>) -> Result<()> {
+pub fn put(tx: &mut Tx<'_>, it: &Known, body: Option<&str>, at: Time) -> Result<()> {
     let shifts = serde_json::to_string(&it.shifts);
     let shifts = shifts.map_err(|error| StoreError::Refused(format!("writing shifts: {error}")))?;
     let key = [it.schedule.into(), Value::Text(&it.layer)];
     let sql = "SELECT shifts FROM calendars WHERE schedule_id = $1 AND layer = $2";
     let before = tx.query_one(sql, &key, |row| row.string(0))?;
+    let is_news = before.as_deref().unwrap_or("[]") != shifts;
+    if is_news {
+        past::keep_shifts(tx, it.schedule, at)?;
+    }
     if before.is_none() {
         let sql = "INSERT INTO calendars (schedule_id, layer, address, etag, last_modified, body, shifts, skipped, \
                    skipped_count, read_at, failures, error) VALUES ($1, $2, '', '', '', '', '[]', '[]', 0, 0, 0, '')";
@@ -147,10 +153,7 @@ pub fn put(tx: &mut Tx<'_>, it: &Known, body: Option<&str>) -> Result<()> {
         let sql = "UPDATE calendars SET body = $1 WHERE schedule_id = $2 AND layer = $3";
         tx.execute(sql, &[Value::Text(body), key[0], key[1]])?;
     }
-    if before.as_deref().unwrap_or("[]") != shifts {
-        bump(tx, NAME)?;
-    }
-    Ok(())
+    if is_news { bump(tx, NAME) } else { Ok(()) }
 }
 
 /// Lets those of a schedule that are fetched be due at this time.
@@ -171,11 +174,12 @@ pub(crate) fn read_again(tx: &mut Tx<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Forgets one, whose layer is gone.
+/// Forgets one, whose layer is gone, at this time.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn delete(tx: &mut Tx<'_>, schedule: Id, layer: &str) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, schedule: Id, layer: &str, at: Time) -> Result<()> {
+    past::keep_shifts(tx, schedule, at)?;
     let sql = "DELETE FROM calendars WHERE schedule_id = $1 AND layer = $2";
     tx.execute(sql, &[schedule.into(), Value::Text(layer)])?;
     Ok(())

@@ -104,7 +104,7 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
     if namesake.is_some_and(|other| other != *id) {
         return Ok(false);
     }
-    keep_past(tx, kind, *id, *updated_at)?;
+    keep_past(tx, "id", *id, *updated_at)?;
     let body = serde_json::to_string(body);
     let body = body.map_err(|error| StoreError::Refused(format!("writing a {}: {error}", kind.name())))?;
     let body =
@@ -196,7 +196,7 @@ pub fn kind_of(tx: &mut Tx<'_>, id: Id) -> Result<Option<Kind>> {
 /// # Errors
 /// When the database is gone.
 pub fn delete(tx: &mut Tx<'_>, kind: Kind, id: Id, at: Time) -> Result<bool> {
-    keep_past(tx, kind, id, at)?;
+    keep_past(tx, "id", id, at)?;
     let sql = "DELETE FROM definitions WHERE id = $1 AND kind = $2";
     let there = tx.execute(sql, &[id.into(), kind.name().into()])? > 0;
     if there {
@@ -205,11 +205,12 @@ pub fn delete(tx: &mut Tx<'_>, kind: Kind, id: Id, at: Time) -> Result<bool> {
     Ok(there)
 }
 
-/// Forgets all documents of an owner, who is gone; says how many there were.
+/// Forgets all documents of an owner, who is gone, at this time; says how many there were.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn delete_of(tx: &mut Tx<'_>, owner: Id) -> Result<u64> {
+pub fn delete_of(tx: &mut Tx<'_>, owner: Id, at: Time) -> Result<u64> {
+    keep_past(tx, "owner", owner, at)?;
     let gone = tx.execute("DELETE FROM definitions WHERE owner = $1", &[owner.into()])?;
     if gone > 0 {
         bump(tx, NAME)?;
@@ -230,17 +231,16 @@ pub(crate) fn with_secrets() -> [Kind; 3] {
     [Kind::Destination, Kind::PluginSettings, Kind::Schedule]
 }
 
-/// Keeps a document as it is, since it is about to change. Those with secrets are not kept.
-fn keep_past(tx: &mut Tx<'_>, kind: Kind, id: Id, until: Time) -> Result<()> {
-    if matches!(kind, Kind::Destination | Kind::PluginSettings) {
-        return Ok(());
-    }
+/// Keeps documents as they are, since they are about to change: one by its id, or all of an owner. Those with secrets
+/// are not kept.
+fn keep_past(tx: &mut Tx<'_>, column: &str, id: Id, until: Time) -> Result<()> {
     let sql = format!(
         "INSERT INTO definitions_past (until_at, {COLUMNS}) \
-         SELECT CAST($1 AS BIGINT), {COLUMNS} FROM definitions WHERE updated_at < $1 AND id = $2 \
-         ON CONFLICT (id, until_at) DO NOTHING"
+         SELECT CAST($1 AS BIGINT), {COLUMNS} FROM definitions WHERE updated_at < $1 AND {column} = $2 \
+         AND kind <> $3 AND kind <> $4 ON CONFLICT (id, until_at) DO NOTHING"
     );
-    tx.execute(&sql, &[until.into(), id.into()])?;
+    let secret = [Kind::Destination, Kind::PluginSettings].map(|kind| kind.name().into());
+    tx.execute(&sql, &[until.into(), id.into(), secret[0], secret[1]])?;
     Ok(())
 }
 

@@ -87,6 +87,18 @@ pub fn due(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Escalating>> {
     tx.query(&sql, &[at.into(), limit.into()], read)
 }
 
+/// Those that have a next step, at most so many, after an incident.
+///
+/// # Errors
+/// When the database is gone.
+pub fn running_after(tx: &mut Tx<'_>, after: Id, limit: i64) -> Result<Vec<Escalating>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM escalations WHERE due_at IS NOT NULL AND incident_id > $1 \
+         ORDER BY incident_id LIMIT $2"
+    );
+    tx.query(&sql, &[after.into(), limit.into()], read)
+}
+
 /// Keeps what is still to ring.
 ///
 /// # Errors

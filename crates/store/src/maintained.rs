@@ -39,6 +39,17 @@ pub fn ring(tx: &mut Tx<'_>, maintenance: Id, at: Time) -> Result<()> {
     crate::digests::ring(tx, maintenance, at)
 }
 
+/// All of it is looked at anew, here and in what is collected for people: the hours that were worked out for it are
+/// those of another clock.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn ring_all(tx: &mut Tx<'_>, at: Time) -> Result<()> {
+    tx.execute("UPDATE maintained SET due_at = $1", &[at.into()])?;
+    tx.execute("UPDATE digests SET due_at = $1 WHERE held_by <> 0", &[at.into()])?;
+    Ok(())
+}
+
 /// When the next one is due.
 ///
 /// # Errors

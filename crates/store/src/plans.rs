@@ -228,7 +228,7 @@ fn accounts_are_looked_up_without_going_through_all_of_them() {
     let store = Store::open_folder(folder.path(), false).unwrap();
     let slow = store.write_blocking(|tx| {
         let mut all = slow_steps(tx, |tx| crate::sessions::end_all(tx, Id(1), None));
-        all.extend(slow_steps(tx, |tx| crate::teams::delete(tx, Id(1))));
+        all.extend(slow_steps(tx, |tx| crate::teams::delete(tx, Id(1), Time(0))));
         Ok(all)
     });
     assert_eq!(slow.unwrap(), [""; 0]);

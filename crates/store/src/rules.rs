@@ -211,6 +211,8 @@ pub fn set_clocks_back(tx: &mut Tx<'_>, by: std::time::Duration) -> Result<()> {
         "UPDATE failovers SET due_at = due_at - $1",
         "UPDATE heartbeats SET due_at = due_at - $1",
         "UPDATE sources SET due_at = due_at - $1, last_seen = last_seen - $1",
+        "UPDATE rings SET due_at = due_at - $1, paged_at = paged_at - $1",
+        "UPDATE digests SET due_at = due_at - $1 WHERE held_by = 0",
     ] {
         tx.execute(sql, &[by.into()])?;
     }

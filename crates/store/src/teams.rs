@@ -1,11 +1,12 @@
 //! Teams, and who belongs to them.
 
-use model::Id;
 use model::account::{Membership, Team, name_key};
+use model::{Id, Time};
 
 use crate::db::{Row, Tx, Value};
 use crate::definitions::NAME;
 use crate::error::Result;
+use crate::past;
 use crate::rules::bump;
 use crate::users::role;
 
@@ -43,11 +44,12 @@ pub fn update(tx: &mut Tx<'_>, team: &Team) -> Result<()> {
     bump(tx, NAME)
 }
 
-/// Forgets a team and who belonged to it.
+/// Forgets a team and who belonged to it, at this time.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<()> {
+    past::keep_members(tx, id, at)?;
     tx.execute("DELETE FROM memberships WHERE team_id = $1", &[id.into()])?;
     tx.execute("DELETE FROM teams WHERE id = $1", &[id.into()])?;
     bump(tx, NAME)
@@ -94,22 +96,26 @@ pub fn page(tx: &mut Tx<'_>, after: Option<Id>, limit: i64) -> Result<Vec<Team>>
     tx.query(&sql, &[after.unwrap_or_default().into(), limit.into()], read)
 }
 
-/// Makes somebody a member of a team, or gives a member another role.
+/// Makes somebody a member of a team, or gives a member another role, at this time.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn put_member(tx: &mut Tx<'_>, it: Membership) -> Result<()> {
+pub fn put_member(tx: &mut Tx<'_>, it: Membership, at: Time) -> Result<()> {
+    if member(tx, it.team, it.user)?.is_none() {
+        past::keep_members(tx, it.team, at)?;
+    }
     let sql = "INSERT INTO memberships (team_id, user_id, role) VALUES ($1, $2, $3) \
                ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role";
     tx.execute(sql, &[it.team.into(), it.user.into(), Value::Text(it.role.name())])?;
     bump(tx, NAME)
 }
 
-/// Ends a membership; `false`: there was none.
+/// Ends a membership at this time; `false`: there was none.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn remove_member(tx: &mut Tx<'_>, team: Id, user: Id) -> Result<bool> {
+pub fn remove_member(tx: &mut Tx<'_>, team: Id, user: Id, at: Time) -> Result<bool> {
+    past::keep_members(tx, team, at)?;
     let sql = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2";
     let was = tx.execute(sql, &[team.into(), user.into()])? > 0;
     bump(tx, NAME)?;

@@ -167,7 +167,8 @@ pub fn set_password(tx: &mut Tx<'_>, id: Id, hash: Option<&str>) -> Result<()> {
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn delete(tx: &mut Tx<'_>, id: Id) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<()> {
+    crate::past::keep_teams_of(tx, id, at)?;
     for table in ["identities", "memberships", "sessions", "invitations", "tokens", "rings"] {
         tx.execute(&format!("DELETE FROM {table} WHERE user_id = $1"), &[id.into()])?;
     }

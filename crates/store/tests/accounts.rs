@@ -81,17 +81,24 @@ fn a_team_has_members_with_a_role_each() {
             assert!(teams::insert(tx, &team(1, "DB people"))? && teams::insert(tx, &team(2, "web"))?);
             assert!(!teams::insert(tx, &team(3, "db People"))?);
             for it in [member(1, 5, Role::Viewer), member(1, 5, Role::Manager), member(2, 5, Role::Viewer)] {
-                teams::put_member(tx, it)?;
+                teams::put_member(tx, it, model::Time(10))?;
             }
-            teams::put_member(tx, member(1, 4, Role::Responder))?;
+            teams::put_member(tx, member(1, 4, Role::Responder), model::Time(20))?;
             let found = (teams::members(tx, Id(1))?, teams::of_user(tx, Id(5))?);
             assert_eq!(found.0, [member(1, 4, Role::Responder), member(1, 5, Role::Manager)]);
             assert_eq!(found.1, [member(1, 5, Role::Manager), member(2, 5, Role::Viewer)]);
             assert_eq!(teams::member(tx, Id(2), Id(4))?, None);
-            assert!(teams::remove_member(tx, Id(1), Id(4))? && !teams::remove_member(tx, Id(1), Id(4))?);
+            let leaves = |tx: &mut store::Tx<'_>, at| teams::remove_member(tx, Id(1), Id(4), model::Time(at));
+            assert!(leaves(tx, 30)? && !leaves(tx, 40)?);
+            // another role is no other member, and who was one then still was
+            for (at, then) in
+                [(9, Some(vec![])), (20, Some(vec![Id(4), Id(5)])), (30, Some(vec![Id(5)])), (40, None)]
+            {
+                assert_eq!(store::past::members(tx, Id(1), model::Time(at))?, then, "at {at}");
+            }
             teams::update(tx, &Team { about: "y".into(), ..team(1, "Databases") })?;
             assert_eq!(teams::named(tx, "DATABASES")?.unwrap().about, "y");
-            teams::delete(tx, Id(1))?;
+            teams::delete(tx, Id(1), model::Time(50))?;
             Ok((teams::page(tx, None, 10)?.len(), teams::of_user(tx, Id(5))?.len()))
         });
         assert_eq!(done.await.unwrap(), (1, 1));

@@ -63,7 +63,7 @@ fn definitions_are_kept_by_owner_and_name_and_change_their_version() {
         assert_eq!((was(5).await, was(8).await, was(9).await), (Some(vec![9]), Some(vec![9]), None));
         let mine = store.read(|tx| past::definitions::<Vec<i64>>(tx, Kind::Filter, Some(Id(7)), at(6)));
         assert_eq!(mine.await.unwrap().len(), 1);
-        assert_eq!(store.write(Disk, |tx| definitions::delete_of(tx, Id(7))).await.unwrap(), 1);
+        assert_eq!(store.write(Disk, |tx| definitions::delete_of(tx, Id(7), Time(90))).await.unwrap(), 1);
         let left = store.read(|tx| definitions::all::<Vec<i64>>(tx, Kind::Filter, None)).await.unwrap();
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), [Id(3)]);
     });

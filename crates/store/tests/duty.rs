@@ -22,7 +22,7 @@ fn at(second: i64) -> Time {
 fn a_calendar_is_kept_by_its_layer_and_nodes_hear_when_it_says_something_else() {
     on_both(async |store| {
         let put = async |it: Known, body: Option<&'static str>| {
-            store.write(Disk, move |tx| calendars::put(tx, &it, body)).await.unwrap();
+            store.write(Disk, move |tx| calendars::put(tx, &it, body, at(0))).await.unwrap();
             store.read(definitions::current_version).await.unwrap()
         };
         let shift = Listed { user: Id(7), from: at(0), until: at(60) };
@@ -49,7 +49,7 @@ fn a_calendar_is_kept_by_its_layer_and_nodes_hear_when_it_says_something_else() 
         let brief = store.read(calendars::brief).await.unwrap();
         assert_eq!((brief.len(), brief[0].due_at), (1, Some(at(9))));
         assert_eq!(store.read(|tx| calendars::of(tx, Id(2))).await.unwrap(), []);
-        store.write(Disk, |tx| calendars::delete(tx, Id(1), "rota")).await.unwrap();
+        store.write(Disk, |tx| calendars::delete(tx, Id(1), "rota", at(0))).await.unwrap();
         assert_eq!(store.read(calendars::all).await.unwrap(), []);
     });
 }
@@ -121,11 +121,12 @@ fn a_user_who_is_forgotten_leaves_no_way_in() {
                 store::teams::put_member(
                     tx,
                     model::account::Membership { team: Id(9), user: Id(7), role: Role::Manager },
+                    at(0),
                 )
             })
             .await
             .unwrap();
-        store.write(Disk, |tx| users::delete(tx, Id(7))).await.unwrap();
+        store.write(Disk, |tx| users::delete(tx, Id(7), at(0))).await.unwrap();
         assert_eq!(store.read(|tx| users::by_identity(tx, "https://id", "sub")).await.unwrap(), None);
         assert_eq!(store.read(|tx| store::teams::of_user(tx, Id(7))).await.unwrap(), []);
         let again = User::new(Id(8), "ann", Role::Viewer, at(1));

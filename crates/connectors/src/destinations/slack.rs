@@ -154,6 +154,11 @@ impl Destination for Slack {
         Ok(Some(channel.to_owned()))
     }
 
+    fn is_account(address: &str) -> bool {
+        // people of one workspace, and of several
+        address.starts_with(['U', 'W'])
+    }
+
     fn check(settings: &Settings) -> Result<(), String> {
         let has_no_name = |action: &ActionSettings| action.url.is_none() && action.name.is_none();
         if let Some(n) = settings.actions.as_ref().and_then(|all| all.iter().position(has_no_name)) {

@@ -144,6 +144,11 @@ impl Destination for Telegram {
         Ok(Some(chat.0.expose().to_owned()))
     }
 
+    fn is_account(address: &str) -> bool {
+        // groups have numbers below zero, channels names
+        address.starts_with(|c: char| c.is_ascii_digit())
+    }
+
     fn check(settings: &Settings) -> Result<(), String> {
         let token = settings.token.expose();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-');

@@ -71,9 +71,12 @@ async fn connected(
 ) -> Result<(), String> {
     let mut mailbox = in_time(open(settings, http)).await?;
     loop {
-        in_time(look(settings, &mut mailbox, ear)).await?;
+        let is_all = in_time(look(settings, &mut mailbox, ear)).await?;
         pause.reset();
-        tokio::time::sleep(settings.every).await;
+        // who fills the mailbox must not keep others waiting
+        if is_all {
+            tokio::time::sleep(settings.every).await;
+        }
         if !ear.is_ours(place, TURN).await {
             return Ok(());
         }
@@ -101,13 +104,14 @@ async fn open(settings: &Settings, http: &Http) -> Result<Mailbox, String> {
 }
 
 /// Takes what nobody has seen yet. It counts as seen when it was taken, or is no answer: a crash in between brings it
-/// again, which does nothing twice.
-async fn look(settings: &Settings, mailbox: &mut Mailbox, ear: &dyn Ear) -> Result<(), String> {
+/// again, which does nothing twice. Says whether that was all.
+async fn look(settings: &Settings, mailbox: &mut Mailbox, ear: &dyn Ear) -> Result<bool, String> {
     // without this some servers do not tell of what is new
     mailbox.noop().await.map_err(|error| error.to_string())?;
     let unseen = mailbox.uid_search("UNSEEN").await.map_err(|error| error.to_string())?;
     let mut unseen: Vec<u32> = unseen.into_iter().collect();
     unseen.sort_unstable();
+    let is_all = unseen.len() <= MAILS_PER_LOOK;
     for uid in unseen.into_iter().take(MAILS_PER_LOOK) {
         if let Some(bytes) = fetch(mailbox, uid).await? {
             match read(&bytes, &settings.address) {
@@ -124,7 +128,7 @@ async fn look(settings: &Settings, mailbox: &mut Mailbox, ear: &dyn Ear) -> Resu
             line.map_err(|error| error.to_string())?;
         }
     }
-    Ok(())
+    Ok(is_all)
 }
 
 async fn fetch(mailbox: &mut Mailbox, uid: u32) -> Result<Option<Vec<u8>>, String> {

@@ -25,6 +25,8 @@ const OPENING: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(120);
 /// Bytes of a message.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Buttons that one message from Slack may say were pressed; there is one.
+const MAX_ACTIONS: usize = 10;
 /// Characters of what Slack says that are repeated in the log.
 const MAX_WORDS: usize = 200;
 
@@ -168,37 +170,17 @@ impl App {
             if envelope.envelope_id.is_empty() {
                 continue;
             }
-            if envelope.r#type == "interactive" {
-                self.hear(ear, &envelope.payload).await;
-            }
+            let came = match envelope.r#type.as_str() {
+                "interactive" => hear(ear, &envelope.payload).await,
+                _ => Vec::new(),
+            };
             let taken = json!({ "envelope_id": envelope.envelope_id }).to_string();
             let sent = tokio::time::timeout(OPENING, socket.send(Frame::text(taken))).await;
             sent.map_err(|_| "nothing can be said".to_owned())?.map_err(|error| error.to_string())?;
-        }
-    }
-
-    /// Takes what was pressed, and tells who did what came of it.
-    async fn hear(&self, ear: &dyn Ear, payload: &Value) {
-        let Ok(pressed) = Pressed::deserialize(payload) else { return };
-        if pressed.r#type != "block_actions" {
-            return;
-        }
-        for action in &pressed.actions {
-            let verb = match action.action_id.as_str() {
-                ACK => Verb::Acknowledge(None),
-                RESOLVE => Verb::Resolve,
-                _ => continue,
-            };
-            let who = Who::Chat("slack", pressed.user.id.clone());
-            let answer = Answer { token: action.value.clone(), who, verb, note: String::new() };
-            let words = match ear.hear(answer).await {
-                Ok(words) => words,
-                Err(error) => {
-                    tracing::warn!(error, "what was pressed in Slack could not be done");
-                    "This could not be done now: press again in a moment.".to_owned()
-                }
-            };
-            self.tell(&pressed.response_url, &words).await;
+            // only then: Slack waits three seconds to hear that it is taken, and sends it again otherwise
+            for (url, words) in came {
+                self.tell(&url, &words).await;
+            }
         }
     }
 
@@ -215,4 +197,31 @@ impl App {
             tracing::info!(%error, "who pressed a button could not be told what came of it");
         }
     }
+}
+
+/// Takes what was pressed; returns what to tell who did, and where.
+async fn hear(ear: &dyn Ear, payload: &Value) -> Vec<(String, String)> {
+    let Ok(pressed) = Pressed::deserialize(payload) else { return Vec::new() };
+    let mut came = Vec::new();
+    if pressed.r#type != "block_actions" {
+        return came;
+    }
+    for action in pressed.actions.iter().take(MAX_ACTIONS) {
+        let verb = match action.action_id.as_str() {
+            ACK => Verb::Acknowledge(None),
+            RESOLVE => Verb::Resolve,
+            _ => continue,
+        };
+        let who = Who::Chat("slack", pressed.user.id.clone());
+        let answer = Answer { token: action.value.clone(), who, verb, note: String::new() };
+        let words = match ear.hear(answer).await {
+            Ok(words) => words,
+            Err(error) => {
+                tracing::warn!(error, "what was pressed in Slack could not be done");
+                "This could not be done now: press again in a moment.".to_owned()
+            }
+        };
+        came.push((pressed.response_url.clone(), words));
+    }
+    came
 }

@@ -34,7 +34,9 @@ pub struct Settings {
 #[derive(Deserialize)]
 struct Update {
     update_id: i64,
-    callback_query: Option<Pressed>,
+    /// What was pressed, if it can be read: what cannot must not keep all that follows waiting.
+    #[serde(default)]
+    callback_query: Value,
 }
 
 #[derive(Deserialize)]
@@ -126,8 +128,8 @@ impl Bot {
 
     /// Takes what was pressed, and tells who did what came of it; `false`: it has to come again.
     async fn hear(&self, ear: &dyn Ear, update: &Update) -> bool {
-        let Some(pressed) = &update.callback_query else { return true };
-        let words = match answer(pressed) {
+        let Ok(pressed) = Pressed::deserialize(&update.callback_query) else { return true };
+        let words = match answer(&pressed) {
             None => "This button is not known here.".to_owned(),
             Some(answer) => match ear.hear(answer).await {
                 Ok(words) => words,

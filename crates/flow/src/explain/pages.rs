@@ -10,7 +10,7 @@ use store::definitions::{Definition, Kind};
 use store::{Result, Tx, past};
 
 use super::Record;
-use crate::people::People;
+use crate::people::{People, with_shifts};
 
 /// A target of a step, as it was at the step's time.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,7 +115,10 @@ impl Walk<'_> {
             Target::Schedule { id } => match past::definition::<Rota>(tx, Kind::Schedule, *id, when)? {
                 None => format!("schedule {id}, which was not there"),
                 Some(Definition { name, body, .. }) => {
-                    let rota = self.people.with_calendars(*id, body);
+                    let rota = match past::shifts(tx, *id, when)? {
+                        Some(said) => with_shifts(body, &said),
+                        None => self.people.with_calendars(*id, body),
+                    };
                     for duty in rota.roster().on_call(when) {
                         includes |= duty.user == self.user.id;
                         on_call.push((self.name(duty.user), by(&rota, &duty)));
@@ -124,7 +127,8 @@ impl Walk<'_> {
                 }
             },
             Target::Team { id } => {
-                includes = self.people.members(*id).contains(&self.user.id);
+                let members = past::members(tx, *id, when)?.unwrap_or_else(|| self.people.members(*id));
+                includes = members.contains(&self.user.id);
                 let own = self.all.iter().filter(|it| it.owner == *id).min_by_key(|it| it.id);
                 if let Some(own) = own.filter(|_| depth < MAX_DEPTH) {
                     return self.policy(tx, own, at, depth + 1);

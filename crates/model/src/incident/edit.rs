@@ -33,9 +33,13 @@ impl Incident {
             updated(format!("metadata: {} → {}", shown(&self.more().metadata), shown(metadata)));
             self.more_mut().metadata.clone_from(metadata);
         }
-        if let Some(tags) = edit.tags.as_ref().filter(|it| **it != self.more().tags) {
-            let detail = tags_changed(&self.more().tags, tags);
-            self.retag(tags);
+        let mut tags = edit.tags.clone().unwrap_or_else(|| self.more().tags.clone());
+        tags.retain(|it| edit.old_tag.as_ref() != Some(&it.tag));
+        let new = edit.new_tag.as_ref().filter(|new| tags.iter().all(|it| it.tag != new.tag));
+        tags.extend(new.cloned());
+        if tags != self.more().tags {
+            let detail = tags_changed(&self.more().tags, &tags);
+            self.retag(&tags);
             if !detail.is_empty() {
                 updated(format!("tags: {detail}"));
             }

@@ -78,6 +78,8 @@ enum Kind {
     Policies,
     Maintenance,
     Reach,
+    AlertRules,
+    PluginSettings,
 }
 
 impl Kind {
@@ -92,6 +94,8 @@ impl Kind {
             Kind::Policies => "policies",
             Kind::Maintenance => "maintenance",
             Kind::Reach => "reach",
+            Kind::AlertRules => "alert-rules",
+            Kind::PluginSettings => "plugin-settings",
         }
     }
 
@@ -99,6 +103,8 @@ impl Kind {
     fn singular(self) -> &'static str {
         match self {
             Kind::Policies => "policy",
+            Kind::AlertRules => "alert_rule",
+            Kind::PluginSettings => "plugin-settings",
             other => other.plural().trim_end_matches('s'),
         }
     }

@@ -9,6 +9,7 @@ use super::{BadSettings, Registry, field_error};
 pub(super) struct Addressing {
     pub(super) fields: &'static [&'static str],
     pub(super) read: fn(&mut Value) -> Result<Option<String>, String>,
+    pub(super) is_account: fn(&str) -> bool,
 }
 
 impl Registry {
@@ -24,6 +25,11 @@ impl Registry {
     pub fn address(&self, kind: &str, settings: &mut Value) -> Result<Option<String>, BadSettings> {
         let Some(it) = self.addressing.get(kind) else { return Ok(None) };
         (it.read)(settings).map_err(field_error)
+    }
+
+    /// Whether an address is one person's own account there, as [`crate::Destination::is_account`] has it.
+    pub fn is_account(&self, kind: &str, address: &str) -> bool {
+        self.addressing.get(kind).is_some_and(|it| (it.is_account)(address))
     }
 
     /// A person's own settings with those of the hub's account beneath them, where they say no more than where the

@@ -4,7 +4,7 @@ use model::escalation::Policy;
 use model::maintenance::Maintenance;
 use model::profile::{Filter, Profile, Timeslot};
 use model::schedule::Rota;
-use model::{AlertRule, Id, OwnedDestination, Reach};
+use model::{AlertRule, Id, OwnedDestination, PluginSettings, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::definitions::{self, Kind};
@@ -34,7 +34,8 @@ pub struct ApplyIn {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyItem {
-    /// `destination`, `timeslot`, `filter`, `profile`, `schedule`, `policy`, `maintenance` or `reach`.
+    /// `destination`, `timeslot`, `filter`, `profile`, `schedule`, `policy`, `maintenance`, `reach`, `alert_rule` or
+    /// `plugin-settings`.
     pub kind: String,
     /// What it is called.
     pub name: String,
@@ -68,7 +69,7 @@ pub struct Applied {
 }
 
 /// In which order kinds are kept: what others refer to comes first.
-const ORDER: [Kind; 9] = [
+const ORDER: [Kind; 10] = [
     Kind::Destination,
     Kind::Timeslot,
     Kind::Filter,
@@ -78,6 +79,7 @@ const ORDER: [Kind; 9] = [
     Kind::Profile,
     Kind::Reach,
     Kind::AlertRule,
+    Kind::PluginSettings,
 ];
 
 impl Desk<'_, '_> {
@@ -133,12 +135,21 @@ impl Desk<'_, '_> {
             Kind::Maintenance => self.apply_as::<Maintenance>(ground, it),
             Kind::Reach => self.apply_as::<Reach>(ground, it),
             Kind::AlertRule => self.apply_as::<AlertRule>(ground, it),
-            // the plugin has to be asked first, which takes its time
-            Kind::PluginSettings => {
-                let path = "/api/v1/plugin-settings";
-                Err(Problem::wrong("kind", format!("is kept one by one, by {path}")).into())
-            }
+            // the plugin has been asked by then
+            Kind::PluginSettings => self.apply_as::<PluginSettings>(ground, it),
         }
+    }
+
+    /// What somebody has set for a plugin up to now, whatever the file says.
+    ///
+    /// # Errors
+    /// When it must not be, or the owner is not there.
+    pub fn set_before(&mut self, it: &ApplyItem) -> Done<Option<Value>> {
+        let owner = self.owner_for::<PluginSettings>(it.owner.as_deref(), &it.name)?;
+        self.must_define(owner)?;
+        let own = definitions::all::<PluginSettings>(self.tx, Kind::PluginSettings, Some(owner))?;
+        let known = own.into_iter().find(|known| known.name == it.name);
+        Ok(known.map(|it| Value::Object(it.body.settings)))
     }
 
     fn apply_as<T: Defined>(&mut self, ground: &Ground, it: &ApplyItem) -> Done<Applied> {
@@ -179,7 +190,7 @@ impl Desk<'_, '_> {
 }
 
 /// The same, of one of many.
-fn within(mut problem: Problem, n: usize) -> Problem {
+pub(crate) fn within(mut problem: Problem, n: usize) -> Problem {
     for wrong in &mut problem.errors {
         let dot = if wrong.path.is_empty() { "" } else { "." };
         wrong.path = format!("items[{n}]{dot}{}", wrong.path);

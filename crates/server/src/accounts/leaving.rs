@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use model::account::{Role, Team, User};
 use model::escalation::{Policy, Target};
+use model::maintenance::Maintenance;
 use model::profile::Profile;
 use model::schedule::{Act, Override, Rota, Turns};
 use model::{Id, Reach};
@@ -77,7 +78,7 @@ impl Desk<'_, '_> {
         }
         self.forget_definitions(user.id)?;
         calendar_links::delete_of(self.tx, calendar_links::About::User(user.id))?;
-        store::users::delete(self.tx, user.id)?;
+        store::users::delete(self.tx, user.id, self.now)?;
         let after = replacement.map(|by| json!({ "replaced_by": by.name, "changed": leaving.changed }));
         self.note("user.delete", ("user", &user.id.to_string()), shown(&user), after)?;
         Ok((user, leaving))
@@ -125,7 +126,7 @@ impl Desk<'_, '_> {
         self.move_projects(team.id, heir_team, &mut leaving)?;
         self.forget_definitions(team.id)?;
         let members = store::teams::members(self.tx, team.id)?;
-        store::teams::delete(self.tx, team.id)?;
+        store::teams::delete(self.tx, team.id, self.now)?;
         let before = json!({ "team": team, "members": members });
         let after = heir.map(|_| json!({ "handed_over_to": hand_over_to, "changed": leaving.changed }));
         self.note("team.delete", ("team", &team.id.to_string()), Some(before), after)?;
@@ -171,7 +172,32 @@ impl Desk<'_, '_> {
         self.needed_by::<Profile>(owner, &own, &mut needs)?;
         self.needed_by::<Policy>(owner, &own, &mut needs)?;
         self.needed_by::<Reach>(owner, &own, &mut needs)?;
+        self.needed_by::<Maintenance>(owner, &own, &mut needs)?;
+        self.needed_below(&own, &mut needs)?;
         Ok(needs)
+    }
+
+    /// What their policies need that others need: schedules and policies of theirs, and what these need.
+    fn needed_below(&mut self, own: &HashSet<(Kind, Id)>, needs: &mut Vec<Need>) -> Done<()> {
+        let mut seen: HashSet<(Kind, Id)> = needs.iter().filter_map(|it| it.what).collect();
+        let mut left: Vec<(Kind, Id)> = seen.iter().copied().collect();
+        while let Some((kind, id)) = left.pop() {
+            let Some(policy) = self.policy(kind, id)? else { continue };
+            for (kind, id, _) in policy.body.refers_to() {
+                if own.contains(&(kind, id)) && seen.insert((kind, id)) {
+                    needs.push(Need { by: format!("policy {:?}", policy.name), what: Some((kind, id)) });
+                    left.push((kind, id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self, kind: Kind, id: Id) -> Done<Option<Definition<Policy>>> {
+        match kind {
+            Kind::Policy => Ok(definitions::get(self.tx, kind, id)?),
+            _ => Ok(None),
+        }
     }
 
     fn needed_by<T: Defined>(
@@ -322,7 +348,7 @@ impl Desk<'_, '_> {
         for it in definitions::all::<Value>(self.tx, Kind::Schedule, Some(owner))? {
             Rota::gone(self.tx, it.id)?;
         }
-        definitions::delete_of(self.tx, owner)?;
+        definitions::delete_of(self.tx, owner, self.now)?;
         Ok(())
     }
 }

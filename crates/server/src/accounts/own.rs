@@ -1,15 +1,22 @@
 //! The destination that is kept in step with the address of an account.
 
-use model::OwnedDestination;
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use model::account::{ActorKind, User};
+use model::{Id, OwnedDestination};
 use serde_json::{Value, json};
+use store::Durability;
 use store::definitions::{self, Definition, Kind};
 
 use super::defined::users_of;
 use super::{Desk, Done};
-use crate::auth::Scope;
+use crate::app::App;
+use crate::auth::{Caller, Scope};
 use crate::error::Problem;
 
+/// Users that are read at once.
+const PAGE: i64 = 500;
 /// The kind of the destination that is kept in step with an account.
 const KIND: &str = "email";
 /// What it is called, if nothing else of its owner is.
@@ -30,6 +37,12 @@ impl Desk<'_, '_> {
     /// # Errors
     /// When the address is taken away while something needs its destination.
     pub(crate) fn keep_in_step(&mut self, user: &User) -> Done<()> {
+        // who says of themselves where they are has yet to show it
+        let is_sure = self.caller.kind == ActorKind::System || self.caller.may(Scope::Admin);
+        self.follow_address(user, is_sure)
+    }
+
+    fn follow_address(&mut self, user: &User, is_sure: bool) -> Done<()> {
         let own: Vec<Definition<OwnedDestination>> =
             definitions::all(self.tx, Kind::Destination, Some(user.id))?;
         let managed = own.iter().find(|it| it.body.managed);
@@ -41,8 +54,6 @@ impl Desk<'_, '_> {
             None if address.is_empty() => return Ok(()),
             _ => {}
         }
-        // who says of themselves where they are has yet to show it
-        let is_sure = self.caller.kind == ActorKind::System || self.caller.may(Scope::Admin);
         let verified_at = is_sure.then_some(self.now);
         let known = own.iter().find(|it| is_at(&it.body, address));
         let after = match (managed, known) {
@@ -102,4 +113,35 @@ impl Desk<'_, '_> {
         self.note("destination.delete", ("destination", &it.id.to_string()), Some(was), None)?;
         Ok(())
     }
+}
+
+/// At the start: users who have an address from before addresses were destinations get theirs, which they have to
+/// confirm, since nobody knows any more who said it. Returns how many did.
+///
+/// # Errors
+/// When the database is gone or full.
+pub async fn catch_up(app: &App) -> store::Result<usize> {
+    let (core, now) = (app.hub.core.clone(), app.now());
+    let made = app.hub.store.write(Durability::Disk, move |tx| {
+        let (ids, caller) = (|| core.id(now), Caller::system("start"));
+        let actor = Arc::new(caller.actor(None));
+        Desk::open(tx, &ids, now, (&caller, actor), |desk| {
+            // two nodes that start at once ask one after the other
+            desk.tx.lock_flow()?;
+            let all = definitions::all::<OwnedDestination>(desk.tx, Kind::Destination, None)?;
+            let have: HashSet<Id> = all.iter().filter(|it| it.body.managed).map(|it| it.owner).collect();
+            let (mut made, mut after) = (0, None);
+            loop {
+                let page = store::users::page(desk.tx, after, PAGE)?;
+                let Some(last) = page.last() else { return Ok(made) };
+                after = Some(last.id);
+                let lacks = |it: &&User| !it.email.is_empty() && !it.machine && !have.contains(&it.id);
+                for user in page.iter().filter(lacks) {
+                    desk.follow_address(user, false)?;
+                    made += 1;
+                }
+            }
+        })
+    });
+    Ok(made.await?.unwrap_or_default())
 }

@@ -129,7 +129,7 @@ impl Desk<'_, '_> {
         self.must_grant(&team, role.max(before.map_or(role, |it| it.role)))?;
         let member = Membership { team: team.id, user: user.id, role };
         if before != Some(member) {
-            store::teams::put_member(self.tx, member)?;
+            store::teams::put_member(self.tx, member, self.now)?;
             let was = before.as_ref().and_then(shown);
             self.note("team.member", ("team", &team.id.to_string()), was, shown(&member))?;
         }
@@ -149,7 +149,7 @@ impl Desk<'_, '_> {
         if !self.caller.is_at_desk_of(user.id) {
             self.must_grant(&team, member.role)?;
         }
-        store::teams::remove_member(self.tx, team.id, user.id)?;
+        store::teams::remove_member(self.tx, team.id, user.id, self.now)?;
         self.note("team.member", ("team", &team.id.to_string()), shown(&member), None)?;
         Ok(())
     }

@@ -20,6 +20,7 @@ impl Desk<'_, '_> {
     pub fn challenge(&mut self, ground: &Ground, id: Id) -> Done<String> {
         let before = self.defined::<OwnedDestination>(id)?;
         self.must_define(before.owner)?;
+        self.must_be_free(ground, before.owner, &before.body)?;
         let code = format!("{:06}", rand::random_range(0..CODES));
         let challenge =
             Challenge { hash: hash_of(id, &code), expires_at: self.now + CODE_LIFE, tries: CODE_TRIES };
@@ -52,6 +53,7 @@ impl Desk<'_, '_> {
         };
         let verified =
             OwnedDestination { verified_at: Some(self.now), challenge: None, ..before.body.clone() };
+        self.must_be_free(ground, before.owner, &before.body)?;
         let Some(code) = code else {
             self.must(Scope::Admin)?;
             return keep(self, verified).map(Ok);
@@ -66,6 +68,30 @@ impl Desk<'_, '_> {
         let left = (tries > 0).then_some(Challenge { tries, ..challenge });
         keep(self, OwnedDestination { challenge: left, ..before.body.clone() })?;
         Ok(Err(Problem::wrong("code", format!("is not the code that was sent; {tries} more tries"))))
+    }
+}
+
+impl Desk<'_, '_> {
+    /// Makes sure that nobody else is known by somebody's account in a chat: else nobody knows who presses a button
+    /// there.
+    ///
+    /// # Errors
+    /// When another user has confirmed it; it says who.
+    pub(crate) fn must_be_free(&mut self, ground: &Ground, owner: Id, it: &OwnedDestination) -> Done<()> {
+        let kinds = &ground.kinds;
+        let address = kinds.address(&it.kind, &mut it.settings.clone()).ok().flatten();
+        let Some(address) = address.filter(|address| kinds.is_account(&it.kind, address)) else {
+            return Ok(());
+        };
+        let (people, live) = (ground.core.people(self.tx)?, ground.core.live());
+        let others = people.who_is(&live, &it.kind, &address);
+        let Some(other) = others.into_iter().find(|user| user.id != owner) else { return Ok(()) };
+        let why = format!(
+            "{} is known by this account in {} already, and buttons that are pressed with it are theirs: they have to \
+             delete that destination first",
+            other.name, it.kind
+        );
+        Err(Problem::not_in_state(why).into())
     }
 }
 

@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Json;
 use axum::extract::State;
 
-use crate::accounts::{Applied, ApplyIn};
+use model::PluginSettings;
+use store::definitions::Kind;
+
+use super::definitions::ask_plugin;
+use crate::accounts::{Applied, ApplyIn, within};
 use crate::app::Shared;
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
@@ -27,9 +31,17 @@ use crate::views::Page;
 pub(super) async fn apply_definitions(
     State(app): State<Shared>,
     by: Signed,
-    JsonBody(it): JsonBody<ApplyIn>,
+    JsonBody(mut it): JsonBody<ApplyIn>,
 ) -> Answer<Json<Page<Applied>>> {
     let ground = app.ground();
+    // plugins take their time, which nobody waits for in a transaction
+    for (n, item) in it.items.iter_mut().enumerate().filter(|(_, it)| it.kind == Kind::PluginSettings.name())
+    {
+        let asked = item.clone();
+        let before = app.desk(&by.caller, by.actor.clone(), move |desk| desk.set_before(&asked)).await;
+        let asked = ask_plugin::<PluginSettings>(&app, &item.name, before?.as_ref(), &mut item.spec).await;
+        asked.map_err(|wrong| within(wrong, n))?;
+    }
     let would = Arc::new(Mutex::new(None));
     let (slot, dry_run) = (would.clone(), it.dry_run);
     let done = app.desk(&by.caller, by.actor, move |desk| {

@@ -74,7 +74,7 @@ async fn create<T: Defined>(
 }
 
 /// Has a plugin look at what somebody sets for it, beside its schema, before that is kept.
-async fn ask_plugin<T: Defined>(
+pub(super) async fn ask_plugin<T: Defined>(
     app: &Shared,
     name: &str,
     before: Option<&Value>,

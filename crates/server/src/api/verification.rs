@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::definitions::DefinitionView;
-use crate::app::Shared;
+use crate::app::{App, Shared};
+use crate::auth::Scope;
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
 use crate::signed::Signed;
+use crate::tries::Trying;
 
 /// What was sent.
 #[derive(Serialize, ToSchema)]
@@ -43,6 +45,8 @@ pub(super) struct ConfirmationIn {
     responses(
         (status = 202, description = "It is on its way", body = CodeSent),
         (status = 404, description = "There is none with this id", body = Problem),
+        (status = 409, description = "It is somebody else's account, or nothing can be sent there", body = Problem),
+        (status = 429, description = "Too many codes were asked for: see Retry-After", body = Problem),
     ),
 )]
 pub(super) async fn send_code(
@@ -50,11 +54,25 @@ pub(super) async fn send_code(
     by: Signed,
     Path(id): Path<Id>,
 ) -> Answer<(StatusCode, Json<CodeSent>)> {
-    let ground = app.ground();
-    let code = app.desk(&by.caller, by.actor, move |desk| desk.challenge(&ground, id)).await?;
-    let sent = by.hub.word(id, format!("Your code for Nightbell is {code}")).await?;
-    let delivery = sent.ok_or_else(|| Problem::not_in_state("its settings do not fit its kind any more"))?;
+    let delivery = app.send_code(&by, id).await?;
     Ok((StatusCode::ACCEPTED, Json(CodeSent { delivery })))
+}
+
+impl App {
+    /// Has a code sent to somebody's destination.
+    ///
+    /// # Errors
+    /// When it must not be, somebody asks too often, or nothing can be sent there.
+    pub(crate) async fn send_code(&self, by: &Signed, id: Id) -> Answer<Id> {
+        // an admin needs none
+        if !by.caller.may(Scope::Admin) {
+            self.tries.take(&Trying::Code(by.caller.user), self.now())?;
+        }
+        let ground = self.ground();
+        let code = self.desk(&by.caller, by.actor.clone(), move |desk| desk.challenge(&ground, id)).await?;
+        let sent = by.hub.word(id, format!("Your code for Nightbell is {code}")).await?;
+        sent.ok_or_else(|| Problem::not_in_state("its settings do not fit its kind any more"))
+    }
 }
 
 /// Takes a code.

@@ -110,7 +110,7 @@ fn how_long(text: &str) -> Answer<Duration> {
 fn problem(why: NotTaken) -> Problem {
     let kind = match why {
         NotTaken::Unknown | NotTaken::Expired | NotTaken::Withdrawn => Kind::NotFound,
-        NotTaken::Stranger(_) | NotTaken::MayNot(_) => Kind::Forbidden,
+        NotTaken::Stranger(_) | NotTaken::Several(_) | NotTaken::MayNot(_) => Kind::Forbidden,
         NotTaken::Given | NotTaken::Over => Kind::NotInState,
     };
     let mut words = why.to_string();

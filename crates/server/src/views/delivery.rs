@@ -28,7 +28,8 @@ pub struct DeliveryDetail {
     pub core: DeliveryCore,
     /// Every try, the first first.
     pub attempts: Vec<AttemptView>,
-    /// What it says, before it is rendered for a channel; null when that is no longer kept.
+    /// What it says, before it is rendered for a channel; null when that is no longer kept, and of what the hub sent to
+    /// somebody's own destination to try it: codes are for who reads them there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub notification: Option<Notification>,
@@ -117,6 +118,8 @@ impl DeliveryDetail {
     /// A delivery with its tries.
     pub fn new(delivery: Delivery, attempts: Vec<Attempt>, notification: Option<Notification>) -> Self {
         let attempts = attempts.into_iter().map(AttemptView::from).collect();
+        let is_private = delivery.reason == Reason::Test && delivery.destination.starts_with('@');
+        let notification = notification.filter(|_| !is_private);
         DeliveryDetail { core: delivery.into(), attempts, notification }
     }
 }

@@ -83,6 +83,14 @@ impl Destination for Scripted {
         Facts { kind: "scripted", title: "Scripted", about: "For tests.", docs: "", deduplicates: true };
     type Settings = Settings;
 
+    fn address(settings: &mut serde_json::Value) -> Result<Option<String>, String> {
+        Ok(settings["channel"].as_str().filter(|it| it.starts_with("account ")).map(str::to_owned))
+    }
+
+    fn is_account(address: &str) -> bool {
+        address.ends_with(" of a person")
+    }
+
     async fn send(_: &Context, settings: &Settings, message: &Message) -> Answer {
         assert_eq!(settings.password.expose(), "hush-hush");
         let channels = CHANNELS.lock().unwrap_or_else(PoisonError::into_inner);

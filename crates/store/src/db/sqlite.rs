@@ -37,6 +37,9 @@ const MAX_JOBS_PER_COMMIT: usize = 512;
 const WRITER_CACHE_KIB: i64 = 48 * 1024;
 /// Memory for pages of each reader, in KiB.
 const READER_CACHE_KIB: i64 = 8 * 1024;
+/// Idle readers that keep their pages. Others are those of a moment at which many read at once, and find what they need
+/// among the pages that the system keeps.
+const WARM_READERS: usize = 2;
 /// Commits after which the checkpointer is rung. Each costs two syncs of its own, and the same hot pages are
 /// copied but once however often they were written in between.
 const COMMITS_PER_CHECKPOINT: u32 = 512;
@@ -191,7 +194,15 @@ impl Readers {
     }
 
     fn put(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
+        let idle = || self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle().len() < WARM_READERS {
+            idle().push(connection);
+            return;
+        }
+        // what cannot give memory back keeps it: it can be used all the same
+        let _ = connection.execute_batch("PRAGMA shrink_memory");
+        // the warm ones are taken first
+        idle().insert(0, connection);
     }
 }
 

@@ -107,6 +107,11 @@ pub(super) async fn change(call: Call) -> Answer {
     let id = Id(call.number(1)?);
     let is_it = |line: &&store::ledger::Line| line.id == id && line.change.kind == ChangeKind::Acknowledged;
     let line = timeline.lines.iter().find(is_it).ok_or_else(Refused::not_found)?;
+    let asker = call.asker()?;
+    if line.change.by != asker.name && !asker.is_admin() {
+        let by = &line.change.by;
+        return Err(Refused::forbidden(format!("only {by} or an admin says until when {by} has taken it")));
+    }
     let acknowledgement = Acknowledgement { by: line.change.by.clone(), at: line.at, until };
     call.edit(&timeline.incident, Edit { acknowledgement: Some(acknowledgement), ..Edit::default() }).await?;
     let after = call.timeline().await?;

@@ -1,6 +1,6 @@
 //! Destinations of who asks, and media: these are the kinds of destinations that there are, with their settings.
 
-use model::{Id, OwnedDestination};
+use model::{Id, OwnedDestination, Time};
 use serde_json::{Value, json};
 use store::definitions::{Definition, Kind};
 
@@ -8,6 +8,9 @@ use super::call::{Answer, Call, Reply, Version};
 use super::fields::{Fields, kind_of};
 use super::mapping::{EMAIL_ADDRESS, SYNCED, account_schema, settings_as_ours, settings_as_theirs};
 use super::refused::Refused;
+use crate::accounts::Desk;
+use crate::auth::Scope;
+use crate::signed::Signed;
 
 /// Bytes of a label.
 const MAX_LABEL: usize = 200;
@@ -92,18 +95,40 @@ fn read(call: &Call, all: bool) -> Result<Said, Refused> {
     Ok(Said { media, label, settings: settings.is_object().then(|| settings_as_ours(settings)) })
 }
 
-/// `POST notificationprofiles/destinations/`: as with Argus, one that is made here counts as confirmed.
+/// Whether a destination counts as confirmed that is made here: an admin's word is good enough.
+fn sure(desk: &Desk<'_, '_>) -> Option<Time> {
+    desk.caller.may(Scope::Admin).then_some(desk.now)
+}
+
+/// Sends a code to a destination that nobody has confirmed, which Argus knows nothing of: it is said at our own API.
+/// That this cannot be done now is no reason to refuse what was made.
+async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(), Refused> {
+    if it.body.verified_at.is_none() {
+        let (caller, actor) = (call.asker()?.caller.clone(), call.actor()?);
+        let by = Signed { hub: call.app.hub.signed(actor.clone()), caller, actor };
+        if let Err(problem) = call.app.send_code(&by, it.id).await {
+            tracing::info!(reason = problem.detail, destination = %it.id, "no code was sent");
+        }
+    }
+    Ok(())
+}
+
+/// `POST notificationprofiles/destinations/`.
 pub(super) async fn create(call: Call) -> Answer {
     let (said, ground, now) = (read(&call, true)?, call.app.ground(), call.app.now());
     let kept = call.at_desk(move |desk| {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
         let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
-        let it = OwnedDestination { verified_at: Some(now), ..OwnedDestination::new(&kind, settings) };
+        let it = OwnedDestination { verified_at: sure(desk), ..OwnedDestination::new(&kind, settings) };
         let owner = desk.owner()?;
+        if it.verified_at.is_some() {
+            desk.must_be_free(&ground, owner, &it)?;
+        }
         desk.make(&ground, owner, label, |_| Ok(it))
     });
     let kept = kept.await.map_err(labelled)?;
+    send_code(&call, &kept).await?;
     call.app.hub.ring();
     Reply::created(&shown(&call, &kept))
 }
@@ -112,7 +137,8 @@ pub(super) async fn create(call: Call) -> Answer {
 /// of what followed the account's address, which gets another.
 pub(super) async fn change(call: Call) -> Answer {
     let (id, said) = (Id(call.number(0)?), read(&call, false)?);
-    let (ground, now) = (call.app.ground(), call.app.now());
+    let is_moved = said.settings.is_some();
+    let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
         let mut before = desk.own::<OwnedDestination>(id)?;
         if said.media.is_some_and(|media| media != before.body.kind) {
@@ -124,7 +150,11 @@ pub(super) async fn change(call: Call) -> Answer {
         if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
             // as with Argus, what followed the address of the account is one of their own from then on
             before.body.managed = false;
-            it = OwnedDestination { settings, managed: false, verified_at: Some(now), challenge: None, ..it };
+            it =
+                OwnedDestination { settings, managed: false, verified_at: sure(desk), challenge: None, ..it };
+            if it.verified_at.is_some() {
+                desk.must_be_free(&ground, before.owner, &it)?;
+            }
         }
         let kept = desk.remake(&ground, before, label, |_| Ok(it))?;
         // the account's address has another one from here on
@@ -134,6 +164,9 @@ pub(super) async fn change(call: Call) -> Answer {
         Ok(kept)
     });
     let kept = kept.await.map_err(labelled)?;
+    if is_moved {
+        send_code(&call, &kept).await?;
+    }
     call.app.hub.ring();
     Reply::ok(&shown(&call, &kept))
 }

@@ -42,14 +42,13 @@ pub(super) async fn add(call: Call) -> Answer {
     fields.done()?;
     let mut fields = Fields::new(object);
     let new = fields.tags("tag", call.asker()?.pk, call.app.now()).unwrap_or_default();
-    let mut tags = incident.more().tags.clone();
-    if tags.len() >= MAX_TAGS {
+    if incident.more().tags.len() >= MAX_TAGS {
         fields.wrong("tag", format!("there are {MAX_TAGS} tags: no more fit"));
     }
     fields.done()?;
     let added = new.first().map(|it| it.tag.clone()).unwrap_or_default();
-    tags.extend(new.into_iter().filter(|it| incident.more().tags.iter().all(|have| have.tag != it.tag)));
-    let edit = Edit { tags: Some(added_only(&incident, tags)), ..Edit::default() };
+    // others may add some meanwhile
+    let edit = Edit { new_tag: added_only(&incident, new).pop(), ..Edit::default() };
     let after = call.edit(&incident, edit).await?;
     Reply::created(&found(&call, &after, &added)?)
 }
@@ -64,7 +63,6 @@ pub(super) async fn remove(call: Call) -> Answer {
     if known.by.0 != asker.pk && !asker.is_admin() {
         return Err(Refused::forbidden("only who added a tag removes it, or an admin"));
     }
-    let tags = incident.more().tags.iter().filter(|it| it.tag != tag).cloned().collect();
-    call.edit(&incident, Edit { tags: Some(tags), ..Edit::default() }).await?;
+    call.edit(&incident, Edit { old_tag: Some(tag.to_owned()), ..Edit::default() }).await?;
     Reply::nothing()
 }

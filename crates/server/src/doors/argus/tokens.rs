@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::refused::Refused;
 use crate::accounts::{Login, NewToken, TokenIn};
 use crate::admission;
-use crate::auth::Caller;
+use crate::auth::{Caller, Scope};
 use crate::signed::Visitor;
 
 /// How long a token is good that was got for a password.
@@ -108,7 +108,13 @@ pub(super) async fn me(call: Call) -> Answer {
 pub(super) async fn user(call: Call) -> Answer {
     let id = Id(call.number(0)?);
     let found = call.app.hub.store.read(move |tx| store::users::get(tx, id)).await?;
-    Reply::ok(&shown(&found.ok_or_else(Refused::not_found)?))
+    let mut user = found.ok_or_else(Refused::not_found)?;
+    // how somebody is reached is for themselves and for those who run teams to know
+    let caller = &call.asker()?.caller;
+    if caller.user != Some(user.id) && !caller.may(Scope::Manage) {
+        user.email = String::new();
+    }
+    Reply::ok(&shown(&user))
 }
 
 fn shown(user: &User) -> Value {
