@@ -1,8 +1,11 @@
 //! What stories of errors share: a project, and what the hub has made of its programs' reports.
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
 use serde_json::Value;
 
-use crate::Hub;
+use crate::{Hub, tool};
 
 /// The variable that names a Python which has clients of Sentry.
 pub const PYTHON: &str = "NIGHTBELL_TEST_ERRORS_PYTHON";
@@ -22,4 +25,62 @@ pub fn dsn(hub: &Hub, project: &Value, key: &str) -> String {
 /// The issues that a search finds; what is to be escaped in a URL is escaped already.
 pub fn issues(hub: &Hub, query: &str) -> Vec<Value> {
     hub.get(&format!("/api/v1/issues?query={query}"))["items"].as_array().unwrap().clone()
+}
+
+/// The variable that names the folder of sentry-cli and esbuild, beside which @sentry/browser is.
+const MAPS: &str = "NIGHTBELL_TEST_ERRORS_MAPS";
+
+/// The programs that build and upload what browsers run.
+pub struct Builders(PathBuf);
+
+impl Builders {
+    /// Where they are, or a loud word that the story is not told.
+    pub fn find_or_skip() -> Option<Self> {
+        let found = std::env::var_os(MAPS).map(|it| Builders(PathBuf::from(it)));
+        if found.is_none() {
+            eprintln!("\n*** SKIPPED: {MAPS} is not set; `cargo xtask test` sets it ***\n");
+        }
+        found
+    }
+
+    /// A source of the tests.
+    pub fn source(name: &str) -> String {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("errors/maps").join(name).display().to_string()
+    }
+
+    /// Builds a source into `app.min.js` in a folder, with a map beside it.
+    pub fn build(&self, source: &str, folder: &Path) -> PathBuf {
+        let file = folder.join("app.min.js");
+        let mut esbuild = Command::new(self.0.join("esbuild"));
+        esbuild.arg(Builders::source(source)).args([
+            "--bundle",
+            "--minify",
+            "--sourcemap",
+            "--log-level=warning",
+        ]);
+        esbuild.arg(format!("--outfile={}", file.display()));
+        // where what it needs of others is
+        tool::run(esbuild.env("NODE_PATH", self.0.parent().unwrap()));
+        file
+    }
+
+    /// Runs sentry-cli for the project `shop` of a hub.
+    pub fn sentry_cli(&self, hub: &Hub, token: &str, words: &[&str]) -> Output {
+        let mut command = Command::new(self.0.join("sentry-cli"));
+        command.args(words).env("SENTRY_URL", hub.url()).env("SENTRY_AUTH_TOKEN", token);
+        command.env("SENTRY_ORG", "any").env("SENTRY_PROJECT", "shop").env("SENTRY_LOG_LEVEL", "info");
+        command.output().unwrap()
+    }
+
+    /// The same, when it has to work; what it said.
+    pub fn sentry_cli_says(&self, hub: &Hub, token: &str, words: &[&str]) -> String {
+        let output = self.sentry_cli(hub, token, words);
+        assert!(output.status.success(), "{words:?}: {}", tool::both(&output));
+        tool::both(&output)
+    }
+}
+
+/// A new token with a scope.
+pub fn token(hub: &Hub, scope: &str) -> String {
+    hub.says_json(&["token", "create", scope, "--scope", scope])["secret"].as_str().unwrap().to_owned()
 }

@@ -43,15 +43,30 @@ pub fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> io::Result<Answer> {
+    ask_with(address, method, path, headers, body.as_bytes())
+}
+
+/// The same with a body that is no text.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let json = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let is_said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let json = if body.is_empty() || is_said { "" } else { "Content-Type: application/json\r\n" };
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\
          {json}{more}\r\n"
     );
     let mut stream = connect(address)?;
-    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     read_answer(&mut stream)
 }
 

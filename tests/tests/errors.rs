@@ -214,6 +214,42 @@ fn clients_hear_what_they_understand() {
 }
 
 #[test]
+fn only_events_count_and_jobs_say_how_they_are() {
+    let toml = "[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n\
+                [integrations.nightly]\nkind = \"heartbeat\"\nevery = \"1h\"\n";
+    let hub = Hub::start(toml);
+    let (made, _) = project(&hub, "shop");
+    let key = hub.says_json(&["project", "key", "create", "shop", "--rate", "1/3600"]);
+    let (id, key) = (made["id"].as_str().unwrap(), key["public_key"].as_str().unwrap());
+    let path = format!("/api/{id}/envelope/?sentry_key={key}&sentry_version=7");
+    let send = |items: &[(&str, Value)]| {
+        let items: String =
+            items.iter().map(|(kind, said)| format!("{{\"type\":\"{kind}\"}}\n{said}\n")).collect();
+        post(&hub, &path, &[], &format!("{{}}\n{items}")).status
+    };
+    let lost =
+        json!({ "discarded_events": [{ "reason": "queue_overflow", "category": "error", "quantity": 2 }] });
+    for _ in 0..3 {
+        assert_eq!(send(&[("client_report", lost.clone())]), 200, "no events, no limit");
+    }
+    assert_eq!(send(&[("event", exception(1, "mean", 1))]), 200);
+    let both = [("event", exception(2, "mean", 1)), ("client_report", lost)];
+    assert_eq!(send(&both), 429, "what comes with an event that is too much is taken in");
+    let job = |status: &str| {
+        assert_eq!(send(&[("check_in", json!({ "monitor_slug": "nightly", "status": status }))]), 200);
+        let found = hub.get("/api/v1/incidents?state=open")["items"].as_array().unwrap().clone();
+        found.iter().filter(|it| it["key"] == "heartbeat:nightly").count()
+    };
+    assert_eq!((job("in_progress"), job("error"), job("error"), job("in_progress")), (0, 1, 1, 1));
+    assert_eq!(job("ok"), 0, "it is well again");
+    wait_for("what was counted", PATIENCE, || {
+        let totals = hub.get("/api/v1/projects/shop/sent")["totals"].clone();
+        let is_all = totals["lost by client: error queue_overflow"] == 8 && totals["check_in"] == 5;
+        (is_all && totals["rate limited"] == 1).then_some(())
+    });
+}
+
+#[test]
 fn an_error_that_was_acknowledged_outlives_the_process() {
     let mut hub = Hub::start("[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n");
     let (made, _) = project(&hub, "shop");

@@ -16,9 +16,11 @@ use crate::people::People;
 use crate::rooms::Rooms;
 use crate::signer::Signer;
 use crate::trace::Traces;
+use crate::tracked::maps::Maps;
 use crate::tracked::pack::{Packer, most_at_once};
 use crate::tracked::projects::Projects;
 use crate::tracked::tally::Tally;
+use crate::tracked::uploads::Uploads;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
 pub struct Core {
@@ -44,6 +46,10 @@ pub struct Core {
     pub couriers: Couriers,
     /// What errors are compressed against.
     pub packer: Packer,
+    /// Source maps that were put to use.
+    pub(crate) maps: Maps,
+    /// What is being made of uploads.
+    pub(crate) uploads: Uploads,
     /// What projects send that is not kept.
     pub tally: Tally,
     /// A permit an error that is worked on beside the database.
@@ -72,6 +78,8 @@ impl Core {
             rooms: Rooms::default(),
             couriers: Couriers::default(),
             packer: Packer::default(),
+            maps: Maps::default(),
+            uploads: Uploads::default(),
             tally: Tally::default(),
             reporting: tokio::sync::Semaphore::new(most_at_once()),
             counters: Counters::default(),

@@ -87,6 +87,23 @@ pub(crate) fn beat(tx: &mut Tx<'_>, expected: &Expected, now: Time) -> Result<Op
     Ok(overdue.then_some(back))
 }
 
+/// A job says that it failed: as if its ping had been missed, unless that is known already.
+pub(crate) fn fail(tx: &mut Tx<'_>, expected: &Expected, now: Time) -> Result<Option<NewEvent>> {
+    let known = store::heartbeats::get(tx, &expected.name)?;
+    if known.as_ref().is_some_and(|it| it.overdue) {
+        return Ok(None);
+    }
+    let fresh = || Heartbeat { name: expected.name.clone(), last_at: None, due_at: now, overdue: false };
+    let heartbeat = known.unwrap_or_else(fresh);
+    store::heartbeats::put(tx, &Heartbeat { overdue: true, ..heartbeat.clone() })?;
+    let mut event = absence(expected, &heartbeat);
+    if expected.title.is_empty() {
+        event.title = format!("Heartbeat {}: its job failed", expected.name);
+    }
+    event.annotations.set("description", format!("The job itself says that it failed, at {now}."));
+    Ok(Some(event))
+}
+
 /// A configuration comes into force: heartbeats that it does not expect are forgotten, those that are new count
 /// from now.
 pub(crate) fn expect_heartbeats(tx: &mut Tx<'_>, live: &Live, now: Time) -> Result<()> {

@@ -107,6 +107,9 @@ pub struct Hub {
     actor: Arc<Actor>,
 }
 
+/// What is done when a heartbeat is heard of.
+type Heard = fn(&Core, &mut store::Tx<'_>, &str, Time) -> Result<Done>;
+
 /// Why events were not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAccepted {
@@ -199,11 +202,23 @@ impl Hub {
     /// # Errors
     /// As [`Hub::accept`].
     pub async fn beat(&self, name: &str) -> std::result::Result<bool, NotAccepted> {
+        self.heard_of(name, ingest::beat).await
+    }
+
+    /// Takes in that the job of a heartbeat failed; `false`: there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Hub::accept`].
+    pub async fn fail(&self, name: &str) -> std::result::Result<bool, NotAccepted> {
+        self.heard_of(name, ingest::fail).await
+    }
+
+    async fn heard_of(&self, name: &str, take: Heard) -> std::result::Result<bool, NotAccepted> {
         if !self.core.live().heartbeats.iter().any(|it| it.name == name) {
             return Ok(false);
         }
         let (core, now, name) = (self.core.clone(), self.clock.now(), name.to_owned());
-        let result = self.store.write(Durability::Disk, move |tx| ingest::beat(&core, tx, &name, now)).await;
+        let result = self.store.write(Durability::Disk, move |tx| take(&core, tx, &name, now)).await;
         let done = self.noted(result)?;
         self.follow(done);
         Ok(true)
@@ -245,6 +260,14 @@ impl Hub {
         self.stop.cancel();
         self.tracker.close();
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    }
+
+    /// Has something done that shutdown waits for.
+    pub(crate) fn spawned<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tracker.spawn(work)
     }
 
     /// Waits until the hub is told to stop.

@@ -7,6 +7,7 @@ use store::{Engine, Result, Tx};
 
 use crate::core::Core;
 use crate::incident::{Arrived, Arriving, Moved, apply_events, arriving};
+use crate::live::Expected;
 use crate::{detect, notices, route, set_back, sources, tell};
 
 /// What became of an accepted event, for the answer to its sender.
@@ -152,13 +153,27 @@ fn beats_among(core: &Core, tx: &mut Tx<'_>, arrivals: &Arrivals, now: Time) -> 
 /// # Errors
 /// As [`accept`].
 pub fn beat(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done> {
+    heard(core, tx, name, now, detect::beat)
+}
+
+/// Takes in that the job of a heartbeat failed.
+///
+/// # Errors
+/// As [`accept`].
+pub fn fail(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time) -> Result<Done> {
+    heard(core, tx, name, now, detect::fail)
+}
+
+/// What follows when a heartbeat is heard of.
+type Follows = fn(&mut Tx<'_>, &Expected, Time) -> Result<Option<NewEvent>>;
+
+fn heard(core: &Core, tx: &mut Tx<'_>, name: &str, now: Time, follows: Follows) -> Result<Done> {
     let live = core.live();
     let Some(expected) = live.heartbeats.iter().find(|it| it.name == name) else {
         return Ok(Done::default());
     };
     tx.lock_flow()?;
-    let back = detect::beat(tx, expected, now)?;
-    Ok(match back {
+    Ok(match follows(tx, expected, now)? {
         Some(event) => accept(core, tx, arrive(core, vec![event], now), now)?.1,
         None => Done::default(),
     })

@@ -1,6 +1,7 @@
 //! Our own API, one file a resource.
 
 mod apply;
+mod artifacts;
 mod audit;
 mod calendar_links;
 mod config;
@@ -150,6 +151,8 @@ fn errors() -> OpenApiRouter<Shared> {
         .routes(routes!(projects::get_project, projects::change_project, projects::delete_project))
         .routes(routes!(projects::add_project_key))
         .routes(routes!(projects::change_project_key))
+        .routes(routes!(artifacts::list_artifacts))
+        .routes(routes!(artifacts::delete_artifacts))
         .routes(routes!(issues::get_project_sent))
         .routes(routes!(issues::list_issues))
         .routes(routes!(issues::get_issue))

@@ -1,6 +1,7 @@
 //! The shapes in which our rows are shown.
 
 pub mod account;
+pub mod artifacts;
 pub mod config;
 pub mod delivery;
 pub mod duty;

@@ -5,6 +5,7 @@
 //! signatures. Rows are the truth; nothing here remembers anything between two calls.
 
 pub mod answers;
+pub mod artifacts;
 pub mod audit;
 pub mod calendar_links;
 pub mod calendars;

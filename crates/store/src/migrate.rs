@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0020_logins.sql"),
     include_str!("../migrations/0021_past.sql"),
     include_str!("../migrations/0022_error_users.sql"),
+    include_str!("../migrations/0023_artifacts.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

@@ -166,10 +166,10 @@ pub fn feedback(payload: &[u8]) -> Option<Feedback> {
     })
 }
 
-/// Reads a report of what a client dropped.
+/// Reads a report of what a client dropped: nothing, perhaps.
 pub fn client_report(payload: &[u8]) -> Option<ClientReport> {
     let text = json::text(payload);
-    let value = json::parse(&text).ok()?;
+    let value = json::parse(&text).ok().filter(|value| matches!(value, Value::Map(_)))?;
     let mut report = ClientReport::default();
     for list in ["discarded_events", "rate_limited_events", "filtered_events", "filtered_sampling_events"] {
         let Some(Value::List(discards)) = value.get(list) else { continue };
@@ -183,7 +183,7 @@ pub fn client_report(payload: &[u8]) -> Option<ClientReport> {
             *count = count.saturating_add(quantity);
         }
     }
-    (!report.discarded.is_empty()).then_some(report)
+    Some(report)
 }
 
 fn word(value: &Value<'_>, key: &str) -> Option<String> {
@@ -260,6 +260,6 @@ mod tests {
             .map(|((reason, category), count)| format!("{reason} {category} {count}"))
             .collect();
         assert_eq!(counts, ["queue_overflow error 20", "rate_limited session 2"]);
-        assert_eq!(client_report(b"{}"), None);
+        assert_eq!((client_report(b"{}"), client_report(b"[]")), (Some(ClientReport::default()), None));
     }
 }

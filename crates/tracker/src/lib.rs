@@ -8,8 +8,8 @@
 //! 2. [`Intake`] takes the body piece by piece, takes its encoding off, and gives an [`Envelope`]: the items
 //!    that are kept, and how many of which others there were. Everything is bounded by [`Limits`].
 //! 3. [`process`] makes an [`Event`] of an event's or security report's payload: normalised, scrubbed,
-//!    described. Where there are source maps for its frames ([`sourcemap::wanted`]), [`sourcemap::apply`]
-//!    puts them to use.
+//!    described. Where there may be source maps for its frames ([`sourcemap::wanted`]), its halves are called
+//!    instead: [`read`], [`sourcemap::apply`], [`finish`]. How maps get here is in [`uploads`].
 //! 4. [`group()`] says by which hashes its group is found, and why.
 //!
 //! Beside events, [`items`] reads check-ins, feedback and reports of what a client dropped; [`release`] says
@@ -46,6 +46,7 @@ pub mod release;
 pub mod scrub;
 pub mod sourcemap;
 mod texts;
+pub mod uploads;
 
 pub use self::auth::{Credentials, Places};
 pub use self::envelope::{Envelope, Item, ItemKind};
@@ -57,13 +58,23 @@ pub use self::normalise::Arrival;
 pub use self::refusal::{Refusal, RefusalKind};
 pub use self::scrub::Scrubber;
 
-/// From the payload of an event or a security report to the event that is kept.
+/// From the payload of an event or a security report to the event that is kept, where there are no source maps.
 pub fn process(item: &Item, arrival: &Arrival<'_>, scrubber: &Scrubber) -> Result<Event, Refusal> {
-    let mut event = match item.kind {
-        ItemKind::Security => normalise::security_report(&item.payload, arrival)?,
-        _ => normalise::event(&item.payload, arrival)?,
-    };
-    scrubber.scrub(&mut event);
-    describe::describe(&mut event);
+    let mut event = read(item, arrival)?;
+    finish(&mut event, scrubber);
     Ok(event)
+}
+
+/// The first half of [`process`]: read and normalised, with secrets in it. Source maps are applied now.
+pub fn read(item: &Item, arrival: &Arrival<'_>) -> Result<Event, Refusal> {
+    match item.kind {
+        ItemKind::Security => normalise::security_report(&item.payload, arrival),
+        _ => normalise::event(&item.payload, arrival),
+    }
+}
+
+/// The second half of [`process`]: scrubbed and described.
+pub fn finish(event: &mut Event, scrubber: &Scrubber) {
+    scrubber.scrub(event);
+    describe::describe(event);
 }

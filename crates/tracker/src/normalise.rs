@@ -329,7 +329,8 @@ fn debug_ids(read: &mut Reading, value: &Value<'_>) -> Names {
                 read.note(&at, Change::LeftOut, Some(images.len()));
                 break;
             }
-            out.insert(file.to_owned(), id.to_ascii_lowercase());
+            let id = crate::texts::debug_id(id).unwrap_or_else(|| id.to_ascii_lowercase());
+            out.insert(file.to_owned(), id);
         }
     }
     out

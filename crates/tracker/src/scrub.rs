@@ -161,6 +161,7 @@ impl Walk<'_> {
             self.at(Step::Field("threads"), |walk| walk.stack(thread.stacktrace.as_mut()));
         }
         self.stack(event.stacktrace.as_mut());
+        self.stack(event.raw_stacktrace.as_mut());
         self.breadcrumbs(&mut event.breadcrumbs);
         self.at(Step::Field("tags"), |walk| {
             for (name, value) in &mut event.tags {

@@ -14,7 +14,11 @@ use crate::refusal::Refusal;
 use crate::texts::shortened;
 
 /// Bytes of a source map that is read.
-pub const MAX_MAP: usize = 64 << 20;
+pub const MAX_MAP: usize = 32 << 20;
+/// Built files of one event that maps are looked for.
+pub const MAX_WANTED: usize = 20;
+/// Bytes in memory of one place that a map knows.
+const TOKEN_BYTES: usize = 32;
 /// Lines of source before and after the one that matters.
 const LINES: u32 = 5;
 /// Characters of a line of source.
@@ -24,7 +28,21 @@ const MAX_NAME: usize = 256;
 
 /// A source map that has been read. Keep it: reading costs more than using.
 #[derive(Debug)]
-pub struct SourceMap(DecodedMap);
+pub struct SourceMap {
+    map: DecodedMap,
+    weight: usize,
+}
+
+/// What there is for a built file.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'m> {
+    /// Its map.
+    Map(&'m SourceMap),
+    /// None, and why: its frames say so.
+    Missing(&'m str),
+    /// None, and nobody expects one.
+    Nothing,
+}
 
 /// A map that an event could use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,20 +60,33 @@ impl SourceMap {
             return Err(Refusal::too_large(format!("the source map is larger than {MAX_MAP} bytes")));
         }
         match sourcemap::decode_slice(bytes) {
-            Ok(map) => Ok(SourceMap(map)),
+            Ok(map) => {
+                let tokens = match &map {
+                    DecodedMap::Regular(map) => map.get_token_count() as usize,
+                    DecodedMap::Hermes(map) => map.get_token_count() as usize,
+                    // those of its sections are not counted before they are needed
+                    DecodedMap::Index(_) => bytes.len() / 4,
+                };
+                Ok(SourceMap { map, weight: bytes.len() + tokens * TOKEN_BYTES })
+            }
             Err(error) => Err(Refusal::malformed(format!("no source map: {error}"))),
         }
     }
 
     /// The id that a build tool wrote into it.
     pub fn debug_id(&self) -> Option<String> {
-        self.0.debug_id().map(|id| id.to_string())
+        self.map.debug_id().map(|id| id.to_string())
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     fn token(&self, frame: &Frame) -> Option<Token<'_>> {
         let line = frame.lineno?.checked_sub(1)?;
         let column = frame.colno.unwrap_or(1).saturating_sub(1);
-        self.0.lookup_token(line, column).filter(Token::has_source)
+        self.map.lookup_token(line, column).filter(Token::has_source)
     }
 }
 
@@ -74,7 +105,64 @@ pub fn wanted(event: &Event) -> Vec<Wanted> {
         .collect();
     wanted.sort();
     wanted.dedup();
+    // those that have an id come first: they are the likeliest to be there
+    wanted.sort_by_key(|it| it.debug_id.is_none());
+    wanted.truncate(MAX_WANTED);
     wanted
+}
+
+/// The names under which a file may have been uploaded, the most exact first: its URL, and its path on any host.
+///
+/// ```
+/// use tracker::sourcemap::names;
+///
+/// assert_eq!(names("https://shop.example/js/app.js?v=2"), ["https://shop.example/js/app.js", "~/js/app.js"]);
+/// assert_eq!(names("~/js/app.js"), ["~/js/app.js"]);
+/// ```
+pub fn names(file: &str) -> Vec<String> {
+    let plain = file.split(['?', '#']).next().unwrap_or(file);
+    let path = match plain.split_once("://") {
+        Some((_, rest)) => rest.find('/').map(|at| &rest[at..]),
+        None => Some(plain).filter(|path| path.starts_with('/')),
+    };
+    std::iter::once(plain.to_owned()).chain(path.map(|path| format!("~{path}"))).collect()
+}
+
+/// Where the map of a built file is that names it so; nothing: it is in the file itself, or cannot be.
+///
+/// ```
+/// use tracker::sourcemap::resolve;
+///
+/// assert_eq!(resolve("~/js/app.js", "../maps/app.js.map").as_deref(), Some("~/maps/app.js.map"));
+/// assert_eq!(resolve("https://a.example/js/app.js", "/m/app.map").as_deref(), Some("https://a.example/m/app.map"));
+/// ```
+pub fn resolve(file: &str, reference: &str) -> Option<String> {
+    let reference = reference.split(['?', '#']).next().filter(|it| !it.is_empty())?;
+    if reference.starts_with("data:") {
+        return None;
+    }
+    if reference.contains("://") || reference.starts_with("~/") {
+        return Some(reference.to_owned());
+    }
+    // what stands before the path of the file
+    let root = match file.find("://") {
+        Some(at) => file[at + 3..].find('/').map_or(file.len(), |slash| at + 3 + slash),
+        None if file.starts_with('~') => 1,
+        None => 0,
+    };
+    let (origin, path) = file.split_at(root);
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let whole =
+        if reference.starts_with('/') { reference.to_owned() } else { format!("{folder}/{reference}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in whole.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    Some(format!("{origin}/{}", parts.join("/")))
 }
 
 fn is_javascript(event: &Event) -> bool {
@@ -86,36 +174,49 @@ fn file_of(frame: &Frame) -> Option<&str> {
 }
 
 /// Puts maps to use on every stack of an event: `find` gives the map of a built file. Says how many frames
-/// were mapped.
+/// were mapped. Frames of files that ought to have a map and have none say why.
 ///
 /// Title, culprit and location are to be set anew afterwards: [`crate::describe::describe`].
-pub fn apply<'m>(event: &mut Event, find: impl Fn(&str) -> Option<&'m SourceMap>) -> usize {
+pub fn apply<'m>(event: &mut Event, find: impl Fn(&str) -> Found<'m>) -> usize {
     if !is_javascript(event) {
         return 0;
     }
     let mut mapped = 0;
-    for exception in &mut event.exceptions {
-        let Some(stack) = &mut exception.stacktrace else { continue };
+    let stacks = event.exceptions.iter_mut().map(|it| (&mut it.stacktrace, &mut it.raw_stacktrace));
+    for (stack, raw) in stacks.chain([(&mut event.stacktrace, &mut event.raw_stacktrace)]) {
+        let Some(stack) = stack else { continue };
         let before = stack.clone();
         let count = map_stack(stack, &find);
         if count > 0 {
-            exception.raw_stacktrace.get_or_insert(before);
+            raw.get_or_insert(before);
         }
         mapped += count;
-    }
-    if let Some(stack) = &mut event.stacktrace {
-        mapped += map_stack(stack, &find);
     }
     mapped
 }
 
-fn map_stack<'m>(stack: &mut Stacktrace, find: &impl Fn(&str) -> Option<&'m SourceMap>) -> usize {
+fn map_stack<'m>(stack: &mut Stacktrace, find: &impl Fn(&str) -> Found<'m>) -> usize {
     let mut mapped = 0;
     // what the caller's position is called is the name of the function that it calls
     let mut called: Option<String> = None;
     for frame in &mut stack.frames {
-        let token = file_of(frame).and_then(find).and_then(|map| map.token(frame));
+        let found = match file_of(frame) {
+            Some(file) if frame.lineno.is_some() => find(file),
+            _ => Found::Nothing,
+        };
+        let token = match found {
+            Found::Map(map) => map.token(frame),
+            Found::Missing(why) => {
+                frame.unmapped = Some(why.to_owned());
+                None
+            }
+            Found::Nothing => None,
+        };
         let Some(token) = token else {
+            if matches!(found, Found::Map(_)) {
+                let (line, column) = (frame.lineno.unwrap_or(0), frame.colno.unwrap_or(0));
+                frame.unmapped = Some(format!("its source map does not know line {line}, column {column}"));
+            }
             called = None;
             continue;
         };
@@ -212,6 +313,10 @@ mod tests {
         crate::normalise::event(payload.to_string().as_bytes(), &crate::Arrival::default()).unwrap()
     }
 
+    fn of(is_its: bool, map: &SourceMap) -> Found<'_> {
+        if is_its { Found::Map(map) } else { Found::Missing("nothing was uploaded") }
+    }
+
     #[test]
     fn two_builds_of_one_source_are_one_group() {
         let rules = crate::Rules::default();
@@ -222,7 +327,7 @@ mod tests {
         ]
         .map(|(file, names)| {
             let mut event = event(names, file);
-            assert_eq!(apply(&mut event, |wanted| (wanted == file).then_some(&map)), 2);
+            assert_eq!(apply(&mut event, |wanted| of(wanted == file, &map)), 2);
             crate::group(&event, &rules).hashes().into_iter().map(|hash| hash.value).collect::<Vec<_>>()
         });
         assert_eq!(hashes[0], hashes[1]);
@@ -234,13 +339,14 @@ mod tests {
         let mut event = event(["n", "t"], file);
         let wanted = wanted(&event);
         assert_eq!(wanted.len(), 2);
-        assert_eq!(wanted[0].file, file);
+        assert_eq!(wanted[0].file, file, "the one with an id");
         assert_eq!(wanted[0].debug_id.as_deref(), Some("c0ffee00-0000-4000-8000-000000000000"));
         let map = map("charge");
-        apply(&mut event, |wanted| (wanted == file).then_some(&map));
+        apply(&mut event, |wanted| of(wanted == file, &map));
         let exception = &event.exceptions[0];
         let frames = &exception.stacktrace.as_ref().unwrap().frames;
         assert_eq!(frames[0].function.as_deref(), Some("run"), "without a map it stays");
+        assert_eq!(frames[0].unmapped.as_deref(), Some("nothing was uploaded"));
         let last = &frames[2];
         assert_eq!(
             (last.module.as_deref(), last.function.as_deref()),
@@ -249,6 +355,7 @@ mod tests {
         assert_eq!((last.lineno, last.colno), (Some(5), Some(3)));
         assert_eq!(last.context_line.as_deref(), Some("  throw new Error(name);"));
         assert_eq!((last.pre_context.len(), last.post_context.first().map(String::as_str)), (4, Some("}")));
+        assert!(map.weight() > 300, "{}", map.weight());
         let raw = exception.raw_stacktrace.as_ref().unwrap();
         assert_eq!(raw.frames[2].function.as_deref(), Some("t"));
     }
@@ -261,6 +368,29 @@ mod tests {
             let _ = SourceMap::read(bytes).map(|map| map.debug_id());
         }
         assert_eq!(SourceMap::read(b"no map").unwrap_err().status(), 400);
+        assert_eq!(SourceMap::read(&vec![b' '; MAX_MAP + 1]).unwrap_err().status(), 413);
+    }
+
+    #[test]
+    fn files_are_found_by_their_names() {
+        assert_eq!(names("app:///main.js"), ["app:///main.js", "~/main.js"]);
+        assert_eq!(names("/srv/app.js#x"), ["/srv/app.js", "~/srv/app.js"]);
+        assert_eq!(
+            (names("a.js"), names("https://a.org")),
+            (vec!["a.js".into()], vec!["https://a.org".into()])
+        );
+        for (file, reference, wanted) in [
+            ("~/a/b.js", "b.js.map", Some("~/a/b.js.map")),
+            ("~/b.js", "./m/../../../b.js.map?x", Some("~/b.js.map")),
+            ("https://a.org/x/b.js", "b.map", Some("https://a.org/x/b.map")),
+            ("https://a.org", "b.map", Some("https://a.org/b.map")),
+            ("/srv/b.js", "b.map", Some("/srv/b.map")),
+            ("~/b.js", "https://cdn.org/b.map", Some("https://cdn.org/b.map")),
+            ("~/b.js", "data:application/json;base64,e30=", None),
+            ("~/b.js", "", None),
+        ] {
+            assert_eq!(resolve(file, reference).as_deref(), wanted, "{file} {reference}");
+        }
     }
 
     #[test]

@@ -73,6 +73,11 @@ const ENVIRONMENTS: &[Environment] = &[
         variable: "NIGHTBELL_TEST_ERRORS_NODE",
         packages: Packages::Node { file: "tests/errors/package.json", wanted: "@sentry/node" },
     },
+    Environment {
+        name: "node-maps",
+        variable: "NIGHTBELL_TEST_ERRORS_MAPS",
+        packages: Packages::Node { file: "tests/errors/maps/package.json", wanted: ".bin" },
+    },
 ];
 
 /// Makes those that are not there and gives the variables. One that cannot be made is told, and its tests are skipped.

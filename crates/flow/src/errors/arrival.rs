@@ -3,13 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use model::Time;
 use store::{Durability, StoreError};
 use tracker::{Envelope, Item, ItemKind, Refusal};
 
-use super::report::{NotReported, Read, Report, read, ready};
+use super::report::{NotReported, Read, Report, grouped, read, ready};
 use super::take::{self, Taken};
 use crate::driver::Hub;
 use crate::ingest::Done;
+use crate::tracked::maps::{Gathering, look};
 use crate::tracked::projects::ProjectInForce;
 
 /// What became of a request.
@@ -20,10 +22,12 @@ pub struct Reported {
     pub event: Option<(String, Taken)>,
 }
 
-/// What the first look at a request led to.
+/// How far an event has come.
 enum Opened {
-    /// There is no event in it.
+    /// There is none.
     Nothing,
+    /// Its source maps have to be looked up.
+    Unmapped(Box<(tracker::Event, Gathering)>),
     /// Its event is ready to be kept.
     Ready(Box<Result<Report, StoreError>>),
     /// What its event is compressed against has to be looked up.
@@ -45,8 +49,20 @@ impl Hub {
         let _place = self.place_to_accept().map_err(NotReported::NotAccepted)?;
         let (core, at, number) = (self.core.clone(), self.clock.now(), project.project.id);
         let permit = self.core.reporting.acquire().await;
-        let first = {
+        let grouped = {
             let (core, project) = (core.clone(), project.clone());
+            move |maps: &Gathering, event| {
+                let read = grouped(&project, maps, event);
+                match core.packer.remembered(number, read.primary(), at) {
+                    Some(base) => {
+                        Opened::Ready(Box::new(ready(&core, project.clone(), read, Some(&base), at)))
+                    }
+                    None => Opened::Unknown(Box::new(read)),
+                }
+            }
+        };
+        let first = {
+            let (core, grouped) = (core.clone(), grouped.clone());
             beside(move || {
                 let mut envelope = open()?;
                 let is_event = |it: &Item| matches!(it.kind, ItemKind::Event | ItemKind::Security);
@@ -54,17 +70,23 @@ impl Hub {
                     return Ok((envelope, Opened::Nothing));
                 };
                 let item = envelope.items.remove(place);
-                let read = read(&project, &item, &envelope.header, peer, at)?;
-                let opened = match core.packer.remembered(number, read.primary(), at) {
-                    Some(base) => Opened::Ready(Box::new(ready(&core, project, read, Some(&base), at))),
-                    None => Opened::Unknown(Box::new(read)),
+                let event = read(&item, &envelope.header, peer, at)?;
+                let maps = Gathering::new(&core.maps, number, &event, at);
+                let opened = match maps.lacks() {
+                    None => grouped(&maps, event),
+                    Some(_) => Opened::Unmapped(Box::new((event, maps))),
                 };
                 Ok((envelope, opened))
             })
         };
-        let (envelope, opened) = first.await?.map_err(NotReported::Refused)?;
+        let (envelope, mut opened) = first.await?.map_err(NotReported::Refused)?;
+        if let Opened::Unmapped(lacking) = opened {
+            let (event, maps) = *lacking;
+            let maps = self.gather(maps, at).await?;
+            opened = beside(move || grouped(&maps, event)).await?;
+        }
         let report = match opened {
-            Opened::Nothing => return Ok(Reported { envelope, event: None }),
+            Opened::Nothing | Opened::Unmapped(_) => return Ok(Reported { envelope, event: None }),
             Opened::Ready(report) => (*report)?,
             Opened::Unknown(read) => {
                 let hash = read.primary().to_owned();
@@ -83,6 +105,25 @@ impl Hub {
             self.core.packer.remember(&base, at)?;
         }
         Ok(Reported { envelope, event: Some((event_id, taken)) })
+    }
+
+    /// Looks up the source maps that an error lacks, each beside what is written meanwhile.
+    async fn gather(&self, mut maps: Gathering, at: Time) -> Result<Gathering, StoreError> {
+        while let Some(ask) = maps.lacks().cloned() {
+            let core = self.core.clone();
+            let looked = self.store.read(move |tx| look(&core.maps, tx, &ask, at)).await?;
+            if let Some(bundle) = looked.unnoted {
+                let note = move |tx: &mut store::Tx<'_>| store::artifacts::touch(tx, bundle, at);
+                self.store.write(Durability::Lazy, note).await?;
+            }
+            let core = self.core.clone();
+            maps = beside(move || {
+                maps.put(&core.maps, looked, at);
+                maps
+            })
+            .await?;
+        }
+        Ok(maps)
     }
 
     async fn take_report(&self, report: Report) -> Result<Taken, StoreError> {

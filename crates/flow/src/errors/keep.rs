@@ -74,6 +74,9 @@ impl Hub {
                 tracing::warn!(%error, project = id, "what is old of a project could not be swept");
             }
         }
+        if let Err(error) = self.sweep_uploads(now).await {
+            tracing::warn!(%error, "what is old of uploads could not be swept");
+        }
         if let Err(error) = self.sweep_what_is_left(now).await {
             tracing::warn!(%error, "what projects left behind could not be swept");
         }
@@ -82,6 +85,7 @@ impl Hub {
     async fn sweep_project(&self, project: i64, keep: Keep, now: Time) -> Result<()> {
         let since = keep.since(now);
         let since_hour = since.0 / errors::HOUR;
+        self.trim_bundles(project, since).await?;
         let plenty = self.store.read(move |tx| errors::plenty(tx, project)).await?;
         let old = plenty.iter().filter(|it| it.since_hour < since_hour && it.weight.events > 1);
         let mut going: Vec<Going> =

@@ -1,9 +1,12 @@
 //! What becomes of an issue when it is seen again, and what people have said about it: pure.
 
+use std::cmp::Ordering;
+
 use model::Time;
 use model::alert_rule::Happened;
 use model::incident::State;
 use serde::{Deserialize, Serialize};
+use tracker::release::compare;
 
 /// What is remembered of an issue beside its incident and its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,9 +173,10 @@ impl ResolvedIn {
         if release.is_empty() {
             return true;
         }
+        // those that have no order are not older than one another
         match self {
-            ResolvedIn::Release(end) => is_older(release, end),
-            ResolvedIn::After(last) => release == last || is_older(release, last),
+            ResolvedIn::Release(end) => compare(release, end) == Some(Ordering::Less),
+            ResolvedIn::After(last) => compare(release, last).is_some_and(Ordering::is_le),
         }
     }
 }
@@ -183,27 +187,6 @@ impl Mute {
             || self.times.is_some_and(|times| times <= seen.times)
             || self.users.is_some_and(|users| users <= seen.users)
     }
-}
-
-/// Whether a release comes before another, by the numbers in their versions: `shop@1.9.2` is older than `shop@1.10`.
-/// Those that have no numbers to compare are not older than one another.
-pub fn is_older(release: &str, than: &str) -> bool {
-    match (version(release), version(than)) {
-        (Some(a), Some(b)) => a < b,
-        _ => false,
-    }
-}
-
-/// The numbers of a version, and whether it is a final one (`1.0-rc.1` comes before `1.0`).
-fn version(release: &str) -> Option<(Vec<u64>, bool, &str)> {
-    let text = release.rsplit_once('@').map_or(release, |(_, version)| version);
-    let text = text.split('+').next().unwrap_or(text).trim_start_matches(['v', 'V']);
-    let (numbers, pre) = text.split_once('-').unwrap_or((text, ""));
-    let mut numbers = numbers.split('.').map(|it| it.parse().ok()).collect::<Option<Vec<u64>>>()?;
-    while numbers.last() == Some(&0) {
-        numbers.pop();
-    }
-    Some((numbers, pre.is_empty(), pre))
 }
 
 #[cfg(test)]
@@ -218,12 +201,22 @@ mod tests {
 
     #[test]
     fn releases_are_ordered_by_their_numbers() {
-        for (older, newer) in
-            [("1.9.2", "1.10.0"), ("shop@1.0", "shop@2"), ("v1.0-rc.1", "v1.0"), ("1.0-alpha", "1.0-beta")]
-        {
-            assert!(is_older(older, newer) && !is_older(newer, older), "{older} {newer}");
+        let is_before = |release: &str, end: &str| ResolvedIn::Release(end.to_owned()).is_before(release);
+        for (older, newer) in [
+            ("1.9.2", "1.10.0"),
+            ("shop@1.0", "shop@2"),
+            ("v1.0-rc.1", "v1.0"),
+            ("1.0-alpha", "1.0-beta"),
+            ("1.0-rc.2", "1.0-rc.10"),
+            ("1.0+44", "1.0+45"),
+        ] {
+            assert!(is_before(older, newer) && !is_before(newer, older), "{older} {newer}");
         }
-        assert!(!is_older("1.0", "1.0.0") && !is_older("abc123", "1.0") && !is_older("1.0", "abc123"));
+        for (one, other) in [("1.0", "1.0.0"), ("abc123", "1.0"), ("1.0", "abc123"), ("shop@1.0", "till@2.0")]
+        {
+            assert!(!is_before(one, other), "{one} {other}");
+        }
+        assert!(ResolvedIn::After("1.0.0".into()).is_before("1.0"), "the same by another name");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tracker::{Arrival, Event, Hash, Item, Refusal};
 
 use crate::core::Core;
 use crate::driver::NotAccepted;
+use crate::tracked::maps::{Gathering, look};
 use crate::tracked::pack::{Base, pack};
 use crate::tracked::projects::ProjectInForce;
 
@@ -61,7 +62,7 @@ pub fn event_key(project: i64, event_id: &str) -> i64 {
     store::incidents::key_hash(&format!("{project}:{event_id}"))
 }
 
-/// An event that was read, before it is compressed.
+/// An event that was grouped, before it is compressed.
 pub(super) struct Read {
     event: Event,
     hashes: Vec<Hash>,
@@ -74,13 +75,8 @@ impl Read {
     }
 }
 
-pub(super) fn read(
-    project: &ProjectInForce,
-    item: &Item,
-    header: &Header,
-    peer: Option<IpAddr>,
-    now: Time,
-) -> Result<Read, Refusal> {
+/// Reads an event: it is not scrubbed yet, so that source maps can be put to use before.
+pub(super) fn read(item: &Item, header: &Header, peer: Option<IpAddr>, now: Time) -> Result<Event, Refusal> {
     let peer = peer.map(|it| it.to_string());
     let arrival = Arrival {
         received: jiff::Timestamp::from_microsecond(now.0).unwrap_or_default(),
@@ -88,14 +84,20 @@ pub(super) fn read(
         event_id: header.event_id.as_deref(),
         client_ip: peer.as_deref(),
     };
-    let mut event = tracker::process(item, &arrival, &project.scrubber)?;
+    tracker::read(item, &arrival)
+}
+
+/// Puts source maps to use, takes secrets out and groups.
+pub(super) fn grouped(project: &ProjectInForce, maps: &Gathering, mut event: Event) -> Read {
+    maps.apply(&mut event);
+    tracker::finish(&mut event, &project.scrubber);
     if event.event_id.is_empty() {
         event.event_id = format!("{:032x}", rand::random::<u128>());
     }
     let grouping = tracker::group(&event, &project.grouping);
     let (hashes, title) = (grouping.hashes(), grouping.title.clone());
     event.title = title.unwrap_or(event.title);
-    Ok(Read { event, hashes })
+    Read { event, hashes }
 }
 
 /// What is compressed is everything but what differs each time anyway.
@@ -138,8 +140,15 @@ pub fn prepare(
     item: &Item,
     at: Time,
 ) -> Result<Report, NotReported> {
-    let read = read(&project, item, &Header::default(), None, at).map_err(NotReported::Refused)?;
-    let (number, hash) = (project.project.id, read.primary().to_owned());
+    let event = read(item, &Header::default(), None, at).map_err(NotReported::Refused)?;
+    let number = project.project.id;
+    let mut maps = Gathering::new(&core.maps, number, &event, at);
+    while let Some(ask) = maps.lacks() {
+        let looked = store.read_blocking(|tx| look(&core.maps, tx, ask, at))?;
+        maps.put(&core.maps, looked, at);
+    }
+    let read = grouped(&project, &maps, event);
+    let hash = read.primary().to_owned();
     let row = store.read_blocking(|tx| store::errors::base_for(tx, number, &hash))?;
     let base = row.map(|row| core.packer.remember(&row, at)).transpose()?;
     Ok(ready(core, project, read, base.as_deref(), at)?)

@@ -76,7 +76,7 @@ impl Packer {
 
     /// Remembers a base, in the place of the one that was not used for the longest time.
     pub fn remember(&self, row: &BaseRow, now: Time) -> Result<Arc<Base>> {
-        let text = unpacked(&row.body, None)?;
+        let text = unpacked(&row.body, None, MAX_TEXT_BYTES)?;
         let base = Arc::new(Base { id: row.id, dictionary: dictionary(&text)?, at: now });
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.uses += 1;
@@ -120,12 +120,7 @@ pub fn pack(
         }
     }
     let id = fresh();
-    let whole = COMPRESSING.with_borrow_mut(|context| {
-        let mut whole = Vec::with_capacity(compress_bound(text.len()));
-        context.compress(&mut whole, text, LEVEL + 2).map(|_| whole)
-    });
-    let mut whole = whole.map_err(|code| refused(get_error_name(code)))?;
-    whole.shrink_to_fit();
+    let whole = packed(text)?;
     let body = against(text, &dictionary(text)?)?;
     let new_base = BaseRow { id, project, hash: hash.to_owned(), body: whole };
     Ok(Packed { body, base: Some(id), new_base: Some(new_base) })
@@ -141,14 +136,28 @@ fn against(text: &[u8], dictionary: &CDict<'_>) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-/// A text as it was.
+/// A text compressed by itself.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn packed(text: &[u8]) -> Result<Vec<u8>> {
+    let whole = COMPRESSING.with_borrow_mut(|context| {
+        let mut whole = Vec::with_capacity(compress_bound(text.len()));
+        context.compress(&mut whole, text, LEVEL + 2).map(|_| whole)
+    });
+    let mut whole = whole.map_err(|code| refused(get_error_name(code)))?;
+    whole.shrink_to_fit();
+    Ok(whole)
+}
+
+/// A text as it was, which had `most` bytes at the most.
 ///
 /// # Errors
 /// When the bytes are not what was written.
-pub fn unpacked(body: &[u8], base: Option<&[u8]>) -> Result<Vec<u8>> {
-    let bad = |why: &str| StoreError::BadRow(format!("a compressed error: {why}"));
+pub fn unpacked(body: &[u8], base: Option<&[u8]>, most: usize) -> Result<Vec<u8>> {
+    let bad = |why: &str| StoreError::BadRow(format!("what is compressed cannot be read: {why}"));
     let size = zstd::zstd_safe::get_frame_content_size(body).ok().flatten();
-    let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= MAX_TEXT_BYTES);
+    let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= most);
     let size = size.ok_or_else(|| bad("its size makes no sense"))?;
     let mut text = Vec::with_capacity(size);
     let mut context = DCtx::create();
@@ -167,9 +176,13 @@ pub fn unpacked(body: &[u8], base: Option<&[u8]>) -> Result<Vec<u8>> {
 pub fn event_of(tx: &mut Tx<'_>, row: &store::errors::EventRow) -> Result<tracker::Event> {
     let base = row.base.map(|id| {
         let found = store::errors::base_of(tx, id)?;
-        unpacked(&found.ok_or_else(|| StoreError::BadRow(format!("base {id} of error {}", row.id)))?, None)
+        unpacked(
+            &found.ok_or_else(|| StoreError::BadRow(format!("base {id} of error {}", row.id)))?,
+            None,
+            MAX_TEXT_BYTES,
+        )
     });
-    let text = unpacked(&row.body, base.transpose()?.as_deref())?;
+    let text = unpacked(&row.body, base.transpose()?.as_deref(), MAX_TEXT_BYTES)?;
     serde_json::from_slice(&text).map_err(|error| StoreError::BadRow(format!("error {}: {error}", row.id)))
 }
 
@@ -195,13 +208,13 @@ mod tests {
         let second = pack(&text(2), Some(&known), (1, "aa"), || Id(8)).unwrap();
         assert_eq!((second.base, &second.new_base), (Some(Id(7)), &None));
         assert!(second.body.len() < 100, "{}", second.body.len());
-        let whole = unpacked(&base.body, None).unwrap();
-        assert_eq!(unpacked(&second.body, Some(&whole)).unwrap(), text(2));
-        assert_eq!(unpacked(&first.body, Some(&whole)).unwrap(), text(1));
+        let whole = unpacked(&base.body, None, MAX_TEXT_BYTES).unwrap();
+        assert_eq!(unpacked(&second.body, Some(&whole), MAX_TEXT_BYTES).unwrap(), text(2));
+        assert_eq!(unpacked(&first.body, Some(&whole), MAX_TEXT_BYTES).unwrap(), text(1));
         // another text under the same sum is a base of its own
         let other: Vec<u8> = (0..3000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         assert_eq!(pack(&other, Some(&known), (1, "aa"), || Id(9)).unwrap().base, Some(Id(9)));
         assert!(packer.remembered(1, "aa", now + REMEMBERED).is_none());
-        assert!(unpacked(b"nonsense", None).is_err());
+        assert!(unpacked(b"nonsense", None, MAX_TEXT_BYTES).is_err());
     }
 }

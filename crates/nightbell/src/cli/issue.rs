@@ -202,6 +202,9 @@ fn shown(issue: &Value, error: &Value) -> String {
             if frame["in_app"] == true && frame["context_line"].is_string() {
                 let _ = writeln!(text, "      {}", field(frame, "context_line").trim());
             }
+            if let Some(why) = frame["unmapped"].as_str() {
+                let _ = writeln!(text, "      ({why})");
+            }
         }
     }
     if let Some(message) = event["message"]["formatted"].as_str() {

@@ -48,6 +48,14 @@ enum Command {
     /// Keys: what programs of a project are known by
     #[command(subcommand)]
     Key(Key),
+    /// List the source maps that were uploaded for a project, or take some away
+    Maps {
+        /// Which one, by slug or number
+        project: String,
+        /// Forget those of this upload, by its id
+        #[arg(long, value_name = "ID")]
+        remove: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -124,6 +132,16 @@ impl Args {
                 output.answer(&answer, || format!("{project} is gone"))
             }
             Command::Key(key) => key.run(&hub, output).await,
+            Command::Maps { project, remove: Some(id) } => {
+                let one = format!("{}/artifacts/{}", path(&project), words::in_path(&id));
+                let answer = hub.delete(&one).await?;
+                output.answer(&answer, || format!("the source maps of {id} are gone"))
+            }
+            Command::Maps { project, remove: None } => {
+                let limit = [("limit", "500".to_owned())];
+                let answer = hub.get(&format!("{}/artifacts", path(&project)), &limit).await?;
+                output.answer(&answer, || super::with_next(maps(&answer), &answer))
+            }
         }
     }
 }
@@ -165,6 +183,17 @@ fn table(answer: &Value) -> String {
     let mut table = Table::new(["id", "slug", "platform", "dsn"], "there are none");
     for it in answer["items"].as_array().into_iter().flatten() {
         table.row([field(it, "id"), field(it, "slug"), field(it, "platform"), field(it, "dsn")]);
+    }
+    table.text()
+}
+
+fn maps(answer: &Value) -> String {
+    let columns = ["id", "release", "dist", "maps", "bytes", "uploaded", "last used"];
+    let mut table = Table::new(columns, "none were uploaded");
+    for it in answer["items"].as_array().into_iter().flatten() {
+        let (maps, bytes) = (it["maps"].to_string(), it["bytes"].to_string());
+        let (uploaded, used) = (moment(&field(it, "uploaded_at")), moment(&field(it, "used_at")));
+        table.row([field(it, "id"), field(it, "release"), field(it, "dist"), maps, bytes, uploaded, used]);
     }
     table.text()
 }

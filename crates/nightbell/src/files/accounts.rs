@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use model::Id;
 use model::account::Actor;
 use model::id::IdMaker;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use server::views::account::{
     InvitationView, InvitedView, MemberView, NewTokenView, TeamDetail, TeamView, TokenView, UserDetail,
     UserView,
 };
+use server::views::artifacts::ArtifactsView;
 use server::views::project::{ProjectKeyView, ProjectView};
 use store::Tx;
 
@@ -110,6 +112,13 @@ fn projects(at: &Asked, tx: &mut Tx<'_>, method: &str, path: &[&str], body: &Val
             at.desk(tx, |desk| Ok(ProjectView::new(desk.change_project(id, read(body)?)?, &base)))
         }
         ("DELETE", ["projects", id]) => at.desk(tx, |desk| desk.delete_project(id)),
+        ("GET", ["projects", id, "artifacts"]) => at.desk(tx, |desk| {
+            let found = desk.list_artifacts(id, Id(i64::MAX), MAX_PAGE as i64)?;
+            Ok(Page::whole(found.into_iter().map(ArtifactsView::new).collect()))
+        }),
+        ("DELETE", ["projects", id, "artifacts", upload]) => {
+            at.desk(tx, |desk| desk.delete_artifacts(id, super::id(upload)))
+        }
         ("POST", ["projects", id, "keys"]) => at.desk(tx, |desk| {
             let (_, key) = desk.add_project_key(id, read(body)?, fresh_public_key())?;
             Ok(ProjectKeyView::new(key, &base))

@@ -1,7 +1,10 @@
 //! Projects and their keys.
 
+use model::Id;
 use model::project::{Keep, Project, ProjectKey, Rate, Scrub, Settings};
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use store::artifacts::Bundle;
 use utoipa::ToSchema;
 
 use super::{Desk, Done, checked, shown};
@@ -232,6 +235,32 @@ impl Desk<'_, '_> {
             self.note(action, ("project_key", &object), shown(&before), shown(&now))?;
         }
         Ok((project, now))
+    }
+
+    /// What was uploaded for a project before an upload, the newest first.
+    ///
+    /// # Errors
+    /// When there is no such project.
+    pub fn list_artifacts(&mut self, text: &str, before: Id, limit: i64) -> Done<Vec<Bundle>> {
+        let project = self.project(text)?;
+        Ok(store::artifacts::page(self.tx, project.id, before, limit)?)
+    }
+
+    /// Forgets an upload of a project.
+    ///
+    /// # Errors
+    /// When it must not be, or there is none.
+    pub fn delete_artifacts(&mut self, text: &str, upload: Id) -> Done<()> {
+        let project = self.project(text)?;
+        self.must_run_project(&project)?;
+        let found = store::artifacts::get(self.tx, upload)?.filter(|it| it.project == project.id);
+        let found = found.ok_or_else(|| {
+            Problem::not_found("upload", format_args!("{upload} of project {:?}", project.slug))
+        })?;
+        store::artifacts::retire(self.tx, upload)?;
+        let before = json!({ "project": project.id, "release": found.release, "maps": found.files });
+        self.note("artifacts.delete", ("artifacts", &upload.to_string()), Some(before), None)?;
+        Ok(())
     }
 
     fn keep_key(&mut self, project: &Project, it: KeyIn, public: String) -> Done<ProjectKey> {

@@ -3,13 +3,16 @@
 //! What they send is read by `tracker`; what becomes of it is decided in `flow::errors`. Here is what an HTTP server
 //! adds: who may, how much at once, and the answers that those clients understand. Nothing is answered with 200 before
 //! it is on disk, and nothing with 4xx because of what kind of thing it is: some clients send again what was refused
-//! until they are full.
+//! until they are full. Programs that build others upload source maps beside (`uploads`).
 
 mod admit;
 mod answer;
+mod form;
 mod items;
+mod uploads;
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +23,7 @@ use axum::routing::{MethodRouter, post};
 use bytes::BytesMut;
 use flow::errors::report::NotReported;
 use http_body_util::BodyExt as _;
-use tracker::{Door, Envelope, Intake, Limits, Refusal};
+use tracker::{Door, Envelope, Intake, ItemKind, Limits, Refusal};
 
 use admit::{Admitted, admit, places};
 use answer::{answered, limited, preflight, refused, unavailable};
@@ -48,7 +51,7 @@ const PATHS: [(&str, Door); 7] = [
 
 /// Its routes.
 pub(crate) fn routes() -> Router<Shared> {
-    let mut routes = Router::new();
+    let mut routes = uploads::routes();
     for (path, door) in PATHS {
         let named = path.contains("{project}");
         for path in [path.to_owned(), format!("{path}/")] {
@@ -72,10 +75,11 @@ fn of_key(door: Door) -> MethodRouter<Shared> {
     post(take).options(async |headers: HeaderMap| preflight(&headers))
 }
 
-/// What its routes need: nobody has a token here, everybody has a key.
+/// What its routes need: who reports has no token, but a key.
 pub(crate) fn needs() -> Needs {
     let both = PATHS.iter().flat_map(|(path, _)| [(*path).to_owned(), format!("{path}/")]);
-    both.flat_map(|path| [(Method::POST, path.clone(), None), (Method::OPTIONS, path, None)]).collect()
+    let open = both.flat_map(|path| [(Method::POST, path.clone(), None), (Method::OPTIONS, path, None)]);
+    open.chain(uploads::needs()).collect()
 }
 
 /// What a request says of itself, before its body is looked at.
@@ -123,7 +127,7 @@ impl From<NotReported> for No {
     }
 }
 
-async fn take(app: &App, door: Door, project: Option<String>, request: Request) -> Response {
+async fn take(app: &Shared, door: Door, project: Option<String>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     let (parts, body) = request.into_parts();
     let origin = parts.headers.get(header::ORIGIN).cloned();
@@ -137,7 +141,7 @@ async fn take(app: &App, door: Door, project: Option<String>, request: Request) 
     answer::shared(response, origin)
 }
 
-async fn taken(app: &App, asked: &Asked, body: Body) -> Result<Response, No> {
+async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> {
     let in_head = tracker::auth::credentials(&places(asked, None)).ok();
     match in_head {
         Some(credentials) => {
@@ -186,14 +190,32 @@ fn broken() -> No {
 }
 
 async fn run(
-    app: &App,
+    app: &Shared,
     asked: &Asked,
     admitted: Admitted,
     open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
 ) -> Result<Response, No> {
-    let project = admitted.project.project.id;
-    let reported = app.hub.report(admitted.project, asked.peer, open).await?;
-    items::take(app, project, &reported.envelope).await?;
+    let (project, by) = (admitted.project.clone(), app.clone());
+    let too_many = Arc::new(OnceLock::new());
+    let (is_counted, over) = (asked.door != Door::Envelope, too_many.clone());
+    // only an event counts, and only it is refused when there are too many: not what comes with it
+    let open = move || {
+        let mut envelope = open()?;
+        if !is_counted
+            && envelope.event().is_some()
+            && let Err(seconds) = admitted.count_event(&by)
+        {
+            envelope.items.retain(|it| !matches!(it.kind, ItemKind::Event | ItemKind::Security));
+            let _ = over.set(seconds);
+        }
+        Ok(envelope)
+    };
+    let number = project.project.id;
+    let reported = app.hub.report(project, asked.peer, open).await?;
+    items::take(app, number, &reported.envelope).await?;
+    if let Some(seconds) = too_many.get() {
+        return Err(No::Limited(*seconds));
+    }
     Ok(answered(asked.door, reported.event.map(|(id, _)| id), &reported.envelope))
 }
 
@@ -243,10 +265,11 @@ async fn drain(app: &App, mut body: Body) {
 
 /// What the front answers in this door's place, in this door's shape.
 pub(crate) fn from_problem(problem: &Problem) -> Response {
-    unavailable(&problem.detail)
+    answer::problem(problem)
 }
 
 /// Whether a route is one of these.
 pub(crate) fn is_ours(route: &str) -> bool {
-    PATHS.iter().any(|(path, _)| *path == route.trim_end_matches('/'))
+    let route = route.trim_end_matches('/');
+    PATHS.iter().any(|(path, _)| *path == route) || uploads::PATHS.iter().any(|(path, _)| *path == route)
 }

@@ -173,6 +173,9 @@ pub fn forget_project(tx: &mut Tx<'_>, project: i64, at: Time, limit: i64) -> Re
         crate::incidents::set_aside(tx, &[*first], at)?;
         return Ok(1);
     }
+    if let Some(bundle) = crate::artifacts::any_of(tx, project)? {
+        return crate::artifacts::forget(tx, bundle);
+    }
     for sql in [
         "DELETE FROM error_bases WHERE project_id = $1",
         "DELETE FROM error_feedback WHERE project_id = $1",

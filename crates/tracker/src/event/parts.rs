@@ -136,6 +136,9 @@ pub struct Frame {
     /// Where in memory, for machine code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instruction_addr: Option<String>,
+    /// Why no source map was put to use, where one was to be expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unmapped: Option<String>,
 }
 
 /// A thread.

@@ -4,14 +4,27 @@ use std::sync::Arc;
 
 use axum::http::header;
 use flow::tracked::projects::{KeyInForce, ProjectInForce};
-use tracker::{Credentials, Places, Refusal};
+use tracker::{Credentials, Door, Places, Refusal};
 
 use super::{Asked, No};
 use crate::app::App;
 
 /// Somebody whose key is good.
+#[derive(Clone)]
 pub(super) struct Admitted {
     pub(super) project: Arc<ProjectInForce>,
+    key: Arc<KeyInForce>,
+}
+
+impl Admitted {
+    /// Counts an event; when the key has sent too many: after how many seconds there may be more. Only events count,
+    /// and what only events come by is counted before it is read.
+    pub(super) fn count_event(&self, app: &App) -> Result<(), u32> {
+        let Some(rate) = self.key.key.rate else { return Ok(()) };
+        app.rates.take(self.key.key.id, rate, app.now()).inspect_err(|_| {
+            app.hub.core.tally.add(self.project.project.id, "rate limited", 1);
+        })
+    }
 }
 
 /// Where a request may say who sends it.
@@ -24,10 +37,10 @@ pub(super) fn places<'a>(asked: &'a Asked, dsn: Option<&'a str>) -> Places<'a> {
     }
 }
 
-/// Looks whether a key is good for this request, and counts it.
+/// Looks whether a key is good for this request.
 pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Result<Admitted, No> {
     let found = known(app, said).await?;
-    let KeyInForce { key, project } = &*found;
+    let project = &found.project;
     let number = project.project.id.to_string();
     let is_this = |named: &str| named == number || named == project.project.slug;
     let named = [asked.project.as_deref(), said.project.as_deref()].into_iter().flatten();
@@ -39,13 +52,11 @@ pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Resul
     {
         return Err(Refusal::forbidden("the project does not take reports of pages of this origin").into());
     }
-    if let Some(rate) = key.rate
-        && let Err(seconds) = app.rates.take(key.id, rate, app.now())
-    {
-        app.hub.core.tally.add(project.project.id, "rate limited", 1);
-        return Err(No::Limited(seconds));
+    let admitted = Admitted { project: project.clone(), key: found.clone() };
+    if asked.door != Door::Envelope {
+        admitted.count_event(app).map_err(No::Limited)?;
     }
-    Ok(Admitted { project: project.clone() })
+    Ok(admitted)
 }
 
 async fn known(app: &App, said: &Credentials) -> Result<Arc<KeyInForce>, No> {

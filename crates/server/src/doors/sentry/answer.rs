@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracker::{Door, Envelope, Refusal};
 
-use crate::limits::RETRY_AFTER_SECONDS;
+use crate::error::Problem;
 
 const ERROR: HeaderName = HeaderName::from_static("x-sentry-error");
 const LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
@@ -73,10 +73,17 @@ pub(super) fn limited(seconds: u32) -> Response {
 
 /// 503: not now.
 pub(super) fn unavailable(why: &str) -> Response {
-    let body = json!({ "detail": why, "causes": [] }).to_string();
-    let mut response = of_json(StatusCode::SERVICE_UNAVAILABLE, &body);
-    insert(&mut response, ERROR, why);
-    insert(&mut response, header::RETRY_AFTER, &RETRY_AFTER_SECONDS.to_string());
+    problem(&Problem::unavailable(why))
+}
+
+/// What went wrong elsewhere: 401, 403 and 503 of the front, and what those hear who upload.
+pub(super) fn problem(problem: &Problem) -> Response {
+    let body = json!({ "detail": problem.detail, "causes": [] }).to_string();
+    let mut response = of_json(problem.code(), &body);
+    insert(&mut response, ERROR, &problem.detail);
+    if let Some(seconds) = problem.retry_after {
+        insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
+    }
     response
 }
 
@@ -100,7 +107,8 @@ pub(super) fn preflight(headers: &HeaderMap) -> Response {
     shared(response, Some(origin.unwrap_or_else(|| HeaderValue::from_static("*"))))
 }
 
-fn of_json(status: StatusCode, body: &str) -> Response {
+/// An answer of JSON.
+pub(super) fn of_json(status: StatusCode, body: &str) -> Response {
     let mut response = Response::new(Body::from(body.to_owned()));
     *response.status_mut() = status;
     insert(&mut response, header::CONTENT_TYPE, "application/json");

@@ -1,0 +1,3 @@
+import { pay } from "./pay";
+
+Object.assign(globalThis, { pay });
