@@ -1,5 +1,5 @@
-//! What real clients sent: raven-python 6.10.0, sentry_sdk 2.75.0, @sentry/node 11.12.0. The bodies in
-//! `recorded/` are theirs, but for the paths of the machine that they ran on.
+//! What real clients sent: raven-python 6.10.0, sentry_sdk 2.75.0, @sentry/node 11.12.0, @sentry/browser 11.12.0 in
+//! Chromium. The bodies in `recorded/` are theirs, but for the paths and addresses of the machine that they ran on.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
@@ -46,8 +46,9 @@ fn each_client_has_its_golden_event() {
             insta::assert_json_snapshot!(name.clone(), event(&name));
         }
     }
-    insta::assert_json_snapshot!("raven-log", event("raven-log"));
-    insta::assert_json_snapshot!("sdk-log", event("sdk-log"));
+    for name in ["raven-log", "sdk-log", "browser-chained", "browser-message"] {
+        insta::assert_json_snapshot!(name, event(name));
+    }
 }
 
 #[test]

@@ -61,8 +61,9 @@ enum Use {
 /// What was found for a file.
 pub(crate) struct Looked {
     usage: Use,
-    /// What is in the map, compressed, unless it is remembered.
-    body: Option<Vec<u8>>,
+    /// The map, if it is remembered, or else what is in it, compressed.
+    map: Option<Arc<SourceMap>>,
+    body: Vec<u8>,
     /// A bundle that was not noted as used for long.
     pub(crate) unnoted: Option<Id>,
 }
@@ -167,7 +168,7 @@ impl Gathering {
         let Some(ask) = self.lacking.pop() else { return };
         let mut usage = looked.usage;
         let place = match &usage {
-            Use::Map(id) => match read(maps, *id, looked.body) {
+            Use::Map(id) => match looked.map.map_or_else(|| read(maps, *id, &looked.body), Ok) {
                 Ok(map) => Place::Map(map),
                 Err(why) => {
                     let why: Arc<str> =
@@ -196,11 +197,8 @@ impl Gathering {
     }
 }
 
-fn read(maps: &Maps, id: Id, body: Option<Vec<u8>>) -> std::result::Result<Arc<SourceMap>, String> {
-    let Some(body) = body else {
-        return maps.map(id).ok_or_else(|| "it was just forgotten".to_owned());
-    };
-    let text = unpacked(&body, None, sourcemap::MAX_MAP).map_err(|error| error.to_string())?;
+fn read(maps: &Maps, id: Id, body: &[u8]) -> std::result::Result<Arc<SourceMap>, String> {
+    let text = unpacked(body, None, sourcemap::MAX_MAP).map_err(|error| error.to_string())?;
     let map = Arc::new(SourceMap::read(&text).map_err(|refusal| refusal.detail)?);
     maps.keep(id, &map);
     Ok(map)
@@ -216,15 +214,15 @@ fn plain(file: &str) -> &str {
 /// # Errors
 /// When the database is gone.
 pub(crate) fn look(maps: &Maps, tx: &mut Tx<'_>, ask: &Ask, now: Time) -> Result<Looked> {
-    let nothing = |usage| Looked { usage, body: None, unnoted: None };
     let file = match search(tx, ask)? {
         Ok(file) => file,
-        Err(usage) => return Ok(nothing(usage)),
+        Err(usage) => return Ok(Looked { usage, map: None, body: Vec::new(), unnoted: None }),
     };
-    let body = if maps.map(file.id).is_some() { None } else { Some(artifacts::body(tx, file.id)?) };
+    let map = maps.map(file.id);
+    let body = if map.is_some() { Vec::new() } else { artifacts::body(tx, file.id)? };
     let bundle = artifacts::get(tx, file.bundle)?;
     let unnoted = bundle.filter(|it| it.used_at + USED_EVERY <= now).map(|it| it.id);
-    Ok(Looked { usage: Use::Map(file.id), body, unnoted })
+    Ok(Looked { usage: Use::Map(file.id), map, body, unnoted })
 }
 
 /// The map of a file: by the id of its build, or else by release and where it is served from.
