@@ -11,6 +11,7 @@
 )]
 
 mod ceiling;
+mod envelopes;
 mod figures;
 pub mod guest;
 mod http;

@@ -81,7 +81,7 @@ impl Wire {
 }
 
 /// What bodies mostly are.
-const JSON: &str = "Content-Type: application/json\r\n";
+pub const JSON: &str = "Content-Type: application/json\r\n";
 
 /// A client on one kept connection.
 pub struct Client {
@@ -105,6 +105,11 @@ impl Client {
     /// Puts a JSON body and waits for the answer.
     pub async fn put(&mut self, path: &str, body: &[u8]) -> Result<Message> {
         self.send("PUT", path, JSON, body).await
+    }
+
+    /// Patches with a JSON body and waits for the answer.
+    pub async fn patch(&mut self, path: &str, body: &[u8]) -> Result<Message> {
+        self.send("PATCH", path, JSON, body).await
     }
 
     /// Posts a body with these header lines and waits for the answer.

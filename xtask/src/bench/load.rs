@@ -1,5 +1,6 @@
 //! The generator: alerts of one size, posted by clients on kept connections.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,10 +12,8 @@ use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
-use super::http::Client;
+use super::http::{Client, JSON};
 
-/// The door through which every target takes alerts.
-const PATH: &str = "/api/v2/alerts";
 /// How often a client that is told to wait asks again before it gives up.
 const MAX_REFUSALS: usize = 30;
 /// Connections of a paced load; when all are busy the next alert waits, and its waiting is counted.
@@ -72,6 +71,50 @@ impl Alerts {
     }
 }
 
+/// What is sent, and through which door.
+pub trait Heap: Send + Sync + 'static {
+    /// The door of what has this number.
+    fn path(&self, number: usize) -> &str;
+
+    /// Lines of the head of each request, beside its length.
+    fn lines(&self) -> &str {
+        JSON
+    }
+
+    /// The body of a request that carries what has these numbers.
+    fn body(&self, numbers: Range<usize>) -> Cow<'_, [u8]>;
+
+    /// The answers that say that it is taken.
+    fn taken(&self) -> Range<u16>;
+
+    /// How often it is sent before the sender gives up, when the door says that it has too much to do.
+    fn tries(&self) -> usize {
+        1
+    }
+
+    /// Hears what was answered and after how long.
+    fn answered(&self, _status: u16, _took: Duration) {}
+}
+
+/// The door through which every target takes alerts.
+impl Heap for Alerts {
+    fn path(&self, _number: usize) -> &str {
+        "/api/v2/alerts"
+    }
+
+    fn body(&self, numbers: Range<usize>) -> Cow<'_, [u8]> {
+        self.body(numbers).into()
+    }
+
+    fn taken(&self) -> Range<u16> {
+        200..300
+    }
+
+    fn tries(&self) -> usize {
+        MAX_REFUSALS
+    }
+}
+
 /// How a heap of alerts is posted as fast as it is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -94,7 +137,7 @@ pub struct Posted {
 }
 
 /// Posts them all and waits for each to be taken.
-pub async fn post_all(target: SocketAddr, alerts: &Arc<Alerts>, load: Load) -> Result<Posted> {
+pub async fn post_all(target: SocketAddr, heap: &Arc<impl Heap>, load: Load) -> Result<Posted> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut clients = Vec::new();
     for _ in 0..load.clients {
@@ -103,7 +146,7 @@ pub async fn post_all(target: SocketAddr, alerts: &Arc<Alerts>, load: Load) -> R
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
     for mut client in clients {
-        let (next, alerts) = (Arc::clone(&next), Arc::clone(alerts));
+        let (next, heap) = (Arc::clone(&next), Arc::clone(heap));
         tasks.spawn(async move {
             let mut acks = Vec::new();
             loop {
@@ -111,8 +154,8 @@ pub async fn post_all(target: SocketAddr, alerts: &Arc<Alerts>, load: Load) -> R
                 if from >= load.alerts {
                     return anyhow::Ok(acks);
                 }
-                let body = alerts.body(from..(from + load.batch).min(load.alerts));
-                acks.push(post_until_taken(&mut client, &body).await?);
+                let body = heap.body(from..(from + load.batch).min(load.alerts));
+                acks.push(post_until_taken(&mut client, &*heap, heap.path(from), &body).await?);
             }
         });
     }
@@ -126,7 +169,7 @@ pub async fn post_all(target: SocketAddr, alerts: &Arc<Alerts>, load: Load) -> R
 /// Posts them at an even pace, one by one, and returns when each was due to be sent.
 pub async fn post_paced(
     target: SocketAddr,
-    alerts: &Arc<Alerts>,
+    heap: &Arc<impl Heap>,
     count: usize,
     per_second: f64,
 ) -> Result<Vec<Instant>> {
@@ -150,9 +193,10 @@ pub async fn post_paced(
             Some(client) => client,
             None => Client::connect(target).await?,
         };
-        let body = alerts.body(number..number + 1);
+        let heap = Arc::clone(heap);
         busy.spawn(async move {
-            post_until_taken(&mut client, &body).await?;
+            let body = heap.body(number..number + 1);
+            post_until_taken(&mut client, &*heap, heap.path(number), &body).await?;
             Ok(client)
         });
     }
@@ -164,20 +208,30 @@ pub async fn post_paced(
 
 /// Posts a body, again and again while the target says that it has too much to do; how long the answer
 /// took, with all the waiting.
-async fn post_until_taken(client: &mut Client, body: &[u8]) -> Result<Duration> {
+async fn post_until_taken(
+    client: &mut Client,
+    heap: &impl Heap,
+    path: &str,
+    body: &[u8],
+) -> Result<Duration> {
     let begin = Instant::now();
-    for _ in 0..MAX_REFUSALS {
-        let answer = client.post(PATH, body).await?;
+    let mut refused = 0;
+    loop {
+        let answer = client.post_with(path, heap.lines(), body).await?;
+        heap.answered(answer.status, begin.elapsed());
         match answer.status {
-            200..300 => return Ok(begin.elapsed()),
-            429 | 503 => {
+            status if heap.taken().contains(&status) => return Ok(begin.elapsed()),
+            429 | 503 if refused + 1 < heap.tries() => {
+                refused += 1;
                 let seconds = answer.retry_after_seconds.unwrap_or(1);
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
-            status => bail!("an alert was answered {status}: {}", String::from_utf8_lossy(&answer.body)),
+            status => {
+                let said = String::from_utf8_lossy(&answer.body);
+                bail!("{path} answered {status}, after {refused} refusals: {said}")
+            }
         }
     }
-    bail!("an alert was refused {MAX_REFUSALS} times")
 }
 
 #[cfg(test)]

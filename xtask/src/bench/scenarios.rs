@@ -10,7 +10,9 @@ mod guests;
 mod plugins;
 mod reports;
 mod scale;
+mod shed;
 mod speed;
+mod tracked;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -61,6 +63,10 @@ pub enum Scenario {
     Argus,
     /// Errors that programs report
     Errors,
+    /// Ten million errors, and reading them
+    PastErrors,
+    /// A thousand projects that report far more than they may
+    Shed,
     /// The first four again, and reading, with millions of past incidents
     Filled,
 }
@@ -88,6 +94,8 @@ impl Scenario {
                 | Scenario::Components
                 | Scenario::Argus
                 | Scenario::Errors
+                | Scenario::PastErrors
+                | Scenario::Shed
         );
         !ours || kind == Kind::Nightbell
     }
@@ -113,6 +121,8 @@ impl Scenario {
             Scenario::Components => tokio::task::spawn_blocking(components::measure).await?,
             Scenario::Argus => argus::measure(setting).await,
             Scenario::Errors => reports::measure(setting).await,
+            Scenario::PastErrors => tracked::measure(setting).await,
+            Scenario::Shed => shed::measure(setting).await,
             Scenario::Filled => filled::reading(setting).await,
         }
     }

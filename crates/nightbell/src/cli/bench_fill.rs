@@ -1,7 +1,10 @@
 //! `nightbell bench-fill`: a database with a long past, for the benchmark.
 //!
 //! Everything goes through the functions that the server writes with, so that the rows are those of a real
-//! past: incidents that are over, with events, timelines, and the deliveries that told of them.
+//! past: incidents that are over, with events, timelines, and the deliveries that told of them; errors as they came in
+//! before, at other times.
+
+mod errors;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,35 +42,40 @@ const DESTINATION: &str = "sink/webhook/0";
 /// The receiver that it belongs to.
 const RECEIVER: &str = "sink";
 
-/// Fill the database of a stopped server with past incidents
+/// Fill the database of a stopped server with a past
 #[derive(clap::Args)]
 pub struct Args {
     /// The folder of the database
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// How many incidents
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     incidents: usize,
+    /// How many errors there shall be: those that are there are copied
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    errors: usize,
 }
 
 impl Args {
     pub fn run(self, output: Output) -> Result<()> {
         let begin = Instant::now();
-        if self.incidents == 0 {
-            bail!("--incidents must be 1 or more");
+        if self.incidents == 0 && self.errors == 0 {
+            bail!("--incidents or --errors must be 1 or more");
         }
         let store = Store::open_folder(&self.data, false).context("opening the database")?;
         let now = words::now();
-        let (first, step) = (now - GAP - PAST, PAST / u32::try_from(self.incidents).context("--incidents")?);
+        let incidents = u32::try_from(self.incidents.max(1)).context("--incidents")?;
+        let (first, step) = (now - GAP - PAST, PAST / incidents);
         let mut past = Past { ids: IdMaker::new(store.node()), at: first, step, number: 0 };
         while past.number < self.incidents {
             let batch = past.batch(BATCH.min(self.incidents - past.number));
             store.write_blocking(move |tx| batch.write(tx)).context("writing")?;
         }
+        let errors = if self.errors > 0 { errors::fill(&store, self.errors, now)? } else { 0 };
         store.close();
         let seconds = begin.elapsed().as_secs_f64();
-        let answer = json!({ "incidents": self.incidents, "seconds": seconds });
-        output.answer(&answer, || format!("{} incidents in {seconds:.1} s", self.incidents))
+        let answer = json!({ "incidents": self.incidents, "errors": errors, "seconds": seconds });
+        output.answer(&answer, || format!("{} incidents, {errors} errors in {seconds:.1} s", self.incidents))
     }
 }
 

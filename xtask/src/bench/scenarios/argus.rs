@@ -1,18 +1,18 @@
 //! Incidents through Argus' door, which somebody wants to hear of by mail.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
-use crate::bench::load::Load;
+use crate::bench::load::{Heap, Load, Posted, post_all, post_paced};
 use crate::bench::mails::{MARK, Mails};
 use crate::bench::scenarios::scale;
 use crate::bench::stage::{Setting, Stage};
@@ -44,6 +44,11 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
 struct Place {
     stage: Stage,
     mails: Mails,
+    incidents: Arc<Incidents>,
+}
+
+/// Incidents of one source, all of this second.
+struct Incidents {
     source: i64,
     start: String,
 }
@@ -57,11 +62,22 @@ impl Place {
         let source = json!({ "name": "bench", "type": "bench", "base_url": "https://bench.example.org" });
         let made = make(&mut client, "/api/v2/incidents/sources/", &source).await?;
         let source = made["pk"].as_i64().context("a source without a number")?;
-        Ok(Place { stage, mails, source, start: format!("{:.0}", Timestamp::now()) })
+        let incidents = Arc::new(Incidents { source, start: format!("{:.0}", Timestamp::now()) });
+        Ok(Place { stage, mails, incidents })
+    }
+}
+
+impl Heap for Incidents {
+    fn path(&self, _number: usize) -> &str {
+        "/api/v2/incidents/"
     }
 
-    fn body(&self, number: usize) -> String {
-        body(self.source, number, &self.start)
+    fn body(&self, numbers: Range<usize>) -> Cow<'_, [u8]> {
+        body(self.source, numbers.start, &self.start).into_bytes().into()
+    }
+
+    fn taken(&self) -> Range<u16> {
+        201..202
     }
 }
 
@@ -70,30 +86,8 @@ async fn taken(setting: &Setting, incidents: usize) -> Result<Readings> {
     let place = Place::open(setting, incidents).await?;
     let target = place.stage.target()?;
     let before = target.settle().await?;
-    let next = Arc::new(AtomicUsize::new(0));
-    let begin = Instant::now();
-    let mut tasks = JoinSet::new();
-    for _ in 0..CLIENTS {
-        let (mut client, next) = (Client::connect(target.address).await?, next.clone());
-        let (source, start) = (place.source, place.start.clone());
-        tasks.spawn(async move {
-            let mut acks = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= incidents {
-                    return anyhow::Ok(acks);
-                }
-                let (body, sent) = (body(source, number, &start), Instant::now());
-                taken_in(&mut client, &body).await?;
-                acks.push(sent.elapsed());
-            }
-        });
-    }
-    let mut acks = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        acks.extend(done??);
-    }
-    let elapsed = begin.elapsed();
+    let load = Load { clients: CLIENTS, batch: 1, alerts: incidents };
+    let Posted { begin, elapsed, mut acks } = post_all(target.address, &place.incidents, load).await?;
     tokio::time::timeout(MAX_LAG, place.mails.wait(incidents)).await.context("mails are missing")??;
     let told = begin.elapsed();
     let worked = target.settle().await?.cpu_microseconds - before.cpu_microseconds;
@@ -119,28 +113,7 @@ async fn mailed(setting: &Setting, name: &str, per_second: f64, incidents: usize
     let setting = Setting { data: None, name: format!("{}{name}", setting.name), ..setting.clone() };
     let place = Place::open(&setting, incidents).await?;
     let target = place.stage.target()?;
-    let mut idle = Vec::new();
-    for _ in 0..CLIENTS {
-        idle.push(Client::connect(target.address).await?);
-    }
-    let (begin, mut sent, mut busy) = (Instant::now(), Vec::new(), JoinSet::new());
-    for number in 0..incidents {
-        let due = begin + Duration::from_secs_f64(number as f64 / per_second);
-        tokio::time::sleep_until(due.into()).await;
-        sent.push(Instant::now());
-        let mut client = match idle.pop() {
-            Some(client) => client,
-            None => busy.join_next().await.context("no client is busy or idle")???,
-        };
-        let body = place.body(number);
-        busy.spawn(async move { taken_in(&mut client, &body).await.map(|()| client) });
-        while let Some(done) = busy.try_join_next() {
-            idle.push(done??);
-        }
-    }
-    while let Some(done) = busy.join_next().await {
-        done??;
-    }
+    let sent = post_paced(target.address, &place.incidents, incidents, per_second).await?;
     // what does not come in time is lost, and counted below
     let _ = tokio::time::timeout(MAX_LAG, place.mails.wait(incidents)).await;
     let arrived = place.mails.arrived();
@@ -151,14 +124,6 @@ async fn mailed(setting: &Setting, name: &str, per_second: f64, incidents: usize
     place.stage.close(NOTHING).await?;
     let mut at = |part| milliseconds(quantile(&mut times, part));
     Ok(Mailed { p50: at(0.5), p99: at(0.99), lost: lost as f64, memory })
-}
-
-async fn taken_in(client: &mut Client, body: &str) -> Result<()> {
-    let answer = client.post("/api/v2/incidents/", body.as_bytes()).await?;
-    if answer.status != 201 {
-        bail!("an incident was answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
-    }
-    Ok(())
 }
 
 /// A user with a profile for everything, at any time, by mail.

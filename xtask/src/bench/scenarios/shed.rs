@@ -1,0 +1,77 @@
+//! Many projects that report far more than they may, and one beside them that does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::bench::envelopes::{Envelopes, envelope, nameless, project};
+use crate::bench::figures::{Readings, milliseconds, quantile};
+use crate::bench::http::Client;
+use crate::bench::load::{Load, post_paced};
+use crate::bench::stage::{Setting, Stage};
+use crate::bench::target::Routing;
+
+/// Projects in a full run.
+const PROJECTS: usize = 1_000;
+/// Errors a second that all of them report together.
+const OFFERED: f64 = 10_000.0;
+/// Errors a second that each may report.
+const LIMIT: u32 = 1;
+/// Seconds that it lasts.
+const SECONDS: usize = 60;
+/// Errors a second of the one beside them.
+const NEIGHBOUR: f64 = 50.0;
+/// Issues of each project.
+const GROUPS: usize = 5;
+/// Envelopes that are made before, and sent again and again.
+const BODIES: usize = 5_000;
+
+/// All of it.
+pub async fn measure(setting: &Setting) -> Result<Readings> {
+    let (projects, seconds) = (setting.size(PROJECTS, 20), setting.size(SECONDS, 2));
+    let offered = if setting.quick { OFFERED / 50.0 } else { OFFERED };
+    let stage = Stage::open(setting, Routing::ONE_GROUP_WAITS, 1).await?;
+    let target = stage.target()?;
+    let mut client = Client::connect(target.address).await?;
+    let mut paths = Vec::new();
+    for n in 0..projects {
+        paths.push(project(&mut client, &format!("loud-{n}"), Some(LIMIT)).await?);
+    }
+    let quiet = project(&mut client, "quiet", None).await?;
+    target.settle().await?;
+    let beside = |from: usize, seconds: usize| {
+        let count = (NEIGHBOUR * seconds as f64) as usize;
+        let bodies = (from..from + count).map(|n| envelope(n, n % GROUPS)).collect();
+        (Arc::new(Envelopes::to_many(vec![quiet.clone()], bodies)), count)
+    };
+    let (alone, count) = beside(0, seconds / 2);
+    post_paced(target.address, &alone, count, NEIGHBOUR).await?;
+    let (crowded, crowded_count) = beside(count, seconds);
+    // one more than a multiple of the projects: each of them sends all sorts
+    let bodies = (0..=setting.size(BODIES, 100)).map(|n| nameless(n, n % GROUPS)).collect();
+    let loud = Arc::new(Envelopes::to_many(paths, bodies));
+    let all = (offered * seconds as f64) as usize;
+    tokio::try_join!(
+        post_paced(target.address, &loud, all, offered),
+        post_paced(target.address, &crowded, crowded_count, NEIGHBOUR),
+    )?;
+    let usage = target.settle().await?;
+    stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
+    let p99 = |it: &Envelopes| {
+        let mut times: Vec<Duration> = it.answers().into_iter().map(|(_, took)| took).collect();
+        milliseconds(quantile(&mut times, 0.99))
+    };
+    let (taken, shed) = (loud.with(200), loud.with(429));
+    if shed == 0 || taken == 0 {
+        bail!("{taken} were taken and {shed} turned away, of {all}");
+    }
+    Ok(vec![
+        ("shed_taken", taken as f64 / seconds as f64),
+        ("shed_otherwise", (all - taken - shed) as f64),
+        ("shed_lost", (count + crowded_count - alone.with(200) - crowded.with(200)) as f64),
+        ("shed_alone", p99(&alone)),
+        ("shed_neighbour", p99(&crowded) / p99(&alone)),
+        ("shed_memory", usage.peak_resident_kib as f64 / 1024.0),
+    ])
+}
