@@ -11,6 +11,7 @@ pub mod errors;
 pub mod invariants;
 pub mod people;
 pub mod receiver;
+pub mod spans;
 pub mod world;
 
 pub use receiver::{Mode, Seen};

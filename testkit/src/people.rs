@@ -2,14 +2,16 @@
 
 use flow::answers::{Answer, NotTaken, Verb, Who};
 use model::account::{Role, User};
+use model::escalation::Policy;
 use model::profile::{Filter, Profile, Timeslot};
-use model::{Id, OwnedDestination};
+use model::{Id, OwnedDestination, Reach, Rules};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::definitions::{self, Definition, Kind};
 
 use crate::World;
+use crate::world::simple_rules;
 
 /// Somebody with one destination, one timeslot and one profile.
 #[derive(Clone, Debug)]
@@ -27,6 +29,28 @@ impl Somebody {
     pub fn place(&self) -> String {
         self.destination.body.place_id(self.destination.id)
     }
+}
+
+/// The simplest rules, by which people are paged by the policy `db`.
+pub fn paging_rules() -> Rules {
+    let mut rules = simple_rules();
+    rules.root.escalate = Some("db".to_owned());
+    rules
+}
+
+/// Ann, who is paged at once and five minutes later elsewhere, and Bob, who is paged ten minutes later: the world, her
+/// two places and his.
+pub fn two_who_are_paged() -> (World, Vec<String>, String) {
+    let mut world = World::new(paging_rules());
+    let (ann, anns) = world.user(1000, "ann", 2);
+    let (bob, bobs) = world.user(2000, "bob", 1);
+    let rules = json!([{"destination": Id(1001)}, {"after": "5m", "destination": Id(1002)}]);
+    world.owned::<Reach>(Kind::Reach, 1100, ann, "", json!({"rules": {"high": rules, "low": rules}}));
+    let user = |id: Id| json!([{"kind": "user", "id": id}]);
+    let steps = json!([{"targets": user(ann)}, {"after": "10m", "targets": user(bob)}]);
+    let policy = json!({"name": "db", "steps": steps, "repeat_after": "10m"});
+    world.everybodys::<Policy>(Kind::Policy, 5000, "db", policy);
+    (world, anns, bobs[0].clone())
 }
 
 impl World {

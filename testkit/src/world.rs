@@ -401,6 +401,11 @@ impl World {
         explanation.unwrap().unwrap().text()
     }
 
+    /// In how many lines of that answer these words stand.
+    pub fn lines(&self, id: Id, words: &str) -> usize {
+        self.explains(id).iter().filter(|line| line.contains(words)).count()
+    }
+
     /// What keeps an alert with these labels back now, if it came.
     pub fn would_hold(&self, labels: &[(&str, &str)]) -> Vec<String> {
         let (core, labels): (_, Labels) =

@@ -16,11 +16,8 @@ use model::storm::{Storm, StormRule};
 use model::{Id, Rules, Severity, Time};
 use store::Store;
 use testkit::World;
+use testkit::spans::seconds;
 use testkit::world::{receiver, simple_rules};
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 const DAWN: Time = Time::from_seconds(1_790_000_000);
 const HOURS: Duration = seconds(6 * 3600);

@@ -2,16 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use model::route::{GroupBy, Timing};
 use model::{Id, NewEvent, Rules};
 use testkit::World;
+use testkit::spans::seconds;
 use testkit::world::simple_rules;
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 fn grouped() -> Rules {
     let mut rules = simple_rules();

@@ -8,51 +8,24 @@ use std::time::Duration;
 use flow::answers::{NotTaken, Verb, Who};
 use model::escalation::Policy;
 use model::incident::State;
-use model::{Id, OwnedDestination, Reach, Rules};
+use model::{Id, OwnedDestination, Reach};
 use serde_json::json;
 use store::definitions::{Definition, Kind};
 use testkit::World;
+use testkit::people::{paging_rules, two_who_are_paged};
 use testkit::receiver::Mode;
-use testkit::world::simple_rules;
+use testkit::spans::minutes;
 
 const DISK: [(&str, &str); 2] = [("alertname", "Disk"), ("severity", "critical")];
 const ACK: Verb = Verb::Acknowledge(None);
-
-const fn minutes(count: u64) -> Duration {
-    Duration::from_secs(count * 60)
-}
-
-fn rules() -> Rules {
-    let mut rules = simple_rules();
-    rules.root.escalate = Some("db".to_owned());
-    rules
-}
-
-fn lines(world: &World, id: Id, words: &str) -> usize {
-    world.explains(id).iter().filter(|line| line.contains(words)).count()
-}
 
 fn page() -> Who {
     Who::Page("192.0.2.7".to_owned())
 }
 
-/// Ann, who is paged at once and five minutes later elsewhere, and Bob, who is paged ten minutes later.
-fn world() -> (World, Vec<String>, String) {
-    let mut world = World::new(rules());
-    let (ann, anns) = world.user(1000, "ann", 2);
-    let (bob, bobs) = world.user(2000, "bob", 1);
-    let rules = json!([{"destination": Id(1001)}, {"after": "5m", "destination": Id(1002)}]);
-    world.owned::<Reach>(Kind::Reach, 1100, ann, "", json!({"rules": {"high": rules, "low": rules}}));
-    let user = |id: Id| json!([{"kind": "user", "id": id}]);
-    let steps = json!([{"targets": user(ann)}, {"after": "10m", "targets": user(bob)}]);
-    let policy = json!({"name": "db", "steps": steps, "repeat_after": "10m"});
-    world.everybodys::<Policy>(Kind::Policy, 5000, "db", policy);
-    (world, anns, bobs[0].clone())
-}
-
 /// The same with one person, whose first way has the second to stand in for it.
 fn with_stand_in(after: Duration) -> (World, Vec<String>) {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let (ann, anns) = world.user(1000, "ann", 2);
     world.stands_in(Id(1002), Id(1001), after);
     let rules = json!([{"destination": Id(1001)}]);
@@ -64,7 +37,7 @@ fn with_stand_in(after: Duration) -> (World, Vec<String>) {
 
 #[test]
 fn the_night_ends_when_somebody_takes_it_by_the_link_in_their_message() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     assert_eq!((world.told_at(&anns[0]).len(), world.told_at(&anns[1]).len()), (1, 0));
@@ -78,12 +51,12 @@ fn the_night_ends_when_somebody_takes_it_by_the_link_in_their_message() {
     assert_eq!((taken.state, taken.acknowledged_by.as_deref()), (State::Acknowledged, Some("bob")));
     world.passes(minutes(60));
     assert_eq!([&anns[0], &anns[1], &bobs].map(|place| world.told_at(place).len()), [1, 1, 1]);
-    assert_eq!(lines(&world, disk, "acknowledged by bob"), 1);
+    assert_eq!(world.lines(disk, "acknowledged by bob"), 1);
 }
 
 #[test]
 fn a_link_is_good_once_for_whom_it_was_and_for_a_week() {
-    let (mut world, anns, _) = world();
+    let (mut world, anns, _) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     let link = world.token(&anns[0]).unwrap();
@@ -110,7 +83,7 @@ fn a_link_is_good_once_for_whom_it_was_and_for_a_week() {
 
 #[test]
 fn who_is_locked_out_or_may_only_look_takes_nothing() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.passes(minutes(11));
     let (anns, bobs) = (world.token(&anns[0]).unwrap(), world.token(&bobs).unwrap());
@@ -129,7 +102,7 @@ fn anns(world: &World) -> Definition<OwnedDestination> {
 
 #[test]
 fn what_somebody_was_told_is_not_answered_in_the_name_of_who_has_their_destination_now() {
-    let (mut world, places, _) = world();
+    let (mut world, places, _) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     let token = world.token(&places[0]).unwrap();
@@ -142,7 +115,7 @@ fn what_somebody_was_told_is_not_answered_in_the_name_of_who_has_their_destinati
 
 #[test]
 fn when_two_are_known_by_one_account_it_says_which_two() {
-    let (mut world, places, _) = world();
+    let (mut world, places, _) = two_who_are_paged();
     let mut first = anns(&world);
     first.body.settings = json!({"account": "U1"});
     world.defines(Kind::Destination, &first);
@@ -159,7 +132,7 @@ fn when_two_are_known_by_one_account_it_says_which_two() {
 
 #[test]
 fn mail_must_come_from_whom_it_went_to_and_a_button_from_somebody_known() {
-    let (mut world, anns, _) = world();
+    let (mut world, anns, _) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     let token = world.token(&anns[0]).unwrap();
@@ -185,7 +158,7 @@ fn mail_must_come_from_whom_it_went_to_and_a_button_from_somebody_known() {
 
 #[test]
 fn what_is_over_has_no_link() {
-    let (mut world, anns, _) = world();
+    let (mut world, anns, _) = two_who_are_paged();
     world.fires(&DISK);
     world.settles();
     assert!(world.token(&anns[0]).is_some());
@@ -201,7 +174,7 @@ fn a_provider_that_refuses_is_stood_in_for_at_once() {
     world.passes(Duration::from_secs(2));
     assert_eq!((world.told_at(&anns[0]).len(), world.told_at(&anns[1])), (0, vec!["paged"]));
     let words = format!("{} did not take it (answered 400), so {} is told in its place", anns[0], anns[1]);
-    assert_eq!(lines(&world, disk, &words), 1, "{:?}", world.explains(disk));
+    assert_eq!(world.lines(disk, &words), 1, "{:?}", world.explains(disk));
     world.passes(minutes(30));
     assert_eq!(world.told_at(&anns[1]).len(), 1);
 }
@@ -213,11 +186,11 @@ fn a_provider_that_is_down_is_stood_in_for_as_soon_as_that_is_known() {
     let disk = world.fires(&DISK);
     world.passes(minutes(5));
     assert_eq!(world.told_at(&anns[1]), ["paged"], "before the ten minutes are over");
-    assert_eq!(lines(&world, disk, "is down (answered 500)"), 1, "{:?}", world.explains(disk));
+    assert_eq!(world.lines(disk, "is down (answered 500)"), 1, "{:?}", world.explains(disk));
     // from now on it is known from the start
     let other = world.fires(&[("alertname", "Cpu"), ("severity", "critical")]);
     world.passes(Duration::from_secs(2));
-    assert_eq!(lines(&world, other, "is down (answered 500)"), 1, "{:?}", world.explains(other));
+    assert_eq!(world.lines(other, "is down (answered 500)"), 1, "{:?}", world.explains(other));
 }
 
 #[test]
@@ -229,7 +202,7 @@ fn a_provider_that_confirms_nothing_in_time_is_stood_in_for_and_one_that_does_is
     assert_eq!(world.told_at(&anns[1]), [""; 0]);
     world.passes(Duration::from_secs(20));
     assert_eq!(world.told_at(&anns[1]), ["paged"]);
-    assert_eq!(lines(&world, disk, "has not confirmed it within 2m"), 1, "{:?}", world.explains(disk));
+    assert_eq!(world.lines(disk, "has not confirmed it within 2m"), 1, "{:?}", world.explains(disk));
 
     let (mut world, anns) = with_stand_in(minutes(2));
     world.fires(&DISK);

@@ -10,14 +10,11 @@ use model::receiver::Manners;
 use model::route::Route;
 use model::{Id, Rules};
 use testkit::World;
+use testkit::spans::seconds;
 use testkit::world::{receiver, simple_rules};
 
 const DISK: [(&str, &str); 1] = [("alertname", "Disk")];
 const TOLD_BEFORE: [&str; 4] = ["first", "all_resolved", "first", "all_resolved"];
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 /// What begins three times within ten minutes flaps, until it has not moved for five.
 fn rules(policy: OnFlapping) -> Rules {
@@ -40,21 +37,17 @@ fn moves(world: &mut World, times: usize) -> Id {
     id
 }
 
-fn lines(world: &World, id: Id, words: &str) -> usize {
-    world.explains(id).iter().filter(|line| line.contains(words)).count()
-}
-
 #[test]
 fn what_flaps_is_seen_to_and_told_as_ever_unless_somebody_says_otherwise() {
     let mut world = World::new(rules(OnFlapping::Notify));
     let id = moves(&mut world, 4);
     assert_eq!(world.told("ops"), [TOLD_BEFORE, TOLD_BEFORE].concat());
     assert!(world.incident(id).is_flapping());
-    assert_eq!(lines(&world, id, "It flaps: it began 4 times since"), 1);
+    assert_eq!(world.lines(id, "It flaps: it began 4 times since"), 1);
     assert_eq!(world.seen[4].1.says.alerts[0].flapping.unwrap().times, 3, "its messages say so");
     world.passes(seconds(300));
     assert!(!world.incident(id).is_flapping());
-    assert_eq!(lines(&world, id, "calmed: it began 4 times since"), 1);
+    assert_eq!(world.lines(id, "calmed: it began 4 times since"), 1);
     world.check_at_rest();
 }
 
@@ -66,11 +59,11 @@ fn what_is_held_is_not_told_while_it_flaps_and_each_change_says_so() {
     world.passes(seconds(299));
     assert_eq!(world.told("ops"), TOLD_BEFORE);
     // three times over and three times back, since it began to flap
-    assert_eq!(lines(&world, id, "is not told to ops: flapping since"), 6);
-    assert_eq!(lines(&world, id, "Held back now: on route {} (on_flapping = hold): flapping since"), 1);
+    assert_eq!(world.lines(id, "is not told to ops: flapping since"), 6);
+    assert_eq!(world.lines(id, "Held back now: on route {} (on_flapping = hold): flapping since"), 1);
     world.passes(seconds(20));
     assert_eq!(world.told("ops")[4..], ["first"], "calm, and wrong: that is told");
-    assert_eq!(lines(&world, id, "no longer flapping since"), 1);
+    assert_eq!(world.lines(id, "no longer flapping since"), 1);
     world.clears(&DISK);
     world.passes(seconds(20));
     assert_eq!(world.told("ops")[4..], ["first", "all_resolved"]);
@@ -103,7 +96,7 @@ fn what_is_summarised_is_told_once_when_it_begins_to_flap_and_once_when_it_is_ca
     let says = &world.seen.last().unwrap().1.says;
     let flapping = says.alerts[0].flapping.unwrap();
     assert_eq!((flapping.times, flapping.since, says.status()), (7, None, "resolved"));
-    assert_eq!(lines(&world, id, "is not told to ops: flapping since"), 9);
+    assert_eq!(world.lines(id, "is not told to ops: flapping since"), 9);
     world.check_at_rest();
 }
 
@@ -172,7 +165,7 @@ fn a_silence_goes_before_and_what_it_hid_is_told_when_it_ends() {
     world.silences(r#"alertname="Disk""#, seconds(130));
     let id = moves(&mut world, 3);
     assert_eq!(world.told("ops"), [""; 0]);
-    assert!(lines(&world, id, "silenced by") > 0);
+    assert!(world.lines(id, "silenced by") > 0);
     world.passes(seconds(30));
     assert_eq!(world.told("ops"), ["flapping"]);
 }

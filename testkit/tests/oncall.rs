@@ -3,33 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use flow::calendars::Said;
+use model::Id;
 use model::escalation::Policy;
 use model::schedule::Rota;
-use model::{Id, Rules};
 use serde_json::{Value, json};
 use store::definitions::Kind;
 use testkit::World;
-use testkit::world::simple_rules;
+use testkit::people::paging_rules;
+use testkit::spans::{hours, minutes};
 
 const DISK: [(&str, &str); 2] = [("alertname", "Disk"), ("severity", "critical")];
 const SCHEDULE: Id = Id(6000);
-
-const fn minutes(count: u64) -> Duration {
-    Duration::from_secs(count * 60)
-}
-
-const fn hours(count: u64) -> Duration {
-    minutes(count * 60)
-}
-
-fn rules() -> Rules {
-    let mut rules = simple_rules();
-    rules.root.escalate = Some("db".to_owned());
-    rules
-}
 
 /// A schedule of one layer, and a policy that pages by it.
 fn schedule(world: &mut World, turns: &Value, notices: &Value) {
@@ -83,7 +68,7 @@ fn rota() -> String {
 #[test]
 fn whoever_the_calendar_names_is_paged_from_the_first_fetch_on() {
     // a Monday, hours after the first shift began
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let (_, anns) = world.user(1000, "ann", 1);
     let (_, bobs) = world.user(2000, "bob", 1);
     schedule(&mut world, &by_calendar(), &json!({ "gap": "0" }));
@@ -107,7 +92,7 @@ fn whoever_the_calendar_names_is_paged_from_the_first_fetch_on() {
 
 #[test]
 fn what_a_calendar_said_counts_until_it_says_something_else() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let (_, anns) = world.user(1000, "ann", 1);
     let (_, bobs) = world.user(2000, "bob", 1);
     schedule(&mut world, &by_calendar(), &json!({ "gap": "0" }));
@@ -147,7 +132,7 @@ fn what_a_calendar_said_counts_until_it_says_something_else() {
 
 #[test]
 fn a_calendar_that_did_not_change_goes_on_with_time_and_knows_users_who_come() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     schedule(&mut world, &by_calendar(), &json!({ "gap": "0" }));
     assert!(world.calendar(SCHEDULE, "rota", new(&rota())));
     world.passes(minutes(1));
@@ -171,7 +156,7 @@ fn a_calendar_that_did_not_change_goes_on_with_time_and_knows_users_who_come() {
 
 #[test]
 fn a_layer_that_is_gone_takes_its_calendar_along() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     world.user(1000, "ann", 1);
     schedule(&mut world, &by_calendar(), &json!({}));
     assert!(world.calendar(SCHEDULE, "rota", new(&rota())));
@@ -192,7 +177,7 @@ fn daily(world: &mut World, notices: &Value) -> (String, String) {
 
 #[test]
 fn who_comes_and_who_goes_hear_of_it_once_and_in_time() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     // it is 07:50 in Berlin, on Ann's last morning
     world.now = "2026-09-22T05:50:00Z".parse().unwrap();
     let (ann, bob) = daily(&mut world, &json!({ "handover": "1h" }));
@@ -217,7 +202,7 @@ fn who_comes_and_who_goes_hear_of_it_once_and_in_time() {
 
 #[test]
 fn who_stands_in_at_short_notice_hears_of_it_too() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let (ann, bob) = daily(&mut world, &json!({ "handover": "1h" }));
     let mut rota: store::definitions::Definition<Rota> = world
         .store
@@ -242,7 +227,7 @@ fn who_stands_in_at_short_notice_hears_of_it_too() {
 
 #[test]
 fn nobody_is_told_of_hand_overs_unless_the_schedule_says_so() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     world.now = "2026-09-22T06:00:00Z".parse().unwrap();
     let (ann, bob) = daily(&mut world, &json!({}));
     world.passes(hours(2));
@@ -252,7 +237,7 @@ fn nobody_is_told_of_hand_overs_unless_the_schedule_says_so() {
 
 #[test]
 fn a_gap_is_told_before_it_comes_and_ends_when_somebody_fills_it() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let (ann, _) = world.user(1000, "ann", 1);
     let shift = |from: &str, until: &str| json!({ "user": ann, "from": from, "until": until });
     let mut shifts = vec![

@@ -2,50 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use flow::driver::Act;
 use model::escalation::Policy;
 use model::schedule::Rota;
-use model::{Id, Reach, Rules, Time};
+use model::{Id, Time};
 use serde_json::json;
 use store::definitions::Kind;
 use testkit::World;
-use testkit::world::simple_rules;
+use testkit::people::{paging_rules, two_who_are_paged};
+use testkit::spans::minutes;
 
 const DISK: [(&str, &str); 2] = [("alertname", "Disk"), ("severity", "critical")];
 
-const fn minutes(count: u64) -> Duration {
-    Duration::from_secs(count * 60)
-}
-
-fn rules() -> Rules {
-    let mut rules = simple_rules();
-    rules.root.escalate = Some("db".to_owned());
-    rules
-}
-
-fn lines(world: &World, id: Id, words: &str) -> usize {
-    world.explains(id).iter().filter(|line| line.contains(words)).count()
-}
-
-/// A world with Ann, who has two ways to be told, and Bob with one. Ann is paged at once, Bob ten minutes later.
-fn world() -> (World, Vec<String>, String) {
-    let mut world = World::new(rules());
-    let (ann, anns) = world.user(1000, "ann", 2);
-    let (bob, bobs) = world.user(2000, "bob", 1);
-    let rules = json!([{"destination": Id(1001)}, {"after": "5m", "destination": Id(1002), "unless_confirmed": false}]);
-    world.owned::<Reach>(Kind::Reach, 1100, ann, "", json!({"rules": {"high": rules, "low": rules}}));
-    let user = |id: Id| json!([{"kind": "user", "id": id}]);
-    let steps = json!([{"targets": user(ann)}, {"after": "10m", "targets": user(bob)}]);
-    let policy = json!({"name": "db", "steps": steps, "repeat_after": "10m"});
-    world.everybodys::<Policy>(Kind::Policy, 5000, "db", policy);
-    (world, anns, bobs[0].clone())
-}
-
 #[test]
 fn it_rings_on_and_on_until_somebody_takes_it() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     assert_eq!((world.told_at(&anns[0]), world.told_at(&anns[1])), (vec!["paged"], vec![]));
@@ -57,8 +28,8 @@ fn it_rings_on_and_on_until_somebody_takes_it() {
     world.acknowledges(disk, "bob");
     world.passes(minutes(120));
     assert_eq!(world.told_at(&anns[0]).len() + world.told_at(&anns[1]).len() + world.told_at(&bobs).len(), 3);
-    assert_eq!(lines(&world, disk, "ann by step 1 of policy db"), 1);
-    assert_eq!(lines(&world, disk, "bob by step 2 of policy db"), 1);
+    assert_eq!(world.lines(disk, "ann by step 1 of policy db"), 1);
+    assert_eq!(world.lines(disk, "bob by step 2 of policy db"), 1);
     world.clears(&DISK);
     world.passes(minutes(20));
     world.check_at_rest();
@@ -66,7 +37,7 @@ fn it_rings_on_and_on_until_somebody_takes_it() {
 
 #[test]
 fn a_clock_that_is_set_back_puts_off_nobodys_turn() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     world.fires(&DISK);
     world.passes(minutes(1));
     world.clock_jumps(world.now - minutes(6 * 60));
@@ -78,7 +49,7 @@ fn a_clock_that_is_set_back_puts_off_nobodys_turn() {
 
 #[test]
 fn who_takes_it_at_once_is_left_alone_and_so_is_everybody_else() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     world.acknowledges(disk, "ann");
@@ -89,7 +60,7 @@ fn who_takes_it_at_once_is_left_alone_and_so_is_everybody_else() {
 
 #[test]
 fn an_acknowledgement_that_runs_out_goes_on_where_it_was() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.settles();
     let until = Some(world.now + minutes(30));
@@ -104,7 +75,7 @@ fn an_acknowledgement_that_runs_out_goes_on_where_it_was() {
 
 #[test]
 fn a_page_that_finds_nobody_is_an_incident_of_its_own() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     world.user(1000, "ann", 0);
     let steps = json!([{"targets": [{"kind": "user", "id": Id(1000)}]}]);
     world.everybodys::<Policy>(Kind::Policy, 5000, "db", json!({"name": "db", "steps": steps}));
@@ -117,7 +88,7 @@ fn a_page_that_finds_nobody_is_an_incident_of_its_own() {
             .collect::<Vec<_>>()
     };
     assert_eq!(alarms(&world, "PageFindsNobody").len(), 1, "routes tell of it");
-    assert_eq!(lines(&world, disk, "step 1 of policy db reaches nobody"), 1);
+    assert_eq!(world.lines(disk, "step 1 of policy db reaches nobody"), 1);
     world.clears(&DISK);
     world.passes(minutes(20));
     let over = alarms(&world, "PageFindsNobody");
@@ -127,35 +98,35 @@ fn a_page_that_finds_nobody_is_an_incident_of_its_own() {
 
 #[test]
 fn a_policy_that_is_not_there_is_told_and_not_silent() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     let disk = world.fires(&DISK);
     world.passes(minutes(1));
-    assert_eq!(lines(&world, disk, "nobody is paged: there is no escalation policy \"db\""), 1);
+    assert_eq!(world.lines(disk, "nobody is paged: there is no escalation policy \"db\""), 1);
 }
 
 #[test]
 fn when_all_steps_are_done_it_says_so() {
-    let (mut world, ..) = world();
+    let (mut world, ..) = two_who_are_paged();
     let disk = world.fires(&DISK);
     world.passes(minutes(30));
-    assert_eq!(lines(&world, disk, "all steps of policy db are done, 2 pages went out"), 1);
+    assert_eq!(world.lines(disk, "all steps of policy db are done, 2 pages went out"), 1);
 }
 
 #[test]
 fn what_is_silenced_pages_nobody_until_the_silence_ends() {
-    let (mut world, anns, _) = world();
+    let (mut world, anns, _) = two_who_are_paged();
     world.silences("{alertname=\"Disk\"}", minutes(30));
     let disk = world.fires(&DISK);
     world.passes(minutes(29));
     assert_eq!(world.told_at(&anns[0]), [""; 0]);
-    assert_eq!(lines(&world, disk, "nobody is paged: silenced"), 1);
+    assert_eq!(world.lines(disk, "nobody is paged: silenced"), 1);
     world.passes(minutes(3));
     assert_eq!(world.told_at(&anns[0]), ["paged"]);
 }
 
 #[test]
 fn whoever_is_on_call_is_paged_also_on_the_weekend_when_the_clock_changes() {
-    let mut world = World::new(rules());
+    let mut world = World::new(paging_rules());
     // nothing has happened yet that a jump could pass over
     world.now = "2026-10-24T06:00:00Z".parse().unwrap();
     let (ann, anns) = world.user(1000, "ann", 1);
@@ -196,7 +167,7 @@ fn whoever_is_on_call_is_paged_also_on_the_weekend_when_the_clock_changes() {
 
 #[test]
 fn a_crash_loses_no_page_and_sends_none_twice() {
-    let (mut world, anns, bobs) = world();
+    let (mut world, anns, bobs) = two_who_are_paged();
     world.fires(&DISK);
     world.crash(0);
     world.settles();
@@ -211,21 +182,21 @@ fn a_crash_loses_no_page_and_sends_none_twice() {
 
 #[test]
 fn what_was_open_before_its_route_had_a_policy_is_paged_all_the_same() {
-    let (mut world, anns, _) = world();
-    let mut without = rules();
+    let (mut world, anns, _) = two_who_are_paged();
+    let mut without = paging_rules();
     without.root.escalate = None;
     world.reloads(without);
     world.fires(&DISK);
     world.passes(minutes(5));
     assert_eq!(world.told_at(&anns[0]), [""; 0]);
-    world.reloads(rules());
+    world.reloads(paging_rules());
     world.passes(minutes(3));
     assert_eq!(world.told_at(&anns[0]), ["paged"]);
 }
 
 #[test]
 fn nobody_hears_of_what_maintenance_covers_before_it_is_over() {
-    let (mut world, anns, _) = world();
+    let (mut world, anns, _) = two_who_are_paged();
     let (from, until) = (world.now, world.now + minutes(30));
     let window = json!({
         "description": "new disks", "starts_at": from, "ends_at": until, "filters": [{"tags": ["alertname=Disk"]}],
@@ -235,7 +206,7 @@ fn nobody_hears_of_what_maintenance_covers_before_it_is_over() {
     world.passes(minutes(29));
     assert_eq!((world.told_at(&anns[0]).len(), world.told("ops").len()), (0, 0));
     assert_eq!(
-        lines(&world, disk, "covered by planned maintenance \"disks\""),
+        world.lines(disk, "covered by planned maintenance \"disks\""),
         3,
         "kept back, not paged, and now"
     );

@@ -2,27 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use model::Time;
 use serde_json::json;
 use store::definitions::Kind;
 use testkit::World;
+use testkit::spans::minutes;
 use testkit::world::simple_rules;
 
 const DISK: [(&str, &str); 2] = [("alertname", "Disk"), ("team", "db")];
 const NET: [(&str, &str); 2] = [("alertname", "Net"), ("team", "net")];
 
-const fn minutes(count: u64) -> Duration {
-    Duration::from_secs(count * 60)
-}
-
 fn always() -> serde_json::Value {
     json!([{"weekdays": [1, 2, 3, 4, 5, 6, 7]}])
-}
-
-fn lines(world: &World, id: model::Id, words: &str) -> usize {
-    world.explains(id).iter().filter(|line| line.contains(words)).count()
 }
 
 #[test]
@@ -83,7 +74,7 @@ fn a_digest_tells_once_and_leaves_out_what_is_over() {
     let mut names: Vec<_> = seen.says.alerts.iter().map(|it| it.labels.get("alertname").unwrap()).collect();
     names.sort_unstable();
     assert_eq!(names, ["Disk", "Fan"]);
-    assert_eq!(lines(&world, net, "it was over before the digest was sent"), 1);
+    assert_eq!(world.lines(net, "it was over before the digest was sent"), 1);
     world.passes(minutes(60));
     assert_eq!(world.told_at(&ann.place()), ["digest"], "it is told once");
 }
@@ -96,11 +87,11 @@ fn who_is_not_told_finds_out_why() {
     world.defines(Kind::Destination, &ann.destination);
     let bob = world.somebody(2, json!({"open": true}), always());
     let disk = world.fires(&DISK);
-    assert_eq!(lines(&world, disk, "nobody has confirmed yet that it reaches them"), 1);
+    assert_eq!(world.lines(disk, "nobody has confirmed yet that it reaches them"), 1);
     world.silences("{team=\"net\"}", minutes(60));
     let net = world.fires(&NET);
     world.settles();
-    assert_eq!(lines(&world, net, &format!("not told to {}: silenced", bob.place())), 1);
+    assert_eq!(world.lines(net, &format!("not told to {}: silenced", bob.place())), 1);
     assert_eq!(world.told_at(&bob.place()), ["first"]);
     assert_eq!(world.told_at(&ann.place()), [""; 0]);
 }
@@ -121,7 +112,7 @@ fn a_change_of_a_profile_holds_from_the_next_event_on_also_on_other_nodes() {
     world.defines(Kind::Profile, &ann.profile);
     let disk = world.fires(&DISK);
     world.settles();
-    assert_eq!(lines(&world, disk, "there is no such destination any more"), 1);
+    assert_eq!(world.lines(disk, "there is no such destination any more"), 1);
 }
 
 #[test]

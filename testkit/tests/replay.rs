@@ -11,13 +11,10 @@ use model::receiver::Manners;
 use model::route::Route;
 use model::{Rules, Time};
 use testkit::World;
+use testkit::spans::minutes;
 use testkit::world::{place_of, receiver, simple_rules};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn minutes(number: u64) -> Duration {
-    Duration::from_secs(number * 60)
-}
 
 /// Waits a minute, and repeats every hour.
 fn patient_rules() -> Rules {

@@ -16,14 +16,11 @@ use model::{Id, NewEvent, Rules, Time};
 use sdk::Registry;
 use store::retention::{Keep, sweep};
 use testkit::receiver::Scripted;
+use testkit::spans::seconds;
 use testkit::world::{place_of, receiver, simple_rules};
 use testkit::{Mode, World};
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 fn matchers(text: &str) -> Matchers {
     Matchers(parse_list(text).unwrap())

@@ -2,18 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use flow::driver::Act;
 use model::receiver::Manners;
 use model::route::{GroupBy, Timing};
 use model::{Rules, Time};
+use testkit::spans::seconds;
 use testkit::world::{place_of, receiver, simple_rules};
 use testkit::{Mode, World};
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 /// Everything in one group by `alertname`, with Alertmanager's usual times.
 fn grouped() -> Rules {

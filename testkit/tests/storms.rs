@@ -2,18 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
-use std::time::Duration;
-
 use model::notification::StormSummary;
 use model::receiver::{Audience, Manners};
 use model::storm::StormRule;
 use model::{Id, Rules};
 use testkit::World;
+use testkit::spans::seconds;
 use testkit::world::{place_of, receiver, simple_rules};
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 /// `ops` with people and, as its second destination, a machine; more than three messages a minute are a storm.
 fn rules() -> Rules {

@@ -10,22 +10,15 @@ use model::{Id, Reach, Time};
 use serde_json::{Value, json};
 use store::definitions::{Definition, Kind};
 use testkit::World;
+use testkit::spans::minutes;
 use testkit::world::simple_rules;
 
 const DISK: [(&str, &str); 2] = [("alertname", "Disk"), ("host", "db1")];
 const FAN: [(&str, &str); 2] = [("alertname", "Fan"), ("host", "db1")];
 const NET: [(&str, &str); 2] = [("alertname", "Net"), ("host", "web1")];
 
-const fn minutes(count: u64) -> Duration {
-    Duration::from_secs(count * 60)
-}
-
 fn always() -> Value {
     json!([{"weekdays": [1, 2, 3, 4, 5, 6, 7]}])
-}
-
-fn lines(world: &World, id: Id, words: &str) -> usize {
-    world.explains(id).iter().filter(|line| line.contains(words)).count()
 }
 
 /// The names of what the last message to a place shows, in their order.
@@ -88,15 +81,14 @@ fn what_a_quiet_hour_held_back_is_told_once_when_it_ends_without_what_is_over() 
     world.passes(minutes(30));
     assert_eq!(world.told_at(&ann.place()), [""; 0]);
     assert!(
-        lines(&world, disk, "not told to @scripted") >= 1
-            && lines(&world, disk, "their quiet hour until") >= 1
+        world.lines(disk, "not told to @scripted") >= 1 && world.lines(disk, "their quiet hour until") >= 1
     );
     world.passes(minutes(60));
     assert_eq!(
         (world.told_at(&ann.place()), shown(&world, &ann.place())),
         (vec!["digest"], vec!["Disk".to_owned()])
     );
-    assert_eq!(lines(&world, net, "it was over before the digest was sent"), 1);
+    assert_eq!(world.lines(net, "it was over before the digest was sent"), 1);
     world.fires(&FAN);
     world.settles();
     assert_eq!(world.told_at(&ann.place()), ["digest", "first"], "the hour is over");
@@ -109,7 +101,7 @@ fn quiet_hours_that_change_are_looked_at_anew_and_those_without_an_end_say_so() 
     let ann = world.somebody(1, json!({"maxlevel": 5}), always());
     world.owned::<Reach>(Kind::Reach, 1009, ann.id, "reach", json!({"quiet": {"windows": [{}]}}));
     let disk = world.fires(&DISK);
-    assert_eq!(lines(&world, disk, "it is their quiet hour, which does not end"), 1);
+    assert_eq!(world.lines(disk, "it is their quiet hour, which does not end"), 1);
     let quiet = json!({"windows": [{"start": "14:00", "end": "23:00"}]});
     world.owned::<Reach>(Kind::Reach, 1009, ann.id, "reach", json!({ "quiet": quiet }));
     world.fires(&FAN);
@@ -137,7 +129,7 @@ fn after_maintenance_what_is_still_wrong_is_told_at_once_to_routes_and_to_people
         (1, vec!["first"]),
         "but of the network"
     );
-    assert_eq!(lines(&world, disk, "yet: covered by planned maintenance \"disks\""), 1);
+    assert_eq!(world.lines(disk, "yet: covered by planned maintenance \"disks\""), 1);
     world.passes(minutes(1) + Duration::from_secs(5));
     assert_eq!(
         (world.told("ops"), shown(&world, "ops/scripted/0")),
@@ -147,7 +139,7 @@ fn after_maintenance_what_is_still_wrong_is_told_at_once_to_routes_and_to_people
         (world.told_at(&ann.place()), shown(&world, &ann.place())),
         (vec!["first", "digest"], vec!["Disk".to_owned()])
     );
-    assert_eq!(lines(&world, fan, "it was over before the digest was sent"), 1);
+    assert_eq!(world.lines(fan, "it was over before the digest was sent"), 1);
     world.check_at_rest();
 }
 
@@ -246,7 +238,7 @@ fn in_a_storm_somebody_gets_a_summary_at_their_own_destination() {
     assert_eq!(world.told_at(&ann.place()), ["first", "first", "first", "storm"]);
     world.passes(minutes(20));
     assert_eq!(world.told_at(&ann.place()).last(), Some(&"storm_over"));
-    assert_eq!(lines(&world, last, &format!("not told to {} by itself, but in a summary", ann.place())), 1);
+    assert_eq!(world.lines(last, &format!("not told to {} by itself, but in a summary", ann.place())), 1);
     let mut gone: Definition<_> = ann.destination.clone();
     gone.body.verified_at = None;
     world.defines(Kind::Destination, &gone);
