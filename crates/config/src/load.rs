@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use model::Rules;
 use sdk::Registry;
@@ -326,7 +327,7 @@ fn assemble(
     {
         problems.error(&root.origin, &Path::default(), bad.to_string());
     }
-    let shown = Shown::new(shown, schema, among.directory.clone());
+    let shown = Shown::new(shown, Arc::new(schema), among.directory.clone());
     let (database, limits, self_watch, traces, log) = (database?, limits?, self_watch?, traces?, log?);
     Some(Config {
         server,

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::route::Timing;
 use model::time::span;
@@ -29,7 +30,7 @@ pub enum ShowAs {
 #[derive(Clone)]
 pub(crate) struct Shown {
     root: Node,
-    schema: Json,
+    schema: Arc<Json>,
     /// The folder that relative paths begin at.
     directory: PathBuf,
     /// What links begin with, where it is not the configuration that says so.
@@ -44,7 +45,7 @@ impl fmt::Debug for Shown {
 
 impl Shown {
     /// Takes a tree without secrets.
-    pub(crate) fn new(root: Node, schema: Json, directory: PathBuf) -> Self {
+    pub(crate) fn new(root: Node, schema: Arc<Json>, directory: PathBuf) -> Self {
         Shown { root, schema, directory, links: None }
     }
 

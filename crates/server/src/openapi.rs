@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use serde_json::Value;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
@@ -134,19 +134,32 @@ fn problem(about: &str) -> RefOr<Response> {
 /// Which scope each route needs, by the description. What names no security is for admins only, so that a
 /// forgotten line locks out instead of letting in.
 pub(crate) fn needs(openapi: &utoipa::openapi::OpenApi) -> Needs {
-    let document = serde_json::to_value(openapi).unwrap_or_default();
     let mut needs = Needs::new();
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        for (method, operation) in item.as_object().into_iter().flatten() {
-            let Ok(method) = Method::from_bytes(method.to_ascii_uppercase().as_bytes()) else { continue };
-            needs.push((method, path.clone(), need(operation)));
+    for (path, item) in &openapi.paths.paths {
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::OPTIONS, &item.options),
+            (Method::HEAD, &item.head),
+            (Method::PATCH, &item.patch),
+            (Method::TRACE, &item.trace),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                needs.push((method, path.clone(), need(operation)));
+            }
         }
     }
     needs
 }
 
-fn need(operation: &Value) -> Option<Scope> {
-    let first = &operation["security"][0];
+fn need(operation: &Operation) -> Option<Scope> {
+    // what a requirement says can only be read in its written form
+    let security =
+        operation.security.as_ref().and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
+    let first = &security[0];
     if first.as_object().is_some_and(serde_json::Map::is_empty) {
         return None;
     }
