@@ -27,6 +27,7 @@ use crate::oidc::{self, Oidc};
 use crate::passwords::Passwords;
 use crate::rates::Rates;
 use crate::refusals::Refusals;
+use crate::shares::Shares;
 use crate::sources::Sources;
 use crate::tries::Tries;
 
@@ -276,6 +277,8 @@ pub struct App {
     pub(crate) sources: Sources,
     /// What keys of projects have sent of late.
     pub(crate) rates: Rates,
+    /// What projects have of the requests that are worked on.
+    pub(crate) shares: Arc<Shares>,
     pub(crate) http: Http,
     /// One permit a request that is worked on.
     pub(crate) requests: Semaphore,
@@ -324,6 +327,7 @@ impl App {
             refusals: Refusals::default(),
             sources: Sources::default(),
             rates: Rates::default(),
+            shares: Shares::of(options.max_requests),
             http: Http::default(),
             requests: Semaphore::new(options.max_requests),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),

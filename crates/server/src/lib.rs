@@ -38,6 +38,7 @@ mod refusals;
 pub mod router;
 mod search;
 pub mod serve;
+mod shares;
 pub mod signed;
 mod sources;
 pub mod times;

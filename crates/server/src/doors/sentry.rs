@@ -106,7 +106,7 @@ impl Asked {
 enum No {
     /// It cannot be read, or the key is not good.
     Refused(Refusal),
-    /// There is more than its key may send; seconds.
+    /// There is more than its key may send, or more at once than its project may; seconds.
     Limited(u32),
     /// Not now.
     Unavailable(String),
@@ -195,7 +195,7 @@ async fn run(
     admitted: Admitted,
     open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
 ) -> Result<Response, No> {
-    let (project, by) = (admitted.project.clone(), app.clone());
+    let (project, by, _held) = (admitted.project.clone(), app.clone(), admitted.share.clone());
     let too_many = Arc::new(OnceLock::new());
     let (is_counted, over) = (asked.door != Door::Envelope, too_many.clone());
     // only an event counts, and only it is refused when there are too many: not what comes with it

@@ -8,12 +8,16 @@ use tracker::{Credentials, Door, Places, Refusal};
 
 use super::{Asked, No};
 use crate::app::App;
+use crate::limits::RETRY_AFTER_SECONDS;
+use crate::shares::Share;
 
 /// Somebody whose key is good.
 #[derive(Clone)]
 pub(super) struct Admitted {
     pub(super) project: Arc<ProjectInForce>,
     key: Arc<KeyInForce>,
+    /// Its place among the requests that are worked on.
+    pub(super) share: Arc<Share>,
 }
 
 impl Admitted {
@@ -52,7 +56,11 @@ pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Resul
     {
         return Err(Refusal::forbidden("the project does not take reports of pages of this origin").into());
     }
-    let admitted = Admitted { project: project.clone(), key: found.clone() };
+    let Some(share) = app.shares.take(project.project.id) else {
+        app.hub.core.tally.add(project.project.id, "too many at once", 1);
+        return Err(No::Limited(RETRY_AFTER_SECONDS));
+    };
+    let admitted = Admitted { project: project.clone(), key: found.clone(), share: Arc::new(share) };
     if asked.door != Door::Envelope {
         admitted.count_event(app).map_err(No::Limited)?;
     }

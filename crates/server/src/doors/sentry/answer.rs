@@ -60,7 +60,7 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-/// 429: the key has sent more than it may.
+/// 429: the key has sent more than it may, or its project more at once.
 pub(super) fn limited(seconds: u32) -> Response {
     let why = "the key has sent more than it may";
     let mut response =
