@@ -21,6 +21,7 @@ use crate::tracked::pack::{Packer, most_at_once};
 use crate::tracked::projects::Projects;
 use crate::tracked::tally::Tally;
 use crate::tracked::uploads::Uploads;
+use crate::tracked::words::KnownWords;
 
 /// Shared by all steps of a node. Holds nothing that cannot be read from the rows again.
 pub struct Core {
@@ -50,6 +51,8 @@ pub struct Core {
     pub(crate) maps: Maps,
     /// What is being made of uploads.
     pub(crate) uploads: Uploads,
+    /// What issues are known to be found by.
+    pub known_words: KnownWords,
     /// What projects send that is not kept.
     pub tally: Tally,
     /// A permit an error that is worked on beside the database.
@@ -80,6 +83,7 @@ impl Core {
             packer: Packer::default(),
             maps: Maps::default(),
             uploads: Uploads::default(),
+            known_words: KnownWords::default(),
             tally: Tally::default(),
             reporting: tokio::sync::Semaphore::new(most_at_once()),
             counters: Counters::default(),

@@ -22,15 +22,16 @@ use crate::core::Core;
 use crate::deliver::note::Note;
 use crate::deliver::recorder::{self, MAX_UNRECORDED};
 use crate::deliver::service::{Service, one_try};
-use crate::ingest::{self, Accepted, Done};
+use crate::ingest::{self, Accepted, Arrivals, Done};
 use crate::live::Live;
+use crate::tracked::report::Report;
 
 mod act;
 mod answers;
 mod bells;
 mod couriers;
 mod hear;
-mod intake;
+pub(crate) mod intake;
 mod once;
 
 pub use act::Act;
@@ -100,7 +101,9 @@ pub struct Hub {
     notes: mpsc::UnboundedSender<Note>,
     updates: broadcast::Sender<Update>,
     accepting: Arc<tokio::sync::Semaphore>,
-    intake: intake::Intake,
+    intake: intake::Intake<Arrivals>,
+    /// Errors that wait to be written.
+    pub(crate) reports: intake::Intake<Arc<Report>>,
     tracker: TaskTracker,
     stop: CancellationToken,
     /// In whose name things are done
@@ -148,6 +151,7 @@ impl Hub {
             updates: broadcast::channel(UPDATES).0,
             accepting: Arc::new(tokio::sync::Semaphore::new(MAX_ACCEPTING)),
             intake: intake::Intake::default(),
+            reports: intake::Intake::default(),
             tracker: tracker.clone(),
             stop: stop.clone(),
             actor: Arc::new(Actor::default()),

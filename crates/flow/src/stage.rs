@@ -71,7 +71,8 @@ impl Stage {
         let item = Item { kind: ItemKind::Event, payload: text.as_bytes().to_vec() };
         let report = report::prepare(&self.core, &self.store, project, &item, now)?;
         let core = self.core.clone();
-        let (mut taken, done) = self.store.write_blocking(move |tx| take::take(&core, tx, &[report]))?;
+        let (mut taken, done) =
+            self.store.write_blocking(move |tx| take::take(&core, tx, &[Arc::new(report)]))?;
         Ok((taken.pop().unwrap_or(Taken::Known), done))
     }
 

@@ -1,9 +1,12 @@
-//! What a node remembers for the sake of errors that programs report: [`projects`] and their keys, what errors are
-//! compressed against ([`pack`]), their source maps ([`maps`]) and those that are on their way ([`uploads`]), and what
-//! is counted and not written down yet ([`tally`]). Rows are the truth for all of it but the last.
+//! What a node remembers for the sake of errors that programs report: [`projects`] and their keys, errors that wait
+//! to be written ([`report`]), what they are compressed against ([`pack`]), their source maps ([`maps`]) and those
+//! that are on their way ([`uploads`]), what is counted and not written down yet ([`tally`]), and which words issues
+//! are known to be found by ([`words`]). Rows are the truth for all of it but what is counted.
 
 pub mod maps;
 pub mod pack;
 pub mod projects;
+pub mod report;
 pub mod tally;
 pub mod uploads;
+pub mod words;

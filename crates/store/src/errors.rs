@@ -12,8 +12,8 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, Says, attach_hashes, by_hashes, discard_hashes, forget_issue, get, hashes_of,
-    head, heads, insert_issues, merged_into, put, set_merged, touch,
+    Found, Head, IssueRow, Says, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue, get,
+    hashes_of, haystack, head, heads, insert_issues, merged_into, put, set_merged, touch,
 };
 pub use keep::{
     Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, trim_tags,

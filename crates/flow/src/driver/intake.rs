@@ -9,52 +9,96 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{NewEvent, Time};
-use store::{Durability, Result, StoreError};
+use store::{Durability, Result, StoreError, Tx};
 use tokio::sync::oneshot;
 
 use super::Hub;
+use crate::core::Core;
 use crate::ingest::{self, Accepted, Arrivals, Done};
 use crate::tell;
 
 /// Events that share a run of the flow at the most, but for those of one request: what one tick can tell.
 const MAX_EVENTS_TOGETHER: usize = tell::GROUPS_PER_TICK as usize;
 
-/// A request's events, and who waits for what becomes of them.
-struct Waiting {
-    arrivals: Arrivals,
+/// What a request brings.
+pub(crate) trait Load: Clone + Send + Sync + 'static {
+    /// What becomes of it.
+    type Fate: Send + 'static;
+
+    /// How many events it has.
+    fn events(&self) -> usize;
+
+    /// Takes the loads of some requests in; says what became of each.
+    fn take_in(core: &Core, tx: &mut Tx<'_>, loads: &[Self], at: Time) -> Result<(Vec<Self::Fate>, Done)>;
+
+    /// Where requests of this sort wait.
+    fn intake(hub: &Hub) -> &Intake<Self>;
+}
+
+impl Load for Arrivals {
+    type Fate = Vec<Accepted>;
+
+    fn events(&self) -> usize {
+        self.len()
+    }
+
+    fn take_in(core: &Core, tx: &mut Tx<'_>, loads: &[Self], at: Time) -> Result<(Vec<Self::Fate>, Done)> {
+        let (accepted, done) = ingest::accept(core, tx, loads.iter().cloned().collect(), at)?;
+        let mut accepted = accepted.into_iter();
+        Ok((loads.iter().map(|it| accepted.by_ref().take(it.len()).collect()).collect(), done))
+    }
+
+    fn intake(hub: &Hub) -> &Intake<Self> {
+        &hub.intake
+    }
+}
+
+/// A request's load, and who waits for what becomes of it.
+struct Waiting<L: Load> {
+    load: L,
     at: Time,
-    answer: oneshot::Sender<Result<Vec<Accepted>>>,
+    answer: oneshot::Sender<Result<L::Fate>>,
 }
 
 /// The requests that wait, and whether one of them leads. Bounded by the places in [`Hub::accept`].
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
+struct Queue<L: Load> {
+    waiting: VecDeque<Waiting<L>>,
     is_led: bool,
 }
 
 /// Where requests wait for a transaction. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Intake(Arc<Mutex<Queue>>);
+pub(crate) struct Intake<L: Load>(Arc<Mutex<Queue<L>>>);
 
-impl Intake {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl<L: Load> Default for Intake<L> {
+    fn default() -> Self {
+        Intake(Arc::new(Mutex::new(Queue { waiting: VecDeque::new(), is_led: false })))
+    }
+}
+
+impl<L: Load> Clone for Intake<L> {
+    fn clone(&self) -> Self {
+        Intake(self.0.clone())
+    }
+}
+
+impl<L: Load> Intake<L> {
+    fn queue(&self) -> MutexGuard<'_, Queue<L>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a request; `true`: it has to lead.
-    fn join(&self, request: Waiting) -> bool {
+    fn join(&self, request: Waiting<L>) -> bool {
         let mut queue = self.queue();
         queue.waiting.push_back(request);
         !std::mem::replace(&mut queue.is_led, true)
     }
 
     /// The first requests, as many as are taken in together. Unless some are left, whoever comes next leads.
-    fn take(&self) -> Ride {
+    fn take(&self) -> Ride<L> {
         let mut queue = self.queue();
         let (mut riders, mut events) = (Vec::new(), 0);
         while let Some(next) = queue.waiting.pop_front() {
-            let more = next.arrivals.len();
+            let more = next.load.events();
             if events > 0 && events + more > MAX_EVENTS_TOGETHER {
                 queue.waiting.push_front(next);
                 break;
@@ -68,8 +112,8 @@ impl Intake {
 }
 
 /// Requests that are taken in together.
-struct Ride {
-    riders: Vec<Waiting>,
+struct Ride<L: Load> {
+    riders: Vec<Waiting<L>>,
     /// whether others were too many to come along
     leaves_some: bool,
 }
@@ -78,66 +122,69 @@ impl Hub {
     /// Takes events in together with those of other requests.
     pub(super) async fn take_in(&self, new: Vec<NewEvent>) -> Result<Vec<Accepted>> {
         let at = self.clock.now();
+        self.ride(ingest::arrive(&self.core, new, at), at).await
+    }
+
+    /// Takes a load in together with those of other requests.
+    pub(crate) async fn ride<L: Load>(&self, load: L, at: Time) -> Result<L::Fate> {
         let (answer, answered) = oneshot::channel();
-        let arrivals = ingest::arrive(&self.core, new, at);
-        if self.intake.join(Waiting { arrivals, at, answer }) {
+        if L::intake(self).join(Waiting { load, at, answer }) {
             // a task of its own: the others must not be left when this request's sender goes away
-            self.tracker.spawn(self.clone().lead());
+            self.tracker.spawn(self.clone().lead::<L>());
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the hub is stopping".to_owned())))
     }
 
-    async fn lead(self) {
+    async fn lead<L: Load>(self) {
         let mut leaves_some = true;
         while leaves_some {
             let begun = Arc::new(Mutex::new(None));
             let result = self.store.write(Durability::Disk, {
-                let (core, intake, begun) = (self.core.clone(), self.intake.clone(), begun.clone());
+                let (core, intake, begun) = (self.core.clone(), L::intake(&self).clone(), begun.clone());
                 move |tx| {
                     // with other nodes, most of the waiting is for this
                     tx.lock_flow()?;
                     let ride = intake.take();
                     let at = ride.riders.iter().map(|it| it.at).max().unwrap_or(Time::MIN);
-                    let arrivals = ride.riders.iter().map(|it| it.arrivals.clone()).collect();
+                    let loads: Vec<L> = ride.riders.iter().map(|it| it.load.clone()).collect();
                     *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(ride);
-                    ingest::accept(&core, tx, arrivals, at)
+                    L::take_in(&core, tx, &loads, at)
                 }
             });
             let result = self.noted(result.await);
             let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
             // without a transaction, nobody has begun
-            let ride = begun.unwrap_or_else(|| self.intake.take());
+            let ride = begun.unwrap_or_else(|| L::intake(&self).take());
             leaves_some = ride.leaves_some;
             self.answer(ride.riders, result).await;
         }
     }
 
-    /// Tells each rider what became of its events.
-    async fn answer(&self, riders: Vec<Waiting>, result: Result<(Vec<Accepted>, Done)>) {
+    /// Tells each rider what became of its load.
+    async fn answer<L: Load>(&self, riders: Vec<Waiting<L>>, result: Result<(Vec<L::Fate>, Done)>) {
         match result {
-            Ok((accepted, done)) => {
+            Ok((fates, done)) => {
                 self.follow(done);
-                let mut accepted = accepted.into_iter();
-                for it in riders {
-                    let own = accepted.by_ref().take(it.arrivals.len()).collect();
+                for (it, fate) in riders.into_iter().zip(fates) {
                     // who has gone away does not need the answer
-                    let _ = it.answer.send(Ok(own));
+                    let _ = it.answer.send(Ok(fate));
                 }
             }
             Err(StoreError::Refused(_) | StoreError::BadRow(_)) if riders.len() > 1 => {
                 for it in riders {
-                    let _ = it.answer.send(self.take_alone(it.arrivals, it.at).await);
+                    let _ = it.answer.send(self.take_alone(it.load, it.at).await);
                 }
             }
             Err(error) => riders.into_iter().for_each(|it| drop(it.answer.send(Err(error.clone())))),
         }
     }
 
-    async fn take_alone(&self, arrivals: Arrivals, at: Time) -> Result<Vec<Accepted>> {
+    async fn take_alone<L: Load>(&self, load: L, at: Time) -> Result<L::Fate> {
         let core = self.core.clone();
-        let result = self.store.write(Durability::Disk, move |tx| ingest::accept(&core, tx, arrivals, at));
-        let (accepted, done) = self.noted(result.await)?;
+        let take = move |tx: &mut Tx<'_>| L::take_in(&core, tx, &[load], at);
+        let (fates, done) = self.noted(self.store.write(Durability::Disk, take).await)?;
         self.follow(done);
-        Ok(accepted)
+        let lost = || StoreError::Refused("nothing became of a request".to_owned());
+        fates.into_iter().next().ok_or_else(lost)
     }
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::Time;
-use store::{Durability, StoreError};
+use store::{Durability, Result as Stored, StoreError, Tx};
 use tracker::{Envelope, Item, ItemKind, Refusal};
 
 use super::report::{NotReported, Read, Report, grouped, read, ready};
 use super::take::{self, Taken};
+use crate::core::Core;
 use crate::driver::Hub;
+use crate::driver::intake::{Intake, Load};
 use crate::ingest::Done;
 use crate::tracked::maps::{Gathering, look};
 use crate::tracked::projects::ProjectInForce;
@@ -100,7 +102,7 @@ impl Hub {
         };
         drop(permit);
         let (event_id, new_base) = (report.event.event_id.clone(), report.new_base.clone());
-        let taken = self.take_report(report).await?;
+        let taken = self.ride(Arc::new(report), at).await?;
         if let Some(base) = new_base.filter(|_| matches!(taken, Taken::Kept { .. })) {
             self.core.packer.remember(&base, at)?;
         }
@@ -125,13 +127,22 @@ impl Hub {
         }
         Ok(maps)
     }
+}
 
-    async fn take_report(&self, report: Report) -> Result<Taken, StoreError> {
-        let core = self.core.clone();
-        let written = self.store.write(Durability::Disk, move |tx| take::take(&core, tx, &[report])).await;
-        let (mut taken, done): (Vec<Taken>, Done) = self.noted(written)?;
-        self.follow(done);
-        Ok(taken.pop().unwrap_or(Taken::Known))
+/// An error that a program reports.
+impl Load for Arc<Report> {
+    type Fate = Taken;
+
+    fn events(&self) -> usize {
+        1
+    }
+
+    fn take_in(core: &Core, tx: &mut Tx<'_>, loads: &[Self], _at: Time) -> Stored<(Vec<Self::Fate>, Done)> {
+        take::take(core, tx, loads)
+    }
+
+    fn intake(hub: &Hub) -> &Intake<Self> {
+        &hub.reports
     }
 }
 

@@ -11,7 +11,11 @@ const MAX_STACK_CHARS: usize = 4_000;
 /// Frames of each stack that it shows: the last ones, where it went wrong.
 const MAX_FRAMES: usize = 12;
 /// Bytes that an issue is searched by.
-const MAX_HAYSTACK_BYTES: usize = 8 * 1024;
+pub(super) const MAX_HAYSTACK_BYTES: usize = 8 * 1024;
+/// Bytes of these that its first error may take: the rest is for what others say.
+const MAX_FIRST_BYTES: usize = 6 * 1024;
+/// Characters of what each other error says.
+const MAX_SAID_CHARS: usize = 400;
 /// Characters of a label's value.
 const MAX_LABEL_CHARS: usize = 200;
 /// Characters of a message.
@@ -129,7 +133,7 @@ pub fn haystack(event: &Event) -> String {
     let mut text = String::with_capacity(2048);
     let mut add = |word: Option<&str>| {
         let Some(word) = word.filter(|word| !word.is_empty()) else { return };
-        if text.len() + word.len() < MAX_HAYSTACK_BYTES && !text.contains(word) {
+        if text.len() + word.len() < MAX_FIRST_BYTES && !text.contains(word) {
             text.push_str(word);
             text.push('\n');
         }
@@ -155,6 +159,15 @@ pub fn haystack(event: &Event) -> String {
             add(frame.context_line.as_deref().map(str::trim));
         }
     }
+    searchable(&text)
+}
+
+/// What an error says that others of its issue may not, for the same purpose.
+pub fn said(event: &Event) -> String {
+    searchable(&shortened(&message(event), MAX_SAID_CHARS))
+}
+
+fn searchable(text: &str) -> String {
     // no text of PostgreSQL has one
     text.replace('\0', " ").to_lowercase()
 }

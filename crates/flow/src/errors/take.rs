@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use model::event::{Action, Event};
 use model::extra::Telling;
@@ -45,7 +46,7 @@ pub enum Taken {
 ///
 /// # Errors
 /// When the database is gone or full: then nothing of this is kept.
-pub fn take(core: &Core, tx: &mut Tx<'_>, reports: &[Report]) -> Result<(Vec<Taken>, Done)> {
+pub fn take(core: &Core, tx: &mut Tx<'_>, reports: &[Arc<Report>]) -> Result<(Vec<Taken>, Done)> {
     tx.lock_flow()?;
     let now = reports.iter().map(|it| it.at).max().unwrap_or(Time::MIN);
     let mut done = Done { at: Some(now), ..Done::default() };
@@ -77,12 +78,17 @@ pub fn take(core: &Core, tx: &mut Tx<'_>, reports: &[Report]) -> Result<(Vec<Tak
         .map(|it| (reports[*it].project.project.id, "discarded", 1))
         .collect();
     errors::count_sent(tx, &discarded, now)?;
+    let said: Vec<(Id, String)> = (kept.iter())
+        .filter(|(place, home)| reports[*place].id != *home)
+        .map(|(place, home)| (desk.homes[home], say::said(&reports[*place].event)))
+        .collect();
+    core.known_words.add(tx, &said, say::MAX_HAYSTACK_BYTES)?;
     desk.write(tx, &mut done)?;
     Ok((taken, done))
 }
 
 /// Writes the errors themselves, and what is counted by project.
-fn keep(tx: &mut Tx<'_>, reports: &[Report], kept: &[(usize, Id)], now: Time) -> Result<()> {
+fn keep(tx: &mut Tx<'_>, reports: &[Arc<Report>], kept: &[(usize, Id)], now: Time) -> Result<()> {
     let bases: Vec<_> = kept.iter().filter_map(|(place, _)| reports[*place].new_base.as_ref()).collect();
     errors::insert_bases(tx, &bases)?;
     let rows: Vec<EventRow> = kept.iter().map(|(place, home)| row(&reports[*place], *home)).collect();
@@ -90,7 +96,7 @@ fn keep(tx: &mut Tx<'_>, reports: &[Report], kept: &[(usize, Id)], now: Time) ->
     let mut seen: BTreeMap<(i64, &'static str, &str), i64> = BTreeMap::new();
     let mut sent: BTreeMap<i64, i64> = BTreeMap::new();
     for (place, _) in kept {
-        let Report { project, event, .. } = &reports[*place];
+        let Report { project, event, .. } = &*reports[*place];
         let known = [("release", &event.release), ("environment", &event.environment)];
         for (kind, value) in known.into_iter().filter_map(|(kind, value)| Some((kind, value.as_deref()?))) {
             *seen.entry((project.project.id, kind, value)).or_default() += 1;
@@ -120,7 +126,7 @@ fn row(report: &Report, issue: Id) -> EventRow {
 /// Everything that one transaction goes by.
 struct Desk<'a> {
     core: &'a Core,
-    reports: &'a [Report],
+    reports: &'a [Arc<Report>],
     /// by the issue that counts
     works: BTreeMap<Id, Work>,
     /// which issue counts for one that a sum leads to

@@ -173,6 +173,26 @@ pub fn put(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
     Ok(())
 }
 
+/// The text that an issue is searched by.
+///
+/// # Errors
+/// When the database is gone.
+pub fn haystack(tx: &mut Tx<'_>, id: Id) -> Result<Option<String>> {
+    tx.query_one("SELECT haystack FROM issues WHERE id = $1", &[id.into()], |row| row.string(0))
+}
+
+/// Adds to the text that an issue is searched by.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn add_words(tx: &mut Tx<'_>, id: Id, words: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE issues SET haystack = haystack || $1 WHERE id = $2",
+        &[Value::Text(words), id.into()],
+    )?;
+    Ok(())
+}
+
 /// Counts further events of incidents that change nothing else about them: how many, and when the last came.
 ///
 /// # Errors
