@@ -102,7 +102,19 @@ fn what_is_alike_is_an_issue_and_who_has_to_know_hears_of_the_first() {
     let oldest = hub.get(&format!("/api/v1/issues/{id}/events/{before}"));
     assert_eq!((&oldest["previous"], &oldest["event"]["release"]), (&Value::Null, &json!("1.0")));
     let why = hub.get(&format!("/api/v1/issues/{id}/events/latest/grouping"));
-    assert_eq!(why["hashes"][0]["issue"], id, "{why:#}");
+    assert_eq!((&why["hashes"][0]["issue"], &why["note"]), (&json!(id), &Value::Null), "{why:#}");
+    let rules = json!({ "grouping": "error.type:ZeroDivisionError -> division" }).to_string();
+    let changed = http::ask(
+        hub.address(),
+        "PATCH",
+        "/api/v1/projects/shop",
+        &[("Content-Type", "application/json")],
+        &rules,
+    )
+    .unwrap();
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let why = hub.get(&format!("/api/v1/issues/{id}/events/latest/grouping"));
+    assert!(why["note"].as_str().unwrap().contains("have changed"), "{why:#}");
     assert_eq!(issues(&hub, "release:1.0%20environment:production").len(), 2);
     assert_eq!(issues(&hub, "release:2.0").len(), 0);
     let said = hub.says(&["issue", "show", id]);
@@ -110,6 +122,74 @@ fn what_is_alike_is_an_issue_and_who_has_to_know_hears_of_the_first() {
     // it is an incident as any other
     let explained = hub.says(&["explain", id]);
     assert!(explained.contains("ops"), "{explained}");
+}
+
+#[test]
+fn an_issue_is_found_by_what_any_of_its_errors_says_as_far_as_there_is_room() {
+    let hub = Hub::start("[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n");
+    let (made, _) = project(&hub, "shop");
+    let says = |id: usize, value: &str| {
+        let mut event = exception(id, "mean", 1);
+        event["exception"]["values"][0]["value"] = value.into();
+        assert_eq!(post(&hub, &store_path(&made), &[], &event.to_string()).status, 200);
+    };
+    says(1, "basket 17 is empty");
+    says(2, "basket 4711 is EMPTY");
+    assert_eq!(issues(&hub, "")[0]["times_seen"], 2, "one issue");
+    assert_eq!((issues(&hub, "4711%20empty").len(), issues(&hub, "4712").len()), (1, 0));
+    (3..40).for_each(|n| says(n, &format!("basket {n}: {}", "x".repeat(350))));
+    says(99, "basket 99999999 after all the others");
+    assert_eq!(issues(&hub, "99999999").len(), 0, "there is an end to it");
+    assert_eq!(issues(&hub, "4711%20empty").len(), 1);
+}
+
+#[test]
+fn releases_are_compared_by_what_was_seen_in_them() {
+    let hub = Hub::start("[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n");
+    let (made, _) = project(&hub, "shop");
+    let reported = [
+        ("mean", "1.0", 3),
+        ("mean", "1.1", 1),
+        ("median", "1.0", 1),
+        ("mode", "1.1", 2),
+        ("spread", "1.0", 1),
+        ("spread", "1.1", 4),
+        ("other", "0.9", 1),
+    ];
+    let mut id = 0;
+    for (function, release, times) in reported {
+        for _ in 0..times {
+            id += 1;
+            let mut event = exception(id, function, 1);
+            event["release"] = release.into();
+            assert_eq!(post(&hub, &store_path(&made), &[], &event.to_string()).status, 200);
+        }
+    }
+    let compared = hub.says_json(&["issue", "compare", "shop", "1.0", "1.1"]);
+    let line = |it: &Value| {
+        let place = it["issue"]["culprit"].as_str().unwrap().to_owned();
+        (
+            it["change"].as_str().unwrap().to_owned(),
+            place,
+            it["times_before"].clone(),
+            it["times_after"].clone(),
+        )
+    };
+    let lines: Vec<_> = compared["items"].as_array().unwrap().iter().map(line).collect();
+    let expected =
+        [("new", "mode", 0, 2), ("more", "spread", 1, 4), ("less", "mean", 3, 1), ("gone", "median", 1, 0)];
+    let expected = expected.map(|(change, function, before, after)| {
+        (change.to_owned(), format!("shop in {function}"), json!(before), json!(after))
+    });
+    assert_eq!(lines, expected);
+    // what counts as another issue counts in it
+    let id = |at: usize| compared["items"][at]["issue"]["id"].as_str().unwrap().to_owned();
+    hub.says(&["issue", "merge", &id(0), &id(3)]);
+    let merged = hub.says_json(&["issue", "compare", "shop", "1.0", "1.1"]);
+    assert_eq!(
+        (&merged["items"][0]["change"], &merged["items"][0]["times_before"]),
+        (&json!("more"), &json!(1))
+    );
 }
 
 #[test]

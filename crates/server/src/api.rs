@@ -25,6 +25,7 @@ mod plugins;
 mod previews;
 mod projects;
 mod receivers;
+mod releases;
 mod replay;
 mod routes;
 mod schedules;
@@ -154,6 +155,7 @@ fn errors() -> OpenApiRouter<Shared> {
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::delete_artifacts))
         .routes(routes!(issues::get_project_sent))
+        .routes(routes!(releases::compare_releases))
         .routes(routes!(issues::list_issues))
         .routes(routes!(issues::get_issue))
         .routes(routes!(issue_actions::act_on_issue))

@@ -14,7 +14,7 @@ use crate::error::{Answer, Problem};
 /// Words of one search.
 const MAX_WORDS: usize = 50;
 /// Issues that one search looks at: the newest.
-const MAX_LOOKED_AT: i64 = 20_000;
+pub(crate) const MAX_LOOKED_AT: i64 = 20_000;
 
 /// A search, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,12 +99,11 @@ impl Search {
         found.retain(|it| self.takes(it, now));
         for (wanted, name, value) in &self.tags {
             let ids: Vec<Id> = found.iter().map(|it| it.issue.id).collect();
-            let with: std::collections::HashSet<usize> =
-                store::errors::tags_with(tx, &ids, name, value)?.into_iter().collect();
+            let with = store::errors::tags_with(tx, &ids, name, value)?;
             let mut place = 0;
             found.retain(|_| {
                 place += 1;
-                with.contains(&(place - 1)) == *wanted
+                with.contains_key(&(place - 1)) == *wanted
             });
         }
         Ok(found)

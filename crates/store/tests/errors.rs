@@ -114,7 +114,7 @@ fn what_is_counted_adds_up() {
             let tags = errors::tags_of(tx, &[id(1)], None)?;
             let tags: Vec<(&str, i64)> = tags.iter().map(|it| (it.value.as_str(), it.times)).collect();
             assert_eq!(tags, [("Firefox", 2), ("Chrome", 1)]);
-            assert_eq!(errors::tags_with(tx, &[id(1), id(2)], "browser", "Chrome")?, [0]);
+            assert_eq!(errors::tags_with(tx, &[id(1), id(2)], "browser", "Chrome")?, [(0, 1)].into());
             assert_eq!(errors::seen(tx, 1, "release", 9)?, [("1.0".into(), NOW, NOW, 3)]);
             let sent = errors::project_hours(tx, 1, NOW)?;
             let sent: Vec<(&str, i64)> =

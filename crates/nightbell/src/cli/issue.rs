@@ -31,6 +31,18 @@ enum Command {
         #[arg(long, value_name = "ERROR", default_value = "latest")]
         event: String,
     },
+    /// Compare two releases of a project: what is new, what is there more often, what is gone
+    Compare {
+        /// The project, by slug or number
+        project: String,
+        /// The one release
+        before: String,
+        /// The other
+        after: String,
+        /// How many issues
+        #[arg(long, value_name = "N", default_value = "50")]
+        limit: usize,
+    },
     /// Say that issues are over
     Resolve {
         /// Which ones
@@ -108,6 +120,12 @@ impl Args {
                 answer["latest"] = event.clone();
                 output.answer(&answer, || shown(&issue, &event))
             }
+            Command::Compare { project, before, after, limit } => {
+                let query = [("before", before), ("after", after), ("limit", limit.to_string())];
+                let path = format!("/api/v1/projects/{}/compare", words::in_path(&project));
+                let answer = hub.get(&path, &query).await?;
+                output.answer(&answer, || compared(&answer))
+            }
             Command::Resolve { ids, in_release, in_next } => {
                 let body =
                     json!({ "action": "resolve", "in_release": in_release, "in_next_release": in_next });
@@ -169,6 +187,21 @@ fn table(answer: &Value) -> String {
             it["users_seen"].to_string(),
             moment(&field(it, "last_seen")),
             what,
+        ]);
+    }
+    table.text()
+}
+
+fn compared(answer: &Value) -> String {
+    let mut table = Table::new(["change", "before", "after", "id", "what"], "no issue was seen in either");
+    for it in answer["items"].as_array().into_iter().flatten() {
+        let issue = &it["issue"];
+        table.row([
+            field(it, "change"),
+            it["times_before"].to_string(),
+            it["times_after"].to_string(),
+            field(issue, "id"),
+            format!("{}  {}", field(issue, "title"), field(issue, "culprit")),
         ]);
     }
     table.text()

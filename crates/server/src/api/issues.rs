@@ -23,6 +23,9 @@ use crate::views::issue::{
     ErrorLine, ErrorView, HashView, HourView, IssueDetail, IssueView, TagView, feedback,
 };
 
+/// Said of an error that is where rules of another time have put it.
+const CHANGED: &str = "the rules of the project, or the way errors are grouped, have changed since it came: by \
+                       those of today it would not be in this issue";
 /// How far back the hours of an issue are shown.
 const HOURS: Duration = Duration::from_secs(14 * 86_400);
 /// Words of users that an issue shows.
@@ -37,7 +40,7 @@ pub(super) fn project_number(app: &App, text: &str) -> Answer<i64> {
         .ok_or_else(|| Problem::wrong("project", format!("there is no project {text:?}")))
 }
 
-fn slug(app: &App, project: i64) -> String {
+pub(super) fn slug(app: &App, project: i64) -> String {
     app.hub
         .core
         .known_projects()
@@ -310,7 +313,10 @@ pub(super) async fn explain_grouping(
             });
             leads.push(json!({ "variant": hash.variant, "hash": hash.value, "issue": issue }));
         }
-        Ok(Some(json!({ "grouping": grouping, "hashes": leads })))
+        let ours: Vec<String> = family.iter().map(Id::to_string).collect();
+        let leads_here = |it: &Value| it["issue"].as_str().is_some_and(|id| ours.iter().any(|own| own == id));
+        let note = (!leads.iter().any(leads_here)).then_some(CHANGED);
+        Ok(Some(json!({ "grouping": grouping, "hashes": leads, "note": note })))
     };
     let found = app.hub.store.read(read).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("error", format_args!("{event:?} of issue {id}")))

@@ -217,19 +217,32 @@ pub fn tags_of(tx: &mut Tx<'_>, family: &[Id], name: Option<&str>) -> Result<Vec
     Ok(all)
 }
 
-/// Which of these issues had this value of a tag, by their places.
+/// How often these issues, with those that count as them, had this value of a tag, by their places; those that never
+/// had it are not there.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn tags_with(tx: &mut Tx<'_>, issues: &[Id], name: &str, value: &str) -> Result<Vec<usize>> {
-    let sql = "SELECT 1 FROM issue_tags WHERE issue_id = $1 AND name = $2 AND value = $3";
+pub fn tags_with(
+    tx: &mut Tx<'_>,
+    issues: &[Id],
+    name: &str,
+    value: &str,
+) -> Result<std::collections::BTreeMap<usize, i64>> {
+    let sql = "SELECT times FROM issue_tags WHERE issue_id = $1 AND name = $2 AND value = $3 \
+               UNION ALL SELECT t.times FROM issues i JOIN issue_tags t \
+               ON t.issue_id = i.id AND t.name = $2 AND t.value = $3 WHERE i.merged_into = $1";
     let keys: Vec<(Id, &str, &str)> = issues.iter().map(|id| (*id, name, value)).collect();
-    tx.query_many(
+    let found = tx.query_many(
         sql,
         &keys,
         |(id, name, value)| [(*id).into(), Value::Text(name), Value::Text(value)],
-        |place, _| Ok(place),
-    )
+        |place, row| Ok((place, row.int(0)?)),
+    )?;
+    let mut sums = std::collections::BTreeMap::new();
+    for (place, times) in found {
+        *sums.entry(place).or_default() += times;
+    }
+    Ok(sums)
 }
 
 /// Releases or environments of a project, with when they were first and last heard of and how often, the latest first.
