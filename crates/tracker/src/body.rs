@@ -194,6 +194,17 @@ impl<S: Sink> Decoder<S> {
         self.feed(&begun)
     }
 
+    /// The sink, unless something failed.
+    pub(crate) fn sink(&self) -> Option<&S> {
+        match &self.coding {
+            Coding::Plain(tap) | Coding::Deflate(tap, _) | Coding::Inflate(tap, _) | Coding::Zstd(tap, _) => {
+                Some(&tap.sink)
+            }
+            Coding::Brotli(decoder) => Some(&decoder.get_ref().sink),
+            Coding::Over => None,
+        }
+    }
+
     /// The sink, when the body has ended as its encoding wants it to.
     pub(crate) fn finish(mut self) -> Result<S, Refusal> {
         if !self.fed {

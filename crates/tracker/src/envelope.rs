@@ -129,6 +129,13 @@ impl Reader {
         }
     }
 
+    /// Whether an event is there or has begun.
+    pub(crate) fn has_event(&self) -> bool {
+        let is_event = |kind: ItemKind| matches!(kind, ItemKind::Event | ItemKind::Security);
+        matches!(self.expecting, Expecting::Payload { kind: Some(kind), .. } if is_event(kind))
+            || self.envelope.event().is_some()
+    }
+
     /// The envelope, if it ended where one may end.
     pub(crate) fn finish(mut self) -> Result<Envelope, Refusal> {
         match self.expecting {

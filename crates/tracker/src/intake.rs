@@ -80,6 +80,14 @@ impl Intake {
         self.0.feed(piece)
     }
 
+    /// Whether an event has begun in what was pushed so far: before all of it is here, and for a fraction of the work.
+    pub fn has_event(&self) -> bool {
+        self.0.sink().is_some_and(|kept| match kept {
+            Kept::Whole { .. } => true,
+            Kept::Envelope(reader) => reader.has_event(),
+        })
+    }
+
     /// What was in it. A single event comes as an envelope without a header.
     pub fn finish(self) -> Result<Envelope, Refusal> {
         match self.0.finish()? {

@@ -102,6 +102,17 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// Whether an event comes in the first bytes of a body: what most begin with.
+    fn begins_with_event(&self, body: &[u8]) -> bool {
+        /// Bytes that are looked at, and at a time.
+        const LOOKED_AT: (usize, usize) = (2048, 256);
+        let Ok(mut intake) = self.intake() else { return false };
+        let pieces = body[..body.len().min(LOOKED_AT.0)].chunks(LOOKED_AT.1);
+        pieces.into_iter().any(|piece| intake.push(piece).is_ok() && intake.has_event())
+    }
+}
+
 /// Why a request is answered with no.
 enum No {
     /// It cannot be read, or the key is not good.
@@ -155,6 +166,11 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
                 }
             };
             let (intake, rest) = gather(app, asked, body).await?;
+            // at the other doors it has been counted before it was read
+            if asked.door == Door::Envelope {
+                let has_event = || intake.has_event() || asked.begins_with_event(&rest);
+                admitted.refuse_unread(app, has_event).map_err(No::Limited)?;
+            }
             run(app, asked, admitted, move || {
                 let mut intake = intake;
                 intake.push(&rest)?;

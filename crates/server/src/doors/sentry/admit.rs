@@ -25,9 +25,23 @@ impl Admitted {
     /// and what only events come by is counted before it is read.
     pub(super) fn count_event(&self, app: &App) -> Result<(), u32> {
         let Some(rate) = self.key.key.rate else { return Ok(()) };
-        app.rates.take(self.key.key.id, rate, app.now()).inspect_err(|_| {
-            app.hub.core.tally.add(self.project.project.id, "rate limited", 1);
-        })
+        app.rates.take(self.key.key.id, rate, app.now()).inspect_err(|_| self.note_refused(app))
+    }
+
+    /// Refuses an event without reading it when its key has sent too many; `has_event` looks whether there is one.
+    pub(super) fn refuse_unread(&self, app: &App, has_event: impl FnOnce() -> bool) -> Result<(), u32> {
+        let spent = self.key.key.rate.and_then(|rate| app.rates.spent(self.key.key.id, rate, app.now()));
+        match spent {
+            Some(seconds) if has_event() => {
+                self.note_refused(app);
+                Err(seconds)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_refused(&self, app: &App) {
+        app.hub.core.tally.add(self.project.project.id, "rate limited", 1);
     }
 }
 
