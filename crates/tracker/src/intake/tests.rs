@@ -264,7 +264,9 @@ fn an_event_is_seen_before_all_of_it_is_here() {
         intake.has_event()
     };
     assert!(begun("{\"type\":\"event\",\"length\":20000}\n{\"mess"));
-    assert!(begun("{\"type\":\"check_in\",\"length\":2}\n{}\n{\"type\":\"event\"}\n{}\n{\"type\":\"session\"}\n"));
+    assert!(begun(
+        "{\"type\":\"check_in\",\"length\":2}\n{}\n{\"type\":\"event\"}\n{}\n{\"type\":\"session\"}\n"
+    ));
     assert!(!begun("{\"type\":\"check_in\",\"length\":2}\n{}\n{\"type\":\"ev"));
     assert!(!begun("{\"type\":\"session\"}\n{\"type\":\"event\"}"));
 }
