@@ -23,10 +23,6 @@ mod words;
 
 use std::process::ExitCode;
 
-/// The system's own keeps what each thread has freed for that thread: a third more memory, and slower.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     cli::main()
 }
