@@ -111,6 +111,7 @@ pub(crate) fn message(text: &str) -> Message {
         link: text.to_owned(),
         acknowledged_by: None,
         flapping: None,
+        chain: 0,
     };
     Message::render(Notification {
         idempotency_key: "0000000000abc-first".to_owned(),

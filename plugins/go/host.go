@@ -43,9 +43,10 @@ func (it *Host) Ask(ctx context.Context, method string, params, result any) erro
 }
 
 // Emit brings events into the hub, each like a body of POST /api/v1/events, and gives their ids when they are on disk.
-// The key may be empty. Needs the permission emit.
+// The key may be empty. The context is to be that of the function that is called: then the host knows what led to it.
+// Needs the permission emit.
 func (it *Host) Emit(ctx context.Context, idempotencyKey string, events ...any) ([]string, error) {
-	params := map[string]any{"events": events}
+	params := because(ctx, map[string]any{"events": events})
 	if idempotencyKey != "" {
 		params["idempotency_key"] = idempotencyKey
 	}
@@ -63,7 +64,16 @@ func (it *Host) Incident(ctx context.Context, id string, into any) error {
 
 // Act does something to an incident: acknowledge, resolve or note. Needs the permission act.
 func (it *Host) Act(ctx context.Context, id, verb, by, note string) error {
-	return it.Ask(ctx, "incident.act", map[string]string{"id": id, "verb": verb, "by": by, "note": note}, nil)
+	params := because(ctx, map[string]any{"id": id, "verb": verb, "by": by, "note": note})
+	return it.Ask(ctx, "incident.act", params, nil)
+}
+
+// because adds the host's request that led to something, if one did.
+func because(ctx context.Context, params map[string]any) map[string]any {
+	if id, known := ctx.Value(requestKey{}).(json.RawMessage); known {
+		params["because"] = id
+	}
+	return params
 }
 
 // Get reads what lies under a key, small state in the hub's database, and says whether there is anything.

@@ -361,7 +361,8 @@ func TestTheHubIsAskedAndWhatItAnswersComesBack(t *testing.T) {
 	it.begin()
 	events := []any{map[string]any{"topic": "t", "id": "e1", "at": "2026-01-31T12:00:00.25Z"}}
 	same(t, it.ask("events", map[string]any{"subscription": "hears", "events": events}), `{}`)
-	same(t, it.asked[0]["params"], `{"events": [{"key": "e1"}], "idempotency_key": "k"}`)
+	same(t, it.asked[0]["params"],
+		fmt.Sprintf(`{"because": %d, "events": [{"key": "e1"}], "idempotency_key": "k"}`, it.next))
 	logs := delivery("d0", "one", map[string]any{"do": "logs"}, 5000)
 	it.ask("deliver", map[string]any{"deliveries": []any{logs}})
 	same(t, it.asked[1]["params"],

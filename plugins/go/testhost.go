@@ -226,10 +226,11 @@ func (it *TestHost) answers() map[string]method {
 			it.said.Emitted = append(it.said.Emitted, params.Events...)
 			return map[string]any{"ids": ids}, nil
 		}),
-		"incident.act": with(func(_ context.Context, params *map[string]string) (any, error) {
+		"incident.act": with(func(_ context.Context, params *struct{ ID, Verb, By, Note string }) (any, error) {
 			it.mutex.Lock()
 			defer it.mutex.Unlock()
-			it.said.Acts = append(it.said.Acts, *params)
+			act := map[string]string{"id": params.ID, "verb": params.Verb, "by": params.By, "note": params.Note}
+			it.said.Acts = append(it.said.Acts, act)
 			return nothing{}, nil
 		}),
 		"kv.get": locked(func(params *keyed) any { return map[string]any{"value": it.said.Keys[params.Key]} }),

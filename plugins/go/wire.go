@@ -71,6 +71,9 @@ type message struct {
 	Error  json.RawMessage `json:"error"`
 }
 
+// requestKey leads to the id of the other side's request that is being served.
+type requestKey struct{}
+
 type method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // peer is one end of the wire: it answers what the other side asks, and asks the other side.
@@ -198,7 +201,7 @@ func (it *peer) asked(id json.RawMessage, name string, params json.RawMessage) {
 		it.fail(id, fault(wrongParameters, "the parameters of %s are an object", name))
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, id))
 	if wrong := it.begin(string(id), cancel); wrong != nil {
 		cancel()
 		it.fail(id, wrong)

@@ -15,6 +15,7 @@ import {
   lastLine,
   logged,
   openWire,
+  underWay,
   unlessAborted,
   within,
 } from "./wire.js";
@@ -37,6 +38,8 @@ const LONGEST_REST = 60_000;
 const MAX_REASON = 2_000;
 const MAX_TEXT = 1_024;
 const MAX_LOG = 16_000;
+/** What may make the hub tell plugins something: the host is told because of which request it is done. */
+const CHAINED = ["emit", "incident.act"];
 /** Exit status: only a person can mend it. */
 const MISCONFIGURED = 78;
 
@@ -157,6 +160,8 @@ class Host {
 
   async ask(method, params = {}, options = {}) {
     if (!this.#peer) throw new RpcError(FAILED, "there is no host yet: ask it in onStart or later");
+    const because = CHAINED.includes(method) ? underWay.getStore() : undefined;
+    if (because !== undefined) params = { because, ...params };
     return this.#peer.request(method, params, options.timeoutMs ?? ASK_MS, options.signal);
   }
 

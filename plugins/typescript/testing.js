@@ -98,7 +98,7 @@ export class Host {
         if (this.incidents.has(id)) return this.incidents.get(id);
         throw new RpcError(NOT_FOUND, `there is no incident ${id}`);
       },
-      "incident.act": (act) => void this.acts.push(act),
+      "incident.act": ({ because: _, ...act }) => void this.acts.push(act),
       "kv.get": ({ key }) => ({ value: this.keys.get(key) ?? null }),
       "kv.set": ({ key, value }) => void this.keys.set(key, value),
       "kv.delete": ({ key }) => void this.keys.delete(key),

@@ -1,5 +1,6 @@
 // The wire: JSON-RPC 2.0 with one message a line, both ways over one pair of pipes.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import net from "node:net";
 
@@ -26,6 +27,9 @@ export const CANCELLED = -32002;
 export const NOT_FOUND = -32004;
 export const TOO_MUCH = -32005;
 export const NOT_NOW = -32006;
+
+/** The id of the other side's request that is being served. */
+export const underWay = new AsyncLocalStorage();
 
 /** A request was answered with an error. */
 export class RpcError extends Error {
@@ -192,7 +196,7 @@ export class Peer {
     const abort = new AbortController();
     this.#served.set(id, abort);
     try {
-      const result = await unlessAborted(abort.signal, serve(params, abort.signal));
+      const result = await unlessAborted(abort.signal, underWay.run(id, serve, params, abort.signal));
       const line = encode({ jsonrpc: "2.0", id, result: result ?? {} });
       const length = Buffer.byteLength(line);
       if (length > MAX_LINE) {

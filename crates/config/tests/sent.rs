@@ -139,6 +139,7 @@ fn message(webhook: &Value, receiver: &str) -> Message {
             link: alert["generatorURL"].as_str().unwrap().to_owned(),
             acknowledged_by: None,
             flapping: None,
+            chain: 0,
         }
     };
     let alerts: Vec<Alert> = webhook["alerts"].as_array().unwrap().iter().enumerate().map(alert).collect();

@@ -178,7 +178,7 @@ pub fn take(
     });
     let mut taken = Taken { by: user.name.clone(), incidents: Vec::new(), done: Vec::new() };
     for id in active {
-        let sign = Signature { id: core.id(now), at: now, actor: actor.clone() };
+        let sign = Signature { id: core.id(now), at: now, actor: actor.clone(), chain: 0 };
         let (by, note) = (user.name.as_str(), answer.note.as_str());
         let input = match answer.verb {
             Verb::Acknowledge(span) => Input::Acknowledge { by, until: span.map(|span| now + span), note },

@@ -23,6 +23,8 @@ pub struct Signature {
     pub at: Time,
     /// Who.
     pub actor: Arc<Actor>,
+    /// How long the [`chain`](model::NewEvent::chain) is at whose end it is done.
+    pub chain: u32,
 }
 
 impl Signature {
@@ -65,7 +67,7 @@ pub fn act(
 ) -> Result<Option<(Incident, Done)>> {
     tx.lock_flow()?;
     let Some(before) = store::incidents::get(tx, id)? else { return Ok(None) };
-    let done = verbs::act(core, tx, id, input, sign.at)?;
+    let done = verbs::act(core, tx, id, (input, sign.chain), sign.at)?;
     if let (Some((after, _)), Some((action, note))) = (&done, named(input)) {
         let shown = if matches!(input, Input::Edit { .. }) { known } else { standing };
         let (was, mut becomes) = (shown(&before), shown(after));

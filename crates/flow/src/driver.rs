@@ -108,6 +108,8 @@ pub struct Hub {
     stop: CancellationToken,
     /// In whose name things are done
     actor: Arc<Actor>,
+    /// At the end of how long a chain of what plugins do
+    chain: u32,
 }
 
 /// What is done when a heartbeat is heard of.
@@ -155,6 +157,7 @@ impl Hub {
             tracker: tracker.clone(),
             stop: stop.clone(),
             actor: Arc::new(Actor::default()),
+            chain: 0,
         };
         hub.begin().await?;
         hub.know_projects().await?;

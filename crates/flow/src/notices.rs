@@ -72,7 +72,8 @@ pub(crate) fn of_finished(core: &Core, tx: &mut Tx<'_>, ids: &[Id]) -> Result<()
             continue;
         };
         let at = it.settled_at.unwrap_or(it.due_at);
-        let (id, data) = (core.id(at), data(it.id, &delivery(&it)));
+        let chain = store::deliveries::notification(tx, it.id)?.map_or(0, |told| told.chain());
+        let (id, data) = (core.id(at), data(it.id, &chained(delivery(&it), chain)));
         notices.push(Notice { id, topic: Topic::DeliveryFinished, at, data });
     }
     write(&core.live(), tx, &notices)
@@ -93,7 +94,16 @@ fn data(id: Id, all: &Value) -> String {
     if text.len() <= MAX_NOTICE_BYTES {
         return text;
     }
-    json!({ "id": id, "omitted_bytes": text.len() }).to_string()
+    let chain = all["chain"].as_u64().and_then(|chain| u32::try_from(chain).ok()).unwrap_or_default();
+    chained(json!({ "id": id, "omitted_bytes": text.len() }), chain).to_string()
+}
+
+/// The same with the chain that led to it, if any did.
+fn chained(mut all: Value, chain: u32) -> Value {
+    if chain > 0 {
+        all["chain"] = chain.into();
+    }
+    all
 }
 
 /// An event as the API shows it.
@@ -116,7 +126,7 @@ pub fn incident(it: &Incident) -> Value {
     all["flapping_since"] = json!(it.flap.since);
     all["flapping_times"] = json!(it.flap.times);
     all["calm_at"] = json!(it.flap.calm_at);
-    all
+    chained(all, it.chain())
 }
 
 /// A delivery as the API shows it.

@@ -52,7 +52,7 @@ impl Stage {
     /// As [`Stage::open`].
     pub fn act(&self, id: Id, act: Act, now: Time) -> Result<Option<(Incident, Done)>> {
         let core = self.core.clone();
-        self.store.write_blocking(move |tx| verbs::act(&core, tx, id, &act.input(), now))
+        self.store.write_blocking(move |tx| verbs::act(&core, tx, id, (&act.input(), 0), now))
     }
 
     /// Takes in an error of a project, as a client writes it.
@@ -82,7 +82,7 @@ impl Stage {
     /// As [`Stage::open`].
     pub fn act_on_issue(&self, id: Id, act: IssueAct, now: Time) -> Result<(Acted, Done)> {
         let (core, line) = (self.core.clone(), self.core.id(now));
-        let sign = Signature { id: line, at: now, actor: Arc::new(Actor::local()) };
+        let sign = Signature { id: line, at: now, actor: Arc::new(Actor::local()), chain: 0 };
         self.store.write_blocking(move |tx| acts::act(&core, tx, &sign, id, &act))
     }
 

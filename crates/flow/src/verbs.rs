@@ -15,7 +15,8 @@ use crate::incident::apply_to;
 use crate::ingest::{Done, place, take_alarms};
 use crate::tell;
 
-/// Does something to one incident; `None`: there is none with this id.
+/// Does something to one incident, at the end of a [`chain`](model::NewEvent::chain) that is so long; `None`: there is
+/// none with this id.
 ///
 /// # Errors
 /// When the database is gone or full.
@@ -23,11 +24,12 @@ pub fn act(
     core: &Core,
     tx: &mut Tx<'_>,
     id: Id,
-    input: &Input<'_>,
+    (input, chain): (&Input<'_>, u32),
     now: Time,
 ) -> Result<Option<(Incident, Done)>> {
     tx.lock_flow()?;
-    let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
+    let Some(mut incident) = store::incidents::get(tx, id)? else { return Ok(None) };
+    incident.set_chain(chain);
     let moved = apply_to(core, tx, vec![incident.clone()], input, now)?;
     let after = moved.first().map_or(incident, |it| it.after.clone());
     let mut done = Done { at: Some(now), ..Done::default() };

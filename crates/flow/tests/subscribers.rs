@@ -45,7 +45,7 @@ struct Ear {
 }
 
 impl Listener for Ear {
-    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), String>> {
+    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<usize, String>> {
         self.batches.lock().unwrap().push(notices.len());
         for notice in notices {
             self.hears.send(notice.clone()).unwrap();
@@ -53,7 +53,7 @@ impl Listener for Ear {
         let mut refuses = self.refuses.lock().unwrap();
         let refused = *refuses > 0;
         *refuses = refuses.saturating_sub(1);
-        let answer = if refused { Err("not now".to_owned()) } else { Ok(()) };
+        let answer = if refused { Err("not now".to_owned()) } else { Ok(notices.len()) };
         Box::pin(std::future::ready(answer))
     }
 
@@ -121,6 +121,29 @@ fn what_happens_is_told_in_the_order_in_which_it_happened() {
         assert_eq!((topic, &data["change"]["detail"]), (Topic::IncidentChanged, &"hm".into()));
         hub.in_passing(Topic::RequestServed, hub.clock.now(), || serde_json::json!({ "status": 200 }));
         assert_eq!(next(&mut heard).await, (Topic::RequestServed, serde_json::json!({ "status": 200 })));
+        assert!(hub.stop(DEADLINE).await);
+    });
+}
+
+#[test]
+fn how_long_a_chain_is_goes_with_what_it_led_to() {
+    support::on_both(async |store: Store| {
+        let (ear, mut heard) = ear(0);
+        let hub = hub(store, live(Some(&ear), &Topic::ALL)).await;
+        let id = hub.accept(vec![NewEvent { chain: 3, ..alert(1) }]).await.unwrap()[0].incident.unwrap();
+        for topic in [Topic::EventAccepted, Topic::IncidentOpened, Topic::DeliveryFinished] {
+            let told = next(&mut heard).await;
+            assert_eq!((told.0, &told.1["chain"]), (topic, &3.into()));
+        }
+        let note = || Act::Note { by: "ann".into(), text: "hm".into() };
+        let plugin = hub.signed(model::account::Actor::default()).chained(5);
+        plugin.act(id, note()).await.unwrap().unwrap();
+        let told = next(&mut heard).await;
+        assert_eq!((told.0, &told.1["chain"]), (Topic::IncidentChanged, &5.into()));
+        // what comes from outside is at the end of none
+        hub.act(id, note()).await.unwrap().unwrap();
+        let told = next(&mut heard).await;
+        assert_eq!((told.0, told.1.get("chain")), (Topic::IncidentChanged, None));
         assert!(hub.stop(DEADLINE).await);
     });
 }

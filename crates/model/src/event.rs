@@ -67,6 +67,9 @@ pub struct NewEvent {
     /// What its incident has besides. An event that brings this opens an incident of its own, or nothing: there is
     /// never a second one of its key.
     pub extra: Option<Box<Extra>>,
+    /// How many things that plugins did led to each other before this was said, the saying among them; 0: it comes
+    /// from outside.
+    pub chain: u32,
 }
 
 impl NewEvent {
@@ -85,6 +88,7 @@ impl NewEvent {
             ends_at: None,
             resolve_after: None,
             extra: None,
+            chain: 0,
         }
     }
 
@@ -234,6 +238,9 @@ pub struct Event {
     /// What its incident has besides. Not remembered here: the incident has it.
     #[serde(skip)]
     pub extra: Option<Box<Extra>>,
+    /// As [`NewEvent::chain`]. Not remembered: its incident has it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub chain: u32,
     /// When it arrived.
     pub arrived_at: Time,
 }
@@ -262,9 +269,15 @@ impl Event {
             ends_at,
             times_out,
             extra: new.extra,
+            chain: new.chain,
             arrived_at: at,
         }
     }
+}
+
+/// Whether there are none of what is counted, which then need not be written.
+pub(crate) fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

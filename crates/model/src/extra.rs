@@ -59,6 +59,10 @@ pub struct Extra {
     /// Who took it and until when, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub acknowledgements: Vec<Acknowledgement>,
+    /// How many things that plugins did led to each other before it came to be as it is; 0: what was last said of it,
+    /// or done to it, came from outside.
+    #[serde(skip_serializing_if = "crate::event::is_none")]
+    pub chain: u32,
 }
 
 /// A tag, `key=value`, and who put it there.

@@ -220,8 +220,8 @@ impl Incident {
             version: 1,
         };
         incident.title = title_of(event);
-        let opened = Change::new(ChangeKind::Opened, "", "");
-        (incident, opened)
+        incident.set_chain(event.chain);
+        (incident, Change::new(ChangeKind::Opened, "", ""))
     }
 
     /// What becomes of it, and what there is to tell. `self` stays as it was.
@@ -292,7 +292,7 @@ impl Incident {
         self.more().telling == crate::extra::Telling::Quiet
     }
 
-    /// Whether it flaps: it has begun and ended so often of late that its state says little.
+    /// Whether it has begun and ended so often of late that its state says little.
     pub fn is_flapping(&self) -> bool {
         self.flap.since.is_some()
     }
@@ -325,6 +325,7 @@ impl Incident {
     }
 
     fn take(&mut self, event: &Event, policy: &Policy, at: Time, changes: &mut Vec<Change>) {
+        self.set_chain(event.chain);
         match event.action {
             Action::Note => changes.push(Change::new(ChangeKind::Noted, &event.source, title_of(event))),
             // of several senders' words on one end the latest counts
@@ -377,8 +378,7 @@ impl Incident {
         self.take_text(event);
     }
 
-    /// Text for people is replaced without a line in the timeline: Prometheus' annotations carry the
-    /// current value and change with every evaluation.
+    /// Text for people is replaced without a line in the timeline: values in annotations change all the time.
     fn take_text(&mut self, event: &Event) {
         self.source.clone_from(&event.source);
         // a raise says all there is; the end of something need not say again what it was

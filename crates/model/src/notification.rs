@@ -98,6 +98,9 @@ pub struct Alert {
     /// How often it has begun since when, if it flaps or has just stopped to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flapping: Option<FlapCount>,
+    /// How many things that plugins did led to each other before it came to be as it was.
+    #[serde(default, skip_serializing_if = "crate::event::is_none")]
+    pub chain: u32,
 }
 
 /// How much something flaps.
@@ -125,6 +128,7 @@ impl Alert {
             acknowledged_by: incident.acknowledged_by.clone(),
             flapping: (incident.is_flapping())
                 .then_some(FlapCount { times: incident.flap.times, since: incident.flap.since }),
+            chain: incident.chain(),
         }
     }
 }
@@ -237,6 +241,11 @@ impl Notification {
         let firing = self.alerts.iter().filter(|alert| alert.state != State::Resolved);
         let worst = firing.map(|alert| alert.severity).max();
         worst.or_else(|| self.alerts.iter().map(|alert| alert.severity).max()).unwrap_or_default()
+    }
+
+    /// The longest chain of what plugins did that led to any of its alerts.
+    pub fn chain(&self) -> u32 {
+        self.alerts.iter().map(|alert| alert.chain).max().unwrap_or_default()
     }
 
     /// Works out what all alerts share.

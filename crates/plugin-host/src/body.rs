@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
+use crate::chain::Chain;
 use crate::journal::Journal;
 use crate::peer::Peer;
 
@@ -46,11 +47,12 @@ pub trait Mortal: Send + Sync {
 pub trait Ear: Send + Sync + 'static {
     /// A request or a notification has come over the wire. Must not wait.
     fn hear(self: Arc<Self>, peer: &Arc<Peer>, frame: Frame);
-    /// The same for a request without a wire: whoever asks waits here.
+    /// The same for a request without a wire, from somebody who is at the end of this chain: whoever asks waits here.
     fn ask(
         self: Arc<Self>,
         method: String,
         params: Option<Box<RawValue>>,
+        chain: Chain,
     ) -> BoxFuture<'static, Result<Value, Fault>>;
 }
 

@@ -10,7 +10,8 @@ use plugin_protocol::Provides;
 use plugin_protocol::calls::{
     Call as _, Configure, ConfigureParams, Drain, Events, EventsParams, Health, Nothing, Shutdown,
 };
-use plugin_protocol::limits::{CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, STOP_TIME};
+use plugin_protocol::limits::{CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, MAX_CHAIN, STOP_TIME};
+use plugin_protocol::provides::{TOPICS, covers};
 use plugin_protocol::wire::{self, NO_SUCH_METHOD};
 use serde::Serialize;
 use serde_json::json;
@@ -43,6 +44,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What it says of itself.
     pub provides: Provides,
+    /// What is right, and still worth knowing.
+    pub remarks: Vec<String>,
     /// The last lines of its log.
     pub log: Vec<String>,
 }
@@ -83,6 +86,7 @@ pub async fn look(host: &Host, found: &Found) -> Report {
         }
         Err(why) => report.note("it starts", Err(why)),
     }
+    report.remarks.extend(may_circle(found, &report.provides));
     report.log = plugin.journal.last(20);
     let garbage = report.log.iter().find(|line| line.starts_with("on standard output"));
     report.note("standard output has messages only", garbage.map_or(Ok(()), |line| Err(line.clone())));
@@ -142,6 +146,30 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
     report.note("it finishes what it has", optional(drained.map(drop)));
     let closed = process.peer.ask::<Shutdown>(&Nothing {}, STOP_TIME).await;
     report.note("it closes", optional(closed.map(drop)));
+}
+
+/// What somebody should know whose plugin hears of what it may do itself.
+fn may_circle(found: &Found, provides: &Provides) -> Option<String> {
+    let permissions = &found.manifest.permissions;
+    let own = |topic: &&str| {
+        let (emits, acts) = (permissions.emit, permissions.act);
+        match *topic {
+            "request.served" => false,
+            "event.accepted" | "incident.opened" | "delivery.finished" => emits,
+            _ => emits || acts,
+        }
+    };
+    let manifest = found.manifest.provides();
+    let said = manifest.subscriptions.iter().chain(&provides.subscriptions);
+    let hears = |topic: &&str| said.clone().flat_map(|it| &it.topics).any(|pattern| covers(pattern, topic));
+    let both: Vec<&str> = TOPICS.into_iter().filter(own).filter(hears).collect();
+    (!both.is_empty()).then(|| {
+        format!(
+            "it hears of {} and may bring that about itself: {MAX_CHAIN} things that plugins do because of each \
+             other are taken, and the next is refused",
+            both.join(", ")
+        )
+    })
 }
 
 fn schemas(provides: &Provides) -> Result<(), String> {

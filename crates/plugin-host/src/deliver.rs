@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::chain::Chain;
 use crate::peer::{Peer, Terms, Unanswered};
 
 /// Deliveries that may wait to be handed to one plugin. Beyond, whoever brings one waits.
@@ -41,6 +42,8 @@ pub struct Job {
     pub json: Box<RawValue>,
     /// With how many others of its kind it may go, at the most.
     pub batch: usize,
+    /// How long the chain is at whose end it is. Those of a call have the same.
+    pub chain: u32,
     /// When nobody waits for it any more.
     pub deadline: Instant,
     /// Where its answer goes.
@@ -103,6 +106,7 @@ fn gather(
     held: &mut Option<Job>,
     places: &Arc<Semaphore>,
 ) -> (Vec<Job>, OwnedSemaphorePermit) {
+    let chain = first.chain;
     let (mut most, mut bytes) = (first.batch, first.json.get().len() + DEADLINE_BYTES);
     let mut batch = vec![first];
     while batch.len() < most {
@@ -113,9 +117,8 @@ fn gather(
         let together = bytes + job.json.get().len() + DEADLINE_BYTES + 1;
         let twice = batch.iter().any(|other| other.id == job.id);
         let place = places.clone().try_acquire_owned();
-        let (true, false, Ok(place)) =
-            (job.batch > batch.len() && together <= MAX_PAYLOAD_BYTES, twice, place)
-        else {
+        let fits = job.batch > batch.len() && together <= MAX_PAYLOAD_BYTES && job.chain == chain;
+        let (true, false, Ok(place)) = (fits, twice, place) else {
             *held = Some(job);
             break;
         };
@@ -133,7 +136,8 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
     batch.iter().for_each(|job| job.asked.store(true, Ordering::Release));
     let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
     let params = Params { deliveries: batch.iter().map(Job::with_what_is_left).collect() };
-    let terms = Terms { limit, permit: Some(permit), deliveries, ..Terms::default() };
+    let chain = Chain::of(batch.first().map_or(0, |job| job.chain));
+    let terms = Terms { limit, permit: Some(permit), deliveries, chain: chain.clone(), ..Terms::default() };
     let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
     let answer = answer.and_then(|raw| {
         serde_json::from_str::<Answered>(raw.get()).map_err(|error| Unanswered::Unreadable(error.to_string()))
@@ -148,11 +152,11 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
                     None => Answer::bare(Outcome::down("the plugin's answer says nothing of this delivery")),
                 };
                 // whoever brought it may have gone
-                let _ = job.reply.send(answer);
+                let _ = job.reply.send(not_again(&chain, answer));
             }
         }
         Err(why) => {
-            let answer = Answer::bare(not_answered(&why));
+            let answer = not_again(&chain, Answer::bare(not_answered(&why)));
             for job in batch {
                 let _ = job.reply.send(answer.clone());
             }
@@ -183,6 +187,17 @@ fn not_answered(why: &Unanswered) -> Outcome {
     }
 }
 
+/// The same, but not to be tried again where the plugin was refused what it wanted to do about it: it would be again.
+fn not_again(chain: &Chain, answer: Answer) -> Answer {
+    match answer.outcome {
+        Outcome::Retry { reason, .. } if chain.was_refused() => {
+            let why = format!("the plugin went in a circle, and something was refused to it: {reason}");
+            Answer { outcome: Outcome::rejected(why), ..answer }
+        }
+        _ => answer,
+    }
+}
+
 /// What an outcome in a plugin's words means.
 pub fn answer_of(said: calls::Outcome) -> Answer {
     let after = said.after_ms.map(Duration::from_millis);
@@ -204,13 +219,14 @@ pub fn answer_of(said: calls::Outcome) -> Answer {
 mod tests {
     use super::*;
     use plugin_protocol::RpcId;
+    use plugin_protocol::limits::MAX_CHAIN;
     use serde_json::json;
 
     fn job(id: &str, batch: usize) -> (Job, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
         let json = RawValue::from_string(format!("{{\"id\":\"{id}\"}}")).unwrap();
         let (deadline, asked) = (Instant::now() + Duration::from_secs(1), Arc::default());
-        (Job { id: id.to_owned(), json, batch, deadline, reply, asked }, answer)
+        (Job { id: id.to_owned(), json, batch, chain: 0, deadline, reply, asked }, answer)
     }
 
     fn asked(line: &str) -> (i64, Vec<String>) {
@@ -259,6 +275,38 @@ mod tests {
         assert!(matches!(&said[1], Outcome::Retry { reason, .. } if reason.contains("says nothing")));
         assert!(matches!(&said[2], Outcome::Rejected { .. }));
         assert!(matches!(&said[3], Outcome::Retry { reason, .. } if reason.contains("what?")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_in_a_circle_goes_alone_and_is_not_tried_again() {
+        let (peer, mut lines) = Peer::new();
+        let peer = Arc::new(peer);
+        let (send, jobs) = mpsc::channel(16);
+        let tasks = TaskTracker::new();
+        let mut answers = Vec::new();
+        for (id, chain) in [("a", 0), ("b", MAX_CHAIN), ("c", MAX_CHAIN)] {
+            let (job, answer) = job(id, 8);
+            assert!(send.send(Job { chain, ..job }).await.is_ok());
+            answers.push(answer);
+        }
+        tasks.spawn(hand_over(peer.clone(), jobs, Arc::new(Semaphore::new(8)), tasks.clone()));
+        for wanted in [&["a"][..], &["b", "c"]] {
+            let (call, ids) = asked(&lines.recv().await.unwrap());
+            assert_eq!(ids, wanted);
+            let call = RpcId::Number(call);
+            assert_eq!(peer.chain(&call).next("emit").is_err(), ids.len() == 2);
+            let retry = json!({"outcomes": ids.iter().map(|id| json!({"id": id, "outcome": "retry"}))
+                .collect::<Vec<_>>()});
+            peer.answered(&call, Ok(RawValue::from_string(retry.to_string()).unwrap()));
+        }
+        let mut said = Vec::new();
+        for answer in answers {
+            said.push(answer.await.unwrap().outcome);
+        }
+        assert!(matches!(&said[0], Outcome::Retry { .. }), "{said:?}");
+        let is_over =
+            |it: &Outcome| matches!(it, Outcome::Rejected { reason, .. } if reason.contains("circle"));
+        assert!(said[1..].iter().all(is_over), "{said:?}");
     }
 
     #[test]

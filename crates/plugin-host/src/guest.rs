@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::body::Ear;
+use crate::chain::Chain;
 use crate::journal::Level;
 use crate::peer::Peer;
 use crate::plugin::Plugin;
@@ -34,15 +35,22 @@ static NOWHERE_ELSE: LazyLock<HttpSettings> = LazyLock::new(|| {
 
 /// What the hub does for plugins. Permissions are looked at before it is asked.
 pub trait Services: Send + Sync + 'static {
-    /// Answers `emit`, `incident.get`, `incident.act`, `settings.get` and `kv.…`, for the plugin of this id.
-    fn ask(&self, plugin: &str, method: &str, params: Value) -> BoxFuture<'static, Result<Value, Fault>>;
+    /// Answers `emit`, `incident.get`, `incident.act`, `settings.get` and `kv.…`, for the plugin of this id. What it
+    /// does is the last link of a chain that is so long.
+    fn ask(
+        &self,
+        plugin: &str,
+        method: &str,
+        params: Value,
+        chain: u32,
+    ) -> BoxFuture<'static, Result<Value, Fault>>;
 }
 
 /// What a host can do only for itself.
 pub struct NoServices;
 
 impl Services for NoServices {
-    fn ask(&self, _: &str, method: &str, _: Value) -> BoxFuture<'static, Result<Value, Fault>> {
+    fn ask(&self, _: &str, method: &str, _: Value, _: u32) -> BoxFuture<'static, Result<Value, Fault>> {
         let fault = Fault::new(wire::NOT_NOW, format!("{method}: there is no hub behind this host"));
         Box::pin(async move { Err(fault) })
     }
@@ -91,7 +99,8 @@ impl Ear for GuestEar {
         let peer = peer.clone();
         let tasks = self.tasks.clone();
         tasks.spawn(async move {
-            let answer = self.answer(&plugin, &method, params).await;
+            let behind = |params: &Value| because(params).map(|id| peer.chain(&id)).unwrap_or_default();
+            let answer = self.answer(&plugin, &method, params, behind).await;
             peer.say(line_of(&id, answer)).await;
             drop(place);
         });
@@ -101,12 +110,13 @@ impl Ear for GuestEar {
         self: Arc<Self>,
         method: String,
         params: Option<Box<RawValue>>,
+        chain: Chain,
     ) -> BoxFuture<'static, Result<Value, Fault>> {
         Box::pin(async move {
             let gone = || Fault::new(wire::NOT_NOW, "the plugin does not run any more");
             let plugin = self.plugin.upgrade().ok_or_else(gone)?;
             let _place = self.place()?;
-            self.answer(&plugin, &method, params).await
+            self.answer(&plugin, &method, params, |_| chain).await
         })
     }
 }
@@ -153,6 +163,7 @@ impl GuestEar {
         plugin: &Plugin,
         method: &str,
         params: Option<Box<RawValue>>,
+        behind: impl FnOnce(&Value) -> Chain,
     ) -> Result<Value, Fault> {
         let spec = plugin.spec();
         let may = &spec.found.manifest.permissions;
@@ -163,10 +174,15 @@ impl GuestEar {
             guest::FETCH => self.fetch(may, params).await,
             guest::KV_GET | guest::KV_SET | guest::KV_DELETE | guest::KV_LIST => {
                 bounded(&params)?;
-                self.services.ask(&plugin.id, method, params).await
+                self.services.ask(&plugin.id, method, params, 0).await
             }
-            guest::EMIT | guest::INCIDENT_GET | guest::INCIDENT_ACT | guest::SETTINGS_GET => {
-                self.services.ask(&plugin.id, method, params).await
+            guest::EMIT | guest::INCIDENT_ACT => {
+                let next = behind(&params).next(method);
+                let chain = next.inspect_err(|fault| plugin.journal.note(&fault.message))?;
+                self.services.ask(&plugin.id, method, params, chain).await
+            }
+            guest::INCIDENT_GET | guest::SETTINGS_GET => {
+                self.services.ask(&plugin.id, method, params, 0).await
             }
             other => Err(Fault::new(NO_SUCH_METHOD, format!("there is no method {other:?}"))),
         }
@@ -220,6 +236,11 @@ struct FetchParams {
     body_base64: Option<String>,
     #[serde(default)]
     timeout_ms: Option<u64>,
+}
+
+/// The request of the host's because of which a plugin does something, if it says so.
+fn because(params: &Value) -> Option<RpcId> {
+    RpcId::deserialize(&params["because"]).ok()
 }
 
 fn get() -> String {

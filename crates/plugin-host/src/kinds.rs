@@ -277,7 +277,8 @@ impl PluginPlace {
             Ok(json) => json,
             Err(why) => return Answer::bare(Outcome::rejected(why)),
         };
-        let answer = plugin.deliver(&id, json, self.batch, context.timeout).await;
+        let chain = message.notification.chain();
+        let answer = plugin.deliver((&id, json), self.batch, chain, context.timeout).await;
         // the plugin knows more secrets than these settings have
         plugin.journal.hiding(answer)
     }

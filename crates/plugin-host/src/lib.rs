@@ -27,6 +27,7 @@
 
 pub mod asking;
 pub mod body;
+mod chain;
 pub mod conformance;
 mod deliver;
 pub mod folder;
@@ -52,6 +53,7 @@ mod start;
 mod subscribers;
 mod users;
 
+pub use chain::Chain;
 pub use guest::{NoServices, Services};
 pub use host::{Host, Status, Wanted};
 pub use journal::{Journal, Level};

@@ -5,7 +5,7 @@
 //! plugin
 //! is, whatever it says of its health.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,8 +17,12 @@ use serde_json::value::RawValue;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::chain::Chain;
+
 /// Messages that may wait to be written.
 pub const MAX_UNWRITTEN: usize = 256;
+/// Chains that are remembered after the plugin has answered: it may do something about what it heard a little later.
+const MAX_REMEMBERED: usize = 256;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,11 +54,14 @@ struct Pending {
     /// whether it is work, by which progress is seen
     is_work: bool,
     abandoned: bool,
+    chain: Chain,
 }
 
 #[derive(Default)]
 struct Table {
     pending: HashMap<i64, Pending>,
+    /// chains of what was answered, of those that have any links, the oldest first
+    answered: VecDeque<(i64, Chain)>,
     /// why nothing can be asked any more
     closed: Option<String>,
 }
@@ -90,6 +97,8 @@ pub struct Terms {
     pub deliveries: u32,
     /// Whether it is work of another sort, that must make progress as deliveries must.
     pub is_work: bool,
+    /// At the end of which chain it is asked.
+    pub chain: Chain,
 }
 
 impl Terms {
@@ -174,11 +183,12 @@ impl Peer {
         if let Some(why) = &table.closed {
             return Err(Unanswered::Gone(why.clone()));
         }
-        let Terms { limit, permit, deliveries, is_work } = terms;
+        let Terms { limit, permit, deliveries, is_work, chain } = terms;
         let is_work = is_work || deliveries > 0;
         let asked_at = Instant::now();
+        let abandoned = false;
         let pending =
-            Pending { waiter, _permit: permit, asked_at, limit, deliveries, is_work, abandoned: false };
+            Pending { waiter, _permit: permit, asked_at, limit, deliveries, is_work, abandoned, chain };
         table.pending.insert(id, pending);
         Ok(())
     }
@@ -186,7 +196,17 @@ impl Peer {
     /// An answer has come.
     pub fn answered(&self, id: &RpcId, result: Result<Box<RawValue>, Fault>) {
         let found = match id {
-            RpcId::Number(number) => self.lock().pending.remove(number),
+            RpcId::Number(number) => {
+                let mut table = self.lock();
+                let found = table.pending.remove(number);
+                if let Some(pending) = found.as_ref().filter(|it| it.chain.length() > 0) {
+                    if table.answered.len() == MAX_REMEMBERED {
+                        table.answered.pop_front();
+                    }
+                    table.answered.push_back((*number, pending.chain.clone()));
+                }
+                found
+            }
             RpcId::Text(_) => None,
         };
         match found {
@@ -194,6 +214,14 @@ impl Peer {
             Some(pending) => drop(pending.waiter.send(result.map_err(Unanswered::Fault))),
             None => drop(self.strays.fetch_add(1, Ordering::Relaxed)),
         }
+    }
+
+    /// The chain at whose end something was asked; what is not known, or is forgotten, is at the end of none.
+    pub fn chain(&self, id: &RpcId) -> Chain {
+        let RpcId::Number(number) = id else { return Chain::default() };
+        let table = self.lock();
+        let answered = || table.answered.iter().find(|(it, _)| it == number).map(|(_, chain)| chain);
+        table.pending.get(number).map(|it| &it.chain).or_else(answered).cloned().unwrap_or_default()
     }
 
     /// Says a line, if there is room.
@@ -316,7 +344,7 @@ mod tests {
         let (peer, mut lines) = Peer::new();
         let places = Arc::new(Semaphore::new(1));
         let permit = places.clone().try_acquire_owned().ok();
-        let terms = Terms { limit: Duration::from_secs(1), permit, deliveries: 1, is_work: false };
+        let terms = Terms { limit: Duration::from_secs(1), permit, deliveries: 1, ..Terms::default() };
         let answer = peer.ask_raw("deliver", &Nothing {}, terms).await;
         assert_eq!(answer.err(), Some(Unanswered::TimedOut(Duration::from_secs(1))));
         assert!(lines.recv().await.is_some_and(|line| line.contains("deliver")));
@@ -339,6 +367,27 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(peer.progress(), Progress { overdue: 0, late: 3 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_chain_of_what_was_asked_is_known_also_a_while_after_its_answer() {
+        let (peer, mut lines) = Peer::new();
+        let last = i64::try_from(MAX_REMEMBERED).unwrap() + 3;
+        for id in 1..=last {
+            let length = if id == 2 { 0 } else { 3 };
+            let terms = Terms { chain: Chain::of(length), ..Terms::within(Duration::from_secs(1)) };
+            let id = RpcId::Number(id);
+            let answers = async {
+                lines.recv().await;
+                assert_eq!(peer.chain(&id).length(), length);
+                peer.answered(&id, Ok(null()));
+            };
+            let (answer, ()) = tokio::join!(peer.ask_raw("events", &Nothing {}, terms), answers);
+            assert!(answer.is_ok());
+        }
+        let length = |id: i64| peer.chain(&RpcId::Number(id)).length();
+        assert_eq!([length(1), length(2), length(4), length(last), length(last + 1)], [0, 0, 3, 3, 0]);
+        assert_eq!(peer.chain(&RpcId::Text("4".to_owned())).length(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -174,7 +174,13 @@ impl Plugin {
 
     /// Hands a delivery over, and waits for what comes of it. One that it was never asked for, for want of a place or
     /// of time, is no fault of what it was for.
-    pub async fn deliver(&self, id: &str, json: Box<RawValue>, batch: usize, limit: Duration) -> Answer {
+    pub async fn deliver(
+        &self,
+        (id, json): (&str, Box<RawValue>),
+        batch: usize,
+        chain: u32,
+        limit: Duration,
+    ) -> Answer {
         let deadline = Instant::now() + limit;
         let asked = Arc::new(AtomicBool::new(false));
         let told = async {
@@ -183,7 +189,7 @@ impl Plugin {
                 Err(why) => return Answer::bare(Outcome::down(why)),
             };
             let (reply, answer) = oneshot::channel();
-            let job = Job { id: id.to_owned(), json, batch, deadline, reply, asked: asked.clone() };
+            let job = Job { id: id.to_owned(), json, batch, chain, deadline, reply, asked: asked.clone() };
             let gone = || not_asked(format!("the plugin {} has just ended", self.id));
             if running.jobs.send(job).await.is_err() {
                 return gone();

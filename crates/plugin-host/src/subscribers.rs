@@ -12,8 +12,9 @@ use sdk::{Listener, Subscriber};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::chain::{self, Chain};
 use crate::kinds::Find;
-use crate::peer::Terms;
+use crate::peer::{Terms, Unanswered};
 
 /// Events in one call, unless the plugin says otherwise.
 const BATCH: u32 = 64;
@@ -58,7 +59,7 @@ struct Happening<'a> {
 }
 
 impl Listener for PluginEar {
-    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), String>> {
+    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<usize, String>> {
         Box::pin(self.tell(notices))
     }
 
@@ -73,35 +74,64 @@ impl Listener for PluginEar {
 }
 
 impl PluginEar {
-    async fn tell(&self, notices: &[Notice]) -> Result<(), String> {
+    async fn tell(&self, notices: &[Notice]) -> Result<usize, String> {
         let gone = || format!("the plugin {} does not run here", self.plugin);
         let plugin = (self.find)(&self.plugin).ok_or_else(gone)?;
         let running = plugin.ready(STARTING).await?;
         // its place is held until it has answered, however late
         let place = running.hearing(&self.subscription).try_acquire_owned();
         let place = place.map_err(|_| "the plugin has not answered the last batch yet".to_owned())?;
+        let notices = alike(notices);
+        let chain = Chain::of(notices.first().map_or(0, |first| chain::of_notice(&first.data)));
         let events = notices.iter().map(|it| {
             let data = serde_json::from_str::<&RawValue>(&it.data).map_err(|error| error.to_string())?;
             Ok(Happening { topic: it.topic.name(), id: it.id, at: it.at, data })
         });
         let events = events.collect::<Result<Vec<_>, String>>()?;
         let params = Params { subscription: &self.subscription, events };
-        let terms = Terms { permit: Some(place), is_work: true, ..Terms::within(EVENTS_TIME) };
+        let terms =
+            Terms { permit: Some(place), is_work: true, chain: chain.clone(), ..Terms::within(EVENTS_TIME) };
         let answer = running.peer.ask_raw(Events::METHOD, &params, terms).await;
-        answer.map(drop).map_err(|why| {
-            let (count, subscription) = (notices.len(), &self.subscription);
-            let why = plugin.journal.hidden(why.to_string());
-            plugin.journal.note(&format!(
-                "{count} events for the subscription {subscription} come again, since they were not taken: {why}"
-            ));
-            why
-        })
+        let Err(why) = answer else { return Ok(notices.len()) };
+        let (count, subscription) = (notices.len(), &self.subscription);
+        let is_circle = matches!(why, Unanswered::Fault(_)) && chain.was_refused();
+        let why = plugin.journal.hidden(why.to_string());
+        let comes = if is_circle { "do not come again, since they lead in a circle" } else { "come again" };
+        plugin.journal.note(&format!(
+            "{count} events for the subscription {subscription} {comes}; they were not taken: {why}"
+        ));
+        if is_circle { Ok(count) } else { Err(why) }
     }
+}
+
+/// Those from the first on that are at the ends of equally long chains, so that what is refused because of one is not
+/// refused because of another.
+fn alike(notices: &[Notice]) -> &[Notice] {
+    let mut lengths = notices.iter().map(|it| chain::of_notice(&it.data));
+    let Some(first) = lengths.next() else { return notices };
+    let more = lengths.take_while(|length| *length == first).count();
+    &notices[..=more]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_of_one_chain_go_together() {
+        let notice = |chain: u32| {
+            let (id, at) = (model::Id(1), model::Time::from_seconds(1));
+            Notice { id, at, topic: Topic::IncidentOpened, data: format!("{{\"chain\":{chain}}}") }
+        };
+        let all = [0, 0, 3, 3, 0].map(notice);
+        let mut left = &all[..];
+        let mut together = Vec::new();
+        while !left.is_empty() {
+            together.push(alike(left).len());
+            left = &left[alike(left).len()..];
+        }
+        assert_eq!(together, [2, 2, 1]);
+    }
 
     #[test]
     fn a_subscription_names_topics_or_all_that_begin_so() {

@@ -20,6 +20,8 @@ pub const MAX_CONCURRENCY: u32 = 64;
 pub const MAX_BATCH: u32 = 512;
 /// Other things that the host asks at once.
 pub const MAX_HOST_CALLS: usize = 32;
+/// Things that plugins do that may lead to each other, one after the other.
+pub const MAX_CHAIN: u32 = 8;
 /// Requests of a plugin that may be under way.
 pub const MAX_GUEST_CALLS: usize = 64;
 /// How long a plugin may take to start and say hello.

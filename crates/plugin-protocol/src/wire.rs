@@ -27,6 +27,8 @@ pub const NOT_FOUND: i64 = -32004;
 pub const TOO_MUCH: i64 = -32005;
 /// Not now: it is starting or stopping.
 pub const NOT_NOW: i64 = -32006;
+/// It goes in a circle.
+pub const CIRCLE: i64 = -32007;
 
 /// What a request is called by whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

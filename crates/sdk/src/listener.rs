@@ -7,12 +7,13 @@ use model::{Notice, Topic};
 
 /// Somebody who is told what happens in the hub.
 pub trait Listener: Send + Sync {
-    /// Tells it of a batch, the oldest first. Whoever calls brings the same batch again after an error, so it may
-    /// hear a notice twice, and misses none.
+    /// Tells it of a batch, the oldest first, and says how many of them, from the first on, it took: at least one.
+    /// Whoever calls brings the others again, and after an error all of them, so it may hear a notice twice, and
+    /// misses none.
     ///
     /// # Errors
     /// Why it did not take the batch, in words.
-    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<(), String>>;
+    fn hear<'a>(&'a self, notices: &'a [Notice]) -> BoxFuture<'a, Result<usize, String>>;
 
     /// So many notices, the oldest, were dropped before it could hear them.
     fn lost(&self, count: u64);

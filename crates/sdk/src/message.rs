@@ -296,6 +296,7 @@ mod tests {
             link: "https://p.example/g".to_owned(),
             acknowledged_by: (*state == State::Acknowledged).then(|| "ann".to_owned()),
             flapping: None,
+            chain: 0,
         };
         let alerts: Vec<Alert> = alerts.iter().map(alert).collect();
         let (common_labels, common_annotations) = Notification::common(&alerts);

@@ -28,6 +28,7 @@ pub fn test_alert(id: Id, title: &str, severity: Severity, at: Time) -> Alert {
         link: String::new(),
         acknowledged_by: None,
         flapping: None,
+        chain: 0,
     }
 }
 
@@ -87,6 +88,7 @@ fn disk_alert(state: State, title: &str, severity: Severity, at: Time) -> Alert 
         link: "https://prometheus.example/graph".to_owned(),
         acknowledged_by: (state == State::Acknowledged).then(|| "ann".to_owned()),
         flapping: None,
+        chain: 0,
     }
 }
 

@@ -136,7 +136,7 @@ impl Desk<'_, '_> {
         before: Option<Value>,
         after: Option<Value>,
     ) -> store::Result<()> {
-        let sign = Signature { id: self.id(), at: self.now, actor: self.actor.clone() };
+        let sign = Signature { id: self.id(), at: self.now, actor: self.actor.clone(), chain: 0 };
         sign.write(self.tx, action, object, before, after)
     }
 

@@ -43,12 +43,15 @@ pub struct Caller {
     pub session: Option<Id>,
     /// What they may.
     pub scopes: Vec<Scope>,
+    /// At the end of how long a [`chain`](model::NewEvent::chain) they ask; 0 for everybody but plugins.
+    pub chain: u32,
 }
 
 impl Caller {
     fn of(kind: ActorKind, name: &str, scopes: &[Scope]) -> Self {
         let scopes = scopes.to_vec();
-        Caller { kind, name: name.to_owned(), token: None, user: None, role: None, session: None, scopes }
+        let name = name.to_owned();
+        Caller { kind, name, token: None, user: None, role: None, session: None, scopes, chain: 0 }
     }
 
     /// Somebody at this very machine.
@@ -61,9 +64,11 @@ impl Caller {
         Caller::of(ActorKind::System, why, &[])
     }
 
-    /// A plugin.
-    pub fn plugin(name: &str) -> Self {
-        Caller::of(ActorKind::Plugin, &format!("plugin {name}"), &[Scope::Ingest, Scope::Respond])
+    /// A plugin, which does something at the end of a chain that is so long.
+    pub fn plugin(name: &str, chain: u32) -> Self {
+        let caller =
+            Caller::of(ActorKind::Plugin, &format!("plugin {name}"), &[Scope::Ingest, Scope::Respond]);
+        Caller { chain, ..caller }
     }
 
     /// A user who has shown who they are.

@@ -48,7 +48,13 @@ impl GuestServices {
 }
 
 impl Services for GuestServices {
-    fn ask(&self, plugin: &str, method: &str, params: Value) -> BoxFuture<'static, Result<Value, Fault>> {
+    fn ask(
+        &self,
+        plugin: &str,
+        method: &str,
+        params: Value,
+        chain: u32,
+    ) -> BoxFuture<'static, Result<Value, Fault>> {
         let not_now = || Fault::new(NOT_NOW, "the hub is starting or stopping");
         let mut there = self.0.subscribe();
         let (plugin, method) = (plugin.to_owned(), method.to_owned());
@@ -57,7 +63,7 @@ impl Services for GuestServices {
             let behind = waited.ok().and_then(|it| it.ok()?.clone());
             let behind = behind.and_then(|it| Some((it.app.upgrade()?, it.api)));
             let (app, api) = behind.ok_or_else(not_now)?;
-            let asked = Asked { app, api, plugin };
+            let asked = Asked { app, api, plugin, chain };
             match method.as_str() {
                 guest::EMIT => asked.emit(params).await,
                 guest::INCIDENT_GET => asked.incident(&params).await,
@@ -76,6 +82,8 @@ struct Asked {
     app: Shared,
     api: Router,
     plugin: String,
+    /// how long the chain is with what it does
+    chain: u32,
 }
 
 impl Asked {
@@ -143,7 +151,7 @@ impl Asked {
         body: Option<&Value>,
         key: Option<String>,
     ) -> Result<Value, Fault> {
-        let caller = Caller::plugin(&self.plugin);
+        let caller = Caller::plugin(&self.plugin, self.chain);
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

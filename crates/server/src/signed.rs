@@ -31,7 +31,7 @@ impl FromRequestParts<Shared> for Signed {
         let caller = parts.extensions.get::<Arc<Caller>>().cloned();
         let caller = caller.ok_or_else(|| Problem::internal("nobody was let in, and yet somebody asks"))?;
         let actor = caller.actor(parts.extensions.get::<Peer>().map(|peer| peer.0.ip()));
-        Ok(Signed { hub: app.hub.signed(actor.clone()), caller, actor })
+        Ok(Signed { hub: app.hub.signed(actor.clone()).chained(caller.chain), caller, actor })
     }
 }
 

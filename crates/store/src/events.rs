@@ -173,6 +173,7 @@ fn read(row: &Row<'_>) -> Result<Judged> {
         ends_at: row.opt_time(11)?,
         times_out: false,
         extra: None,
+        chain: 0,
         arrived_at: row.time(12)?,
     };
     Ok(Judged { event, incident: row.opt_int(1)?.map(Id), verdict: row.string(13)? })

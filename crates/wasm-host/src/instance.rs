@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use plugin_host::Chain;
 use plugin_protocol::Fault;
 use plugin_protocol::wire::INTERNAL_ERROR;
 use wasmtime::component::TypedFunc;
@@ -38,7 +39,7 @@ impl Instance {
     /// # Errors
     /// When that fails.
     pub async fn new(world: &World, outside: Arc<Outside>, memory: usize) -> Result<Self> {
-        let state = State { outside, memory: Memory { most: memory, used: 0 } };
+        let state = State { outside, memory: Memory { most: memory, used: 0 }, chain: Chain::default() };
         let mut store = Store::new(world.ready.engine(), state);
         store.limiter(|state| &mut state.memory);
         // at every tick it lets others have their turn, and may be dropped
@@ -58,15 +59,22 @@ impl Instance {
         self.store.data().memory.used
     }
 
-    /// Asks it. Nothing: it has no function for that. After an error of the engine it cannot be asked any more.
+    /// Asks it, at the end of a chain. Nothing: it has no function for that. After an error of the engine it cannot be
+    /// asked any more.
     ///
     /// # Errors
     /// When it was stopped while it computed.
-    pub async fn ask(&mut self, method: &str, params: String) -> Result<Option<Result<String, Fault>>> {
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        params: String,
+        chain: Chain,
+    ) -> Result<Option<Result<String, Fault>>> {
         let Some((_, function)) = self.functions.iter().find(|(known, _)| *known == method) else {
             return Ok(None);
         };
         self.calls += 1;
+        self.store.data_mut().chain = chain;
         // ticks that went by while nobody asked it are none of this call's
         self.store.set_epoch_deadline(1);
         let (answer,) = function.call_async(&mut self.store, (params,)).await?;

@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use plugin_host::Journal;
 use plugin_host::body::Ear;
+use plugin_host::{Chain, Journal};
 use plugin_protocol::Fault;
 use plugin_protocol::limits::MAX_LINE_BYTES;
 use plugin_protocol::wire::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MUCH};
@@ -33,12 +33,15 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Asks for a component. Both what is answered and what is wrong are texts of JSON.
-    pub async fn ask(&self, method: String, params: String) -> Result<String, String> {
-        self.answer(method, params).await.map_err(|fault| serde_json::to_string(&fault).unwrap_or_default())
+    /// Asks for a component that works at the end of this chain. Both what is answered and what is wrong are texts of
+    /// JSON.
+    pub async fn ask(&self, method: String, params: String, chain: Chain) -> Result<String, String> {
+        self.answer(method, params, chain)
+            .await
+            .map_err(|fault| serde_json::to_string(&fault).unwrap_or_default())
     }
 
-    async fn answer(&self, method: String, params: String) -> Result<String, Fault> {
+    async fn answer(&self, method: String, params: String, chain: Chain) -> Result<String, Fault> {
         if params.len() > MAX_LINE_BYTES {
             let length = params.len();
             return Err(Fault::new(TOO_MUCH, format!("{length} bytes are more than {MAX_LINE_BYTES}")));
@@ -52,7 +55,7 @@ impl Outside {
         };
         // worked out right here, and not on a thread of the hub's: two threads less to be woken. What it opens or waits
         // for is the hub's all the same
-        let asked = AssertUnwindSafe(self.tasks.track_future(self.ear.clone().ask(method, params)));
+        let asked = AssertUnwindSafe(self.tasks.track_future(self.ear.clone().ask(method, params, chain)));
         let mut asked = std::pin::pin!(asked.catch_unwind());
         let answer = std::future::poll_fn(|context| {
             let _in_the_hub = self.hub.enter();
@@ -69,6 +72,8 @@ pub struct State {
     pub outside: Arc<Outside>,
     /// How much memory it has.
     pub memory: Memory,
+    /// At the end of which chain it was asked what it works on.
+    pub chain: Chain,
 }
 
 /// How much memory it has, of all its parts together.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plugin_host::Journal;
+use plugin_host::{Chain, Journal};
 use plugin_protocol::Fault;
 use plugin_protocol::calls::{Call as _, Configure, ConfigureAnswer, Hello};
 use plugin_protocol::limits::MAX_LINE_BYTES;
@@ -60,16 +60,16 @@ impl Pool {
         }
     }
 
-    /// Asks an instance. Whoever drops this while it computes, stops it.
+    /// Asks an instance, at the end of a chain. Whoever drops this while it computes, stops it.
     ///
     /// # Errors
     /// What the component answers, or why it does not.
-    pub async fn ask(&self, method: &str, params: &str) -> Result<Box<RawValue>, Fault> {
+    pub async fn ask(&self, method: &str, params: &str, chain: Chain) -> Result<Box<RawValue>, Fault> {
         let closed = |_| Fault::new(INTERNAL_ERROR, "it is closed");
         let _place = self.places.acquire().await.map_err(closed)?;
         let _ticking = self.ticker.computing();
         let mut instance = self.lend(method).await?;
-        let answer = self.ask_one(&mut instance, method, params).await?;
+        let answer = self.ask_one(&mut instance, method, params, chain).await?;
         let answer = answer.and_then(|text| whole(method, text));
         if let Ok(answer) = &answer {
             self.heed(&mut instance, method, params, answer);
@@ -88,7 +88,7 @@ impl Pool {
                 let new = Instance::new(&self.world, self.outside.clone(), self.memory).await;
                 let mut instance = new.map_err(|error| self.stopped("its start", &error))?;
                 if let Some(hello) = greeting.hello {
-                    self.ask_one(&mut instance, Hello::METHOD, &hello).await??;
+                    self.ask_one(&mut instance, Hello::METHOD, &hello, Chain::default()).await??;
                 }
                 instance
             }
@@ -96,7 +96,8 @@ impl Pool {
         let has =
             |settings: &Arc<str>| instance.settings.as_ref().is_some_and(|it| Arc::ptr_eq(it, settings));
         if let Some(settings) = greeting.settings.filter(|it| method != Configure::METHOD && !has(it)) {
-            let answer = self.ask_one(&mut instance, Configure::METHOD, &settings).await?;
+            let asked = self.ask_one(&mut instance, Configure::METHOD, &settings, Chain::default());
+            let answer = asked.await?;
             let answer = answer.and_then(|text| whole(Configure::METHOD, text))?;
             if !are_taken(&answer) {
                 let why = "another instance of it refuses settings that the first one took";
@@ -137,8 +138,9 @@ impl Pool {
         instance: &mut Instance,
         method: &str,
         params: &str,
+        chain: Chain,
     ) -> Result<Result<String, Fault>, Fault> {
-        match instance.ask(method, params.to_owned()).await {
+        match instance.ask(method, params.to_owned(), chain).await {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => {
                 Ok(Err(Fault::new(NO_SUCH_METHOD, format!("it exports no function that answers {method:?}"))))

@@ -96,8 +96,9 @@ impl Wire {
                 let mut under_way = self.under_way();
                 let (wire, its) = (self.clone(), id.clone());
                 let (name, params) = (method.clone(), params.unwrap_or_else(|| RawValue::NULL.to_owned()));
+                let chain = self.peer.chain(&id);
                 let asked = async move {
-                    let answer = wire.pool.ask(&method, params.get()).await;
+                    let answer = wire.pool.ask(&method, params.get(), chain).await;
                     // only one of two answers: whoever finds it under way
                     if wire.under_way().remove(&its).is_some() {
                         wire.answer(&its, answer);

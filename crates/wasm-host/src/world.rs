@@ -48,8 +48,9 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
         Ok(())
     })?;
     host.func_wrap_async("ask", |store: StoreContextMut<'_, State>, (method, params): (String, String)| {
-        let outside = store.data().outside.clone();
-        Box::new(async move { Ok((outside.ask(method, params).await,)) })
+        let State { outside, chain, .. } = store.data();
+        let (outside, chain) = (outside.clone(), chain.clone());
+        Box::new(async move { Ok((outside.ask(method, params, chain).await,)) })
     })?;
     Ok(linker)
 }

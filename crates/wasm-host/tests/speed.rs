@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use plugin_host::body::{Around, Body, Component, Ear, Engine as _};
-use plugin_host::{Journal, Peer, Terms};
+use plugin_host::{Chain, Journal, Peer, Terms};
 use plugin_protocol::manifest::Limits;
 use plugin_protocol::{Fault, Frame};
 use serde_json::value::RawValue;
@@ -46,7 +46,12 @@ struct AtOnce;
 impl Ear for AtOnce {
     fn hear(self: Arc<Self>, _: &Arc<Peer>, _: Frame) {}
 
-    fn ask(self: Arc<Self>, _: String, _: Option<Box<RawValue>>) -> BoxFuture<'static, Result<Value, Fault>> {
+    fn ask(
+        self: Arc<Self>,
+        _: String,
+        _: Option<Box<RawValue>>,
+        _: Chain,
+    ) -> BoxFuture<'static, Result<Value, Fault>> {
         Box::pin(async { Ok(json!({"status": 200, "headers": {}, "body": "ok"})) })
     }
 }

@@ -9,12 +9,15 @@ import logging
 from typing import Any, Awaitable, Dict, List, Mapping, Optional, Sequence, TypeVar, cast
 
 from .records import Answer, with_body
-from .wire import FAILED, NOT_FOUND, Peer, RpcError, logger as own_logger
+from .wire import FAILED, NOT_FOUND, Peer, RpcError, current_request, logger as own_logger
 
 T = TypeVar("T")
 
 ASK_SECONDS = 30.0
 """How long the host may take to answer."""
+
+CHAINED = ("emit", "incident.act")
+"""What may make the hub tell plugins something: the host is told because of which request it is done."""
 
 MAX_LOG = 16_000
 """Characters of a line in the log."""
@@ -96,6 +99,9 @@ class Host:
         """Any method of the contract, by its name."""
         if self._peer is None:
             raise RpcError(FAILED, "there is no host yet: ask it in on_start or later")
+        request = current_request.get()
+        if method in CHAINED and request is not None:
+            params.setdefault("because", request)
         return await self._peer.request(method, params, ASK_SECONDS)
 
     def wait(self, question: Awaitable[T]) -> T:

@@ -273,7 +273,7 @@ class Host:
         return self.incidents[params["id"]]
 
     def _incident_act(self, params: Dict[str, Any]) -> Any:
-        self.acts.append(params)
+        self.acts.append({name: value for name, value in params.items() if name != "because"})
         return {}
 
     def _kv_get(self, params: Dict[str, Any]) -> Any:

@@ -7,6 +7,7 @@ the test kit are both built on it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime
 import json
 import logging
@@ -37,12 +38,16 @@ NOT_PERMITTED = -32003
 NOT_FOUND = -32004
 TOO_MUCH = -32005
 NOT_NOW = -32006
+CIRCLE = -32007
 
 logger = logging.getLogger("nightbell_plugin")
 
 Id = Union[int, str]
 Method = Callable[[Dict[str, Any]], Awaitable[Any]]
 Note = Callable[[Dict[str, Any]], None]
+
+current_request: contextvars.ContextVar[Optional[Id]] = contextvars.ContextVar("request", default=None)
+"""The request of the other side that this task or thread works on."""
 
 
 class RpcError(Exception):
@@ -260,6 +265,8 @@ class Peer:
             task.add_done_callback(lambda task: self._served(id_, task))
 
     async def _serve(self, id_: Id, serve: Method, params: Dict[str, Any]) -> None:
+        # this task's own context: what it begins has a copy
+        current_request.set(id_)
         try:
             self._send({"jsonrpc": "2.0", "id": id_, "result": await serve(params)})
         except RpcError as error:

@@ -213,6 +213,28 @@ class Asking(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(RuntimeError):
                 plugin.host.wait(asyncio.sleep(0))
 
+    async def test_what_it_does_says_because_of_which_request(self):
+        plugin = Plugin()
+
+        @plugin.destination("async")
+        async def deliver(delivery):
+            await asyncio.create_task(plugin.host.emit({"title": "in a task"}))
+
+        @plugin.destination("sync")
+        def deliver_sync(delivery):
+            plugin.host.wait(plugin.host.incident.act("i1", "note"))
+            plugin.host.wait(plugin.host.incident.get("i1"))
+
+        async with Host(plugin) as host:
+            asked = []
+            for method in ("emit", "incident.act", "incident.get"):
+                host.answers[method] = lambda params: asked.append(params.get("because")) or {}
+            await host.deliver("async")
+            await host.deliver("sync")
+            await plugin.host.emit({"title": "of its own accord"})
+        self.assertIsInstance(asked[0], int)
+        self.assertEqual(asked, [asked[0], asked[0] + 1, None, None])
+
     async def test_events_in_a_list_are_refused_in_clear_words(self):
         async with Host(Plugin()) as host:
             with self.assertRaisesRegex(TypeError, r"emit\(\*events\)"):

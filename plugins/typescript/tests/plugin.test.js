@@ -174,9 +174,10 @@ test("time and patience end a delivery, and its function is told", async (t) => 
 test("the hub is asked, and what it answers comes back", async (t) => {
   const hub = new Hub(t, { emit: () => ({ result: { ids: ["1"] } }) });
   await hub.begin();
-  assert.deepEqual(await hub.ask("events", { subscription: "hears", events: [{ topic: "t", id: "e1" }] }), {});
+  const { id, answer } = hub.send("events", { subscription: "hears", events: [{ topic: "t", id: "e1" }] });
+  assert.deepEqual((await answer).result, {});
   const [emitted] = hub.asked.filter((it) => it.method === "emit");
-  assert.deepEqual(emitted.params, { events: [{ key: "e1" }], idempotency_key: "k" });
+  assert.deepEqual(emitted.params, { because: id, events: [{ key: "e1" }], idempotency_key: "k" });
   await hub.deliver({ do: "logs" });
   const said = { level: "warning", message: "it creaks", fields: { n: 1 }, delivery: "d0" };
   assert.deepEqual(hub.asked.at(-1).params, said);

@@ -201,6 +201,7 @@ fn sample(reason: Reason, alerts: &[(i64, State)]) -> Notification {
             link: "https://prometheus.example/graph".to_owned(),
             acknowledged_by: None,
             flapping: None,
+            chain: 0,
         }
     };
     let alerts: Vec<notification::Alert> = alerts.iter().map(one).collect();

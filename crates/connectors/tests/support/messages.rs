@@ -53,6 +53,7 @@ fn alert(id: i64, instance: &str, state: State) -> Alert {
         link: "https://prometheus.example/graph?g0.expr=disk+%3E+97".to_owned(),
         acknowledged_by: (state == State::Acknowledged).then(|| "ann".to_owned()),
         flapping: None,
+        chain: 0,
     }
 }
 
@@ -105,6 +106,7 @@ fn arbitrary_alert() -> impl Strategy<Value = Alert> {
             ends_at: end.map(Time),
             acknowledged_by: (id % 2 == 0).then(|| link.clone()),
             flapping: (id % 3 == 0).then_some(FlapCount { times: 7, since: end.map(Time) }),
+            chain: 0,
             link,
         },
     )

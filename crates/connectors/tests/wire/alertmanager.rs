@@ -27,6 +27,7 @@ fn alert(instance: &str, state: State) -> Alert {
         link: "https://prometheus.example/graph?g0.expr=disk+%3E+97".to_owned(),
         acknowledged_by: None,
         flapping: None,
+        chain: 0,
     }
 }
 

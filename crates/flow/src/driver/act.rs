@@ -93,10 +93,16 @@ impl Hub {
         Hub { actor: Arc::new(actor), ..self.clone() }
     }
 
+    /// The same hub, where everything is done at the end of a [`chain`](model::NewEvent::chain) that is so long.
+    #[must_use]
+    pub fn chained(self, chain: u32) -> Hub {
+        Hub { chain, ..self }
+    }
+
     /// What the next line in the audit log begins with.
     pub fn signature(&self) -> Signature {
         let at = self.clock.now();
-        Signature { id: self.core.id(at), at, actor: self.actor.clone() }
+        Signature { id: self.core.id(at), at, actor: self.actor.clone(), chain: self.chain }
     }
 
     /// Does something to an incident; `None`: there is none with this id.

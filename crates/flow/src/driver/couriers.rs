@@ -143,11 +143,14 @@ impl Hub {
         if lost > 0 {
             subscriber.listener.lost(lost);
         }
-        let Some(last) = passing.last().map(|it| it.id) else { return Ok(rows) };
-        if matches!(rows, Brought::NotHeard) || !self.is_heard(subscriber, &passing).await {
-            return Ok(Brought::NotHeard);
+        if passing.is_empty() || matches!(rows, Brought::NotHeard) {
+            return Ok(rows);
         }
-        self.core.couriers.heard(&subscriber.name, last);
+        let heard = self.taken_of(subscriber, &passing).await;
+        let Some(last) = heard.checked_sub(1).and_then(|last| passing.get(last)) else {
+            return Ok(Brought::NotHeard);
+        };
+        self.core.couriers.heard(&subscriber.name, last.id);
         Ok(Brought::Some)
     }
 
@@ -171,9 +174,10 @@ impl Hub {
         if batch.is_empty() {
             return Ok(Brought::Nothing);
         }
-        let heard = self.is_heard(subscriber, &batch).await;
-        let (name, ids) = (subscriber.name.clone(), batch.iter().map(|it| it.id).collect::<Vec<_>>());
-        if heard {
+        let heard = self.taken_of(subscriber, &batch).await;
+        let ids: Vec<Id> = batch.iter().take(heard).map(|it| it.id).collect();
+        let name = subscriber.name.clone();
+        if heard > 0 {
             self.note_heard(name, ids).await?;
             return Ok(Brought::Some);
         }
@@ -211,8 +215,8 @@ impl Hub {
         }
     }
 
-    /// Whether a listener took a batch.
-    async fn is_heard(&self, subscriber: &Subscriber, batch: &[Notice]) -> bool {
+    /// How many of a batch, from the first on, a listener took.
+    async fn taken_of(&self, subscriber: &Subscriber, batch: &[Notice]) -> usize {
         let stopped = async {
             self.stop.cancelled().await;
             tokio::time::sleep(LAST_WORDS).await;
@@ -220,17 +224,17 @@ impl Hub {
         let heard = tokio::time::timeout(LONGEST_HEARING, subscriber.listener.hear(batch));
         tokio::select! {
             heard = heard => match heard {
-                Ok(Ok(())) => true,
+                Ok(Ok(count)) => count,
                 Ok(Err(why)) => {
                     tracing::debug!(subscriber = subscriber.name, why, "notices were not heard");
-                    false
+                    0
                 }
                 Err(_) => {
                     tracing::debug!(subscriber = subscriber.name, "notices were not heard in time");
-                    false
+                    0
                 }
             },
-            () = stopped => false,
+            () = stopped => 0,
         }
     }
 

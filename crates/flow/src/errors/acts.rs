@@ -180,7 +180,7 @@ impl Desk<'_> {
     }
 
     fn input(&mut self, tx: &mut Tx<'_>, id: Id, input: &Input<'_>) -> Result<()> {
-        if let Some((_, done)) = verbs::act(self.core, tx, id, input, self.now)? {
+        if let Some((_, done)) = verbs::act(self.core, tx, id, (input, 0), self.now)? {
             self.done.join(done);
         }
         Ok(())

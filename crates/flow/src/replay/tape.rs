@@ -199,6 +199,7 @@ fn again(event: Event) -> NewEvent {
         ends_at: event.ends_at,
         resolve_after: None,
         extra: None,
+        chain: 0,
     }
 }
 

@@ -15,6 +15,18 @@ const MAX_SHOWN: usize = 200;
 pub const DESCRIPTION: &str = "description";
 
 impl Incident {
+    /// As [`Extra::chain`].
+    pub fn chain(&self) -> u32 {
+        self.more().chain
+    }
+
+    /// Says how long the chain is at whose end it is as it is from here on.
+    pub fn set_chain(&mut self, chain: u32) {
+        if self.chain() != chain {
+            self.more_mut().chain = chain;
+        }
+    }
+
     pub(super) fn edit(&mut self, by: &str, edit: &Edit, at: Time, changes: &mut Vec<Change>) {
         let mut updated = |detail: String| changes.push(Change::new(ChangeKind::Updated, by, detail));
         if let Some(text) = edit.description.as_ref().filter(|it| *it != self.description()) {

@@ -85,5 +85,5 @@ pub fn bury(tx: &mut Tx<'_>, text: &str, body: &Value, node: i64) -> Found {
 /// Who does it, for the audit log.
 fn signature(node: i64) -> Signature {
     let at = words::now();
-    Signature { id: IdMaker::new(node).next(at), at, actor: Arc::new(somebody()) }
+    Signature { id: IdMaker::new(node).next(at), at, actor: Arc::new(somebody()), chain: 0 }
 }

@@ -155,7 +155,7 @@ impl Inner {
 
     fn sign(&self, by: &By) -> Signature {
         let at = self.hub.clock.now();
-        Signature { id: self.hub.core.id(at), at, actor: by.actor.clone() }
+        Signature { id: self.hub.core.id(at), at, actor: by.actor.clone(), chain: 0 }
     }
 
     /// Writes a line into the audit log.

@@ -122,7 +122,8 @@ pub(super) async fn post_events(
     let options = &app.options;
     let key = idempotency_key(&headers)?;
     let bytes = body::read(body, options.max_body_bytes, options.body_timeout).await?;
-    let (events, wrong) = parse(&bytes, app.now())?;
+    let (mut events, wrong) = parse(&bytes, app.now())?;
+    events.iter_mut().for_each(|(_, event)| event.chain = caller.chain);
     let once = key.map(|key| {
         // a name belongs to whoever gave it
         let whose = caller.token.map(|id| id.to_string()).unwrap_or_default();
@@ -190,6 +191,7 @@ fn checked(path: &str, it: EventIn, now: Time) -> Result<NewEvent, Wrong> {
         ends_at,
         resolve_after: it.resolve_after.map(|SpanIn(span)| span),
         extra: None,
+        chain: 0,
     };
     check(path, &event)?;
     Ok(event)

@@ -68,12 +68,18 @@ pub struct IncidentView {
     /// When it is calm again unless it begins or ends before.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub calm_at: Option<Time>,
+    /// How many things that plugins did led to each other before it came to be as it is; missing: what was last said of
+    /// it, or done to it, came from outside.
+    #[serde(skip_serializing_if = "is_none")]
+    #[schema(required = false)]
+    pub chain: u32,
     /// Counts the changes.
     pub version: i64,
 }
 
 impl From<Incident> for IncidentView {
     fn from(it: Incident) -> Self {
+        let chain = it.chain();
         IncidentView {
             id: it.id,
             key: it.key,
@@ -96,9 +102,14 @@ impl From<Incident> for IncidentView {
             flapping_since: it.flap.since,
             flapping_times: it.flap.times,
             calm_at: it.flap.calm_at,
+            chain,
             version: it.version,
         }
     }
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A line of a timeline.

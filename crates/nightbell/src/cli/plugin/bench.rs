@@ -44,6 +44,7 @@ pub async fn check(folder: &Path, output: Output) -> Result<()> {
         "plugin": found.id(),
         "good": report.is_good(),
         "findings": report.findings,
+        "remarks": report.remarks,
         "provides": report.provides,
         "log": report.log,
     });
@@ -59,6 +60,7 @@ fn as_text(found: &Found, report: &Report) -> String {
             Some(why) => lines.push(format!("  WRONG {}: {why}", finding.rule)),
         }
     }
+    lines.extend(report.remarks.iter().map(|remark| format!("  note  {remark}")));
     for kind in &report.provides.destinations {
         lines.push(format!("  provides the kind {:?}: {}", kind.kind, kind.title));
     }
