@@ -1,13 +1,33 @@
 //! Documents that describe how other systems are extended: their code is cut out and run as it is.
 //!
-//! They lie in the folder that `NIGHTBELL_TEST_DOCUMENTS` names, or in `shared/seeds` beside the repository.
+//! They lie in the folder that `NIGHTBELL_TEST_DOCUMENTS` names, or in `shared/seeds` beside the repository. Where the
+//! variable is set, as `cargo xtask test` does when it finds them, they must be there.
 
+use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::{is_promised, skip};
+
+/// The variable that names their folder.
+const FOLDER: &str = "NIGHTBELL_TEST_DOCUMENTS";
+
+/// The port that the document on Sentry speaks to, or a loud word that the story is not told. Whoever else runs the
+/// document is waited for, as long as the first is held.
+pub fn port_or_skip(name: &str) -> Option<(File, TcpListener)> {
+    let turn = File::open(path(name)).unwrap();
+    turn.lock().unwrap();
+    let server = TcpListener::bind("127.0.0.1:9999").ok();
+    if server.is_none() {
+        skip("the document's port 9999 is taken", is_promised(FOLDER));
+    }
+    Some((turn, server?))
+}
+
 fn folder() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/seeds");
-    std::env::var_os("NIGHTBELL_TEST_DOCUMENTS").map_or(beside, PathBuf::from)
+    std::env::var_os(FOLDER).map_or(beside, PathBuf::from)
 }
 
 /// Where a document is.
@@ -19,9 +39,7 @@ pub fn path(name: &str) -> PathBuf {
 pub fn find_or_skip(name: &str) -> Option<String> {
     let text = std::fs::read_to_string(path(name)).ok();
     if text.is_none() {
-        eprintln!(
-            "\n*** SKIPPED: there is no document {name}; NIGHTBELL_TEST_DOCUMENTS names their folder ***\n"
-        );
+        skip(&format!("there is no document {name}; {FOLDER} names their folder"), is_promised(FOLDER));
     }
     text
 }
@@ -52,10 +70,8 @@ pub fn python_or_skip(module: &str, variable: &str) -> Option<PathBuf> {
     import.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
     let has = import.status().is_ok_and(|status| status.success());
     if !has {
-        eprintln!(
-            "\n*** SKIPPED: {} has no {module}; {variable} names a Python that has it ***\n",
-            python.display()
-        );
+        let why = format!("{} has no {module}; {variable} names a Python that has it", python.display());
+        skip(&why, is_promised(variable));
     }
     has.then_some(python)
 }

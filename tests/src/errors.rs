@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::{Hub, tool};
+use crate::{Hub, skip, tool};
 
 /// The variable that names a Python which has clients of Sentry.
 pub const PYTHON: &str = "NIGHTBELL_TEST_ERRORS_PYTHON";
@@ -38,7 +38,7 @@ impl Builders {
     pub fn find_or_skip() -> Option<Self> {
         let found = std::env::var_os(MAPS).map(|it| Builders(PathBuf::from(it)));
         if found.is_none() {
-            eprintln!("\n*** SKIPPED: {MAPS} is not set; `cargo xtask test` sets it ***\n");
+            skip(&format!("{MAPS} is not set; `cargo xtask test` sets it"), false);
         }
         found
     }

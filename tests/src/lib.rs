@@ -17,6 +17,7 @@ pub mod http;
 pub mod hub;
 pub mod mailhost;
 pub mod receiver;
+pub mod skip;
 pub mod tool;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 pub use hub::Hub;
 pub use mailhost::MailHost;
 pub use receiver::{Heard, Receiver, Reply};
+pub use skip::{is_promised, skip};
 
 /// How long anything may take that should take no time at all.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::skip;
+
 /// Where a program is; looks on the PATH.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -13,7 +15,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 pub fn find_or_skip(name: &str) -> Option<PathBuf> {
     let found = find(name);
     if found.is_none() {
-        eprintln!("\n*** SKIPPED: {name} is not installed; `cargo xtask test` installs it ***\n");
+        skip(&format!("{name} is not installed; `cargo xtask test` installs it"), false);
     }
     found
 }

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use nightbell_acceptance::{Hub, tool};
+use nightbell_acceptance::{Hub, skip, tool};
 use serde_json::json;
 
 /// The Python with the client in it.
@@ -14,9 +14,7 @@ const PYTHON: &str = "NIGHTBELL_TEST_ARGUS_PYTHON";
 #[test]
 fn every_call_of_the_client_works_by_both_of_its_faces() {
     let Some(python) = std::env::var_os(PYTHON) else {
-        eprintln!(
-            "\n*** SKIPPED: {PYTHON} names no Python with argus-api-client; `cargo xtask test` makes one ***\n"
-        );
+        skip(&format!("{PYTHON} names no Python with argus-api-client; `cargo xtask test` makes one"), false);
         return;
     };
     let hub = Hub::start("[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n");

@@ -4,11 +4,10 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nightbell_acceptance::documents::{self, fenced, find_or_skip, python_or_skip};
+use nightbell_acceptance::documents::{fenced, find_or_skip, port_or_skip, python_or_skip};
 use nightbell_acceptance::http::{self, Answer};
 use nightbell_acceptance::tool::both;
 use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply, wait_for};
@@ -406,13 +405,7 @@ fn a_plugin_of_sentry_hears_of_an_exception_that_raven_reports() {
     let client = fenced(&text, "client.captureException()")
         .replace("sentry_dsn", "os.environ['DSN']")
         .replace('\t', "    ");
-    // whoever else runs the document takes turns with us
-    let turn = File::open(documents::path(name)).unwrap();
-    turn.lock().unwrap();
-    let Ok(server) = TcpListener::bind("127.0.0.1:9999") else {
-        eprintln!("\n*** SKIPPED: the document's port 9999 is taken ***\n");
-        return;
-    };
+    let Some((_turn, server)) = port_or_skip(name) else { return };
     let folder = TempDir::new().unwrap();
     let manifest = "[plugin]\nid = 'dummy'\nversion = '1'\ncontract = 1\n[run]\nruntime = 'python'\ncompat = 'sentry'\n\
                     module = 'sentry_notify_dummy.plugin:NotifyDummyPlugin'\n[limits]\nstart = '20s'\n";

@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use nightbell_acceptance::errors::{Builders, dsn, issues, project, token};
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply, skip, tool, wait_for};
 use tempfile::TempDir;
 
 const TOML: &str = "[route]\nreceiver = \"a\"\n[[receivers.a.inbox]]\n";
@@ -45,7 +45,7 @@ fn browser() -> Option<&'static str> {
     let found =
         ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|it| tool::find(it).is_some());
     if found.is_none() {
-        eprintln!("\n*** SKIPPED: there is no chromium here ***\n");
+        skip("there is no chromium here", false);
     }
     found
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nightbell_acceptance::errors::{PYTHON, dsn, issues, project};
-use nightbell_acceptance::{Hub, PATIENCE, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, skip, tool, wait_for};
 use serde_json::Value;
 
 /// The folder of @sentry/node.
@@ -29,7 +29,7 @@ impl Client {
         let named = |variable: &str| {
             let value = std::env::var_os(variable).map(PathBuf::from);
             if value.is_none() {
-                eprintln!("\n*** SKIPPED: {variable} is not set; `cargo xtask test` sets it ***\n");
+                skip(&format!("{variable} is not set; `cargo xtask test` sets it"), false);
             }
             value
         };

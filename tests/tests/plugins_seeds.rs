@@ -3,13 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::mpsc;
 
-use nightbell_acceptance::documents::{self, fenced, find_or_skip, indented, python_or_skip};
+use nightbell_acceptance::documents::{fenced, find_or_skip, indented, port_or_skip, python_or_skip};
 use nightbell_acceptance::hub::alert;
 use nightbell_acceptance::{Heard, Hub, PATIENCE, Receiver, Reply, tool, wait_for};
 use serde_json::json;
@@ -91,13 +90,7 @@ fn a_plugin_of_sentry_is_heard_on_the_port_of_its_document() {
     let name = "sentry-notification-plugin.md";
     let Some(text) = find_or_skip(name) else { return };
     let code = format!("{}\n{}", fenced(&text, "class NotifyDummyPlugin"), fenced(&text, "def notify_users"));
-    // whoever else runs the document takes turns with us
-    let turn = File::open(documents::path(name)).unwrap();
-    turn.lock().unwrap();
-    let Ok(server) = TcpListener::bind("127.0.0.1:9999") else {
-        eprintln!("\n*** SKIPPED: the document's port 9999 is taken ***\n");
-        return;
-    };
+    let Some((_turn, server)) = port_or_skip(name) else { return };
     let module = "sentry_notify_dummy.plugin:NotifyDummyPlugin";
     let files = [
         ("dummy/plugin.toml", manifest("dummy", "sentry", module)),

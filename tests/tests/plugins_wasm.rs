@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nightbell_acceptance::hub::alert;
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, skip, tool, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -109,9 +109,7 @@ fn example(lang: &str, host: &str, build: impl FnOnce(&Path, &Path)) -> TempDir 
 fn tool_or_skip(variable: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {
-        eprintln!(
-            "\n*** SKIPPED: {variable} is not set; `cargo xtask test` sets it where npm and pip work ***\n"
-        );
+        skip(&format!("{variable} is not set; `cargo xtask test` sets it where npm and pip work"), false);
     }
     found
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use nightbell_acceptance::hub::{LOCAL, alert, each_at_once};
 use nightbell_acceptance::tool::{find_or_skip, run};
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, skip, wait_for};
 use serde_json::Value;
 
 /// A database of its own on the server of the tests, if there is one.
 fn database() -> Option<String> {
     let Ok(server) = std::env::var("NIGHTBELL_TEST_POSTGRES") else {
-        eprintln!("\n*** SKIPPED: NIGHTBELL_TEST_POSTGRES is not set; `cargo xtask test` sets it ***\n");
+        skip("NIGHTBELL_TEST_POSTGRES is not set; `cargo xtask test` sets it", false);
         return None;
     };
     let psql = find_or_skip("psql")?;

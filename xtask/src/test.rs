@@ -41,7 +41,8 @@ pub fn run(args: &Args) -> Result<()> {
         Some(_) => Ok(()),
     };
 
-    let python = environments::provide();
+    let mut python = environments::provide();
+    python.extend(environments::documents());
 
     shell::announce("tests");
     let mut test = shell::cargo(["test", "--workspace", "--no-fail-fast"]);

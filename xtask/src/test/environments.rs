@@ -80,6 +80,25 @@ const ENVIRONMENTS: &[Environment] = &[
     },
 ];
 
+/// The variable that names the folder of the documents that describe how other systems are extended.
+const DOCUMENTS: &str = "NIGHTBELL_TEST_DOCUMENTS";
+
+/// Where those documents are, for the tests, which then must not leave out what is in them.
+pub fn documents() -> Option<(&'static str, PathBuf)> {
+    if std::env::var_os(DOCUMENTS).is_some() {
+        return None; // whoever sets it knows better
+    }
+    let folder = shell::root().join("../shared/seeds");
+    if !folder.is_dir() {
+        println!(
+            "warning: no documents in {}, their tests are skipped: {DOCUMENTS} names another",
+            folder.display()
+        );
+        return None;
+    }
+    Some((DOCUMENTS, folder))
+}
+
 /// Makes those that are not there and gives the variables. One that cannot be made is told, and its tests are skipped.
 pub fn provide() -> Vec<(&'static str, PathBuf)> {
     let mut made = Vec::new();
