@@ -192,6 +192,33 @@ fn a_service_test_really_sends_and_tells_what_came_of_it() {
 }
 
 #[test]
+fn what_is_sealed_with_a_lost_key_is_listed_and_can_be_deleted() {
+    let receiver = Receiver::open();
+    let mut hub = Hub::start(&each_at_once(&receiver.url("/hook")));
+    let spec = json!({ "kind": "webhook", "settings": { "url": receiver.url("/phone") } });
+    let phone = json!({ "name": "phone", "owner": "everybody", "spec": spec });
+    let id = hub.post("/api/v1/destinations", &phone)["id"].as_str().unwrap().to_owned();
+    hub.kill();
+    let (key, aside) = (hub.data().join("secret.key"), hub.data().join("aside"));
+    std::fs::rename(&key, &aside).unwrap();
+    hub.wake();
+    let listed = hub.get("/api/v1/destinations")["items"][0].clone();
+    assert_eq!(
+        (&listed["name"], &listed["owner"], &listed["spec"]),
+        (&json!("phone"), &json!("everybody"), &json!({}))
+    );
+    assert!(listed["unreadable"].as_str().unwrap().contains("sealed with the key"), "{listed}");
+    let path = format!("/api/v1/destinations/{id}");
+    assert_eq!(hub.get(&path), listed);
+    let changed = hub.ask("PATCH", &path, &json!({ "name": "other" }).to_string());
+    assert!(changed.status == 409 && changed.body.contains("can only be deleted"), "{}", changed.body);
+    let gone = hub.ask("DELETE", &path, "");
+    assert_eq!(gone.status, 200, "{}", gone.body);
+    assert_eq!(hub.get("/api/v1/destinations")["items"], json!([]));
+    assert!(hub.get("/api/v1/audit").to_string().contains("destination.delete"));
+}
+
+#[test]
 fn a_secret_that_is_set_lies_sealed_on_disk_and_without_its_key_the_hub_says_so() {
     let (first, second) = (Receiver::open(), Receiver::open());
     let mut hub = Hub::start(&each_at_once(&first.url("/first-hook")));

@@ -131,9 +131,26 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
 /// # Errors
 /// When the database is gone, or it cannot be read.
 pub fn get<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<Option<Definition<T>>> {
+    match look(tx, kind, id)? {
+        Some(Err(closed)) => Err(StoreError::BadRow(closed.body)),
+        Some(Ok(found)) => Ok(Some(found)),
+        None => Ok(None),
+    }
+}
+
+/// A document that cannot be read, be it that its key is lost: why, in place of what it says.
+pub type Closed = Definition<String>;
+/// A document, if it can be read.
+pub type Looked<T> = std::result::Result<Definition<T>, Closed>;
+
+/// One document of a kind, be it readable or not.
+///
+/// # Errors
+/// When the database is gone.
+pub fn look<T: DeserializeOwned>(tx: &mut Tx<'_>, kind: Kind, id: Id) -> Result<Option<Looked<T>>> {
     let sql = format!("SELECT {COLUMNS} FROM definitions WHERE id = $1 AND kind = $2");
     let keys = tx.keys.clone();
-    tx.query_one(&sql, &[id.into(), kind.name().into()], |row| read(row, &keys))
+    tx.query_one(&sql, &[id.into(), kind.name().into()], |row| look_at(row, &keys))
 }
 
 /// All documents of a kind, by id; of one owner only, if one is given. One that cannot be read is left out, which is
@@ -146,30 +163,36 @@ pub fn all<T: DeserializeOwned>(
     kind: Kind,
     owner: Option<Id>,
 ) -> Result<Vec<Definition<T>>> {
-    let keys = tx.keys.clone();
-    let leave_out = |row: &Row<'_>| match read(row, &keys) {
-        Err(StoreError::BadRow(why)) => {
-            tracing::warn!(
-                id = row.int(0).unwrap_or_default(),
-                kind = kind.name(),
-                why,
-                "a definition cannot be read"
-            );
-            Ok(None)
-        }
-        other => other.map(Some),
+    let leave_out = |found: Looked<T>| {
+        let warn = |Closed { id, body: why, .. }| {
+            tracing::warn!(id = id.0, kind = kind.name(), why, "a definition cannot be read");
+        };
+        found.map_err(warn).ok()
     };
-    let found = match owner {
+    Ok(look_at_all(tx, kind, owner)?.into_iter().filter_map(leave_out).collect())
+}
+
+/// All documents of a kind as [`all`] has them, with those that cannot be read.
+///
+/// # Errors
+/// When the database is gone.
+pub fn look_at_all<T: DeserializeOwned>(
+    tx: &mut Tx<'_>,
+    kind: Kind,
+    owner: Option<Id>,
+) -> Result<Vec<Looked<T>>> {
+    let keys = tx.keys.clone();
+    let looked = |row: &Row<'_>| look_at(row, &keys);
+    match owner {
         Some(owner) => {
             let sql = format!("SELECT {COLUMNS} FROM definitions WHERE kind = $1 AND owner = $2 ORDER BY id");
-            tx.query(&sql, &[kind.name().into(), owner.into()], leave_out)?
+            tx.query(&sql, &[kind.name().into(), owner.into()], looked)
         }
         None => {
             let sql = format!("SELECT {COLUMNS} FROM definitions WHERE kind = $1 ORDER BY id");
-            tx.query(&sql, &[kind.name().into()], leave_out)?
+            tx.query(&sql, &[kind.name().into()], looked)
         }
-    };
-    Ok(found.into_iter().flatten().collect())
+    }
 }
 
 /// How many documents of a kind an owner has.
@@ -242,6 +265,22 @@ fn keep_past(tx: &mut Tx<'_>, column: &str, id: Id, until: Time) -> Result<()> {
     let secret = [Kind::Destination, Kind::PluginSettings].map(|kind| kind.name().into());
     tx.execute(&sql, &[until.into(), id.into(), secret[0], secret[1]])?;
     Ok(())
+}
+
+fn look_at<T: DeserializeOwned>(row: &Row<'_>, keys: &Keys) -> Result<Looked<T>> {
+    let why = match read(row, keys) {
+        Err(StoreError::BadRow(why)) => why,
+        other => return other.map(Ok),
+    };
+    let (created_at, updated_at) = (row.time(5)?, row.time(6)?);
+    Ok(Err(Definition {
+        id: row.id(0)?,
+        owner: row.id(2)?,
+        name: row.string(3)?,
+        body: why,
+        created_at,
+        updated_at,
+    }))
 }
 
 pub(crate) fn read<T: DeserializeOwned>(row: &Row<'_>, keys: &Keys) -> Result<Definition<T>> {

@@ -6,7 +6,7 @@ use model::refusal::Refusal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::definitions::{self, Definition, Kind};
+use store::definitions::{self, Definition, Kind, Looked};
 use utoipa::ToSchema;
 
 use super::defined::{About, Defined, Ground};
@@ -56,6 +56,9 @@ pub struct DefinitionShown {
     pub name: String,
     /// What it says, without secrets.
     pub spec: Value,
+    /// Why it cannot be read, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// When it was made.
     pub created_at: model::Time,
     /// When it was changed last.
@@ -82,17 +85,17 @@ impl Desk<'_, '_> {
         owner: Option<&str>,
     ) -> Done<Vec<DefinitionShown>> {
         let owner = owner.map(|text| self.owner_named(Some(text))).transpose()?;
-        let found = definitions::all::<T>(self.tx, T::KIND, owner)?;
-        found.into_iter().map(|it| self.show(ground, it)).collect()
+        let found = definitions::look_at_all::<T>(self.tx, T::KIND, owner)?;
+        found.into_iter().map(|it| self.show_looked(ground, it)).collect()
     }
 
-    /// One definition.
+    /// One definition, be it readable or not.
     ///
     /// # Errors
     /// When there is none with this id.
     pub fn get_defined<T: Defined>(&mut self, ground: &Ground, id: Id) -> Done<DefinitionShown> {
-        let found = self.defined::<T>(id)?;
-        self.show(ground, found)
+        let found = self.looked::<T>(id)?;
+        self.show_looked(ground, found)
     }
 
     /// The user who asks, whose own definitions are meant.
@@ -236,28 +239,44 @@ impl Desk<'_, '_> {
         self.keep_defined(ground, Some(&before), after)
     }
 
-    /// Takes a definition back.
+    /// Takes a definition back, be it readable or not.
     ///
     /// # Errors
     /// When it must not be, is in use, or there is none with this id.
     pub fn undefine<T: Defined>(&mut self, ground: &Ground, id: Id) -> Done<DefinitionShown> {
-        let before = self.defined::<T>(id)?;
-        self.must_define(before.owner)?;
-        before.body.may_go(self.now).map_err(|bad| Fail::from(Problem::not_in_state(bad)))?;
-        if let Some(user) = self.used_by(ground, T::KIND, &before.name, id)? {
-            let why = format!("{} {:?} is in use by {user}; change that first", T::KIND.name(), before.name);
+        let before = self.looked::<T>(id)?;
+        let (owner, name) = match &before {
+            Ok(it) => (it.owner, &it.name),
+            Err(it) => (it.owner, &it.name),
+        };
+        self.must_define(owner)?;
+        if let Ok(it) = &before {
+            it.body.may_go(self.now).map_err(|bad| Fail::from(Problem::not_in_state(bad)))?;
+        }
+        if let Some(user) = self.used_by(ground, T::KIND, name, id)? {
+            let why = format!("{} {name:?} is in use by {user}; change that first", T::KIND.name());
             return Err(Problem::not_in_state(why).into());
         }
         definitions::delete(self.tx, T::KIND, id, self.now)?;
         T::gone(self.tx, id)?;
-        let shown = self.show(ground, before)?;
+        let shown = self.show_looked(ground, before)?;
         let action = format!("{}.delete", T::KIND.name());
         self.note(&action, (T::KIND.name(), &id.to_string()), serde_json::to_value(&shown).ok(), None)?;
         Ok(shown)
     }
 
     pub(super) fn defined<T: DeserializeOwned + Defined>(&mut self, id: Id) -> Done<Definition<T>> {
-        let found = definitions::get(self.tx, T::KIND, id)?;
+        self.looked(id)?.map_err(|Definition { name, body: why, .. }| {
+            let kind = T::KIND.name();
+            Problem::not_in_state(format!(
+                "{kind} {name:?} can only be deleted, since it cannot be read: {why}"
+            ))
+            .into()
+        })
+    }
+
+    fn looked<T: Defined>(&mut self, id: Id) -> Done<Looked<T>> {
+        let found = definitions::look(self.tx, T::KIND, id)?;
         found.ok_or_else(|| Problem::not_found(T::KIND.name(), id).into())
     }
 
@@ -392,7 +411,18 @@ impl Desk<'_, '_> {
         it.body.hide(ground, &mut spec);
         T::strip(&mut spec);
         let Definition { id, name, created_at, updated_at, .. } = it;
-        Ok(DefinitionShown { id, owner, name, spec: Value::Object(spec), created_at, updated_at })
+        let (spec, unreadable) = (Value::Object(spec), None);
+        Ok(DefinitionShown { id, owner, name, spec, unreadable, created_at, updated_at })
+    }
+
+    fn show_looked<T: Defined>(&mut self, ground: &Ground, it: Looked<T>) -> Done<DefinitionShown> {
+        let Definition { id, owner, name, body, created_at, updated_at } = match it {
+            Ok(readable) => return self.show(ground, readable),
+            Err(closed) => closed,
+        };
+        let owner = self.owner_name(owner)?;
+        let (spec, unreadable) = (Value::Object(Map::new()), Some(body));
+        Ok(DefinitionShown { id, owner, name, spec, unreadable, created_at, updated_at })
     }
 }
 

@@ -38,6 +38,10 @@ pub(super) struct DefinitionView {
     /// What it says, without secrets.
     #[schema(value_type = Object)]
     spec: Value,
+    /// Why it cannot be read, such as that the key is lost that it was sealed with; missing: it can be. It can be
+    /// deleted all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -48,8 +52,8 @@ pub(super) struct DefinitionView {
 
 impl From<DefinitionShown> for DefinitionView {
     fn from(it: DefinitionShown) -> Self {
-        let DefinitionShown { id, owner, name, spec, created_at, updated_at } = it;
-        DefinitionView { id, owner, name, spec, created_at, updated_at }
+        let DefinitionShown { id, owner, name, spec, unreadable, created_at, updated_at } = it;
+        DefinitionView { id, owner, name, spec, unreadable, created_at, updated_at }
     }
 }
 
@@ -115,7 +119,8 @@ async fn change<T: Defined>(
     let ground = app.ground();
     if let (Kind::PluginSettings, Some(spec)) = (T::KIND, &mut it.spec) {
         let before =
-            app.hub.store.read(move |tx| definitions::get::<PluginSettings>(tx, T::KIND, id)).await?;
+            app.hub.store.read(move |tx| definitions::look::<PluginSettings>(tx, T::KIND, id)).await?;
+        let before = before.and_then(Result::ok);
         let name = it.name.as_ref().or(before.as_ref().map(|it| &it.name)).cloned().unwrap_or_default();
         let had = before.map(|it| Value::Object(it.body.settings));
         ask_plugin::<T>(&app, &name, had.as_ref(), spec).await?;
