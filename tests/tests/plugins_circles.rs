@@ -36,7 +36,6 @@ async def hears(events):
 /// Rejects all that it is told, and emits a new event for each delivery that is given up.
 const SAD: &str = r#"
 import itertools
-import threading
 from nightbell_plugin import Plugin, Rejected
 
 plugin = Plugin()
@@ -52,7 +51,9 @@ async def refuse(delivery):
 def hears(events):
     for it in events:
         if it.data["state"] == "dead":
-            event = {"key": f"sad-{next(numbers)}", "title": "sad", "labels": {"alertname": "Echo"}}
+            number = next(numbers)
+            labels = {"alertname": "Echo", "n": str(number)}
+            event = {"key": f"sad-{number}", "title": "sad", "labels": labels}
             plugin.host.wait(plugin.host.emit(event))
 "#;
 

@@ -173,10 +173,18 @@ impl Bench {
         let mut registry = Registry::default();
         self.host.register(&learned, &mut registry).map_err(lines)?;
         let all = BTreeMap::from([(found.id().to_owned(), settings.clone())]);
+        let before = self.host.plugin(found.id()).map_or(0, |plugin| plugin.starts());
         let applied = self.host.apply(learned, &all).await;
         applied.map_err(|all| {
             anyhow!("{}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
+        if let Some(plugin) = self.host.plugin(found.id()) {
+            // the one that ran before may still be ending, and is not the one that is meant from here on
+            let mut states = plugin.states();
+            let another = states.wait_for(|_| plugin.starts() > before);
+            // one that does not come says why in its log
+            let _ = tokio::time::timeout(END_TIME * 2, another).await;
+        }
         (self.found, self.registry) = (found, registry);
         Ok(true)
     }

@@ -1,0 +1,178 @@
+//! Making plugins with the real binary: what `install` puts where, offline, and what `run --watch` does when a file
+//! changes.
+
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+
+use nightbell_acceptance::documents::python_or_skip;
+use nightbell_acceptance::hub::command;
+use nightbell_acceptance::{PATIENCE, tool, wait_for};
+use tempfile::TempDir;
+
+const MANIFEST: &str = "[plugin]\nid = 'bells'\nversion = '1'\ncontract = 1\n[run]\nruntime = 'python'\n\
+    module = 'bells'\n[[destinations]]\nkind = 'bells'\n";
+
+/// Says what the package that it requires says, and in which environment it runs.
+const BELLS: &str = r#"
+import sys
+import clapper
+from nightbell_plugin import Delivered, Plugin
+
+plugin = Plugin()
+
+
+@plugin.destination("bells")
+async def ring(delivery):
+    return Delivered(f"{clapper.SOUND} in {sys.prefix}")
+"#;
+
+/// Makes a wheel of a package with one module, which requires what is never installed.
+const WHEEL: &str = r#"
+import sys, zipfile
+facts = "clapper-1.0.dist-info/"
+files = {
+    "clapper.py": "SOUND = 'ding'\n",
+    facts + "METADATA": "Metadata-Version: 2.1\nName: clapper\nVersion: 1.0\nRequires-Dist: sentry>=5\n",
+    facts + "WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+with zipfile.ZipFile(sys.argv[1], "w") as wheel:
+    for name, text in files.items():
+        wheel.writestr(name, text)
+    wheel.writestr(facts + "RECORD", "".join(f"{name},,\n" for name in [*files, facts + "RECORD"]))
+"#;
+
+fn bells(folder: &Path, text: &str) {
+    let plugin = folder.join("plugins/bells");
+    std::fs::create_dir_all(&plugin).unwrap();
+    std::fs::write(plugin.join("plugin.toml"), MANIFEST).unwrap();
+    std::fs::write(plugin.join("bells.py"), text).unwrap();
+}
+
+/// Runs the binary in this folder, without a way to an index of packages; whether it worked, and what it said.
+fn nightbell(folder: &Path, words: &[&str]) -> (bool, String) {
+    let output = command(words).env("PIP_NO_INDEX", "1").current_dir(folder).output().unwrap();
+    (output.status.success(), tool::both(&output))
+}
+
+#[test]
+fn what_is_installed_is_found_by_the_plugin_and_only_there() {
+    let Some(python) = python_or_skip("ensurepip", "NIGHTBELL_TEST_VENV_PYTHON") else { return };
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    bells(folder, BELLS);
+    let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
+    assert!(!works && said.contains("clapper"), "{said}");
+    tool::run(Command::new(&python).args(["-c", WHEEL, "clapper-1.0-py3-none-any.whl"]).current_dir(folder));
+    let install = ["plugin", "install", "plugins/bells", "--python", python.to_str().unwrap()];
+    let wanted = [&install[..], &["--package", "clapper-1.0-py3-none-any.whl"]].concat();
+    // a second time changes nothing
+    for _ in 0..2 {
+        let (works, said) = nightbell(folder, &wanted);
+        assert!(works && said.contains("bells is installed in data/plugin-env/bells"), "{said}");
+    }
+    let lock = std::fs::read_to_string(folder.join("data/plugin-env/bells/requirements.lock")).unwrap();
+    assert!(lock.starts_with("clapper @ file://") && lock.lines().count() == 1, "{lock}");
+    let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
+    assert!(works && said.contains("ding in ") && said.contains("plugin-env/bells"), "{said}");
+    // what is not to be had is named
+    let (works, said) = nightbell(folder, &[&install[..], &["--package", "no-such-clapper"]].concat());
+    assert!(!works && said.contains("installing no-such-clapper"), "{said}");
+}
+
+#[test]
+fn only_what_has_an_environment_is_installed() {
+    let folder = TempDir::new().unwrap();
+    bells(folder.path(), BELLS);
+    let manifest = MANIFEST.replace("'python'\nmodule = 'bells'", "'process'\ncommand = ['./bells']");
+    std::fs::write(folder.path().join("plugins/bells/plugin.toml"), manifest).unwrap();
+    std::fs::write(folder.path().join("plugins/bells/bells"), "").unwrap();
+    let (works, said) = nightbell(folder.path(), &["plugin", "install", "plugins/bells"]);
+    assert!(!works && said.contains("only plugins with the runtime python"), "{said}");
+    assert!(!folder.path().join("data").exists());
+}
+
+/// A plugin that runs, and what is said.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+impl Running {
+    fn start(folder: &Path) -> Self {
+        let words = ["plugin", "run", "plugins/bells", "--watch", "--test"];
+        let mut run = command(&words);
+        run.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = run.spawn().unwrap();
+        let (say, lines) = mpsc::channel();
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let say = say.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    // whoever has heard enough is gone
+                    let _ = say.send(line);
+                }
+            });
+        }
+        Running { child, lines, said: String::new() }
+    }
+
+    /// Until a line has this in it.
+    fn hears(&mut self, word: &str) {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{word:?} is not said: {}", self.said));
+            self.said.push_str(&line);
+            self.said.push('\n');
+            if line.contains(word) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // one that has ended is not there any more
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_plugin_that_is_watched_is_started_anew_when_its_files_change() {
+    let Some(_) = tool::find_or_skip("python3") else { return };
+    let folder = TempDir::new().unwrap();
+    let says = |word: &str| {
+        format!(
+            "from nightbell_plugin import Delivered, Plugin\nplugin = Plugin()\n\n\n\
+             @plugin.destination('bells')\nasync def ring(delivery):\n    return Delivered('{word}')\n"
+        )
+    };
+    bells(folder.path(), &says("first"));
+    let file = folder.path().join("plugins/bells/bells.py");
+    let mut running = Running::start(folder.path());
+    running.hears("first");
+    std::fs::write(&file, says("second")).unwrap();
+    running.hears("second");
+    // what cannot run is told of, and what is mended runs
+    std::fs::write(&file, "plugin = (\n").unwrap();
+    running.hears("SyntaxError");
+    std::fs::write(&file, says("third")).unwrap();
+    running.hears("third");
+    let manifest = folder.path().join("plugins/bells/plugin.toml");
+    std::fs::write(&manifest, MANIFEST.replace("contract = 1", "contract = 'one'")).unwrap();
+    running.hears("not started anew");
+    std::fs::write(&manifest, MANIFEST.replace("version = '1'", "version = '2'")).unwrap();
+    std::fs::write(&file, says("fourth")).unwrap();
+    running.hears("fourth");
+    tool::run(Command::new("kill").args(["-INT", &running.child.id().to_string()]));
+    let ended = wait_for("its end", PATIENCE, || running.child.try_wait().unwrap());
+    assert!(ended.success(), "{ended}: {}", running.said);
+}
