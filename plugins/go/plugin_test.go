@@ -429,6 +429,36 @@ func TestWhatIsUnderWayIsFinishedBeforeTheEndAndNothingNewIsBegun(t *testing.T) 
 	it.end(0)
 }
 
+func TestAnErrorOfAnyLengthIsToldAndAPanicLeavesTheSettingsThatThereWere(t *testing.T) {
+	plugin := New()
+	plugin.Subscription("hears", []string{"incident.*"}, 0, func(context.Context, []Event) error {
+		return &RPCError{7, strings.Repeat("x", MaxLine)}
+	})
+	plugin.OnConfigure(func(_ context.Context, settings json.RawMessage) error {
+		if bytes.Contains(settings, []byte("bad")) {
+			panic("bad")
+		}
+		return nil
+	})
+	host, err := NewTestHost(plugin, map[string]string{"word": "good"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	var wrong *RPCError
+	if err := host.Events("hears", Event{}); !errors.As(err, &wrong) || wrong.Code != 7 || len(wrong.Message) != maxError {
+		t.Fatal(err)
+	}
+	given := map[string]any{"settings": map[string]string{"word": "bad"}}
+	if err := host.Ask("configure", given, nil); err == nil {
+		t.Fatal("it took settings that it panics of")
+	}
+	var now struct{ Word string }
+	if err := plugin.Settings(&now); err != nil || now.Word != "good" {
+		t.Fatal(now, err)
+	}
+}
+
 type cannotBeWritten struct{}
 
 func (cannotBeWritten) MarshalJSON() ([]byte, error) { panic("not to be written") }

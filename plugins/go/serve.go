@@ -137,27 +137,8 @@ func (it *Plugin) configure(ctx context.Context, params *struct {
 	it.mutex.Lock()
 	before := it.settings
 	it.mutex.Unlock()
-	err := func() error {
-		if look := it.validators[[2]string{"settings", ""}]; look != nil {
-			cleaned, err := look(settings)
-			if err == nil && cleaned != nil {
-				settings, err = json.Marshal(cleaned)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if params.DryRun {
-			return nil
-		}
-		it.set(settings)
-		for _, call := range it.configurers {
-			if err := call(ctx, settings); err != nil {
-				return err
-			}
-		}
-		return nil
-	}()
+	// also a panic leaves the settings that there were
+	_, err := safely(func() (nothing, error) { return nothing{}, it.reconfigure(ctx, settings, params.DryRun) })
 	if err == nil {
 		return nothing{}, nil
 	}
@@ -166,6 +147,28 @@ func (it *Plugin) configure(ctx context.Context, params *struct {
 		return errors, nil
 	}
 	return nil, err
+}
+
+func (it *Plugin) reconfigure(ctx context.Context, settings json.RawMessage, dryRun bool) error {
+	if look := it.validators[[2]string{"settings", ""}]; look != nil {
+		cleaned, err := look(settings)
+		if err == nil && cleaned != nil {
+			settings, err = json.Marshal(cleaned)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if dryRun {
+		return nil
+	}
+	it.set(settings)
+	for _, call := range it.configurers {
+		if err := call(ctx, settings); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (it *Plugin) set(settings json.RawMessage) {

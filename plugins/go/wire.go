@@ -347,7 +347,9 @@ func (it *peer) fail(id json.RawMessage, wrong *RPCError) {
 	if id == nil {
 		id = json.RawMessage("null")
 	}
-	_ = it.say(map[string]any{"jsonrpc": "2.0", "id": id, "error": wrong})
+	// plugins make these, too, of whatever length
+	short := RPCError{wrong.Code, cut(wrong.Message, maxError)}
+	_ = it.say(map[string]any{"jsonrpc": "2.0", "id": id, "error": short})
 }
 
 func (it *peer) say(what any) error {

@@ -54,6 +54,9 @@ function leave(status, why) {
   process.exit(status);
 }
 
+/** What the host is told of an outcome. */
+const FIELDS = ["outcome", "receipt", "reason", "after_ms", "fault", "status", "text"];
+
 /** What came of a delivery; made by the four functions below. */
 export class Outcome {
   constructor(outcome, fields) {
@@ -62,7 +65,9 @@ export class Outcome {
   }
 
   toJSON() {
-    const fields = { ...this };
+    // what else somebody puts there is nothing to the host, and may be long
+    const given = FIELDS.filter((name) => this[name] !== undefined);
+    const fields = Object.fromEntries(given.map((name) => [name, this[name]]));
     if (fields.reason !== undefined) fields.reason = String(fields.reason).slice(0, MAX_REASON);
     for (const name of ["text", "receipt"]) {
       if (fields[name] !== undefined) fields[name] = String(fields[name]).slice(0, MAX_TEXT);

@@ -208,7 +208,8 @@ export class Peer {
     } catch (error) {
       const known = error instanceof RpcError;
       if (!known) logged(error);
-      this.#error(id, known ? error.code : FAILED, known ? error.message : lastLine(error));
+      const code = known && Number.isSafeInteger(error.code) ? error.code : FAILED;
+      this.#error(id, code, known ? error.message : lastLine(error));
     } finally {
       this.#served.delete(id);
     }

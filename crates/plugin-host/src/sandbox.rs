@@ -227,6 +227,7 @@ mod linux {
             libc::SYS_userfaultfd,
             // memory that no limit of a process counts
             libc::SYS_shmget,
+            libc::SYS_memfd_create,
             libc::SYS_acct,
             libc::SYS_settimeofday,
             libc::SYS_clock_settime,

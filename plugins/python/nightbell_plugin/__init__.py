@@ -2,6 +2,14 @@
 
 __version__ = "0.1.0"
 
+import os as _os
+
+if _os.environ.get("NIGHTBELL_PLUGIN"):
+    # the host says who we are: then nothing that is printed may reach the wire, not even while modules are loaded
+    from .pipes import guard as _guard
+
+    _guard()
+
 from .host import Host, current_delivery
 from .outcomes import (
     Check,

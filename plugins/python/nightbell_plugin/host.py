@@ -9,7 +9,7 @@ import logging
 from typing import Any, Awaitable, Dict, List, Mapping, Optional, Sequence, TypeVar, cast
 
 from .records import Answer, with_body
-from .wire import FAILED, NOT_FOUND, Peer, RpcError, current_request, logger as own_logger
+from .wire import FAILED, NOT_FOUND, Peer, RpcError, current_request, last_line, logger as own_logger
 
 T = TypeVar("T")
 
@@ -200,8 +200,8 @@ class Host:
             return
         try:
             self._peer.notify(method, params)
-        except ValueError as error:
-            params = {"level": "error", "message": f"a {method} could not be written: {error}"}
+        except Exception as error:  # such as one of a value that cannot be made a text
+            params = {"level": "error", "message": f"a {method} could not be written: {last_line(error)}"}
             self._peer.notify("log", params)
 
 

@@ -37,7 +37,9 @@ class Outcome(Exception):
                 fields["status"] = int(self.status)
         if self.text:
             fields["text"] = str(self.text)[:MAX_TEXT]
-        fields.update((name, value) for name, value in self.more.items() if value not in (None, ""))
+        # what else somebody says is nothing to the host, and may be long
+        more = ((name, self.more.get(name)) for name in ("receipt", "after_ms", "fault"))
+        fields.update((name, value) for name, value in more if value not in (None, ""))
         return fields
 
     def __repr__(self) -> str:

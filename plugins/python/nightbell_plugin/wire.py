@@ -358,7 +358,10 @@ class Peer:
             self.flush()
 
     def _error(self, id_: Optional[Id], code: int, message: str) -> None:
-        error = {"code": code, "message": message[:MAX_ERROR]}
+        # plugins raise these, too, with whatever they like in them
+        if isinstance(code, bool) or not isinstance(code, int) or abs(code) >= 1 << 63:
+            code = FAILED
+        error = {"code": code, "message": str(message)[:MAX_ERROR]}
         self._put(encode({"jsonrpc": "2.0", "id": id_, "error": error}))
 
     def _put(self, line: bytes) -> None:

@@ -52,6 +52,15 @@ class Runner(unittest.IsolatedAsyncioTestCase):
         async with Host(command=[sys.executable, path]) as host:
             self.assertEqual((await host.deliver("foo"))["outcome"], "delivered")
 
+    async def test_what_a_program_prints_before_it_runs_its_plugin_goes_to_the_log(self):
+        loud = "\n    import os, subprocess; os.write(1, b'early\\n'); subprocess.run(['echo', 'child'])\n"
+        path = self.write(PLUGIN + loud + "    plugin.run()\n")
+        async with Host(command=[sys.executable, path], env={"NIGHTBELL_PLUGIN": "mine"}) as host:
+            self.assertEqual((await host.deliver("foo"))["outcome"], "delivered")
+            self.assertEqual(host.peer.dropped, 0)
+            await host.close()
+            self.assertEqual(host.errors.decode().splitlines(), ["early", "child"])
+
     async def test_prints_of_all_kinds_go_to_the_log(self):
         self.write(
             """

@@ -83,6 +83,14 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
             outcomes = await host.deliver_all([host.delivery("long", id=str(n)) for n in range(64)])
             self.assertEqual({(one["outcome"], len(one["text"])) for one in outcomes}, {("rejected", 512)})
 
+    async def test_what_else_an_outcome_carries_is_not_told(self):
+        plugin = Plugin()
+        plugin.destination("more")(lambda delivery: Rejected("no", id="another", body="x" * (1 << 20)))
+        async with Host(plugin) as host:
+            outcome = await host.deliver("more")
+        outcome.pop("id")
+        self.assertEqual(outcome, {"outcome": "rejected", "reason": "no"})
+
     async def test_what_is_returned_or_raised_is_the_outcome(self):
         cases = [
             (None, {"outcome": "delivered"}),
@@ -241,6 +249,26 @@ class Asking(unittest.IsolatedAsyncioTestCase):
                 await host.plugin.host.emit([{"title": "one"}])
             with self.assertRaisesRegex(TypeError, "each a dict, not str"):
                 await host.plugin.host.emit("one")
+
+    async def test_an_error_and_a_log_of_whatever_sort_can_be_told(self):
+        class Unspeakable:
+            def __str__(self):
+                raise RuntimeError("not to be told")
+
+        plugin = Plugin()
+        errors = iter([RpcError("E_ODD", "odd"), RpcError(True, {"a": 1}), RpcError(1 << 70, "x" * (1 << 20))])
+
+        @plugin.subscription("hears", topics=["incident.*"])
+        async def hears(events):
+            plugin.host.log("info", "it creaks", value=Unspeakable())
+            raise next(errors)
+
+        async with Host(plugin) as host:
+            for said in ("odd", "{'a': 1}", "x" * 2000):
+                with self.assertRaises(RpcError) as raised:
+                    await host.events("hears", {"topic": "incident.opened"})
+                self.assertEqual((raised.exception.code, raised.exception.message), (-32603, said))
+            self.assertIn("could not be written", host.logs[0]["message"])
 
     async def test_a_ticket_is_made_for_an_incident(self):
         plugin = Plugin()

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 
-import { Invalid, Misconfigured, Plugin, delivered, rejected, retry, skipped } from "../index.js";
+import { Invalid, Misconfigured, Plugin, RpcError, delivered, rejected, retry, skipped } from "../index.js";
 
 console.log("printed while it was loaded");
 console.log(`pid ${process.pid}`);
@@ -26,6 +26,7 @@ const outcomes = {
   },
   odd: () => 7,
   unspeakable: () => delivered(Object.create(null)),
+  more: () => delivered("r-1", { id: "another", body: "x".repeat(1 << 20), outcome: "delivered" }),
   half: () => delivered("\ud800"),
   slow: (_, signal) =>
     new Promise((resolve) => signal.addEventListener("abort", () => resolve(plugin.host.log("info", "aborted")))),
@@ -46,6 +47,8 @@ plugin.destination("many", { batch: 64 }, (deliveries) =>
   deliveries.some((it) => it.settings.short) ? [null] : deliveries.map((it) => inBatch(it.settings)),
 );
 plugin.subscription("hears", { topics: ["incident.*"] }, async (events) => {
+  // a code of another world is none of JSON-RPC
+  if (events[0].id === "odd") throw new RpcError("E_ODD", "odd");
   await plugin.host.emit({ key: events[0].id }, { idempotencyKey: "k" });
 });
 plugin.route("/item/<id>", { methods: ["get"] }, ({ arguments: { id }, headers }) => ({ id, accept: headers.accept }));

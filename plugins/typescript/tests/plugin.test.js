@@ -137,6 +137,7 @@ test("each outcome is told as it was meant", async (t) => {
   assert.deepEqual(await told("fails"), { outcome: "retry", reason: "TypeError: a is not a function" });
   assert.equal((await told("unspeakable")).outcome, "delivered");
   assert.match((await told("odd")).reason, /returned number, which is no outcome/);
+  assert.deepEqual(await told("more"), { outcome: "delivered", receipt: "r-1" });
   assert.deepEqual(await told("half"), { outcome: "delivered", receipt: "\ufffd" });
   assert.match((await told("circle")).reason, /circular/);
   const [unknown] = await hub.deliver({ kind: "nobody" });
@@ -178,6 +179,8 @@ test("the hub is asked, and what it answers comes back", async (t) => {
   assert.deepEqual((await answer).result, {});
   const [emitted] = hub.asked.filter((it) => it.method === "emit");
   assert.deepEqual(emitted.params, { because: id, events: [{ key: "e1" }], idempotency_key: "k" });
+  const odd = { subscription: "hears", events: [{ topic: "t", id: "odd" }] };
+  await assert.rejects(hub.ask("events", odd), { code: -32603, message: "odd" });
   await hub.deliver({ do: "logs" });
   const said = { level: "warning", message: "it creaks", fields: { n: 1 }, delivery: "d0" };
   assert.deepEqual(hub.asked.at(-1).params, said);
