@@ -224,6 +224,10 @@ async fn memory_beyond_its_limit_is_not_had() {
         let told = stage.tell("share").await.outcome;
         assert!(retry_says(&told, "exit status 1"), "{told:?}");
         assert!(stage.log().contains("PermissionError"), "{}", stage.log());
+        stage.host.plugin("stress").unwrap().restart();
+        stage.ready().await;
+        // nor by a file in memory, of which only what is mapped is seen
+        assert_eq!(stage.receipt("unmapped").await, "refused: PermissionError");
     }
     if !stage.log().contains("no rules for files") {
         stage.host.plugin("stress").unwrap().restart();

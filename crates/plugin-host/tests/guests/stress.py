@@ -97,6 +97,8 @@ def deliver(id, delivery):
             held[-1].write(b"x" * len(held[-1]))
     if word == "zero":
         mine["receipt"] = attempt(lambda: os.close(os.open("/dev/zero", os.O_RDWR)))
+    if word == "unmapped":
+        mine["receipt"] = attempt(lambda: os.close(os.memfd_create("x")))
     if word == "fork":
         child = subprocess.Popen(["sleep", "3600"])
         mine["receipt"] = str(child.pid)
