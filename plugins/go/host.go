@@ -166,6 +166,10 @@ func (it *Host) Log(ctx context.Context, level, message string, fields map[strin
 	params := map[string]any{"level": level, "message": cut(message, maxLog)}
 	if len(fields) > 0 {
 		params["fields"] = fields
+		// a field that cannot be written must not take the message with it
+		if _, err := safely(func() ([]byte, error) { return json.Marshal(fields) }); err != nil {
+			params["fields"] = map[string]string{"unwritable": cut(err.Error(), maxReason)}
+		}
 	}
 	if id, _ := ctx.Value(deliveryKey{}).(string); id != "" {
 		params["delivery"] = id

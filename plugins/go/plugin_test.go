@@ -449,6 +449,10 @@ func TestAnErrorOfAnyLengthIsToldAndAPanicLeavesTheSettingsThatThereWere(t *test
 	if err := host.Events("hears", Event{}); !errors.As(err, &wrong) || wrong.Code != 7 || len(wrong.Message) != maxError {
 		t.Fatal(err)
 	}
+	plugin.Host.Log(context.Background(), "info", "it creaks", map[string]any{"value": cannotBeWritten{}})
+	if !host.Until(func(said Said) bool { return len(said.Logs) == 1 }) || host.Said().Logs[0].Message != "it creaks" {
+		t.Fatal(host.Said())
+	}
 	given := map[string]any{"settings": map[string]string{"word": "bad"}}
 	if err := host.Ask("configure", given, nil); err == nil {
 		t.Fatal("it took settings that it panics of")

@@ -14,3 +14,12 @@ pub fn skip(why: &str, is_promised: bool) {
 pub fn is_promised(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[should_panic(expected = "this must not be skipped: there is no document")]
+    fn what_was_promised_is_not_skipped() {
+        super::skip("there is no document", true);
+    }
+}
