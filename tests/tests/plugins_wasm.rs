@@ -27,12 +27,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A hub with the plugin of this id, which is there already, and a destination of it.
-fn hub_of(folder: TempDir, id: &str, settings: &str) -> Hub {
+/// A hub with the plugin of this id, which is there already, and these receivers.
+fn hub_of(folder: TempDir, id: &str, receivers: &str) -> Hub {
     let config = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[outbound]\nallow_private = true\n[plugins]\nfolder = \"plugins\"\n\
          active = [\"{id}\"]\n[route]\nreceiver = \"ops\"\ngroup_by = \"all\"\ngroup_wait = \"0s\"\n\
-         [[receivers.ops.{id}]]\n{settings}"
+         {receivers}"
     );
     std::fs::write(folder.path().join("nightbell.toml"), config).unwrap();
     let path = folder.path().join("nightbell.toml").display().to_string();
@@ -56,7 +56,7 @@ fn a_component_is_told_and_hears_and_is_replaced_by_another() {
     std::fs::write(plugin.join("plugin.toml"), MANIFEST).unwrap();
     std::fs::write(plugin.join("stone.wasm"), FIRST).unwrap();
     let component = plugin.join("stone.wasm");
-    let hub = hub_of(folder, "stone", "");
+    let hub = hub_of(folder, "stone", "[[receivers.ops.stone]]\n");
     hub.alerts(&[alert(&[("alertname", "Disk")])]);
     let told = delivered(&hub, 1);
     assert_eq!(told[0]["destination"], "ops/stone/0");
@@ -123,8 +123,9 @@ fn tells(lang: &str, build: impl FnOnce(&Path, &Path)) -> (Hub, PathBuf) {
     let folder = example(lang, host, build);
     let plugin = folder.path().join("plugins").join(&id);
     let other = "[[receivers.ops.HOOK]]\nurl = \"http://127.0.0.2:9/\"\n".replace("HOOK", &id);
-    let more = format!("url = \"{url}\"\n{other}[plugins.settings.{id}]\nprefix = \"! \"\n");
-    let hub = hub_of(folder, &id, &more);
+    let receivers =
+        format!("[[receivers.ops.{id}]]\nurl = \"{url}\"\n{other}[plugins.settings.{id}]\nprefix = \"! \"\n");
+    let hub = hub_of(folder, &id, &receivers);
     hub.alerts(&[alert(&[("alertname", "Disk")])]);
     let heard = receiver.wait_count(1, COMPILING);
     let body: &Value = &heard[0].body;
@@ -152,6 +153,50 @@ fn javascript_is_told_as_a_component() {
     let mut check = nightbell_acceptance::hub::command(&["plugin", "check"]);
     let said = tool::run(check.arg(&plugin));
     assert!(said.contains("it says hello"), "{said}");
+}
+
+/// Emits a new event for each incident that it hears of. It says nothing of why: the host knows what it was asked.
+const ECHO: &str = r#"
+import { ask } from "nightbell:plugin/host@1.0.0";
+
+export const guest = {
+  hello: () => JSON.stringify({ protocol: 1, sdk: "by hand", features: [] }),
+  configure: () => "{}",
+};
+
+export const subscriptions = {
+  events(params) {
+    for (const { data } of JSON.parse(params).events) {
+      const event = { key: `echo-${data.id}`, title: "echo", labels: { alertname: "Echo" } };
+      ask("emit", JSON.stringify({ events: [event] }));
+    }
+    return "{}";
+  },
+};
+"#;
+
+#[test]
+fn a_component_that_answers_itself_is_stopped() {
+    let Some(tool) = tool_or_skip("NIGHTBELL_TEST_COMPONENTIZE_QJS") else { return };
+    let folder = TempDir::new().unwrap();
+    let plugin = folder.path().join("plugins/stone");
+    std::fs::create_dir_all(&plugin).unwrap();
+    let manifest = MANIFEST.replace("[[destinations]]\nkind = 'stone'", "[permissions]\nemit = true");
+    std::fs::write(plugin.join("plugin.toml"), manifest).unwrap();
+    std::fs::write(plugin.join("plugin.js"), ECHO).unwrap();
+    let mut build = Command::new(&tool);
+    build.args(["--sync", "--stub-wasi", "--world", "listener", "--wit"]).arg(root().join("plugins/wit"));
+    tool::run(build.current_dir(&plugin).args(["--js", "plugin.js", "-o", "stone.wasm"]));
+    let hub = hub_of(folder, "stone", "[[receivers.ops.inbox]]\n");
+    hub.alerts(&[alert(&[("alertname", "Disk")])]);
+    let log = wait_for("word of the circle", COMPILING, || {
+        Some(hub.get("/api/v1/plugins/stone")["log"].to_string())
+            .filter(|it| it.contains("it goes in a circle"))
+    });
+    let all = hub.get("/api/v1/incidents")["items"].as_array().unwrap().clone();
+    let mut chains: Vec<u64> = all.iter().map(|it| it["chain"].as_u64().unwrap_or_default()).collect();
+    chains.sort_unstable();
+    assert_eq!(chains, (0..=8).collect::<Vec<u64>>(), "{log}");
 }
 
 #[test]
