@@ -1,6 +1,7 @@
 //! People in a world: what they define for themselves.
 
 use flow::answers::{Answer, NotTaken, Verb, Who};
+use flow::calendars::{self, Job, Said};
 use model::account::{Role, User};
 use model::escalation::Policy;
 use model::profile::{Filter, Profile, Timeslot};
@@ -156,17 +157,44 @@ impl World {
     }
 
     /// The calendar of a layer is fetched, and this comes of it; `false`: it is not time to.
-    pub fn calendar(&mut self, schedule: Id, layer: &str, said: flow::calendars::Said) -> bool {
-        let (core, now, layer) = (self.nodes[0].stage.core.clone(), self.now, layer.to_owned());
-        self.store
-            .write_blocking(move |tx| {
-                let due = !flow::calendars::claim(&core, tx, now)?.is_empty();
-                if due {
-                    flow::calendars::take(&core, tx, (schedule, &layer), said, now)?;
-                }
-                Ok(due)
-            })
-            .unwrap()
+    pub fn calendar(&mut self, schedule: Id, layer: &str, said: Said) -> bool {
+        self.calendar_while(schedule, layer, said, |_| ())
+    }
+
+    /// The same, and something happens while what came of it is read.
+    pub fn calendar_while(
+        &mut self,
+        schedule: Id,
+        layer: &str,
+        said: Said,
+        meanwhile: impl FnOnce(&mut World),
+    ) -> bool {
+        let (core, now) = (self.nodes[0].stage.core.clone(), self.now);
+        let own = core.clone();
+        let jobs = self.store.write_blocking(move |tx| calendars::claim(&own, tx, now)).unwrap();
+        let is_due = jobs.iter().any(|job| matches!(job, Job::Fetch(_)));
+        let again = jobs.into_iter().filter_map(|job| match job {
+            Job::ReadAgain { schedule, layer } => Some((schedule, layer, Said::Again)),
+            Job::Fetch(_) => None,
+        });
+        let mut heard = Vec::new();
+        for (schedule, layer, said) in again.chain(is_due.then(|| (schedule, layer.to_owned(), said))) {
+            let (own, of) = (core.clone(), layer.clone());
+            let looked_up = self.store.read_blocking(move |tx| {
+                let text = calendars::text_of(&own, tx, (schedule, &of), &said)?;
+                Ok((said, text))
+            });
+            let (said, text) = looked_up.unwrap();
+            heard.push((schedule, layer, (said, text.map(|text| text.read(now)))));
+        }
+        meanwhile(self);
+        for (schedule, layer, heard) in heard {
+            let own = core.clone();
+            let take =
+                move |tx: &mut store::Tx<'_>| calendars::take(&own, tx, (schedule, &layer), heard, now);
+            self.store.write_blocking(take).unwrap();
+        }
+        is_due
     }
 
     /// What the incidents of the hub's own are called that somebody has to know now.

@@ -155,6 +155,29 @@ fn a_calendar_that_did_not_change_goes_on_with_time_and_knows_users_who_come() {
 }
 
 #[test]
+fn what_was_read_by_a_clock_that_is_another_by_then_is_read_again() {
+    let mut world = World::new(paging_rules());
+    world.user(1000, "ann", 1);
+    schedule(&mut world, &by_calendar(), &json!({ "gap": "0" }));
+    let shifts = |world: &World| world.store.read_blocking(store::calendars::all).unwrap()[0].shifts.clone();
+    let floating = || new(&event(1, "ann", "DTSTART:20260921T090000\nDURATION:P1D"));
+    let due = world.calendar_while(SCHEDULE, "rota", floating(), |world| {
+        let layer = json!({ "name": "rota", "turns": by_calendar() });
+        let schedule = json!({ "name": "db", "zone": "America/New_York", "layers": [layer] });
+        world.everybodys::<Rota>(Kind::Schedule, SCHEDULE.0, "db", json!({ "schedule": schedule }));
+    });
+    assert!(due && shifts(&world).is_empty());
+    world.time_goes_by(minutes(3));
+    assert!(world.calendar(SCHEDULE, "rota", floating()));
+    assert_eq!(shifts(&world)[0].from, "2026-09-21T13:00:00Z".parse().unwrap());
+    // who comes meanwhile is known
+    world.time_goes_by(minutes(31));
+    let bobs = || new(&event(1, "bob", "DTSTART:20260921T090000\nDURATION:P1D"));
+    assert!(world.calendar_while(SCHEDULE, "rota", bobs(), |world| drop(world.user(2000, "bob", 1))));
+    assert_eq!(shifts(&world)[0].user, Id(2000));
+}
+
+#[test]
 fn a_layer_that_is_gone_takes_its_calendar_along() {
     let mut world = World::new(paging_rules());
     world.user(1000, "ann", 1);

@@ -3,6 +3,9 @@
 //! What a calendar said last counts until it says something else: a server that is gone, an answer that is no calendar
 //! and an event that makes no sense change nothing for the rest. What is odd is remembered beside it, to be shown and
 //! warned of ([`crate::tell`] does that).
+//!
+//! Calendars are hostile, and may take a while to be read: that is done between two transactions, on a thread of its
+//! own, so that nobody who writes waits for it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +14,12 @@ use calendar::{Import, MAX_BYTES};
 use futures::StreamExt as _;
 use model::fnv::Fnv;
 use model::period::Period;
-use model::schedule::{Calendar, LOOK_AHEAD_DAYS, Listed};
+use model::schedule::{Calendar, LOOK_AHEAD_DAYS};
 use model::zone::Zone;
 use model::{Id, Time};
 use sdk::http::{Http, Outgoing};
 use store::calendars::{self, Known};
-use store::{Durability, Result, Tx};
+use store::{Durability, Result, StoreError, Tx};
 
 use crate::core::Core;
 use crate::driver::Hub;
@@ -51,6 +54,30 @@ pub struct Fetch {
     last_modified: String,
 }
 
+/// Something to be done with a calendar, outside of the database.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Job {
+    /// It is to be fetched.
+    Fetch(Fetch),
+    /// What it said last is to be read again: time has passed, or other users are there.
+    ReadAgain {
+        /// The schedule.
+        schedule: Id,
+        /// The name of its layer.
+        layer: String,
+    },
+}
+
+impl Job {
+    /// The schedule, and the name of its layer.
+    fn of(&self) -> (Id, String) {
+        match self {
+            Job::Fetch(it) => (it.schedule, it.layer.clone()),
+            Job::ReadAgain { schedule, layer } => (*schedule, layer.clone()),
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -65,6 +92,8 @@ pub enum Said {
     },
     /// It is as it was.
     Same,
+    /// Nobody asked: what it said last is read again.
+    Again,
     /// Nothing of use.
     Failed {
         /// Why.
@@ -72,6 +101,48 @@ pub enum Said {
         /// How long its server wants to be left alone.
         after: Option<Duration>,
     },
+}
+
+/// A text that is to be read, and what it was to say when it was taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    text: String,
+    /// By which clock it goes.
+    zone: Zone,
+    /// When it was fetched, if it is known already.
+    fetched_at: Option<Time>,
+}
+
+/// What a text comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    text: Text,
+    result: std::result::Result<Import, String>,
+}
+
+impl Text {
+    /// One that somebody uploads for a layer that goes by this clock.
+    pub fn new(text: &str, zone: Zone) -> Self {
+        Text { text: text.replace('\0', ""), zone, fetched_at: None }
+    }
+
+    /// Reads it. This takes its time, and no transaction waits for it.
+    pub fn read(self, now: Time) -> Read {
+        const DAY: u64 = 86_400;
+        let days = |count: u64| Duration::from_secs(count * DAY);
+        let within = Period::new(now - days(LOOK_BACK_DAYS), now + days(LOOK_AHEAD_DAYS));
+        let result = calendar::read(self.text.as_bytes(), &self.zone, within);
+        Read { text: self, result: result.map_err(|bad| bad.to_string()) }
+    }
+
+    /// The same, on a thread where it keeps nobody waiting.
+    ///
+    /// # Errors
+    /// When reading it panicked.
+    pub async fn read_beside(self, now: Time) -> Result<Read> {
+        let panicked = |_| StoreError::Refused("a function panicked while a calendar was read".to_owned());
+        tokio::task::spawn_blocking(move || self.read(now)).await.map_err(panicked)
+    }
 }
 
 impl Hub {
@@ -101,22 +172,39 @@ impl Hub {
             return Ok(());
         }
         let core = self.core.clone();
-        let fetches = self.store.write(Durability::Lazy, move |tx| claim(&core, tx, now)).await?;
-        let fetching = fetches.into_iter().map(|it| async {
-            let said = fetch(http, &it, now).await;
-            (it, said)
+        let jobs = self.store.write(Durability::Lazy, move |tx| claim(&core, tx, now)).await?;
+        let doing = jobs.into_iter().map(|job| async move {
+            let said = match &job {
+                Job::Fetch(it) => fetch(http, it, now).await,
+                Job::ReadAgain { .. } => Said::Again,
+            };
+            (job.of(), said)
         });
-        let mut said = futures::stream::iter(fetching).buffer_unordered(AT_ONCE);
-        while let Some((it, said)) = said.next().await {
-            let (core, now) = (self.core.clone(), self.clock.now());
-            if let Said::Failed { why, .. } = &said {
-                tracing::warn!(schedule = %it.schedule, layer = it.layer, why, "a calendar could not be fetched");
-            }
-            let taken = move |tx: &mut Tx<'_>| take(&core, tx, (it.schedule, &it.layer), said, now);
-            self.store.write(Durability::Lazy, taken).await?;
+        let mut said = futures::stream::iter(doing).buffer_unordered(AT_ONCE);
+        while let Some((of, said)) = said.next().await {
+            self.hear_calendar(of, said).await?;
         }
         self.ring();
         Ok(())
+    }
+
+    async fn hear_calendar(&self, (schedule, layer): (Id, String), said: Said) -> Result<()> {
+        let (core, now) = (self.core.clone(), self.clock.now());
+        if let Said::Failed { why, .. } = &said {
+            tracing::warn!(%schedule, layer, why, "a calendar could not be fetched");
+        }
+        let (people, of) = (core.clone(), layer.clone());
+        let taken_up = self.store.read(move |tx| {
+            let text = text_of(&people, tx, (schedule, &of), &said)?;
+            Ok((said, text))
+        });
+        let (said, text) = taken_up.await?;
+        let read = match text {
+            Some(text) => Some(text.read_beside(now).await?),
+            None => None,
+        };
+        let taken = move |tx: &mut Tx<'_>| take(&core, tx, (schedule, &layer), (said, read), now);
+        self.store.write(Durability::Lazy, taken).await
     }
 }
 
@@ -190,17 +278,17 @@ fn address(calendar: &Calendar) -> String {
     })
 }
 
-/// Takes up what is due: nobody else does for a while.
+/// Takes up what is due: nobody else fetches it for a while.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn claim(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Vec<Fetch>> {
+pub fn claim(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Vec<Job>> {
     let people = core.people(tx)?;
-    let mut fetches = Vec::new();
+    let mut jobs = Vec::new();
     for it in work(&people, tx, now)? {
         match it {
             Work::Forget { schedule, layer } => calendars::delete(tx, schedule, &layer, now)?,
-            Work::ReadAgain { schedule, layer } => read_again(&people, tx, (schedule, &layer), now)?,
+            Work::ReadAgain { schedule, layer } => jobs.push(Job::ReadAgain { schedule, layer }),
             Work::Fetch { schedule, layer, url, address } => {
                 let mut known = known(tx, (schedule, &layer))?;
                 if known.address != address {
@@ -216,11 +304,11 @@ pub fn claim(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Vec<Fetch>> {
                 known.due_at = Some(now + LEASE);
                 calendars::put(tx, &known, None, now)?;
                 let Known { schedule, layer, etag, last_modified, .. } = known;
-                fetches.push(Fetch { schedule, layer, url, etag, last_modified });
+                jobs.push(Job::Fetch(Fetch { schedule, layer, url, etag, last_modified }));
             }
         }
     }
-    Ok(fetches)
+    Ok(jobs)
 }
 
 fn known(tx: &mut Tx<'_>, (schedule, layer): (Id, &str)) -> Result<Known> {
@@ -229,37 +317,66 @@ fn known(tx: &mut Tx<'_>, (schedule, layer): (Id, &str)) -> Result<Known> {
     Ok(known.unwrap_or_else(none))
 }
 
-/// Remembers what a calendar says; nothing is remembered of a layer that is gone.
+/// What has to be read before [`take`]; `None`: nothing.
+///
+/// # Errors
+/// When the database is gone.
+pub fn text_of(core: &Core, tx: &mut Tx<'_>, of: (Id, &str), said: &Said) -> Result<Option<Text>> {
+    let people = core.people(tx)?;
+    let Some((zone, _)) = layer_of(&people, of) else { return Ok(None) };
+    Ok(match said {
+        Said::New { body, .. } => Some(Text::new(&String::from_utf8_lossy(body), zone.clone())),
+        Said::Same | Said::Again => {
+            let (text, known) = (calendars::body(tx, of.0, of.1)?, known(tx, of)?);
+            Some(Text { text, zone: zone.clone(), fetched_at: known.fetched_at })
+        }
+        Said::Failed { .. } => None,
+    })
+}
+
+/// Remembers what a calendar says; nothing is remembered of a layer that is gone, nor where what was read is not what
+/// is to be read by now: then it is done again.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn take(core: &Core, tx: &mut Tx<'_>, of: (Id, &str), said: Said, now: Time) -> Result<()> {
+pub fn take(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    of: (Id, &str),
+    (said, read): (Said, Option<Read>),
+    now: Time,
+) -> Result<()> {
     let people = core.people(tx)?;
     let Some((zone, every)) = layer_of(&people, of) else { return calendars::delete(tx, of.0, of.1, now) };
     let mut it = known(tx, of)?;
-    let (result, body, after) = match said {
-        Said::New { body, etag, last_modified } => {
-            let body = String::from_utf8_lossy(&body).replace('\0', "");
-            let read = read(&people, zone, &body, now);
-            if read.is_ok() {
+    let is_known = !matches!(said, Said::New { .. });
+    let read =
+        read.filter(|read| read.text.zone == *zone && (!is_known || read.text.fetched_at == it.fetched_at));
+    let (result, after, body) = match (&said, read) {
+        (Said::Failed { why, after }, _) => (Err(why.clone()), *after, None),
+        (_, Some(Read { text, result })) => (result, None, (!is_known).then_some(text.text)),
+        (_, None) => return Ok(()),
+    };
+    match (result, said) {
+        (Ok(import), Said::Again) => {
+            keep(&people, &mut it, import, now);
+            calendars::put(tx, &it, None, now)
+        }
+        (Err(_), Said::Again) => {
+            // there is none yet
+            it.read_at = now;
+            calendars::put(tx, &it, None, now)
+        }
+        (Ok(import), said) => {
+            keep(&people, &mut it, import, now);
+            if let Said::New { etag, last_modified, .. } = said {
                 (it.etag, it.last_modified) = (etag, last_modified);
             }
-            (read, Some(body), None)
-        }
-        Said::Same => {
-            let body = calendars::body(tx, of.0, of.1)?;
-            (read(&people, zone, &body, now), None, None)
-        }
-        Said::Failed { why, after } => (Err(why), None, after),
-    };
-    match result {
-        Ok(import) => {
-            keep(&mut it, import, now);
             (it.failures, it.error, it.fetched_at, it.due_at) =
                 (0, String::new(), Some(now), Some(now + every));
             calendars::put(tx, &it, body.as_deref(), now)
         }
-        Err(why) => {
+        (Err(why), _) => {
             let doubled = FIRST_PAUSE * (1 << it.failures.clamp(0, 6));
             let pause = after.map_or(doubled, |after| after.max(doubled)).min(LONGEST_PAUSE);
             (it.failures, it.error, it.due_at) = (it.failures + 1, why, Some(now + pause));
@@ -276,34 +393,25 @@ pub fn upload(
     core: &Core,
     tx: &mut Tx<'_>,
     of: (Id, &str),
-    text: &str,
+    read: Read,
     now: Time,
 ) -> Result<std::result::Result<Known, String>> {
     let people = core.people(tx)?;
     let Some((zone, _)) = layer_of(&people, of) else {
         return Ok(Err("it has no layer of this name that goes by a calendar".to_owned()));
     };
-    let text = text.replace('\0', "");
-    let import = match read(&people, zone, &text, now) {
+    if read.text.zone != *zone {
+        return Ok(Err("the schedule goes by another clock since a moment ago: send it again".to_owned()));
+    }
+    let import = match read.result {
         Ok(import) => import,
         Err(why) => return Ok(Err(why)),
     };
     let mut it = Known { schedule: of.0, layer: of.1.to_owned(), ..Known::default() };
-    keep(&mut it, import, now);
+    keep(&people, &mut it, import, now);
     it.fetched_at = Some(now);
-    calendars::put(tx, &it, Some(&text), now)?;
+    calendars::put(tx, &it, Some(&read.text.text), now)?;
     Ok(Ok(it))
-}
-
-fn read_again(people: &People, tx: &mut Tx<'_>, of: (Id, &str), now: Time) -> Result<()> {
-    let Some((zone, _)) = layer_of(people, of) else { return Ok(()) };
-    let (mut it, body) = (known(tx, of)?, calendars::body(tx, of.0, of.1)?);
-    match read(people, zone, &body, now) {
-        Ok(import) => keep(&mut it, import, now),
-        // there is none yet
-        Err(_) => it.read_at = now,
-    }
-    calendars::put(tx, &it, None, now)
 }
 
 fn layer_of<'a>(people: &'a People, (schedule, layer): (Id, &str)) -> Option<(&'a Zone, Duration)> {
@@ -312,25 +420,11 @@ fn layer_of<'a>(people: &'a People, (schedule, layer): (Id, &str)) -> Option<(&'
     Some((&schedule.zone, calendar.every))
 }
 
-/// What a text comes to: shifts, and what could not be used.
-fn read(
-    people: &People,
-    zone: &Zone,
-    text: &str,
-    now: Time,
-) -> std::result::Result<(Vec<Listed>, Import), String> {
-    const DAY: u64 = 86_400;
-    let days = |count: u64| Duration::from_secs(count * DAY);
-    let within = Period::new(now - days(LOOK_BACK_DAYS), now + days(LOOK_AHEAD_DAYS));
-    let mut import = calendar::read(text.as_bytes(), zone, within).map_err(|bad| bad.to_string())?;
+/// Makes shifts of what a calendar says, by the names of those who are there now.
+fn keep(people: &People, it: &mut Known, mut import: Import, now: Time) {
     let users = people.by_name();
-    let shifts = import.shifts(&|name| users.get(name).copied());
-    Ok((shifts, import))
-}
-
-fn keep(it: &mut Known, (shifts, import): (Vec<Listed>, Import), now: Time) {
+    it.shifts = import.shifts(&|name| users.get(name).copied());
     it.skipped = serde_json::to_string(&import.skipped).unwrap_or_else(|_| "[]".to_owned());
     it.skipped_count = i64::try_from(import.skipped_count).unwrap_or(i64::MAX);
-    it.shifts = shifts;
     it.read_at = now;
 }

@@ -1,8 +1,10 @@
 //! Overrides and swaps: people take and give their own shifts, and who runs a schedule does all of it.
 
+use flow::calendars::Read;
 use model::account::User;
 use model::period::Period;
 use model::schedule::{Act, MAX_OVERRIDES, Override, Rota, Shift};
+use model::zone::Zone;
 use model::{Id, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -227,17 +229,11 @@ impl Desk<'_, '_> {
         Ok(gone)
     }
 
-    /// Takes a calendar that a layer is to go by.
+    /// The schedule for a layer of which a calendar may be uploaded, and the clock by which it goes.
     ///
     /// # Errors
-    /// When it must not be, it is none, or the layer does not go by one that is uploaded.
-    pub fn upload_calendar(
-        &mut self,
-        ground: &Ground,
-        schedule: &str,
-        layer: &str,
-        text: &str,
-    ) -> Done<Known> {
+    /// When it must not be, or the layer does not go by one that is uploaded.
+    pub fn calendar_layer(&mut self, schedule: &str, layer: &str) -> Done<(Id, Zone)> {
         let schedule = self.schedule(schedule)?;
         self.must_define(schedule.owner)?;
         let calendar = schedule.body.schedule.calendars().find(|(name, _)| *name == layer);
@@ -248,10 +244,25 @@ impl Desk<'_, '_> {
             );
             return Err(Problem::not_in_state(why).into());
         }
-        let kept = flow::calendars::upload(&ground.core, self.tx, (schedule.id, layer), text, self.now)?;
+        Ok((schedule.id, schedule.body.schedule.zone))
+    }
+
+    /// Takes a calendar that a layer is to go by, which was read before.
+    ///
+    /// # Errors
+    /// As [`Desk::calendar_layer`], or when it is none.
+    pub fn upload_calendar(
+        &mut self,
+        ground: &Ground,
+        schedule: &str,
+        layer: &str,
+        read: Read,
+    ) -> Done<Known> {
+        let (schedule, _) = self.calendar_layer(schedule, layer)?;
+        let kept = flow::calendars::upload(&ground.core, self.tx, (schedule, layer), read, self.now)?;
         let kept = kept.map_err(Problem::bad)?;
         let after = json!({ "layer": layer, "shifts": kept.shifts.len(), "skipped": kept.skipped_count });
-        self.note("schedule.calendar", ("schedule", &schedule.id.to_string()), None, Some(after))?;
+        self.note("schedule.calendar", ("schedule", &schedule.to_string()), None, Some(after))?;
         Ok(kept)
     }
 

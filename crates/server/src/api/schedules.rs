@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use flow::calendars::Text;
 use model::Id;
 use model::Time;
 use model::period::Period;
@@ -195,10 +196,14 @@ pub(super) async fn upload_calendar(
     Path((schedule, layer)): Path<(String, String)>,
     Raw(body): Raw,
 ) -> Answer<Json<CalendarView>> {
+    let (name, of) = (schedule.clone(), layer.clone());
+    let may = app.desk(&by.caller, by.actor.clone(), move |desk| desk.calendar_layer(&name, &of));
+    let (_, zone) = may.await?;
+    // nobody who writes waits until it is read
+    let read = Text::new(&String::from_utf8_lossy(&body), zone).read_beside(app.now()).await?;
     let ground = app.ground();
-    let text = String::from_utf8_lossy(&body).into_owned();
     let known = app
-        .desk(&by.caller, by.actor, move |desk| desk.upload_calendar(&ground, &schedule, &layer, &text))
+        .desk(&by.caller, by.actor, move |desk| desk.upload_calendar(&ground, &schedule, &layer, read))
         .await?;
     app.hub.ring();
     Ok(Json(known.into()))
