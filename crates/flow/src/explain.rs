@@ -25,7 +25,7 @@ mod pages;
 mod person;
 
 pub use pages::PageStep;
-pub use person::{Moment, Personal, Reachable, Said, Waiting};
+pub use person::{Call, Moment, Personal, Reachable, Said, Waiting};
 
 /// Lines of a timeline, deliveries and events that an explanation shows at the most.
 const MOST: i64 = 100;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use model::account::User;
+use model::delivery::{Attempt, Delivery, DeliveryState};
 use model::incident::ChangeKind;
 use model::maintenance::Maintenance;
 use model::notification::Reason;
@@ -35,6 +36,10 @@ pub struct Personal {
     pub pages: Vec<PageStep>,
     /// When they were paged, as the ledger has it.
     pub paged: Vec<Line>,
+    /// The messages by which they were, oldest first.
+    pub calls: Vec<Call>,
+    /// Who took it, when, as the ledger has it: whoever was to be paged after that was not.
+    pub taken: Vec<Line>,
     /// Where they can be told something now.
     pub destinations: Vec<Reachable>,
     /// What waits for them.
@@ -80,6 +85,21 @@ impl Said {
     pub fn wanted(&self) -> bool {
         matches!(self.verdict, Verdict::Told { .. } | Verdict::Quiet)
     }
+}
+
+/// A message by which somebody was paged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// When it was written.
+    pub at: Time,
+    /// Where it went, as its owner calls it.
+    pub name: String,
+    /// Which.
+    pub delivery: Id,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// After how many tries.
+    pub tries: usize,
 }
 
 /// Where somebody can be told something.
@@ -134,6 +154,10 @@ pub(super) fn explain(
         line.change.kind == ChangeKind::Paged
             && line.change.detail.split([' ', ',']).next() == Some(user.name.as_str())
     };
+    let is_taken = |line: &&Line| line.change.kind == ChangeKind::Acknowledged;
+    let calls = own.iter().flat_map(|(id, name)| calls(record, &people.called(*id), name));
+    let mut calls: Vec<Call> = calls.collect();
+    calls.sort_by_key(|it| (it.at, it.delivery));
     let reachable = own.iter().map(|(id, name)| Reachable {
         place: people.called(*id),
         name: name.clone(),
@@ -144,10 +168,26 @@ pub(super) fn explain(
         moments,
         pages: pages::steps(tx, record, &people, &user, at, now)?,
         paged: timeline.iter().filter(named).cloned().collect(),
+        calls,
+        taken: timeline.iter().filter(is_taken).cloned().collect(),
         destinations: reachable.collect(),
         waiting: waiting.map(|(it, until)| Waiting { place: it.place, until }).collect(),
         user,
     })
+}
+
+/// The pages that went to a place.
+fn calls(record: &Record<'_>, place: &str, name: &str) -> Vec<Call> {
+    let pages =
+        record.deliveries.iter().filter(|(it, _)| it.reason == Reason::Paged && it.destination == place);
+    let call = |(it, attempts): &(Delivery, Vec<Attempt>)| Call {
+        at: it.created_at,
+        name: name.to_owned(),
+        delivery: it.id,
+        state: it.state,
+        tries: attempts.len(),
+    };
+    pages.map(call).collect()
 }
 
 /// What somebody had defined at a time, as the evaluator has it.
@@ -307,6 +347,11 @@ impl Personal {
         }
         text.extend(self.pages.iter().map(|step| step.text(&self.user.name)));
         text.extend(self.paged.iter().map(|line| format!("{}: paged: {}.", line.at, line.change.detail)));
+        text.extend(self.calls.iter().map(|it| {
+            let (at, name, state) = (it.at, &it.name, it.state.name());
+            format!("{at}: called at {name:?} by message {}: {state}, {} tries.", it.delivery, it.tries)
+        }));
+        text.extend(self.taken.iter().map(|line| format!("{}: taken by {}.", line.at, line.change.by)));
         for it in &self.destinations {
             let state =
                 it.why_not.as_ref().map_or("can be used".to_owned(), |why| format!("cannot be used: {why}"));

@@ -1,6 +1,6 @@
 //! What an incident was to somebody.
 
-use flow::explain::{Moment, PageStep, Personal, Reachable, Said, Waiting};
+use flow::explain::{Call, Moment, PageStep, Personal, Reachable, Said, Waiting};
 use model::profile::Verdict;
 use model::{Id, Time};
 use serde::Serialize;
@@ -24,6 +24,10 @@ pub struct PersonView {
     pub pages: Vec<PageView>,
     /// When they were paged.
     pub paged: Vec<LineView>,
+    /// The messages by which they were, oldest first.
+    pub calls: Vec<CallView>,
+    /// Who took it.
+    pub taken: Vec<LineView>,
     /// Where they can be told something now.
     pub destinations: Vec<ReachableView>,
     /// What is collected for them, and until when.
@@ -92,6 +96,24 @@ pub struct PageView {
     pub includes: bool,
 }
 
+/// A message by which somebody was paged.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ExplainedCall)]
+pub struct CallView {
+    /// When it was written.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+    /// Where it went, as its owner calls it.
+    pub name: String,
+    /// The delivery.
+    #[schema(value_type = String)]
+    pub delivery: Id,
+    /// What became of it.
+    pub state: &'static str,
+    /// After how many tries.
+    pub tries: usize,
+}
+
 /// Where somebody can be told something.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ReachableDestination)]
@@ -123,9 +145,18 @@ impl From<Personal> for PersonView {
             moments: it.moments.into_iter().map(MomentView::from).collect(),
             pages: it.pages.into_iter().map(PageView::from).collect(),
             paged: it.paged.into_iter().map(LineView::from).collect(),
+            calls: it.calls.into_iter().map(CallView::from).collect(),
+            taken: it.taken.into_iter().map(LineView::from).collect(),
             destinations: it.destinations.into_iter().map(ReachableView::from).collect(),
             waiting: it.waiting.into_iter().map(WaitingView::from).collect(),
         }
+    }
+}
+
+impl From<Call> for CallView {
+    fn from(it: Call) -> Self {
+        let Call { at, name, delivery, state, tries } = it;
+        CallView { at, name, delivery, state: state.name(), tries }
     }
 }
 
