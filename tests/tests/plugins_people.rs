@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 use nightbell_acceptance::hub::alert;
+use nightbell_acceptance::tool::both;
 use nightbell_acceptance::{Hub, PATIENCE, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -215,4 +216,48 @@ fn what_is_set_for_a_project_or_service_comes_with_each_message_about_it() {
     assert_eq!(hub.ask("DELETE", "/api/v1/projects/shop", "").status / 100, 2);
     let left = hub.get("/api/v1/plugin-settings");
     assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
+}
+
+#[test]
+fn what_people_set_for_a_plugin_comes_by_a_file_of_which_all_is_kept_or_nothing() {
+    let hub = hub();
+    hub.says(&["user", "create", "jo", "--role", "responder"]);
+    let file = hub.folder().join("people.toml");
+    let words = ["definitions", "apply", file.to_str().unwrap()];
+    let write = |number: &str, pin: &str| {
+        let text = format!(
+            "[[plugin-settings]]\nname = \"calls\"\nowner = \"jo\"\n[plugin-settings.spec.settings]\n\
+             number = \"{number}\"\npin = \"{pin}\"\n[[timeslots]]\nname = \"mondays\"\nowner = \"jo\"\n\
+             [[timeslots.spec.windows]]\nweekdays = [\"monday\"]\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    let kept = || {
+        let all = hub.says_json(&["definitions", "list"]);
+        let count = |kind: &str| all[kind].as_array().map_or(0, Vec::len);
+        (count("timeslots"), count("plugin-settings"))
+    };
+    // the plugin is asked, by its schema and by what it says itself
+    for (number, why) in [("1", "number"), ("666", "nobody answers")] {
+        write(number, "hush-hush-hush");
+        let refused = hub.cli(&words);
+        assert!(!refused.status.success() && both(&refused).contains(why), "{}", both(&refused));
+        assert!(!both(&refused).contains("hush-hush-hush"), "{}", both(&refused));
+        assert_eq!(kept(), (0, 0));
+    }
+    write("112", "hush-hush-hush");
+    let would = hub.says(&[words[0], words[1], words[2], "--dry-run"]);
+    assert_eq!((would.matches(": would be created").count(), kept()), (2, (0, 0)), "{would}");
+    let made = hub.says(&words);
+    assert_eq!((made.matches(": created").count(), kept()), (2, (1, 1)), "{made}");
+    assert!(!made.contains("hush-hush-hush"), "{made}");
+    // as it is shown it can be applied again
+    for (pin, number, becomes) in [("<secret>", "112", "unchanged"), ("<secret>", "113", "changed")] {
+        write(number, pin);
+        let again = hub.says(&words);
+        assert!(again.contains(&format!("\"calls\" of jo: {becomes}")), "{again}");
+    }
+    let set = hub.ask("GET", "/plugins/calls/set", "");
+    let set: Value = serde_json::from_str(&set.body).unwrap_or_else(|_| panic!("{}", set.body));
+    assert_eq!((&set["jo"]["number"], &set["jo"]["pin"]), (&json!("113"), &json!("hush-hush-hush")));
 }

@@ -6,8 +6,12 @@ mod support;
 
 use axum::body::Body;
 use axum::http::Request;
+use model::account::{Role, User};
+use model::{Id, Time};
+use nightbell_server::accounts::catch_up;
 use nightbell_server::auth::Peer;
 use serde_json::{Value, json};
+use store::Durability;
 use support::{Reply, Stage};
 
 const PASSWORD: &str = "correct horse battery";
@@ -248,4 +252,47 @@ async fn filters_of_others_are_for_their_use_when_public_and_a_person_has_so_man
     let one_more = json!({ "name": "one more", "spec": { "open": true } });
     let why = bob.ask(&stage, "POST", "/api/v1/filters", one_more).await.problem(409);
     assert!(why.contains("500"), "{why}");
+}
+
+#[tokio::test]
+async fn who_had_an_address_before_addresses_were_destinations_gets_theirs_at_the_start() {
+    let stage = Stage::new().await;
+    let cleo = json!({ "name": "cleo", "role": "responder", "email": "cleo@example.org" });
+    stage.post("/api/v1/users", &cleo).await.expect(201);
+    // as they were kept then
+    let old = stage.hub.store.write(Durability::Disk, |tx| {
+        for (id, name, email) in
+            [(1, "ann", "ann@example.org"), (2, "bob", "bob@example.org"), (3, "dan", "")]
+        {
+            let user = User::new(Id(id), name, Role::Responder, Time(0));
+            assert!(store::users::insert(tx, &User { email: email.to_owned(), ..user })?);
+        }
+        let robot = User::new(Id(4), "robot", Role::Responder, Time(0));
+        store::users::insert(tx, &User { email: "r@example.org".to_owned(), machine: true, ..robot })
+    });
+    assert!(old.await.unwrap());
+    let own = json!({ "kind": "email", "settings": { "to": ["Bob@example.org"] } });
+    let own = json!({ "name": "mine", "owner": "bob", "spec": own });
+    stage.post("/api/v1/destinations", &own).await.expect(201);
+
+    assert_eq!(catch_up(&stage.app).await.unwrap(), 2);
+    let places = async |name: &str| {
+        let all = stage.get(&format!("/api/v1/destinations?owner={name}")).await.expect(200);
+        let all = all["items"].as_array().unwrap().clone();
+        let shown = |it: Value| {
+            (it["name"].clone(), it["spec"]["managed"] == true, it["spec"]["verified_at"].clone())
+        };
+        all.into_iter().map(shown).collect::<Vec<_>>()
+    };
+    let address = json!("The account's address");
+    assert_eq!(places("ann").await, [(address, true, Value::Null)], "nobody knows any more who said it");
+    assert_eq!(places("bob").await, [(json!("mine"), true, Value::Null)], "theirs becomes it");
+    assert_eq!(
+        (places("dan").await.len(), places("robot").await.len(), places("cleo").await.len()),
+        (0, 0, 1)
+    );
+    let log = stage.get("/api/v1/audit?action=destination.create").await.expect(200)["items"].clone();
+    let by_start = |it: &&Value| it["actor"]["name"] == "start";
+    assert_eq!(log.as_array().unwrap().iter().filter(by_start).count(), 1, "{log}");
+    assert_eq!(catch_up(&stage.app).await.unwrap(), 0, "once");
 }

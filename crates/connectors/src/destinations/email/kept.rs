@@ -144,3 +144,80 @@ async fn watch(lane: Weak<Lane>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    use super::*;
+
+    /// A connection, and its server's end.
+    async fn connection() -> (Kept, DuplexStream) {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        theirs.write_all(b"220 here\r\n250 hello\r\n").await.unwrap();
+        (Kept::new(Talk::begin(Box::new(ours), false, "bell").await.unwrap()), theirs)
+    }
+
+    /// What a server hears until the connection is closed, and how long that takes.
+    async fn heard(mut theirs: DuplexStream) -> (String, Duration) {
+        let (began, mut said) = (Instant::now(), String::new());
+        theirs.read_to_string(&mut said).await.unwrap();
+        (said, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_used_is_closed_within_twice_its_time_and_nothing_is_left_running() {
+        let lane = Arc::new(Lane::default());
+        let (kept, theirs) = connection().await;
+        lane.keep(kept);
+        let (said, after) = heard(theirs).await;
+        assert_eq!(said, "EHLO bell\r\nQUIT\r\n");
+        assert!((IDLE_TIME..=IDLE_TIME * 2).contains(&after), "{after:?}");
+        assert!(!lane.idle().is_watched, "there is nothing to watch");
+        // who comes next is watched as well
+        let (kept, theirs) = connection().await;
+        lane.keep(kept);
+        assert!(heard(theirs).await.1 <= IDLE_TIME * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_used_for_long_is_not_used_again() {
+        let lane = Arc::new(Lane::default());
+        let (kept, _theirs) = connection().await;
+        lane.idle().talks.push(kept);
+        tokio::time::advance(IDLE_TIME - Duration::from_millis(1)).await;
+        let mut kept = lane.take().unwrap();
+        kept.used = Instant::now();
+        lane.idle().talks.push(kept);
+        tokio::time::advance(IDLE_TIME).await;
+        assert!(lane.take().is_none() && lane.idle().talks.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn none_is_used_for_ever_or_for_any_number_of_mails() {
+        let (mut kept, _theirs) = connection().await;
+        for _ in 0..(LIFE.as_secs() / 5) {
+            assert!(kept.is_good(Instant::now()));
+            tokio::time::advance(Duration::from_secs(5)).await;
+            kept.used = Instant::now();
+        }
+        assert!(!kept.is_good(kept.used), "a server that moves is followed");
+        let (mut kept, _theirs) = connection().await;
+        kept.mails = MAX_MAILS;
+        assert!(!kept.is_good(kept.used));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_some_are_kept_and_the_others_end_as_they_should() {
+        let lane = Arc::new(Lane::default());
+        let mut ends = Vec::new();
+        for _ in 0..=MAX_IDLE {
+            let (kept, theirs) = connection().await;
+            lane.keep(kept);
+            ends.push(theirs);
+        }
+        assert_eq!(lane.idle().talks.len(), MAX_IDLE);
+        let (said, after) = heard(ends.pop().unwrap()).await;
+        assert_eq!((said.as_str(), after), ("EHLO bell\r\nQUIT\r\n", Duration::ZERO));
+    }
+}
