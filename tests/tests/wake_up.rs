@@ -1,5 +1,5 @@
-//! Somebody is woken: by the first channel, by the second, then the next person, who takes it by the link in a mail. Each
-//! of them can be told afterwards why they were called, or were not.
+//! Somebody is woken: by the first channel, by the second, then the next person, who takes it by the link in a mail.
+//! Each of them can be told afterwards why they were called, or were not.
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 /// A hub that mails, and pages by a policy.
 fn start(mail: &MailHost) -> Hub {
     Hub::start_exactly(&format!(
-        "[server]\nallow_anonymous_loopback = true\nexternal_url = \"http://bell.example\"\n[outbound]\nallow_private = true\n\
+        "[server]\nallow_anonymous_loopback = true\nexternal_url = \"http://bell.example\"\n\
+         [outbound]\nallow_private = true\n\
          [incidents]\nresolve_timeout = \"1h\"\n[route]\nreceiver = \"nobody\"\nescalate = \"db\"\n\
          [[receivers.nobody.inbox]]\n[defaults.email]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
          from = \"bell@example.org\"\n",

@@ -133,8 +133,10 @@ pub struct Edit {
     pub ticket_url: Option<String>,
     /// What programs keep with it.
     pub metadata: Option<Value>,
-    /// All of [`Extra::tags`].
+    /// All of [`Extra::tags`]. Those that are there already keep who added them, and when.
     pub tags: Option<Vec<AddedTag>>,
+    /// Whose tags `tags` are all of: those of others stay. `None`: everybody's.
+    pub tags_of: Option<Id>,
     /// One more of them, whatever the others are by then.
     pub new_tag: Option<AddedTag>,
     /// One that goes, whatever the others are by then.

@@ -25,10 +25,10 @@ mod verification;
 pub(crate) use apply::within;
 pub use apply::{Applied, ApplyIn, ApplyItem};
 pub use calendar_links::{CalendarLinkIn, LinkShown};
-pub use defined::{About, Defined, Ground, put_back};
+pub use defined::{About, Defined, EVERYBODY, Ground, put_back};
 pub(crate) use defined::{whole, would_cover};
 pub(crate) use definitions::read_spec;
-pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown, EVERYBODY};
+pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub(crate) use duty::schedule_named;
 pub use duty::{ActIn, OverrideIn, ShiftOf, SwapIn};
 pub use invitations::{AcceptIn, InvitationIn, Invited, first_admin};
@@ -200,6 +200,23 @@ impl App {
             Err(Fail::Store(error)) => Err(error),
         });
         found.await?
+    }
+
+    /// Has something looked up at a desk, for somebody, while others write.
+    ///
+    /// # Errors
+    /// As [`App::look_up`].
+    pub(crate) async fn look_up_for<T, F>(&self, caller: &Arc<Caller>, actor: Actor, work: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_, '_>) -> Done<T> + Send + 'static,
+    {
+        let (core, now, caller) = (self.hub.core.clone(), self.now(), caller.clone());
+        let work = move |tx: &mut Tx<'_>| {
+            let ids = || core.id(now);
+            work(&mut Desk { tx, now, caller: &caller, actor: Arc::new(actor), ids: &ids })
+        };
+        self.look_up(work).await
     }
 
     /// Has something done at a desk, for somebody; it is on disk when this returns.

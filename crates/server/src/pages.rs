@@ -270,7 +270,8 @@ fn page(title: &str, form: &str, problem: Option<Problem>) -> Response {
     response
 }
 
-fn escaped(text: &str) -> String {
+/// A text as it stands in a page, between tags or in an attribute.
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

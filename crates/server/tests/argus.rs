@@ -4,60 +4,11 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::Request;
-use nightbell_server::auth::Peer;
 use serde_json::{Value, json};
-use support::{NOW, Reply, Stage};
-
-/// A source with a token of its machine user.
-struct Source<'a> {
-    stage: &'a Stage,
-    pk: i64,
-    token: String,
-}
-
-impl<'a> Source<'a> {
-    async fn new(stage: &'a Stage, name: &str) -> Source<'a> {
-        let new = json!({ "name": name, "type": "Zino", "base_url": "https://zino.example.org/ui/" });
-        let source = stage.post("/api/v2/incidents/sources/", &new).await.expect(201);
-        let tokens = format!("/api/v1/users/{name}/tokens");
-        let token = stage.post(&tokens, &json!({ "name": "glue" })).await.expect(201);
-        let token = token["secret"].as_str().unwrap().to_owned();
-        Source { stage, pk: source["pk"].as_i64().unwrap(), token }
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
-        with_token(self.stage, &self.token, method, path, body).await
-    }
-
-    async fn post(&self, more: Value) -> Reply {
-        let mut new = json!({ "start_time": NOW, "description": "it hurts", "tags": [] });
-        new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.ask("POST", "/api/v2/incidents/", &new).await
-    }
-
-    async fn opens(&self, name: &str) -> i64 {
-        self.post(json!({ "source_incident_id": name })).await.expect(201)["pk"].as_i64().unwrap()
-    }
-
-    async fn event(&self, pk: i64, kind: &str) -> Reply {
-        let event = json!({ "type": kind, "timestamp": NOW, "description": format!("says {kind}") });
-        self.ask("POST", &format!("/api/v2/incidents/{pk}/events/"), &event).await
-    }
-}
-
-async fn with_token(stage: &Stage, token: &str, method: &str, path: &str, body: &Value) -> Reply {
-    let elsewhere: SocketAddr = "192.0.2.7:1000".parse().unwrap();
-    let request = Request::builder().method(method).uri(path).extension(Peer(elsewhere));
-    let request =
-        request.header("authorization", format!("Token {token}")).header("host", "bell.example.org");
-    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-    stage.send(request.body(body).unwrap()).await
-}
+use support::argus::{Source, with_token};
+use support::{NOW, Stage};
 
 fn pks(page: &Value) -> Vec<i64> {
     page["results"].as_array().unwrap().iter().map(|it| it["pk"].as_i64().unwrap()).collect()

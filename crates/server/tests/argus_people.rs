@@ -4,62 +4,9 @@
 
 mod support;
 
-use std::net::SocketAddr;
-
-use axum::body::Body;
-use axum::http::Request;
-use nightbell_server::auth::Peer;
 use serde_json::{Value, json};
-use support::{Reply, Stage};
-
-const ROOT: &str = "/api/v2/notificationprofiles/";
-
-/// A person with a token.
-struct Person<'a> {
-    stage: &'a Stage,
-    token: String,
-}
-
-impl<'a> Person<'a> {
-    async fn new(stage: &'a Stage, name: &str) -> Person<'a> {
-        Person::with_role(stage, name, "responder").await
-    }
-
-    async fn with_role(stage: &'a Stage, name: &str, role: &str) -> Person<'a> {
-        stage.post("/api/v1/users", &json!({ "name": name, "role": role })).await.expect(201);
-        let token =
-            stage.post(&format!("/api/v1/users/{name}/tokens"), &json!({ "name": "cli" })).await.expect(201);
-        Person { stage, token: token["secret"].as_str().unwrap().to_owned() }
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Reply {
-        let here: SocketAddr = "192.0.2.7:1000".parse().unwrap();
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("{ROOT}{path}") };
-        let request = Request::builder().method(method).uri(path).extension(Peer(here));
-        let request = request
-            .header("authorization", format!("Token {}", self.token))
-            .header("host", "bell.example.org");
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        self.stage.send(request.body(body).unwrap()).await
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.ask("GET", path, Value::Null).await.expect(200)
-    }
-
-    async fn make(&self, path: &str, body: Value) -> Value {
-        self.ask("POST", path, body).await.expect(201)
-    }
-
-    async fn destination(&self, channel: &str) -> Value {
-        let settings = json!({ "channel": channel, "password": "hush-hush" });
-        let new = json!({ "media": "scripted", "label": channel, "settings": settings });
-        let made = self.make("destinations/", new).await;
-        let path = format!("/api/v1/destinations/{}/verification", model::Id(made["pk"].as_i64().unwrap()));
-        self.stage.ask("PUT", &path, "{}").await.expect(200);
-        made
-    }
-}
+use support::Stage;
+use support::argus::{Person, ROOT};
 
 fn pks(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|it| it["pk"].as_i64().unwrap()).collect()

@@ -265,9 +265,16 @@ pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Time>> {
     Ok(tx.query_one(sql, &[], |row| row.opt_time(0))?.flatten())
 }
 
+/// Rows of which a page looks at a time.
+const STEP: i64 = 250;
+
+/// Bytes of texts after which a page is full, whatever number was asked for: incidents may be large, and those who ask
+/// many.
+pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// A page of incidents, newest first, before an id or from the newest on. `keep` has the last word on each
-/// row; at most `scan` rows are looked at, so that no search takes for ever: the second half of the answer
-/// is where to go on, if there may be more.
+/// row; at most `scan` rows are looked at, so that no search takes for ever, and a page ends with the incident that
+/// makes it larger than [`MAX_PAGE_BYTES`]: the second half of the answer is where to go on, if there may be more.
 ///
 /// # Errors
 /// When the database is gone.
@@ -315,18 +322,23 @@ fn walk(
     let (than, order) = if ascending { (">", "ASC") } else { ("<", "DESC") };
     let sql =
         format!("SELECT {COLUMNS} FROM incidents WHERE {filter} id {than} $1 ORDER BY id {order} LIMIT $2");
-    let (mut found, mut at, mut looked_at) = (Vec::new(), from, 0);
+    // labels, annotations and what some have besides
+    let weigh = |row: &Row<'_>| -> Result<usize> {
+        Ok(row.text(6)?.len() + row.text(7)?.len() + row.text(22)?.len())
+    };
+    let (mut found, mut at, mut looked_at, mut bytes) = (Vec::new(), from, 0, 0);
     while looked_at < scan {
-        let step = (scan - looked_at).min(500);
-        let rows = tx.query(&sql, &[at.into(), step.into()], try_read)?;
+        let step = (scan - looked_at).min(STEP);
+        let rows = tx.query(&sql, &[at.into(), step.into()], |row| Ok((weigh(row)?, try_read(row)?)))?;
         let last_page = (rows.len() as i64) < step;
         looked_at += rows.len() as i64;
-        for row in rows {
+        for (weight, row) in rows {
             at = row.as_ref().map_or_else(|odd| odd.id, |incident| incident.id);
             let Ok(incident) = row else { continue };
             if keep(&incident) {
                 found.push(incident);
-                if found.len() >= limit {
+                bytes += weight;
+                if found.len() >= limit || bytes >= MAX_PAGE_BYTES {
                     return Ok((found, Some(at)));
                 }
             }

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::delivery::{Attempt, Delivery, DeliveryState, Outcome};
+use model::event::{Event, NewEvent};
+use model::incident::Incident;
 use model::notification::Reason;
 use model::{Id, Labels, Notification, Time};
+use store::events::Texts;
 use store::{Durability, Engine, Store};
 use support::on_both;
 
@@ -153,5 +156,34 @@ fn what_fails_leaves_nothing_behind_for_the_next() {
         }
         store.write(Durability::Disk, |tx| store::rules::bump(tx, "x")).await.unwrap();
         assert_eq!(store.read(|tx| store::rules::version(tx, "x")).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_page_of_large_incidents_is_a_short_one_and_says_where_to_go_on() {
+    on_both(async |store: Store| {
+        let large = |id: i64| {
+            let mut new = NewEvent::raise("test", [("alertname", "Disk")].into_iter().collect());
+            new.annotations.set("text", "x".repeat(store::incidents::MAX_PAGE_BYTES / 4));
+            Incident::open(&Event::arrive(new, Id(id), at(id))).0
+        };
+        let keep = move |tx: &mut store::Tx<'_>| {
+            let all: Vec<Incident> = (1..=10).map(large).collect();
+            let texts = all.iter().map(|it| (it, Arc::new(Texts::of(&it.labels, &it.annotations))));
+            store::incidents::insert(tx, &texts.collect::<Vec<_>>())
+        };
+        store.write(Durability::Disk, keep).await.unwrap();
+        let (mut seen, mut from) = (Vec::new(), None);
+        loop {
+            let page = move |tx: &mut store::Tx<'_>| {
+                store::incidents::page(tx, store::incidents::Which::All, from, 1000, 100, |_| true)
+            };
+            let (page, more) = store.read(page).await.unwrap();
+            assert!(page.len() <= 4, "{}", page.len());
+            seen.extend(page.into_iter().map(|it| it.id.0));
+            let Some(more) = more else { break };
+            from = Some(more);
+        }
+        assert_eq!(seen, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     });
 }

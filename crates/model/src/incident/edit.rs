@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Change, ChangeKind, Incident, State, title_line};
 use crate::extra::{Acknowledgement, AddedTag, Edit, Extra};
 use crate::fnv::Fnv;
+use crate::id::Id;
 use crate::labels::Labels;
 use crate::time::Time;
 
@@ -45,7 +46,8 @@ impl Incident {
             updated(format!("metadata: {} → {}", shown(&self.more().metadata), shown(metadata)));
             self.more_mut().metadata.clone_from(metadata);
         }
-        let mut tags = edit.tags.clone().unwrap_or_else(|| self.more().tags.clone());
+        let had = &self.more().tags;
+        let mut tags = edit.tags.as_ref().map_or_else(|| had.clone(), |new| replaced(had, new, edit.tags_of));
         tags.retain(|it| edit.old_tag.as_ref() != Some(&it.tag));
         let new = edit.new_tag.as_ref().filter(|new| tags.iter().all(|it| it.tag != new.tag));
         tags.extend(new.cloned());
@@ -174,6 +176,14 @@ fn cut(text: &str) -> String {
     shown
 }
 
+/// Tags in place of those that somebody added, or of all.
+fn replaced(had: &[AddedTag], new: &[AddedTag], of: Option<Id>) -> Vec<AddedTag> {
+    let known = |it: &AddedTag| had.iter().find(|have| have.tag == it.tag).unwrap_or(it).clone();
+    let stays =
+        |it: &&AddedTag| of.is_some_and(|own| it.by != own) && new.iter().all(|new| new.tag != it.tag);
+    new.iter().map(known).chain(had.iter().filter(stays).cloned()).collect()
+}
+
 fn tags_changed(was: &[AddedTag], is: &[AddedTag]) -> String {
     let gone = was.iter().filter(|old| is.iter().all(|new| new.tag != old.tag)).map(|it| ("-", it));
     let new = is.iter().filter(|new| was.iter().all(|old| old.tag != new.tag)).map(|it| ("+", it));
@@ -189,7 +199,6 @@ mod tests {
     use super::super::tests::{POLICY, opened};
     use super::super::{Input, Policy};
     use super::*;
-    use crate::id::Id;
     use crate::severity::Severity;
 
     fn at(second: i64) -> Time {
@@ -249,6 +258,27 @@ mod tests {
         assert_eq!(it.labels, [("source", "zino"), ("b", "2"), ("c", "4")].into_iter().collect());
         let (other, _) = edited(&opened(), &edit);
         assert_eq!((&other.labels, other.more().tags.len()), (&opened().labels, 3));
+    }
+
+    #[test]
+    fn tags_of_others_stay_when_somebody_says_all_of_theirs() {
+        let by = |by: i64, tag: &str| AddedTag { tag: tag.to_owned(), by: Id(by), at: at(0) };
+        let mut it = sourced(&["a=1", "b=1"]);
+        it.more_mut().tags.push(by(2, "owner=ann"));
+        let all = |it: &Incident| -> Vec<String> {
+            it.more().tags.iter().map(|it| format!("{} {}", it.tag, it.by.0)).collect()
+        };
+        let edit = |tags: &[AddedTag], of: Option<i64>| Edit {
+            tags: Some(tags.to_vec()),
+            tags_of: of.map(Id),
+            ..Edit::default()
+        };
+        let (next, said) = edited(&it, &edit(&[by(1, "b=1"), by(1, "c=1")], Some(1)));
+        assert_eq!(all(&next), ["b=1 1", "c=1 1", "owner=ann 2"]);
+        assert_eq!(said[0].1, "tags: -a=1 +c=1");
+        let (next, _) = edited(&it, &edit(&[by(2, "a=1")], Some(2)));
+        assert_eq!(all(&next), ["a=1 1", "b=1 1"], "what is there keeps who added it");
+        assert_eq!(all(&edited(&it, &edit(&[], None)).0), Vec::<String>::new());
     }
 
     #[test]

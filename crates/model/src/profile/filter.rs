@@ -1,6 +1,6 @@
 //! Filters: which incidents, and which of their events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,6 +13,9 @@ use crate::limits::MAX_MATCHERS;
 use crate::matcher::{Matcher, Matchers};
 use crate::refusal::{self, Refusal};
 use crate::severity::Severity;
+
+/// So many tags are looked for without taking any memory.
+const FEW_TAGS: usize = 8;
 
 /// `key=value`: what an incident is tagged with. A label is a tag as well.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -239,7 +242,7 @@ impl Filter {
             () if self.is_other_event(subject) => Miss::EventType,
             () if out_of(&self.sources, subject.source) => Miss::Source,
             () if self.is_other_type(subject) => Miss::SourceType,
-            () if !self.tags.iter().all(|tag| self.has_one_of_key(&tag.key, subject)) => Miss::Tag,
+            () if !self.has_one_of_each_key(subject) => Miss::Tag,
             () if !self.matchers.matches(subject.labels) => Miss::Matcher,
             () if self.is_empty() => Miss::Empty,
             () if self.condition.as_ref().is_some_and(|it| !it.holds(subject.labels, subject.severity)) => {
@@ -260,8 +263,18 @@ impl Filter {
         !among.is_empty() && !among.iter().any(|it| it.eq_ignore_ascii_case(subject.source_type))
     }
 
-    fn has_one_of_key(&self, key: &str, subject: &Subject<'_>) -> bool {
-        self.tags.iter().any(|tag| tag.key == key && subject.has(tag))
+    fn has_one_of_each_key(&self, subject: &Subject<'_>) -> bool {
+        if self.tags.len() <= FEW_TAGS {
+            let has = |key: &str| self.tags.iter().any(|tag| tag.key == key && subject.has(tag));
+            return self.tags.iter().all(|tag| has(&tag.key));
+        }
+        // each is looked for once: somebody's thousand tags must not keep everybody waiting
+        let mut keys: HashMap<&str, bool> = HashMap::new();
+        for tag in &self.tags {
+            let found = keys.entry(&tag.key).or_default();
+            *found = *found || subject.has(tag);
+        }
+        keys.into_values().all(|found| found)
     }
 
     /// One that leaves out some events of an incident leaves it in a list, for the sake of the others.

@@ -112,6 +112,20 @@ fn of_tags_with_one_key_one_must_be_there_and_of_every_key() {
 }
 
 #[test]
+fn any_number_of_tags_means_what_a_few_do() {
+    let others = |key: &str| -> Vec<String> { (0..1000).map(|n| format!("{key}=other{n}")).collect() };
+    for (key, is_there) in [("host", true), ("customer", true), ("floor", false)] {
+        let mut tags = others(key);
+        assert_eq!(miss(json!({ "tags": tags })), Some(Miss::Tag));
+        tags.pop();
+        tags.push(format!("{key}={}", if key == "host" { "db1" } else { "umbrella" }));
+        assert_eq!(miss(json!({ "tags": tags })).is_none(), is_there, "{key}");
+        tags[0] = "room=b13".into();
+        assert_eq!(miss(json!({ "tags": tags })), Some(Miss::Tag), "of each key one");
+    }
+}
+
+#[test]
 fn a_list_shows_what_could_notify() {
     let listed = Thing { event: None, ..thing() };
     let takes = |json| filter(json).takes(&listed.subject());

@@ -6,7 +6,7 @@ use serde_json::json;
 use store::calendar_links::{self as links, About, Link};
 use utoipa::ToSchema;
 
-use super::definitions::EVERYBODY;
+use super::defined::EVERYBODY;
 use super::{Desk, Done};
 use crate::auth::{self, Scope};
 use crate::error::Problem;

@@ -27,6 +27,9 @@ mod maintenance;
 
 pub(crate) use maintenance::{whole, would_cover};
 
+/// The owner of what is everybody's.
+pub const EVERYBODY: Id = Id(0);
+
 /// What definitions are held against.
 #[derive(Clone)]
 pub struct Ground {
@@ -230,8 +233,11 @@ impl Defined for Timeslot {
 impl Defined for Filter {
     const KIND: Kind = Kind::Filter;
 
-    fn check(&self, _: &mut Tx<'_>, _: &Ground, _: &About, _: Time) -> Done<Result<(), Refusal>> {
-        Ok(Filter::check(self))
+    fn check(&self, tx: &mut Tx<'_>, _: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
+        match Filter::check(self) {
+            Ok(()) => may_be_hidden(tx, about, self),
+            wrong => Ok(wrong),
+        }
     }
 }
 
@@ -382,6 +388,20 @@ impl Defined for AlertRule {
         let unknown = || Refusal::new("project", format!("there is no project {:?}", self.project));
         Ok(AlertRule::check(self).and_then(|()| if is_there { Ok(()) } else { Err(unknown()) }))
     }
+}
+
+/// Makes sure that a filter that others use stays public: they would be told by what they cannot see.
+fn may_be_hidden(tx: &mut Tx<'_>, about: &About, filter: &Filter) -> Done<Result<(), Refusal>> {
+    let was: Option<Definition<Filter>> = definitions::get(tx, Kind::Filter, about.id)?;
+    if filter.public || !was.is_some_and(|it| it.body.public && it.owner != EVERYBODY) {
+        return Ok(Ok(()));
+    }
+    let uses = |it: &Definition<Profile>| it.owner != about.owner && it.body.filters.contains(&about.id);
+    let others = definitions::all::<Profile>(tx, Kind::Profile, None)?.into_iter().find(uses);
+    let taken = |it: Definition<Profile>| {
+        Err(Refusal::new("public", format!("is in use by profile {:?} of somebody else", it.name)))
+    };
+    Ok(others.map_or(Ok(()), taken))
 }
 
 /// What needs a definition, in words; the first that does.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use store::definitions::{self, Definition, Kind, Looked};
 use utoipa::ToSchema;
 
-use super::defined::{About, Defined, Ground};
+use super::defined::{About, Defined, EVERYBODY, Ground};
 use super::{Desk, Done, Fail};
 use crate::auth::Scope;
 use crate::error::{Answer, Problem};
@@ -65,8 +65,6 @@ pub struct DefinitionShown {
     pub updated_at: model::Time,
 }
 
-/// The owner of what is everybody's.
-pub const EVERYBODY: Id = Id(0);
 /// The word for that.
 pub(super) const EVERYBODYS: &str = "everybody";
 /// The field that says what a definition says.
@@ -317,9 +315,15 @@ impl Desk<'_, '_> {
         model::refusal::name("name", &about.name).map_err(refused)?;
         let checked = body.check(self.tx, ground, about, self.now)?;
         checked.map_err(|bad| refused(bad.within(SPEC)))?;
+        let known = before.map(T::refers_to).unwrap_or_default();
         for (kind, id, field) in body.refers_to() {
             let there = definitions::get::<Value>(self.tx, kind, id)?;
+            // who changes something else about what others made need not have what that refers to
+            let was = known.iter().any(|(other, needed, _)| (*other, *needed) == (kind, id));
             let theirs = |it: Definition<Value>| {
+                if was {
+                    return true;
+                }
                 let public = it.body["public"] == true;
                 // what somebody makes for others may ask for what their own filters do
                 let own = about.by.filter(|_| kind == Kind::Filter);

@@ -9,7 +9,7 @@ use store::tokens::Token;
 use utoipa::ToSchema;
 
 use super::{Desk, Done, shown};
-use crate::auth::{Scope, mint};
+use crate::auth::{Caller, Scope, mint};
 use crate::error::{Answer, Problem};
 use crate::input::{SpanIn, TimeIn, deadline, short};
 use crate::limits::MAX_TOKENS_OF_USER;
@@ -107,25 +107,37 @@ impl Desk<'_, '_> {
     pub fn renew_token(&mut self) -> Done<NewToken> {
         let old = self.own_token()?;
         let user = old.user.map(|id| store::users::get(self.tx, id)).transpose()?.flatten();
-        if let Some(user) = &user {
-            self.has_room_for_token(user)?;
+        match &user {
+            Some(user) => self.has_room_for_token(user)?,
+            None => {
+                let all = store::tokens::list(self.tx)?.into_iter();
+                let alike = all.filter(|it| it.user.is_none() && it.name == old.name);
+                has_room(&old.name, alike, self.now)?;
+            }
         }
         let expires_at = old.expires_at.map(|end| self.now + end.since(old.created_at));
         let scopes: Vec<Scope> = old.scopes.split_whitespace().filter_map(Scope::from_name).collect();
         self.keep_token(user.as_ref(), &old.name, &scopes, expires_at)
     }
 
-    /// Revokes the token that who asks came with, or all of the user whose it is.
+    /// Revokes the token that who asks came with, or all of the user whose it is: but for those that may do more than
+    /// it, since whoever finds one that only reads must not end what others work with.
     ///
     /// # Errors
     /// When they came without one.
     pub fn end_tokens(&mut self, all: bool) -> Done<()> {
         let own = self.own_token()?;
-        let ended = match own.user.filter(|_| all) {
-            Some(user) => store::tokens::of_user(self.tx, user)?,
+        let user = own.user.filter(|_| all).map(|id| store::users::get(self.tx, id)).transpose()?.flatten();
+        let ended = match &user {
+            Some(user) => store::tokens::of_user(self.tx, user.id)?,
             None => vec![own],
         };
-        for token in ended {
+        let caller = self.caller;
+        let may_no_more = |token: &Token| {
+            let theirs = Caller::with_token(token, user.as_ref());
+            Scope::ALL.into_iter().all(|scope| caller.may(scope) || !theirs.may(scope))
+        };
+        for token in ended.into_iter().filter(may_no_more) {
             if store::tokens::revoke(self.tx, token.id, self.now)? {
                 let was = shown(&TokenView::from(token.clone()));
                 self.note("token.revoke", ("token", &token.id.to_string()), was, None)?;
@@ -141,12 +153,7 @@ impl Desk<'_, '_> {
     }
 
     fn has_room_for_token(&mut self, user: &User) -> Done<()> {
-        let good = store::tokens::of_user(self.tx, user.id)?.into_iter().filter(|it| it.is_good(self.now));
-        if good.count() >= MAX_TOKENS_OF_USER {
-            let why = format!("{} has {MAX_TOKENS_OF_USER} tokens: revoke some", user.name);
-            return Err(Problem::not_in_state(why).into());
-        }
-        Ok(())
+        has_room(&user.name, store::tokens::of_user(self.tx, user.id)?.into_iter(), self.now)
     }
 
     fn keep_token(
@@ -212,4 +219,13 @@ impl Desk<'_, '_> {
         self.note("token.revoke", ("token", &id.to_string()), was, is)?;
         Ok(token)
     }
+}
+
+/// Makes sure that one more token fits beside those that somebody has.
+fn has_room(name: &str, tokens: impl Iterator<Item = Token>, now: Time) -> Done<()> {
+    if tokens.filter(|it| it.is_good(now)).count() >= MAX_TOKENS_OF_USER {
+        let why = format!("{name} has {MAX_TOKENS_OF_USER} tokens: revoke some");
+        return Err(Problem::not_in_state(why).into());
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@
     reason = "no test uses all of it, and a stage that breaks is a failed test"
 )]
 
+pub mod argus;
 pub mod connectors;
 
 use std::net::SocketAddr;

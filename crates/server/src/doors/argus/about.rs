@@ -88,8 +88,8 @@ pub(super) async fn page(call: Call) -> Answer {
             );
         }
     }
-    let schema =
-        call.address(&format!("/api/{}/schema/", if call.version == Version::V2 { "v2" } else { "v3" }));
+    let version = if call.version == Version::V2 { "v2" } else { "v3" };
+    let schema = format!("{}/api/{version}/schema/", call.app.options.prefix);
     Reply::page(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Argus' API</title>\n\
          <h1>Argus' API, as Nightbell serves it</h1>\n<p>The same for programs: <a href=\"{schema}\">{schema}</a></p>\n\

@@ -4,7 +4,7 @@ use flow::driver::Act;
 use model::extra::{Acknowledgement, Edit};
 use model::incident::ChangeKind;
 use model::{Id, Incident, Time};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::call::{Answer, Call, Reply};
 use super::events::Timeline;
@@ -57,10 +57,10 @@ impl Taken {
         let now = call.app.now();
         let at = fields.needed_time("timestamp");
         // as our own answers have it, what is said may be part of the event
-        let note = match fields.value("event") {
-            Value::Object(event) => Fields::new(Map::clone(event)).text("description", MAX_TEXT),
-            _ => fields.text("description", MAX_TEXT),
-        };
+        if let Some(text) = fields.value("event").get("description").cloned() {
+            fields.set("description", text);
+        }
+        let note = fields.text("description", MAX_TEXT);
         let until = fields.time("expiration");
         if let Some(until) = until.filter(|until| *until <= now) {
             fields.wrong("expiration", format!("{until} has passed"));

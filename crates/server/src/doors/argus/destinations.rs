@@ -8,8 +8,9 @@ use super::call::{Answer, Call, Reply, Version};
 use super::fields::{Fields, kind_of};
 use super::mapping::{EMAIL_ADDRESS, SYNCED, account_schema, settings_as_ours, settings_as_theirs};
 use super::refused::Refused;
-use crate::accounts::Desk;
+use crate::accounts::{Desk, put_back};
 use crate::auth::Scope;
+use crate::pages::escaped;
 use crate::signed::Signed;
 
 /// Bytes of a label.
@@ -54,14 +55,14 @@ pub(super) fn shown(call: &Call, it: &Definition<OwnedDestination>) -> Value {
 
 /// `GET notificationprofiles/destinations/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| desk.own_all()).await?;
+    let all = call.looked_up(|desk| desk.own_all()).await?;
     Reply::ok(&all.iter().map(|it| shown(&call, it)).collect::<Vec<_>>())
 }
 
 /// `GET notificationprofiles/destinations/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let found = call.at_desk(move |desk| desk.own(id)).await?;
+    let found = call.looked_up(move |desk| desk.own(id)).await?;
     Reply::ok(&shown(&call, &found))
 }
 
@@ -90,7 +91,7 @@ fn read(call: &Call, all: bool) -> Result<Said, Refused> {
             fields.wrong("settings", what);
         }
     }
-    let label = fields.text("label", MAX_LABEL);
+    let label = if fields.value("label").is_null() { None } else { fields.text("label", MAX_LABEL) };
     fields.done()?;
     Ok(Said { media, label, settings: settings.is_object().then(|| settings_as_ours(settings)) })
 }
@@ -115,11 +116,12 @@ async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(),
 
 /// `POST notificationprofiles/destinations/`.
 pub(super) async fn create(call: Call) -> Answer {
-    let (said, ground, now) = (read(&call, true)?, call.app.ground(), call.app.now());
+    let (said, ground) = (read(&call, true)?, call.app.ground());
     let kept = call.at_desk(move |desk| {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
-        let label = said.label.unwrap_or_else(|| format!("{kind} {}", now.as_seconds()));
+        let label = said.label.filter(|label| !label.is_empty());
+        let label = label.unwrap_or_else(|| format!("{kind} {}", desk.id()));
         let it = OwnedDestination { verified_at: sure(desk), ..OwnedDestination::new(&kind, settings) };
         let owner = desk.owner()?;
         if it.verified_at.is_some() {
@@ -147,7 +149,11 @@ pub(super) async fn change(call: Call) -> Answer {
         let label = said.label.unwrap_or_else(|| before.name.clone());
         let was_managed = before.body.managed;
         let mut it = before.body.clone();
-        if let Some(settings) = said.settings.filter(|settings| *settings != it.settings) {
+        let settings = said.settings.map(|mut settings| {
+            put_back(&mut settings, &it.settings);
+            settings
+        });
+        if let Some(settings) = settings.filter(|settings| *settings != it.settings) {
             // as with Argus, what followed the address of the account is one of their own from then on
             before.body.managed = false;
             it =
@@ -184,7 +190,7 @@ pub(super) async fn remove(call: Call) -> Answer {
 /// `GET notificationprofiles/destinations/N/duplicate/`: whether somebody else has the same.
 pub(super) async fn duplicate(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let is_duplicate = call.at_desk(move |desk| {
+    let is_duplicate = call.looked_up(move |desk| {
         let own = desk.own::<OwnedDestination>(id)?;
         let all = store::definitions::all::<OwnedDestination>(desk.tx, Kind::Destination, None)?;
         let same = |it: &Definition<OwnedDestination>| {
@@ -213,11 +219,26 @@ pub(super) async fn get_medium(call: Call) -> Answer {
 
 /// `GET notificationprofiles/media/S/json_schema/`.
 pub(super) async fn json_schema(call: Call) -> Answer {
+    Reply::ok(&json!({ "json_schema": schema(&call)? }))
+}
+
+/// `GET /json-schema/S`: the same for people.
+pub(super) async fn schema_page(call: Call) -> Answer {
+    let text = serde_json::to_string_pretty(&schema(&call)?).unwrap_or_default();
+    let (slug, text) = (escaped(call.part(0)), escaped(&text));
+    Reply::page(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Settings of {slug}</title>\n\
+         <h1>Settings of {slug}</h1>\n<pre>{text}</pre></html>\n"
+    ))
+}
+
+/// What settings the medium takes that the path names.
+fn schema(call: &Call) -> Result<Value, Refused> {
     let (kinds, kind) = (call.app.kinds(), call.part(0));
     let own = kinds.destination_schema(kind).cloned().ok_or_else(Refused::not_found)?;
     // who need not bring an account of their own need not hear of what one has
     let has_account = call.app.hub.core.live().accounts.contains_key(kind);
     let mut schema = account_schema(kind).filter(|_| has_account).unwrap_or(own);
     schema["$id"] = json!(call.address(&format!("/json-schema/{}", call.part(0))));
-    Reply::ok(&json!({ "json_schema": schema }))
+    Ok(schema)
 }

@@ -18,6 +18,8 @@ pub(super) const MAX_TAGS: usize = 200;
 
 /// What is said where something must be there.
 const MISSING: &str = "This field is required.";
+/// What is said where nothing is something else than not to say it.
+const NULL: &str = "This field may not be null.";
 
 /// A body that is being read.
 pub(super) struct Fields {
@@ -74,6 +76,17 @@ impl Fields {
     /// Sets a field as if it had been given so.
     pub fn set(&mut self, name: &str, value: Value) {
         self.object.insert(name.to_owned(), value);
+    }
+
+    /// Makes sure that these fields are not null and, if all is to be said, that they are there.
+    pub fn must(&mut self, names: &[&str], all: bool) {
+        for name in names {
+            match self.object.get(*name) {
+                None if all => self.wrong(name, MISSING),
+                Some(Value::Null) => self.wrong(name, NULL),
+                _ => {}
+            }
+        }
     }
 
     /// A text, if it is given.

@@ -37,8 +37,8 @@ pub(super) struct Filter {
     ended: Span,
     has_no_end: Option<bool>,
     search: String,
-    /// Filters that somebody keeps, of which one must take it.
-    pub any_of: Option<Vec<profile::Filter>>,
+    /// Filters that somebody keeps: of each list, one must take it.
+    pub kept: Vec<Vec<profile::Filter>>,
 }
 
 /// From a time until a time.
@@ -110,7 +110,7 @@ impl Filter {
             && self.takes_end(it, now)
             && self.takes_source(it, book)
             && self.tags.iter().all(|(key, values)| values.iter().any(|value| has_tag(it, key, value)))
-            && self.any_of.as_ref().is_none_or(|filters| takes_any(filters, it, now))
+            && self.kept.iter().all(|filters| takes_any(filters, it, now))
             && self.finds(it)
     }
 

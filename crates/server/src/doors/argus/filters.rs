@@ -21,8 +21,12 @@ pub(super) fn shown(it: &Definition<Filter>) -> Value {
     json!({ "pk": it.id.0, "name": it.name, "filter": blob, "public": it.body.public })
 }
 
-/// Reads a blob.
+/// Reads a blob; old clients send it as text.
 pub(super) fn read(blob: Value) -> Result<Filter, String> {
+    let blob = match blob {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        blob => blob,
+    };
     if blob.get("public").is_some() {
         return Err("public: stands beside the filter, not in it".to_owned());
     }
@@ -33,27 +37,22 @@ pub(super) fn read(blob: Value) -> Result<Filter, String> {
 
 /// `GET notificationprofiles/filters/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| desk.usable_filters()).await?;
+    let all = call.looked_up(|desk| desk.usable_filters()).await?;
     Reply::ok(&all.iter().map(shown).collect::<Vec<_>>())
 }
 
 /// `GET notificationprofiles/filters/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let all = call.at_desk(|desk| desk.usable_filters()).await?;
+    let all = call.looked_up(|desk| desk.usable_filters()).await?;
     Reply::ok(&shown(all.iter().find(|it| it.id == id).ok_or_else(Refused::not_found)?))
 }
 
 /// `POST notificationprofiles/filters/`.
 pub(super) async fn create(call: Call) -> Answer {
-    let mut fields = Fields::new(call.object()?);
-    let name = fields.needed_text("name", MAX_NAME);
-    if !fields.has("filter") {
-        fields.wrong("filter", "This field is required.");
-    }
-    let (filter, public) = said(&mut fields);
-    fields.done()?;
-    let filter = Filter { public: public.unwrap_or(false), ..filter.unwrap_or_default() };
+    let Said { name, filter, public } = said(&call, true)?;
+    let (name, filter) = (name.unwrap_or_default(), filter.unwrap_or_default());
+    let filter = Filter { public: public.unwrap_or(false), ..filter };
     let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
         let owner = desk.owner()?;
@@ -64,13 +63,19 @@ pub(super) async fn create(call: Call) -> Answer {
     Reply::created(&shown(&kept))
 }
 
-/// `PATCH notificationprofiles/filters/N/`.
+/// `PUT notificationprofiles/filters/N/`.
+pub(super) async fn replace(call: Call) -> Answer {
+    keep(call, true).await
+}
+
+/// `PATCH notificationprofiles/filters/N/`: what is not given stays as it is.
 pub(super) async fn change(call: Call) -> Answer {
+    keep(call, false).await
+}
+
+async fn keep(call: Call, all: bool) -> Answer {
     let id = Id(call.number(0)?);
-    let mut fields = Fields::new(call.object()?);
-    let name = fields.text("name", MAX_NAME);
-    let (filter, public) = said(&mut fields);
-    fields.done()?;
+    let Said { name, filter, public } = said(&call, all)?;
     let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
         let before = desk.own::<Filter>(id)?;
@@ -89,17 +94,22 @@ pub(super) async fn remove(call: Call) -> Answer {
     call.discards::<Filter>().await
 }
 
-fn said(fields: &mut Fields) -> (Option<Filter>, Option<bool>) {
-    // old clients send it as text
-    let blob = match fields.value("filter").clone() {
-        Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        blob => blob,
-    };
+/// What is said of a filter.
+struct Said {
+    name: Option<String>,
+    filter: Option<Filter>,
+    public: Option<bool>,
+}
+
+fn said(call: &Call, all: bool) -> Result<Said, Refused> {
+    let mut fields = Fields::new(call.object()?);
+    fields.must(&["name", "filter"], all);
+    fields.must(&["public"], false);
+    let name = if fields.value("name").is_null() { None } else { fields.text("name", MAX_NAME) };
+    let blob = fields.value("filter").clone();
     let filter = if blob.is_null() { Ok(None) } else { read(blob).map(Some) };
     let filter = filter.inspect_err(|what| fields.wrong("filter", what.clone())).unwrap_or_default();
-    let public = fields.value("public").clone();
-    if !public.is_null() && !public.is_boolean() {
-        fields.wrong("public", "must be true or false");
-    }
-    (filter, public.as_bool())
+    let public = fields.boolean("public");
+    fields.done()?;
+    Ok(Said { name, filter, public })
 }

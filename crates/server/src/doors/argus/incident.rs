@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use flow::driver::Act;
-use model::extra::Edit;
+use model::extra::{AddedTag, Edit};
 use model::{Id, Incident};
 use serde_json::json;
 
 use super::call::{Answer, Call, Reply};
-use super::fields::{Fields, MAX_LONG};
+use super::fields::{Fields, MAX_LONG, MAX_TAGS};
 use super::mapping;
-use super::post::{details_url, kept_tags, metadata};
+use super::post::{details_url, metadata};
 use super::refused::Refused;
 use super::shown;
 
@@ -74,14 +74,22 @@ pub(super) async fn change(call: Call) -> Answer {
     let base = source.map_or("", |it| it.source.base_url.as_str());
     let level = fields.number("level").map(mapping::severity);
     let severity = level.and_then(|level| level.inspect_err(|what| fields.wrong("level", what.clone())).ok());
-    let tags = fields.tags("tags", call.asker()?.pk, now);
+    let asker = call.asker()?;
+    let tags = fields.tags("tags", asker.pk, now);
+    // who added a tag takes it away, or an admin: what is said here is all of one's own
+    let tags_of = (!asker.is_admin()).then_some(Id(asker.pk));
+    let others = incident.more().tags.iter().filter(|it| tags_of.is_some_and(|own| it.by != own)).count();
+    if tags.as_ref().is_some_and(|own| own.len() + others > MAX_TAGS) {
+        fields.wrong("tags", format!("with the {others} of others these are more than {MAX_TAGS}"));
+    }
     let edit = Edit {
         description: fields.text("description", MAX_LONG),
         severity,
         link: details_url(&mut fields, base),
         ticket_url: fields.url("ticket_url"),
         metadata: metadata(&mut fields),
-        tags: tags.map(|new| added_only(&incident, kept_tags(&incident.more().tags, new))),
+        tags: tags.map(|new| added_only(&incident, new)),
+        tags_of,
         ..Edit::default()
     };
     fields.done()?;
@@ -100,10 +108,7 @@ fn is_same(call: &Call, fields: &Fields, incident: &Incident, name: &str) -> boo
 }
 
 /// Labels of a sender that is no registered source are shown as tags, and are not added to themselves.
-pub(super) fn added_only(
-    incident: &Incident,
-    mut tags: Vec<model::extra::AddedTag>,
-) -> Vec<model::extra::AddedTag> {
+pub(super) fn added_only(incident: &Incident, mut tags: Vec<AddedTag>) -> Vec<AddedTag> {
     if incident.more().source.is_none() {
         let is_label = |tag: &str| {
             tag.split_once('=').is_some_and(|(key, value)| incident.labels.get(key) == Some(value))

@@ -22,7 +22,7 @@ pub(super) const PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 /// Rows that one page looks at when a filter leaves most of them out; the answer then says where to go on.
 const MAX_SCAN: i64 = 20_000;
-/// Rows that are looked at for a count.
+/// Rows that are looked at for a count; the answer says when there are more.
 const MAX_COUNTED: i64 = 100_000;
 
 /// Where a page begins.
@@ -40,10 +40,11 @@ impl Cursor {
         let Some(text) = query.last("cursor").filter(|text| !text.is_empty()) else {
             return Ok(Cursor::Older(Id(i64::MAX)));
         };
-        let read = |rest: &str| rest.parse().ok();
+        let read = |rest: &str| rest.parse::<Id>().ok();
         let found = match text.split_at_checked(1) {
             Some(("o", id)) => read(id).map(Cursor::Older),
-            Some(("n", id)) => read(id).map(Cursor::Newer),
+            // nothing is newer than the largest number
+            Some(("n", id)) => read(id).filter(|id| id.0 < i64::MAX).map(Cursor::Newer),
             _ => None,
         };
         found.ok_or_else(|| Refused::Detail(axum::http::StatusCode::NOT_FOUND, "Invalid cursor".to_owned()))
@@ -73,7 +74,7 @@ impl<T> Page<T> {
         let (next, previous) = match from {
             Cursor::Older(Id(i64::MAX)) => (more.map(Cursor::Older), None),
             Cursor::Older(id_from) => {
-                let newest = items.first().map_or(Id(id_from.0 - 1), &id);
+                let newest = items.first().map_or(Id((id_from.0 - 1).max(0)), &id);
                 (more.map(Cursor::Older), Some(Cursor::Newer(newest)))
             }
             Cursor::Newer(id_from) => {
@@ -113,14 +114,14 @@ pub(super) fn page_size(query: &Query) -> usize {
 /// `GET incidents/`.
 pub(super) async fn all(call: Call) -> Answer {
     let mut filter = Filter::read(&call.query, false)?;
-    filter.any_of = call.kept_filters().await?;
+    filter.kept = call.kept_filters().await?;
     list(call, filter, None).await
 }
 
 /// `GET incidents/mine/`.
 pub(super) async fn mine(call: Call) -> Answer {
     let mut filter = Filter::read(&call.query, true)?;
-    filter.any_of = call.kept_filters().await?;
+    filter.kept = call.kept_filters().await?;
     let own = call.asker()?.source.as_ref().map(|it| it.source.id);
     // who is no source has none
     list(call, filter, Some(own.unwrap_or(Id(0)))).await
@@ -131,9 +132,12 @@ async fn list(call: Call, filter: Filter, own: Option<Id>) -> Answer {
     let now = call.app.now();
     let search = Search { filter, own, book: book.clone(), now };
     if call.query.last("count").is_some() {
-        let count = call.app.hub.store.read(move |tx| search.count(tx)).await?;
-        let params: BTreeMap<String, Vec<String>> = params(&call);
-        return Reply::ok(&json!({ "count": count, "params": params }));
+        let (count, is_all) = call.app.hub.store.read(move |tx| search.count(tx)).await?;
+        let mut counted = json!({ "count": count, "params": params(&call) });
+        if !is_all {
+            counted["at_least"] = json!(true);
+        }
+        return Reply::ok(&counted);
     }
     let (from, size) = (Cursor::read(&call.query)?, page_size(&call.query));
     let page = call.app.hub.store.read(move |tx| search.page(tx, from, size)).await?;
@@ -220,17 +224,18 @@ impl Search {
         Ok(Page::new(found, from, more, |it| it.id))
     }
 
-    fn count(&self, tx: &mut Tx<'_>) -> store::Result<usize> {
+    /// How many there are, and whether that is all of them.
+    fn count(&self, tx: &mut Tx<'_>) -> store::Result<(usize, bool)> {
         if let Some(found) = self.candidates(tx)? {
-            return Ok(found.len());
+            return Ok((found.len(), true));
         }
         let mut count = 0;
         let keep = |it: &Incident| {
             count += usize::from(self.takes(it));
             false
         };
-        store::incidents::page(tx, self.which(), None, 1, MAX_COUNTED, keep)?;
-        Ok(count)
+        let (_, more) = store::incidents::page(tx, self.which(), None, 1, MAX_COUNTED, keep)?;
+        Ok((count, more.is_none()))
     }
 }
 

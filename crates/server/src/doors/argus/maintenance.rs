@@ -46,7 +46,7 @@ fn planned(desk: &mut Desk<'_, '_>, id: Id) -> Done<Definition<Maintenance>> {
 
 /// `GET plannedmaintenance/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| {
+    let all = call.looked_up(|desk| {
         let all = definitions::all(desk.tx, Kind::Maintenance, None)?;
         all.into_iter().map(|it| with_maker(desk, it)).collect::<Done<Vec<_>>>()
     });
@@ -56,7 +56,7 @@ pub(super) async fn list(call: Call) -> Answer {
 /// `GET plannedmaintenance/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let found = call.at_desk(move |desk| {
+    let found = call.looked_up(move |desk| {
         let found = planned(desk, id)?;
         with_maker(desk, found)
     });
@@ -74,12 +74,7 @@ struct Said {
 
 fn read(call: &Call, all: bool) -> Result<Said, Refused> {
     let mut fields = Fields::new(call.object()?);
-    if all {
-        for name in ["start_time", "filters"].into_iter().filter(|name| !fields.has(name)).collect::<Vec<_>>()
-        {
-            fields.wrong(name, "This field is required.");
-        }
-    }
+    fields.must(&["start_time", "filters"], all);
     let endless = match fields.value("end_time") {
         Value::Null => fields.has("end_time"),
         Value::String(text) => text == INFINITY,

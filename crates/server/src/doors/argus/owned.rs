@@ -7,6 +7,11 @@ use model::profile::{Filter, Profile};
 use super::call::{Answer, Call, Reply};
 use super::refused::Refused;
 use crate::accounts::{Defined, Desk, Done};
+use crate::error::Problem;
+
+/// The parameters of lists that name a filter, and a profile.
+const FILTER: &str = "filter_pk";
+const PROFILE: &str = "notificationprofile_pk";
 
 impl Call {
     /// Has something done at a desk, for who asks.
@@ -16,36 +21,50 @@ impl Call {
         F: FnOnce(&mut Desk<'_, '_>) -> Done<T> + Send + 'static,
     {
         let caller = self.asker()?.caller.clone();
-        let done = self.app.desk(&caller, self.actor()?, work).await;
-        done.map_err(|problem| match problem.code() {
-            StatusCode::NOT_FOUND => Refused::not_found(),
-            _ => Refused::from(problem).with_fields(field),
-        })
+        self.app.desk(&caller, self.actor()?, work).await.map_err(refused)
     }
 
-    /// The filters that a list is asked for by the number of one or of a profile; `None`: by none.
+    /// Has something looked up at a desk, for who asks: nobody who writes waits for that.
+    pub(super) async fn looked_up<T, F>(&self, work: F) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_, '_>) -> Done<T> + Send + 'static,
+    {
+        let caller = self.asker()?.caller.clone();
+        self.app.look_up_for(&caller, self.actor()?, work).await.map_err(refused)
+    }
+
+    /// The filters that a list is asked for by the number of one, of a profile, or both: of each list, one has to take
+    /// what is listed.
     ///
     /// # Errors
-    /// 400 when there is none of this number.
-    pub(super) async fn kept_filters(&self) -> Result<Option<Vec<Filter>>, Refused> {
-        let mut names = ["filter_pk", "notificationprofile_pk"].into_iter();
-        let asked = names.find_map(|name| Some((name, self.query.last(name).filter(|it| !it.is_empty())?)));
-        let Some((name, text)) = asked else { return Ok(None) };
-        let unknown = || Refused::field(name, format!("there is no {text:?} here"));
-        let id = Id(text.parse().map_err(|_| unknown())?);
-        let found = self.at_desk(move |desk| {
-            let filters = desk.usable_filters()?;
-            if name == "filter_pk" {
-                return Ok(filters.into_iter().find(|it| it.id == id).map(|it| vec![it.body]));
+    /// 400 when there is none of a number.
+    pub(super) async fn kept_filters(&self) -> Result<Vec<Vec<Filter>>, Refused> {
+        let unknown = |name: &str, text: &str| Refused::field(name, format!("there is no {text:?} here"));
+        let mut asked = Vec::new();
+        for name in [FILTER, PROFILE] {
+            if let Some(text) = self.query.last(name).filter(|text| !text.is_empty()) {
+                asked.push((name, Id(text.parse().map_err(|_| unknown(name, text))?)));
             }
-            let profiles = desk.own_all::<Profile>()?;
-            let profile = profiles.into_iter().find(|it| it.id == id);
-            Ok(profile.map(|profile| {
-                let of_it = filters.into_iter().filter(|it| profile.body.filters.contains(&it.id));
-                of_it.map(|it| it.body).collect()
-            }))
+        }
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.looked_up(move |desk| {
+            let (filters, profiles) = (desk.usable_filters()?, desk.own_all::<Profile>()?);
+            let of = |ids: &[Id]| -> Vec<Filter> {
+                filters.iter().filter(|it| ids.contains(&it.id)).map(|it| it.body.clone()).collect()
+            };
+            let kept = asked.into_iter().map(|(name, id)| {
+                let found = match name {
+                    FILTER => Some(of(&[id])).filter(|found| !found.is_empty()),
+                    _ => profiles.iter().find(|it| it.id == id).map(|it| of(&it.body.filters)),
+                };
+                found.ok_or((name, id))
+            });
+            Ok(kept.collect::<Result<Vec<_>, _>>())
         });
-        found.await?.map(Some).ok_or_else(unknown)
+        found.await?.map_err(|(name, id)| unknown(name, &id.0.to_string()))
     }
 
     /// Forgets what the path names; what is in use stays.
@@ -67,6 +86,14 @@ impl Call {
         })?;
         self.app.hub.ring();
         Reply::nothing()
+    }
+}
+
+/// What went wrong at a desk.
+fn refused(problem: Problem) -> Refused {
+    match problem.code() {
+        StatusCode::NOT_FOUND => Refused::not_found(),
+        _ => Refused::from(problem).with_fields(field),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flow::incident::KNOWN_ALREADY;
 use model::event::{Action, BadEvent, Event, NewEvent};
-use model::extra::{AddedTag, Extra};
+use model::extra::Extra;
 use model::incident::{DESCRIPTION, label, title_line};
 use model::{Id, Incident, Labels, Time};
 use serde_json::Value;
@@ -219,10 +219,4 @@ fn refused(bad: &BadEvent) -> Refused {
         _ => return Refused::whole(wrong.reason),
     };
     Refused::field(field, wrong.reason)
-}
-
-/// Tags that are there already keep who added them and when.
-pub(super) fn kept_tags(had: &[AddedTag], new: Vec<AddedTag>) -> Vec<AddedTag> {
-    let known = |it: AddedTag| had.iter().find(|have| have.tag == it.tag).cloned().unwrap_or(it);
-    new.into_iter().map(known).collect()
 }

@@ -1,6 +1,6 @@
 //! Notification profiles, and what they would tell of: one evaluator decides for what is told, listed and previewed.
 
-use model::profile::{Filter, Profile, Subject, Timeslot, tags_of};
+use model::profile::{Filter, MAX_DESTINATIONS, MAX_FILTERS, Profile, Subject, Timeslot, tags_of};
 use model::{Id, Incident, OwnedDestination};
 use serde_json::{Map, Value, json};
 use store::definitions::Definition;
@@ -10,7 +10,7 @@ use super::call::{Answer, Call, Reply};
 use super::destinations::shown as shown_destination;
 use super::fields::{Fields, kind_of};
 use super::filters::shown as shown_filter;
-use super::refused::Refused;
+use super::refused::{Refused, WHOLE};
 use super::shown;
 use super::timeslots::shown as shown_timeslot;
 use crate::accounts::{About, Desk, Done};
@@ -61,7 +61,7 @@ impl Whole {
 
 /// `GET notificationprofiles/`.
 pub(super) async fn list(call: Call) -> Answer {
-    let all = call.at_desk(|desk| {
+    let all = call.looked_up(|desk| {
         let profiles = desk.own_all()?;
         Whole::of(desk, profiles)
     });
@@ -77,7 +77,7 @@ pub(super) async fn get(call: Call) -> Answer {
 impl Call {
     async fn profile(&self) -> Result<Whole, Refused> {
         let id = Id(self.number(0)?);
-        let found = self.at_desk(move |desk| {
+        let found = self.looked_up(move |desk| {
             let profile = desk.own(id)?;
             Whole::of(desk, vec![profile])
         });
@@ -114,11 +114,8 @@ struct Said {
 
 async fn keep(call: &Call, id: Option<Id>, all: bool) -> Result<Whole, Refused> {
     let mut fields = Fields::new(call.object()?);
-    if all {
-        for name in ["timeslot", "filters"].into_iter().filter(|name| !fields.has(name)).collect::<Vec<_>>() {
-            fields.wrong(name, "This field is required.");
-        }
-    }
+    fields.must(&["timeslot", "filters"], all);
+    fields.must(&["destinations", "active"], false);
     let said = Said {
         name: if fields.value("name").is_null() { None } else { fields.text("name", MAX_NAME) },
         timeslot: fields.reference("timeslot"),
@@ -171,9 +168,10 @@ pub(super) async fn incidents(call: Call) -> Answer {
 /// `POST notificationprofiles/preview/`: the same for a profile that is not kept.
 pub(super) async fn preview(call: Call) -> Answer {
     let mut fields = Fields::new(call.object()?);
+    fields.must(&["filters"], true);
     let wanted = fields.references("filters").unwrap_or_default();
     fields.done()?;
-    let filters = call.at_desk(|desk| desk.usable_filters()).await?;
+    let filters = call.looked_up(|desk| desk.usable_filters()).await?;
     if let Some(id) = wanted.iter().find(|id| filters.iter().all(|it| it.id != **id)) {
         return Err(Refused::field("filters", format!("there is no filter {} here", id.0)));
     }
@@ -184,10 +182,11 @@ pub(super) async fn preview(call: Call) -> Answer {
 /// `POST notificationprofiles/filterpreview/`: the same for a filter.
 pub(super) async fn filter_preview(call: Call) -> Answer {
     let mut object = call.object()?;
-    if let Some(Value::Object(inner)) = object.remove("filter") {
-        object = inner;
-    }
-    let filter = super::filters::read(Value::Object(object)).map_err(Refused::whole)?;
+    let (blob, field) = match object.remove("filter") {
+        Some(blob) => (blob, "filter"),
+        None => (Value::Object(object), WHOLE),
+    };
+    let filter = super::filters::read(blob).map_err(|what| Refused::field(field, what))?;
     previewed(&call, vec![filter]).await
 }
 
@@ -226,6 +225,11 @@ impl Fields {
         if value.is_null() {
             return None;
         }
+        let count = value.as_array().map_or(0, Vec::len);
+        if count > MAX_FILTERS.max(MAX_DESTINATIONS) {
+            self.wrong(name, format!("has {count} numbers, which is more than anything refers to"));
+            return None;
+        }
         let all = value.as_array().and_then(|all| all.iter().map(number_of).collect());
         if all.is_none() {
             self.wrong(name, format!("must be a list of numbers, and is {}", kind_of(&value)));
@@ -233,7 +237,8 @@ impl Fields {
         all
     }
 
-    fn boolean(&mut self, name: &str) -> Option<bool> {
+    /// Yes or no, if it is given.
+    pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.value(name).clone();
         if !value.is_null() && !value.is_boolean() {
             self.wrong(name, format!("must be true or false, and is {}", kind_of(&value)));

@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::limits::RETRY_AFTER_SECONDS;
 
 /// Where what concerns several fields is said.
-const WHOLE: &str = "non_field_errors";
+pub(super) const WHOLE: &str = "non_field_errors";
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,8 +73,9 @@ pub(crate) fn lost(uri: &Uri, prefix: &str) -> Option<Response<Body>> {
         let gone = || Refused::Detail(StatusCode::GONE, text.to_owned()).into_response();
         return is_theirs(rest).then(gone);
     }
-    let rest = path.strip_prefix("/api/v2/").or_else(|| path.strip_prefix("/api/v3/"))?;
-    if !is_theirs(rest) {
+    let versioned = path.strip_prefix("/api/v2/").or_else(|| path.strip_prefix("/api/v3/"));
+    let is_bare = || UNVERSIONED.iter().any(|route| route.path.strip_suffix('/') == Some(path));
+    if !versioned.map_or_else(is_bare, is_theirs) {
         return None;
     }
     if path.ends_with('/') {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use model::Id;
 use model::account::Role;
 use model::incident::{kind_of_source, number_of_source};
@@ -140,17 +139,31 @@ fn machine(name: &str) -> UserIn {
     }
 }
 
-/// `PATCH incidents/sources/N/`.
+/// `PUT incidents/sources/N/`.
+pub(super) async fn replace(call: Call) -> Answer {
+    change_to(call, true).await
+}
+
+/// `PATCH incidents/sources/N/`: what is not given stays as it is.
 pub(super) async fn change(call: Call) -> Answer {
+    change_to(call, false).await
+}
+
+async fn change_to(call: Call, all: bool) -> Answer {
     let id = Id(call.number(0)?);
     let mut fields = Fields::new(call.object()?);
-    let said = read(&mut fields, false);
+    let said = read(&mut fields, all);
+    let username = fields.text("username", MAX_NAME);
     fields.done()?;
     let entry = with_desk(&call, move |desk| {
         let missing = || Problem::not_found("source", id.0);
         let source = store::sources::get(desk.tx, id)?.ok_or_else(missing)?;
-        let source = keep(desk, source, said, "source.change")?;
         let user = store::users::get(desk.tx, source.user)?.map(|user| user.name).unwrap_or_default();
+        if username.is_some_and(|name| !name.is_empty() && name != user) {
+            let what = format!("cannot be changed: the machine user of this source is {user:?}");
+            return Err(Problem::wrong("username", what).into());
+        }
+        let source = keep(desk, source, said, "source.change")?;
         Ok(Entry { source, user })
     });
     Reply::ok(&shown::source(&entry.await?, call.version))
@@ -249,10 +262,16 @@ pub(super) async fn create_kind(call: Call) -> Answer {
     let name = fields.needed_text("name", MAX_NAME).to_lowercase();
     fields.done()?;
     let kept = name.clone();
-    let write =
-        call.app.hub.store.write(store::Durability::Disk, move |tx| store::sources::put_kind(tx, &kept));
-    if !write.await? {
-        return Err(Refused::field("name", format!("There is a type {name:?} already.")));
-    }
-    Reply::with(StatusCode::CREATED, &json!({ "name": name }))
+    with_desk(&call, move |desk| {
+        if store::sources::kinds(desk.tx)?.len() >= MAX_SOURCES {
+            return Err(Problem::not_in_state(format!("there are {MAX_SOURCES} types: no more fit")).into());
+        }
+        if !store::sources::put_kind(desk.tx, &kept)? {
+            return Err(Problem::wrong("name", format!("There is a type {kept:?} already.")).into());
+        }
+        desk.note("source_type.create", ("source_type", &kept), None, Some(json!({ "name": kept })))?;
+        Ok(())
+    })
+    .await?;
+    Reply::created(&json!({ "name": name }))
 }

@@ -12,6 +12,8 @@ use super::refused::Refused;
 
 /// What Argus writes for the end of a day.
 const LAST_MOMENT: &str = "23:59:59.999999";
+/// The field that says when a recurrence ends.
+const END: &str = "end";
 /// Bytes of a name.
 const MAX_NAME: usize = 200;
 
@@ -36,23 +38,23 @@ pub(super) fn shown(it: &Definition<Timeslot>) -> Value {
 /// `GET notificationprofiles/timeslots/`.
 pub(super) async fn list(call: Call) -> Answer {
     let ground = call.app.ground();
-    let all = call.at_desk(move |desk| desk.own_timeslots(&ground)).await?;
+    let mut all = call.looked_up(|desk| desk.own_all()).await?;
+    if all.is_empty() {
+        all = call.at_desk(move |desk| desk.own_timeslots(&ground)).await?;
+    }
     Reply::ok(&all.iter().map(shown).collect::<Vec<_>>())
 }
 
 /// `GET notificationprofiles/timeslots/N/`.
 pub(super) async fn get(call: Call) -> Answer {
     let id = Id(call.number(0)?);
-    let found = call.at_desk(move |desk| desk.own(id)).await?;
+    let found = call.looked_up(move |desk| desk.own(id)).await?;
     Reply::ok(&shown(&found))
 }
 
 /// `POST notificationprofiles/timeslots/`.
 pub(super) async fn create(call: Call) -> Answer {
-    let (name, windows) = read(&call)?;
-    if name.is_none() {
-        return Err(Refused::field("name", "This field is required."));
-    }
+    let (name, windows) = read(&call, true)?;
     let it = Timeslot { name: name.unwrap_or_default(), windows: windows.unwrap_or(Weekly(Vec::new())) };
     let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
@@ -64,9 +66,18 @@ pub(super) async fn create(call: Call) -> Answer {
     Reply::created(&shown(&kept))
 }
 
+/// `PUT notificationprofiles/timeslots/N/`.
+pub(super) async fn replace(call: Call) -> Answer {
+    keep(call, true).await
+}
+
 /// `PATCH notificationprofiles/timeslots/N/`: recurrences are replaced as a whole.
 pub(super) async fn change(call: Call) -> Answer {
-    let (id, (name, windows)) = (Id(call.number(0)?), read(&call)?);
+    keep(call, false).await
+}
+
+async fn keep(call: Call, all: bool) -> Answer {
+    let (id, (name, windows)) = (Id(call.number(0)?), read(&call, all)?);
     let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
         let before = desk.own::<Timeslot>(id)?;
@@ -84,9 +95,10 @@ pub(super) async fn remove(call: Call) -> Answer {
     call.discards::<Timeslot>().await
 }
 
-fn read(call: &Call) -> Result<(Option<String>, Option<Weekly>), Refused> {
+fn read(call: &Call, all: bool) -> Result<(Option<String>, Option<Weekly>), Refused> {
     let mut fields = Fields::new(call.object()?);
-    let name = fields.text("name", MAX_NAME);
+    fields.must(&["name", "time_recurrences"], all);
+    let name = if fields.value("name").is_null() { None } else { fields.text("name", MAX_NAME) };
     let value = fields.value("time_recurrences").clone();
     let windows = match &value {
         Value::Null => None,
@@ -115,15 +127,18 @@ fn window(it: &Value) -> Result<Window, String> {
     if it["all_day"] == true {
         return Ok(Window::all_day(weekdays));
     }
-    let (start, end) = (time(&it["start"], "start")?, time(&it["end"], "end")?);
+    let (start, end) = (time(&it["start"], "start")?, time(&it["end"], END)?);
     Ok(Window { weekdays, start, end })
 }
 
 fn time(value: &Value, name: &str) -> Result<TimeOfDay, String> {
     let text = value.as_str().ok_or_else(|| format!("{name}: must be a time like 08:00:00"))?;
-    if text.starts_with("23:59:59.9") {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if !(1..=6).contains(&fraction.len()) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{name}: {text:?} is no time like 08:00:00"));
+    }
+    if name == END && whole == "23:59:59" && fraction.starts_with('9') {
         return Ok(TimeOfDay::END);
     }
-    let text = text.split('.').next().unwrap_or(text);
-    text.parse().map_err(|bad| format!("{name}: {bad}"))
+    whole.parse().map_err(|bad| format!("{name}: {bad}"))
 }
