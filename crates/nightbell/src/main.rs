@@ -6,6 +6,7 @@
 //! * [`serve`]: the wiring of the server: configuration, database, flow, HTTP, signals.
 //! * [`plugins`]: which plugins there are, and what they provide.
 //! * [`settings`]: which files and variables the server's configuration is made of.
+//! * [`memory`]: how the allocator is set up.
 //! * [`log`]: what the server says about itself.
 //! * [`client`]: how commands ask a running server.
 //! * [`files`]: how they work on the files of a stopped one.
@@ -15,6 +16,7 @@ mod cli;
 mod client;
 mod files;
 mod log;
+mod memory;
 mod output;
 mod plugins;
 mod serve;
@@ -24,5 +26,6 @@ mod words;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::share_heaps();
     cli::main()
 }
