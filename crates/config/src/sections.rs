@@ -36,7 +36,7 @@ pub struct Server {
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub request_timeout: Duration,
-    /// How long the head of a request may take to arrive. Not zero.
+    /// How long the head of a request may take to arrive, and how long a kept connection may idle. Not zero.
     #[serde(serialize_with = "model::time::span::serialize", deserialize_with = "some_time")]
     #[schemars(with = "String", extend("format" = "span"))]
     pub header_timeout: Duration,
@@ -58,7 +58,7 @@ impl Default for Server {
             route_prefix: String::new(),
             max_body_bytes: 4 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(75),
             shutdown_timeout: Duration::from_secs(20),
             allow_anonymous_loopback: true,
         }

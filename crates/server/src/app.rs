@@ -165,7 +165,8 @@ pub struct Options {
     pub allow_anonymous_loopback: bool,
     /// Bytes that a body may have.
     pub max_body_bytes: usize,
-    /// How long the head of a request may take to arrive; also how long a connection may idle.
+    /// How long the head of a request may take to arrive; also how long a connection may idle: longer than the minute
+    /// after which most programs speak again, since one that is closed just then loses them a request.
     pub header_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
@@ -193,7 +194,7 @@ impl Default for Options {
             prefix: String::new(),
             allow_anonymous_loopback: true,
             max_body_bytes: 4 * 1024 * 1024,
-            header_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),

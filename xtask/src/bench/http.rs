@@ -88,13 +88,15 @@ pub struct Client {
     address: SocketAddr,
     wire: Wire,
     out: Vec<u8>,
+    /// whether something was answered on this connection
+    is_kept: bool,
 }
 
 impl Client {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Result<Client> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
-        Ok(Client { address, wire: Wire::new(stream)?, out: Vec::new() })
+        Ok(Client { address, wire: Wire::new(stream)?, out: Vec::new(), is_kept: false })
     }
 
     /// Posts a JSON body and waits for the answer.
@@ -139,12 +141,26 @@ impl Client {
     }
 
     async fn exchange(&mut self) -> Result<Message> {
-        self.wire.write(&self.out).await?;
-        let answer = self.wire.read(Side::Response).await?.context("closed before the answer")?;
+        let answer = match self.try_exchange().await {
+            Ok(Some(answer)) => answer,
+            // a kept connection that was idle for long is closed by the other side: as any client, go on with a new one
+            _ if self.is_kept => {
+                let out = std::mem::take(&mut self.out);
+                *self = Client { out, ..Client::connect(self.address).await? };
+                self.try_exchange().await?.context("closed before the answer")?
+            }
+            otherwise => otherwise?.context("closed before the answer")?,
+        };
+        self.is_kept = true;
         if answer.close {
             *self = Client::connect(self.address).await?;
         }
         Ok(answer)
+    }
+
+    async fn try_exchange(&mut self) -> Result<Option<Message>> {
+        self.wire.write(&self.out).await?;
+        self.wire.read(Side::Response).await
     }
 }
 
