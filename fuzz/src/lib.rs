@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("sentry_report", tracking::sentry_report),
     ("sentry_items", tracking::sentry_items),
     ("source_map", tracking::source_map),
+    ("upload_archive", tracking::upload_archive),
     ("grouping_rules", tracking::grouping_rules),
 ];
 

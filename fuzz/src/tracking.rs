@@ -1,6 +1,10 @@
 //! What programs and browsers report of their errors.
 
+use std::io::{Cursor, Write as _};
+
 use tracker::sourcemap::SourceMap;
+use tracker::uploads::bundle::{Bundle, MAX_FILES};
+use tracker::uploads::{Assemble, PIECE_BYTES, piece};
 use tracker::{
     Arrival, Door, Event, Intake, Item, ItemKind, Limits, Rules, Scrubber, describe, group, items, process,
 };
@@ -92,6 +96,45 @@ pub fn source_map(data: &[u8]) {
     let mut event = process(&item, &Arrival::default(), &Scrubber::default()).expect("it is an event");
     assert!(tracker::sourcemap::apply(&mut event, |_| tracker::sourcemap::Found::Map(&map)) <= 2);
     assert!(serde_json::to_string(&event).is_ok());
+}
+
+/// What a build uploads: an archive as it is, and one that is made of a manifest and what is in its files; the same as
+/// a piece of one, and as what asks for pieces to be put together.
+pub fn upload_archive(data: &[u8]) {
+    unpack(data);
+    let (manifest, content) = halves(data);
+    unpack(&archive(&[("manifest.json", manifest), ("files/_/_/a.js.map", content)]));
+    if let Ok((_, plain)) = piece(&"0".repeat(40), data, true) {
+        assert!(plain.len() <= PIECE_BYTES);
+    }
+    if let Ok(asked) = serde_json::from_slice::<Assemble>(manifest)
+        && let Ok(asked) = asked.checked()
+    {
+        assert!(!asked.chunks.is_empty() && asked.chunks.iter().all(|sum| sum.len() == 40));
+    }
+}
+
+fn unpack(bytes: &[u8]) {
+    let mut bundle = match Bundle::open(Cursor::new(bytes)) {
+        Ok(bundle) => bundle,
+        Err(refusal) => return assert!([400, 413].contains(&refusal.status()) && !refusal.detail.is_empty()),
+    };
+    let count = bundle.files().count();
+    assert!(count <= MAX_FILES);
+    for place in 0..count.min(4) {
+        if let Ok(content) = bundle.read(place) {
+            source_map(&content);
+        }
+    }
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a file can be added");
+        archive.write_all(content).expect("and written");
+    }
+    archive.finish().expect("and the archive ended").into_inner()
 }
 
 /// Rules by which a project groups, and an event.
