@@ -175,6 +175,6 @@ fn who_is_on_call_by_a_thousand_schedules_of_three_layers_is_known_in_twenty_mil
         assert!(rotas.iter().all(|it| it.roster().on_call(at).len() == 1));
     }
     let each = begin.elapsed() / rounds;
-    println!("figure on_call {:.4}", each.as_secs_f64() * 1e3);
+    println!("figure schedules {:.4}", each.as_secs_f64() * 1e3);
     assert!(each <= Duration::from_millis(20), "{each:?}");
 }

@@ -75,21 +75,46 @@ impl Heap for Envelopes {
     }
 }
 
-/// Makes a project, with a limit of so many errors a second, if one is given; where its clients send to.
-pub async fn project(client: &mut Client, slug: &str, limit: Option<u32>) -> Result<String> {
-    let wish = json!({ "slug": slug, "platform": "python" });
-    let made = client.post("/api/v1/projects", wish.to_string().as_bytes()).await?;
-    let made: Value = serde_json::from_slice(&made.body).context("making a project")?;
-    let (id, key) = (made["id"].as_str(), made["public_key"].as_str());
-    let (id, key) = id.zip(key).with_context(|| format!("a project without id or key: {made}"))?;
-    if let Some(events) = limit {
-        let change = json!({ "rate": { "events": events, "seconds": 1 } }).to_string();
-        let changed = client.patch(&format!("/api/v1/projects/{id}/keys/{key}"), change.as_bytes()).await?;
-        if changed.status != 200 {
-            bail!("limiting a key was answered {}", changed.status);
+/// How many errors a project may report in how long.
+#[derive(Clone, Copy)]
+pub struct Limit {
+    /// So many,
+    pub events: u32,
+    /// in so many seconds.
+    pub seconds: u32,
+}
+
+/// A project that the target has.
+pub struct Project {
+    id: String,
+    key: String,
+}
+
+impl Project {
+    /// Makes one.
+    pub async fn make(client: &mut Client, slug: &str) -> Result<Project> {
+        let wish = json!({ "slug": slug, "platform": "python" });
+        let made = client.post("/api/v1/projects", wish.to_string().as_bytes()).await?;
+        let made: Value = serde_json::from_slice(&made.body).context("making a project")?;
+        let (id, key) = (made["id"].as_str(), made["public_key"].as_str());
+        let (id, key) = id.zip(key).with_context(|| format!("a project without id or key: {made}"))?;
+        Ok(Project { id: id.to_owned(), key: key.to_owned() })
+    }
+
+    /// Where its programs report to.
+    pub fn path(&self) -> String {
+        format!("/api/{}/envelope/?sentry_version=7&sentry_key={}", self.id, self.key)
+    }
+
+    /// Limits what its programs may report from here on.
+    pub async fn limit(&self, client: &mut Client, Limit { events, seconds }: Limit) -> Result<()> {
+        let change = json!({ "rate": { "events": events, "seconds": seconds } }).to_string();
+        let path = format!("/api/v1/projects/{}/keys/{}", self.id, self.key);
+        match client.patch(&path, change.as_bytes()).await?.status {
+            200 => Ok(()),
+            status => bail!("limiting a key was answered {status}"),
         }
     }
-    Ok(format!("/api/{id}/envelope/?sentry_version=7&sentry_key={key}"))
 }
 
 /// Words that code is made of here.

@@ -33,13 +33,18 @@ pub async fn fill(program: &Path, data: &Path, quick: bool) -> Result<bool> {
         return Ok(false);
     }
     let incidents = if quick { INCIDENTS_QUICK } else { INCIDENTS };
+    fill_with(program, data, "--incidents", incidents).await.map(|()| true)
+}
+
+/// Has the program fill a data folder with so much of something.
+pub(super) async fn fill_with(program: &Path, data: &Path, what: &str, count: usize) -> Result<()> {
     let mut fill = Command::new(program);
-    fill.arg("bench-fill").arg("--data").arg(data).args(["--incidents", &incidents.to_string()]);
+    fill.arg("bench-fill").arg("--data").arg(data).args([what, &count.to_string()]);
     let status = fill.kill_on_drop(true).status().await.context("filling a database")?;
     if !status.success() {
         bail!("bench-fill failed ({status})");
     }
-    Ok(true)
+    Ok(())
 }
 
 /// How long the list of incidents and the explanation of one take.
@@ -63,7 +68,12 @@ pub async fn reading(setting: &Setting) -> Result<Readings> {
     ])
 }
 
-async fn timed_get(client: &mut Client, path: &str, times: &mut Vec<Duration>) -> Result<serde_json::Value> {
+/// Reads JSON, and notes how long that took.
+pub(super) async fn timed_get(
+    client: &mut Client,
+    path: &str,
+    times: &mut Vec<Duration>,
+) -> Result<serde_json::Value> {
     let begin = Instant::now();
     let answer = client.get(path).await?;
     times.push(begin.elapsed());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::bench::envelopes::{Envelopes, envelope, project};
+use crate::bench::envelopes::{Envelopes, Project, envelope};
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
 use crate::bench::load::{Load, Posted, post_all, post_paced};
@@ -36,7 +36,7 @@ async fn throughput(setting: &Setting) -> Result<Readings> {
     let bodies = (0..count).map(|n| envelope(n, n % GROUPS)).collect();
     let stage = Stage::open(setting, Routing::ONE_GROUP_WAITS, 1).await?;
     let target = stage.target()?;
-    let path = project(&mut Client::connect(target.address).await?, "bench", None).await?;
+    let path = Project::make(&mut Client::connect(target.address).await?, "bench").await?.path();
     let before = target.settle().await?;
     let bytes_before = bytes_in(stage.data())?;
     let load = Load { clients: CLIENTS, batch: 1, alerts: count };
@@ -67,7 +67,7 @@ async fn latency(setting: &Setting) -> Result<Readings> {
     let stage = Stage::open(setting, Routing::EACH_AT_ONCE, count).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
-    let path = project(&mut client, "bench", None).await?;
+    let path = Project::make(&mut client, "bench").await?.path();
     target.settle().await?;
     let bodies = (0..count).map(|n| envelope(n, n)).collect();
     let sent = post_paced(target.address, &Arc::new(Envelopes::to_one(path, bodies)), count, PACE).await?;

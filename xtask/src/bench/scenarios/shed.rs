@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::bench::envelopes::{Envelopes, envelope, nameless, project};
+use crate::bench::envelopes::{Envelopes, Limit, Project, envelope, nameless};
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
-use crate::bench::load::{Load, post_paced};
+use crate::bench::load::{Load, post_all, post_paced};
 use crate::bench::stage::{Setting, Stage};
 use crate::bench::target::Routing;
 
@@ -16,14 +16,16 @@ use crate::bench::target::Routing;
 const PROJECTS: usize = 1_000;
 /// Errors a second that all of them report together.
 const OFFERED: f64 = 10_000.0;
-/// Errors a second that each may report.
-const LIMIT: u32 = 1;
+/// What each may report: all together a tenth of what the hub can take, since it is turning away that is measured.
+const LIMIT: Limit = Limit { events: 1, seconds: 5 };
 /// Seconds that it lasts.
 const SECONDS: usize = 60;
 /// Errors a second of the one beside them.
 const NEIGHBOUR: f64 = 50.0;
 /// Issues of each project.
 const GROUPS: usize = 5;
+/// Clients that report at the same time before that.
+const CLIENTS: usize = 8;
 /// Envelopes that are made before, and sent again and again.
 const BODIES: usize = 5_000;
 
@@ -34,11 +36,20 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
     let stage = Stage::open(setting, Routing::ONE_GROUP_WAITS, 1).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
-    let mut paths = Vec::new();
+    let mut all_loud = Vec::new();
     for n in 0..projects {
-        paths.push(project(&mut client, &format!("loud-{n}"), Some(LIMIT)).await?);
+        all_loud.push(Project::make(&mut client, &format!("loud-{n}")).await?);
     }
-    let quiet = project(&mut client, "quiet", None).await?;
+    let quiet = Project::make(&mut client, "quiet").await?.path();
+    let paths: Vec<String> = all_loud.iter().map(Project::path).collect();
+    // what floods is what is known: a loop that fails, not one new error after the other
+    let known = projects * GROUPS;
+    let bodies = (0..known).map(|n| nameless(n, n / projects)).collect();
+    let load = Load { clients: CLIENTS, batch: 1, alerts: known };
+    post_all(target.address, &Arc::new(Envelopes::to_many(paths.clone(), bodies)), load).await?;
+    for project in &all_loud {
+        project.limit(&mut client, LIMIT).await?;
+    }
     target.settle().await?;
     let beside = |from: usize, seconds: usize| {
         let count = (NEIGHBOUR * seconds as f64) as usize;

@@ -1,15 +1,12 @@
 //! Errors of a long past: what they take on the disk, and how soon one finds something among them.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
-use tokio::process::Command;
+use anyhow::{Context, Result};
 
+use super::filled::{fill_with, timed_get};
 use super::reports::bytes_in;
-use crate::bench::envelopes::{Envelopes, envelope, project};
+use crate::bench::envelopes::{Envelopes, Project, envelope};
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
 use crate::bench::load::{Load, post_all};
@@ -41,7 +38,7 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
     let mut stage = Stage::open(setting, Routing::ONE_GROUP_WAITS, 1).await?;
     let empty = report(&stage, issues).await?;
     stage.kill().await?;
-    fill(&setting.program, stage.data(), errors).await?;
+    fill_with(&setting.program, stage.data(), "--errors", errors).await?;
     let bytes = bytes_in(stage.data())?.saturating_sub(empty);
     stage.start().await?;
     let target = stage.target()?;
@@ -71,7 +68,7 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
 /// Reports some of each issue; the bytes that there were before.
 async fn report(stage: &Stage, issues: usize) -> Result<u64> {
     let target = stage.target()?;
-    let path = project(&mut Client::connect(target.address).await?, "bench", None).await?;
+    let path = Project::make(&mut Client::connect(target.address).await?, "bench").await?.path();
     target.settle().await?;
     let before = bytes_in(stage.data())?;
     let count = issues * OF_EACH;
@@ -79,25 +76,4 @@ async fn report(stage: &Stage, issues: usize) -> Result<u64> {
     let load = Load { clients: CLIENTS, batch: 1, alerts: count };
     post_all(target.address, &Arc::new(Envelopes::to_one(path, bodies)), load).await?;
     Ok(before)
-}
-
-/// Copies what is there, by the program's own means.
-async fn fill(program: &Path, data: &Path, errors: usize) -> Result<()> {
-    let mut fill = Command::new(program);
-    fill.arg("bench-fill").arg("--data").arg(data).args(["--errors", &errors.to_string()]);
-    let status = fill.kill_on_drop(true).status().await.context("filling a database")?;
-    if !status.success() {
-        bail!("bench-fill failed ({status})");
-    }
-    Ok(())
-}
-
-async fn timed_get(client: &mut Client, path: &str, times: &mut Vec<Duration>) -> Result<Value> {
-    let begin = Instant::now();
-    let answer = client.get(path).await?;
-    times.push(begin.elapsed());
-    if answer.status != 200 {
-        bail!("{path} was answered {}", answer.status);
-    }
-    serde_json::from_slice(&answer.body).with_context(|| format!("reading {path}"))
 }
