@@ -86,11 +86,11 @@ impl Hub {
         hub
     }
 
-    /// The same, whose file says where its database is.
-    pub fn start_exactly_without_data(toml: &str) -> Self {
+    /// Starts one on this database of PostgreSQL, which may ask this machine and is asked by it without a token.
+    pub fn start_on(database: &str, toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("nightbell.toml");
-        std::fs::write(&config, toml).unwrap();
+        std::fs::write(&config, format!("{LOCAL}[database]\nurl = \"{database}\"\n{toml}")).unwrap();
         let mut hub = Hub::prepare(folder, &["--config", &config.to_string_lossy()]);
         hub.words.retain(|word| word != "--data" && !word.ends_with("/data"));
         hub.wake();

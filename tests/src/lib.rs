@@ -16,6 +16,7 @@ pub mod errors;
 pub mod http;
 pub mod hub;
 pub mod mailhost;
+pub mod postgres;
 pub mod receiver;
 pub mod skip;
 pub mod tool;

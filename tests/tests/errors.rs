@@ -7,33 +7,21 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nightbell_acceptance::documents::{fenced, find_or_skip, port_or_skip, python_or_skip};
+use nightbell_acceptance::errors::{PYTHON, issues, project};
 use nightbell_acceptance::http::{self, Answer};
 use nightbell_acceptance::tool::both;
 use nightbell_acceptance::{Hub, PATIENCE, Receiver, Reply, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The variable that names a Python which has clients of Sentry.
-const PYTHON: &str = "NIGHTBELL_TEST_ERRORS_PYTHON";
-
 fn told_at(url: &str) -> String {
     format!(
         "[route]\nreceiver = \"ops\"\ngroup_by = \"all\"\ngroup_wait = \"0s\"\ngroup_interval = \"1s\"\n\
          [[receivers.ops.webhook]]\nurl = \"{url}\"\n"
     )
-}
-
-/// A project, and the address that its programs report to.
-fn project(hub: &Hub, slug: &str) -> (Value, String) {
-    let made = hub.says_json(&["project", "create", slug, "--platform", "python"]);
-    let dsn = format!(
-        "http://{}@{}/{}",
-        made["public_key"].as_str().unwrap(),
-        hub.address(),
-        made["id"].as_str().unwrap()
-    );
-    (made, dsn)
 }
 
 fn store_path(made: &Value) -> String {
@@ -62,10 +50,6 @@ fn exception(id: usize, function: &str, line: usize) -> Value {
             ] },
         }] },
     })
-}
-
-fn issues(hub: &Hub, query: &str) -> Vec<Value> {
-    hub.get(&format!("/api/v1/issues?query={query}"))["items"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -253,6 +237,15 @@ fn clients_hear_what_they_understand() {
     assert_eq!((answer.status, answer.json()), (200, json!({ "id": format!("{:032x}", 7) })), "{answer:?}");
     assert_eq!(answer.header("x-sentry-rate-limits"), Some("3600:span;transaction:project:not_supported"));
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://shop.example"));
+    // browsers of old ask for an image, and what happened stands in its address
+    let said: String = event.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for data in [said, STANDARD.encode(&event), STANDARD.encode(&event).replace('+', "%2B")] {
+        let path = format!("/api/{id}/store/?sentry_version=4&sentry_key={key}&sentry_data={data}");
+        let image = http::ask(hub.address(), "GET", &path, &[], "").unwrap();
+        assert_eq!((image.status, image.header("content-type")), (200, Some("image/gif")), "{image:?}");
+    }
+    let empty = http::ask(hub.address(), "GET", &store_path(&made), &[], "").unwrap();
+    assert!(empty.status == 400 && empty.body.contains("sentry_data"), "{empty:?}");
     // a tunnel of a browser says who it is in the envelope only
     let dsn = made["dsn"].as_str().unwrap();
     let tunnelled = format!("{{\"dsn\":\"{dsn}\"}}\n{{\"type\":\"event\"}}\n{}\n", exception(3, "mean", 1));

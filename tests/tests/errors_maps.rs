@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nightbell_acceptance::errors::{Builders, issues, project, token};
 use nightbell_acceptance::http::{self, Answer};
-use nightbell_acceptance::{Hub, PATIENCE, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, postgres, tool, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tracker::uploads::{PIECE_BYTES, Sum};
@@ -145,7 +145,16 @@ fn with_id(url: &str, id: &str) -> Value {
 
 #[test]
 fn what_was_uploaded_tells_what_people_wrote() {
-    let mut hub = Hub::start(TOML);
+    uploaded(Hub::start(TOML));
+}
+
+#[test]
+fn what_was_uploaded_tells_it_on_postgresql_as_well() {
+    let Some(database) = postgres::database_or_skip() else { return };
+    uploaded(Hub::start_on(&database, TOML));
+}
+
+fn uploaded(mut hub: Hub) {
     let (made, _) = project(&hub, "shop");
     let ci = token(&hub, "ingest");
     let ids = ["c0ffee00-0000-4000-8000-000000000001", "c0ffee00-0000-4000-8000-000000000002"];

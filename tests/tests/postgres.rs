@@ -4,38 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::time::Duration;
 
-use nightbell_acceptance::hub::{LOCAL, alert, each_at_once};
-use nightbell_acceptance::tool::{find_or_skip, run};
-use nightbell_acceptance::{Hub, PATIENCE, Receiver, skip, wait_for};
+use nightbell_acceptance::hub::{alert, each_at_once};
+use nightbell_acceptance::{Hub, PATIENCE, Receiver, postgres, wait_for};
 use serde_json::Value;
-
-/// A database of its own on the server of the tests, if there is one.
-fn database() -> Option<String> {
-    let Ok(server) = std::env::var("NIGHTBELL_TEST_POSTGRES") else {
-        skip("NIGHTBELL_TEST_POSTGRES is not set; `cargo xtask test` sets it", false);
-        return None;
-    };
-    let psql = find_or_skip("psql")?;
-    let name = format!("acceptance_{}", std::process::id());
-    run(Command::new(psql).args([&server, "--quiet", "--command", &format!("CREATE DATABASE {name}")]));
-    let (before, parameters) = server.split_once('?').unwrap_or((&server, ""));
-    let (host, _) = before.rsplit_once('/').unwrap();
-    Some(format!("{host}/{name}?{parameters}").trim_end_matches('?').to_owned())
-}
-
-fn hub(database: &str, receiver: &Receiver) -> Hub {
-    let url = format!("[database]\nurl = \"{database}\"\n");
-    Hub::start_exactly_without_data(&format!("{LOCAL}{url}{}", each_at_once(&receiver.url("/hook"))))
-}
 
 #[test]
 fn two_hubs_share_the_work_and_one_may_die() {
-    let Some(database) = database() else { return };
+    let Some(database) = postgres::database_or_skip() else { return };
     let receiver = Receiver::open();
-    let (mut first, second) = (hub(&database, &receiver), hub(&database, &receiver));
+    let hub = || Hub::start_on(&database, &each_at_once(&receiver.url("/hook")));
+    let (mut first, second) = (hub(), hub());
     // what is overridden on one holds on the other as well
     let change = serde_json::json!({ "set": { "reopen_within": "7m" } });
     first.post("/api/v1/config/incidents", &change);

@@ -3,6 +3,7 @@
 //! that are on their way ([`uploads`]), what is counted and not written down yet ([`tally`]), and which words issues
 //! are known to be found by ([`words`]). Rows are the truth for all of it but what is counted.
 
+mod lately;
 pub mod maps;
 pub mod pack;
 pub mod projects;

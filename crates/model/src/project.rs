@@ -100,6 +100,11 @@ impl Default for Keep {
 }
 
 impl Project {
+    /// Whether a text is its slug or number.
+    pub fn is_named(&self, text: &str) -> bool {
+        self.slug == text || self.id.to_string() == text
+    }
+
     /// Everything about it that cannot be.
     pub fn problems(&self) -> Vec<Refusal> {
         let checks = [

@@ -12,8 +12,8 @@ use plugin_protocol::manifest::{Limits, Network, Runtime};
 use plugin_protocol::provides::DestinationKind;
 use sdk::http::Http;
 use sdk::registry::Whose;
-use sdk::{Registry, Secret, Subscriber, secret};
-use serde_json::Value;
+use sdk::{Registry, Subscriber, secret};
+use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use crate::body::{Ear, Engine};
@@ -401,11 +401,11 @@ impl Host {
         Schema::new(Some(said.as_ref()?)).ok()
     }
 
-    /// Has secrets that a plugin is about to hear hidden in its log.
-    pub fn hide(&self, id: &str, secrets: &[Secret]) {
-        if let Some(plugin) = self.plugin(id) {
-            plugin.journal.hide(secrets);
-        }
+    /// What somebody, or a project, has set for a plugin as the plugin hears it: with its defaults, its secrets
+    /// hidden in the plugin's log from now on. Nothing, where it has nothing of the kind.
+    pub fn as_set(&self, id: &str, whose: Whose, set: Option<&Value>) -> Map<String, Value> {
+        let known = self.plugin(id).zip(self.form(id, whose));
+        known.map(|(plugin, form)| kinds::set(&plugin, set, Some(&form))).unwrap_or_default()
     }
 
     /// Names the hub that is behind it, and the way out for what is fetched. What plugins ask before that is answered

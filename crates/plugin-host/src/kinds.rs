@@ -285,7 +285,7 @@ impl PluginPlace {
 }
 
 /// What is set for a plugin, with its defaults, whose secrets are to be seen in no log.
-fn set(plugin: &Plugin, set: Option<&Value>, schema: Option<&Schema>) -> Map<String, Value> {
+pub fn set(plugin: &Plugin, set: Option<&Value>, schema: Option<&Schema>) -> Map<String, Value> {
     let mut set = set.cloned().unwrap_or_else(|| json!({}));
     if let Some(schema) = schema {
         plugin.journal.hide(&secret::needles(&set, schema.json()));

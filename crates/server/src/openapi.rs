@@ -77,21 +77,10 @@ pub fn json(openapi: &utoipa::openapi::OpenApi) -> String {
 
 /// Adds to every operation what the front answers in its place.
 pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
-    let guarded: Vec<(Method, String)> = needs(openapi)
-        .into_iter()
-        .filter_map(|(method, path, scope)| scope.map(|_| (method, path)))
-        .collect();
-    for (path, item) in &mut openapi.paths.paths {
-        let operations = [
-            (Method::GET, &mut item.get),
-            (Method::PUT, &mut item.put),
-            (Method::POST, &mut item.post),
-            (Method::PATCH, &mut item.patch),
-            (Method::DELETE, &mut item.delete),
-        ];
-        for (method, operation) in operations {
-            let Some(operation) = operation else { continue };
-            let guarded = guarded.iter().any(|(have, at)| *have == method && at == path);
+    for item in openapi.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let guarded = need(operation).is_some();
             let (body, takes) = (operation.request_body.is_some(), operation.parameters.is_some());
             let usual = [
                 (body || takes, "400", "The request is not right: `errors` says what and where"),

@@ -119,13 +119,12 @@ impl Asked {
     /// What somebody, or a project, has set for this very plugin, with its defaults.
     async fn settings(&self, params: &Value) -> Result<Value, Fault> {
         let text = |name: &str| params[name].as_str().map(str::to_owned);
-        let (plugin, ground) = (self.plugin.clone(), self.app.ground());
+        let (plugin, core) = (self.plugin.clone(), self.app.hub.core.clone());
         let (whose, name) = match (text("user"), text("project")) {
             (Some(user), None) => (Whose::Person, user),
             (None, Some(project)) => (Whose::Project, project),
             _ => return Err(Fault::new(INVALID_PARAMS, "either user or project must be given")),
         };
-        let core = ground.core.clone();
         let reading = self.app.hub.store.read(move |tx| {
             let people = core.people(tx)?;
             Ok(match whose {
@@ -135,12 +134,8 @@ impl Asked {
         });
         let set = reading.await.map_err(|error| Fault::new(TOO_MUCH, error.to_string()))?;
         let set = set.ok_or_else(|| Fault::new(NOT_FOUND, "user: there is nobody of that name"))?;
-        let set = if set.is_null() { json!({}) } else { set };
-        let Some(form) = ground.kinds.form(&self.plugin, whose) else { return Ok(json!({ "settings": {} })) };
-        self.app.plugins.hide(&self.plugin, &sdk::secret::needles(&set, &form.schema));
-        // what does not fit a newer schema is still what was set
-        let settings = (form.fit)(set.clone()).unwrap_or(set);
-        Ok(json!({ "settings": settings }))
+        let set = Some(&set).filter(|set| !set.is_null());
+        Ok(json!({ "settings": self.app.plugins.as_set(&self.plugin, whose, set) }))
     }
 
     /// Asks our own API in the name of the plugin.

@@ -3,10 +3,13 @@
 //! A word with a colon asks for something; any other word must be in what an issue says: title, place, messages, or the
 //! functions, files and lines of its stack. All must hold. A `!` before a word means that it must not.
 
+use std::cell::LazyCell;
+use std::cmp::Reverse;
+
 use flow::errors::life::Life;
 use model::incident::State;
 use model::{Id, Time};
-use store::errors::Head;
+use store::errors::{Head, Looked};
 use store::{Result, Tx};
 
 use crate::error::{Answer, Problem};
@@ -15,6 +18,30 @@ use crate::error::{Answer, Problem};
 const MAX_WORDS: usize = 50;
 /// Issues that one search looks at: the newest.
 pub(crate) const MAX_LOOKED_AT: i64 = 20_000;
+
+/// Issues that are asked for what is written elsewhere at a time.
+const STEP: usize = 200;
+
+/// Which part of what is found is wanted.
+#[derive(Clone, Copy)]
+pub struct Paging {
+    /// What is greatest of the first.
+    pub order: fn(&Head) -> i64,
+    /// How many are passed over.
+    pub from: usize,
+    /// How many are wanted at the most.
+    pub limit: usize,
+}
+
+/// What a search found.
+pub struct Found {
+    /// The page.
+    pub page: Vec<Head>,
+    /// Whether there are more after it.
+    pub more: bool,
+    /// Whether there are issues too old to be looked at.
+    pub older: bool,
+}
 
 /// A search, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,29 +115,41 @@ impl Search {
         Ok(search)
     }
 
-    /// The issues that it finds, of one project or of all.
+    /// A page of the issues that it finds, of one project or of all.
     ///
     /// # Errors
     /// When the database is gone.
-    pub fn find(&self, tx: &mut Tx<'_>, project: Option<i64>, now: Time) -> Result<Vec<Head>> {
+    pub fn find(&self, tx: &mut Tx<'_>, project: Option<i64>, paging: Paging, now: Time) -> Result<Found> {
         let says = |text: &str| self.words.iter().all(|(wanted, word)| text.contains(word) == *wanted);
         let says: Option<&dyn Fn(&str) -> bool> = if self.words.is_empty() { None } else { Some(&says) };
-        let mut found = store::errors::heads(tx, project, MAX_LOOKED_AT, says)?;
-        found.retain(|it| self.takes(it, now));
-        for (wanted, name, value) in &self.tags {
-            let ids: Vec<Id> = found.iter().map(|it| it.issue.id).collect();
-            let with = store::errors::tags_with(tx, &ids, name, value)?;
-            let mut place = 0;
-            found.retain(|_| {
-                place += 1;
-                with.contains_key(&(place - 1)) == *wanted
-            });
+        let (mut all, older) = store::errors::heads(tx, Looked::newest(project, MAX_LOOKED_AT), says)?;
+        all.sort_by_key(|it| (Reverse((paging.order)(it)), Reverse(it.issue.id)));
+        let end = paging.from.saturating_add(paging.limit);
+        let (mut rest, mut found) = (all.into_iter(), Vec::new());
+        // what costs more than a number is looked at no further than the page goes
+        while found.len() <= end && rest.len() > 0 {
+            let mut some: Vec<Head> = rest.by_ref().take(STEP).collect();
+            some.retain(|it| self.takes(it, now));
+            self.keep_tagged(tx, &mut some)?;
+            found.append(&mut some);
         }
-        Ok(found)
+        let more = found.len() > end;
+        Ok(Found { page: found.into_iter().skip(paging.from).take(paging.limit).collect(), more, older })
+    }
+
+    fn keep_tagged(&self, tx: &mut Tx<'_>, some: &mut Vec<Head>) -> Result<()> {
+        for (wanted, name, value) in &self.tags {
+            let ids: Vec<Id> = some.iter().map(|it| it.issue.id).collect();
+            let with = store::errors::tags_with(tx, &ids, name, value)?;
+            let mut places = 0..;
+            some.retain(|_| places.next().is_some_and(|place| with.contains_key(&place)) == *wanted);
+        }
+        Ok(())
     }
 
     fn takes(&self, head: &Head, now: Time) -> bool {
-        let life = Life::from_column(&head.issue.life);
+        // most words do not ask for it
+        let life = LazyCell::new(|| Life::from_column(&head.issue.life));
         let is = |state: &str| match state {
             "resolved" => head.state == State::Resolved,
             "unresolved" => head.state != State::Resolved && life.mute.is_none(),

@@ -107,8 +107,7 @@ pub fn put<T: Serialize>(tx: &mut Tx<'_>, kind: Kind, definition: &Definition<T>
     keep_past(tx, "id", *id, *updated_at)?;
     let body = serde_json::to_string(body);
     let body = body.map_err(|error| StoreError::Refused(format!("writing a {}: {error}", kind.name())))?;
-    let body =
-        if with_secrets().contains(&kind) { tx.keys.seal(&body, &definition_row(id.0))? } else { body };
+    let body = if WITH_SECRETS.contains(&kind) { tx.keys.seal(&body, &definition_row(id.0))? } else { body };
     let sql = "INSERT INTO definitions (id, kind, owner, name, body, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, \
                name = excluded.name, body = excluded.body, updated_at = excluded.updated_at";
@@ -250,9 +249,7 @@ pub fn current_version(tx: &mut Tx<'_>) -> Result<i64> {
 }
 
 /// Kinds with secrets in them, which are sealed.
-pub(crate) fn with_secrets() -> [Kind; 3] {
-    [Kind::Destination, Kind::PluginSettings, Kind::Schedule]
-}
+pub(crate) const WITH_SECRETS: [Kind; 3] = [Kind::Destination, Kind::PluginSettings, Kind::Schedule];
 
 /// Keeps documents as they are, since they are about to change: one by its id, or all of an owner. Those with secrets
 /// are not kept.

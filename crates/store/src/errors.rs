@@ -12,8 +12,8 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, Says, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue, get,
-    hashes_of, haystack, head, heads, insert_issues, merged_into, put, set_merged, touch,
+    Found, Head, IssueRow, Looked, Says, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue,
+    get, hashes_of, haystack, head, heads, insert_issues, merged_into, put, set_merged, touch,
 };
 pub use keep::{
     Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, trim_tags,
@@ -21,7 +21,7 @@ pub use keep::{
 };
 pub use reading::{
     Feedback, Step, TagCount, base_for, base_of, count_since, count_users_since, event_by_key, feedback_of,
-    hours_of, navigate, page, project_hours, seen, tags_of, tags_with, times_by_hour,
+    hours_of, navigate, page, project_hours, seen, seen_at, tags_of, tags_with, times_by_hour,
 };
 
 /// An hour, in microseconds.

@@ -16,9 +16,7 @@ pub(crate) fn seal_all(tx: &mut Tx<'_>) -> Result<Vec<String>> {
         // what was in the clear is not to be found in what is free
         connection.pragma_update(None, "secure_delete", "ON")?;
     }
-    let kinds = definitions::with_secrets();
-    let [destination, settings, schedule] = kinds.map(|kind| Value::Text(kind.name()));
-    let of_kinds = [destination, settings, schedule];
+    let of_kinds = definitions::WITH_SECRETS.map(|kind| Value::Text(kind.name()));
     let tables = [
         (
             "SELECT version, CAST(0 AS BIGINT), document FROM config_overrides",

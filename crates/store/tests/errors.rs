@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::incident::State;
 use model::{Event, Id, Incident, Labels, NewEvent, Time};
-use store::errors::{self, BaseRow, EventRow, Found, Hourly, IssueRow, Step, Tagged};
+use store::errors::{self, BaseRow, EventRow, Found, Hourly, IssueRow, Looked, Step, Tagged};
 use store::events::Texts;
 use store::{Durability, Result, Store, Tx, incidents};
 use support::on_both;
@@ -21,13 +21,17 @@ fn id(n: i64) -> Id {
 }
 
 fn issue(tx: &mut Tx<'_>, n: i64, hash: &str) -> Result<()> {
+    issue_of(tx, 1, n, hash)
+}
+
+fn issue_of(tx: &mut Tx<'_>, project: i64, n: i64, hash: &str) -> Result<()> {
     let new = NewEvent { key: format!("errors:{n}"), ..NewEvent::raise("errors", Labels::new()) };
     let (incident, _) = Incident::open(&Event::arrive(new, id(n), NOW));
     let texts = Arc::new(Texts::of(&incident.labels, &incident.annotations));
     incidents::insert(tx, &[(&incident, texts)])?;
     let row = IssueRow {
         id: id(n),
-        project: 1,
+        project,
         merged_into: None,
         life: "{}".into(),
         users_seen: 0,
@@ -36,7 +40,7 @@ fn issue(tx: &mut Tx<'_>, n: i64, hash: &str) -> Result<()> {
         haystack: "zerodivisionerror".into(),
     };
     errors::insert_issues(tx, &[&row])?;
-    errors::attach_hashes(tx, &[(1, hash, "v1", id(n))])
+    errors::attach_hashes(tx, &[(project, hash, "v1", id(n))])
 }
 
 fn event(n: i64, issue: i64) -> EventRow {
@@ -79,9 +83,10 @@ fn events_are_found_by_their_sums_and_walked_through_in_their_order() {
             assert_eq!(errors::count_since(tx, &[id(1)], NOW, 3)?, 3);
             assert_eq!(errors::count_users_since(tx, &[id(1)], NOW, 9)?, 2);
             let says = |text: &str| text.contains("zerodivision");
-            assert_eq!(errors::heads(tx, Some(1), 10, Some(&says))?.len(), 1);
-            assert_eq!(errors::heads(tx, None, 10, Some(&|text| text.contains("other")))?.len(), 0);
-            assert_eq!(errors::heads(tx, None, 10, None)?[0].issue.id, id(1));
+            let all = |project| Looked::newest(project, 10);
+            assert_eq!(errors::heads(tx, all(Some(1)), Some(&says))?.0.len(), 1);
+            assert_eq!(errors::heads(tx, all(None), Some(&|text| text.contains("other")))?.0.len(), 0);
+            assert_eq!(errors::heads(tx, all(None), None)?.0[0].issue.id, id(1));
             Ok(())
         });
         read.await.unwrap();
@@ -161,5 +166,29 @@ fn the_oldest_go_and_the_newest_stays() {
             Ok(())
         });
         done.await.unwrap();
+    });
+}
+
+#[test]
+fn issues_are_walked_from_the_newest_and_it_is_said_whether_there_are_older_ones() {
+    on_both(async |store: Store| {
+        let done = store.write(Durability::Disk, |tx| {
+            [(1, 1, "aa"), (2, 1, "bb"), (3, 2, "aa"), (4, 1, "cc")]
+                .into_iter()
+                .try_for_each(|(n, project, hash)| issue_of(tx, project, n, hash))
+        });
+        done.await.unwrap();
+        let read = store.read(|tx| {
+            let mut walk = |project, before, limit| {
+                let (found, older) = errors::heads(tx, Looked { project, before, limit }, None)?;
+                Result::Ok((found.iter().map(|it| it.issue.id).collect::<Vec<_>>(), older))
+            };
+            assert_eq!(walk(Some(1), Id(i64::MAX), 2)?, (vec![id(4), id(2)], true));
+            assert_eq!(walk(Some(1), id(2), 2)?, (vec![id(1)], false));
+            assert_eq!(walk(Some(1), id(1), 2)?, (vec![], false));
+            assert_eq!(walk(None, id(4), 3)?, (vec![id(3), id(2), id(1)], false));
+            Ok(())
+        });
+        read.await.unwrap();
     });
 }

@@ -133,7 +133,7 @@ fn clip(text: &str, chars: usize) -> String {
 }
 
 /// The pairs of a query or a form, decoded.
-pub(crate) fn pairs_of_query(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+pub fn pairs_of_query(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (percent_decoded(name), percent_decoded(value))

@@ -50,6 +50,13 @@ pub enum ItemKind {
     ClientReport,
 }
 
+impl ItemKind {
+    /// Whether it becomes an event: of these an envelope has one at the most.
+    pub fn is_event(self) -> bool {
+        matches!(self, ItemKind::Event | ItemKind::Security)
+    }
+}
+
 /// An item that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
@@ -80,7 +87,7 @@ const MAX_TYPE_LENGTH: usize = 40;
 impl Envelope {
     /// The event among the items.
     pub fn event(&self) -> Option<&Item> {
-        self.items.iter().find(|item| matches!(item.kind, ItemKind::Event | ItemKind::Security))
+        self.items.iter().find(|item| item.kind.is_event())
     }
 
     pub(crate) fn drop_one(&mut self, kind: &str, why: &str) {
@@ -131,8 +138,7 @@ impl Reader {
 
     /// Whether an event is there or has begun.
     pub(crate) fn has_event(&self) -> bool {
-        let is_event = |kind: ItemKind| matches!(kind, ItemKind::Event | ItemKind::Security);
-        matches!(self.expecting, Expecting::Payload { kind: Some(kind), .. } if is_event(kind))
+        matches!(self.expecting, Expecting::Payload { kind: Some(kind), .. } if kind.is_event())
             || self.envelope.event().is_some()
     }
 

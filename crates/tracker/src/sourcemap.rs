@@ -111,6 +111,11 @@ pub fn wanted(event: &Event) -> Vec<Wanted> {
     wanted
 }
 
+/// A file without what stands behind its path.
+pub fn plain(file: &str) -> &str {
+    file.split(['?', '#']).next().unwrap_or(file)
+}
+
 /// The names under which a file may have been uploaded, the most exact first: its URL, and its path on any host.
 ///
 /// ```
@@ -120,7 +125,7 @@ pub fn wanted(event: &Event) -> Vec<Wanted> {
 /// assert_eq!(names("~/js/app.js"), ["~/js/app.js"]);
 /// ```
 pub fn names(file: &str) -> Vec<String> {
-    let plain = file.split(['?', '#']).next().unwrap_or(file);
+    let plain = plain(file);
     let path = match plain.split_once("://") {
         Some((_, rest)) => rest.find('/').map(|at| &rest[at..]),
         None => Some(plain).filter(|path| path.starts_with('/')),
@@ -137,8 +142,8 @@ pub fn names(file: &str) -> Vec<String> {
 /// assert_eq!(resolve("https://a.example/js/app.js", "/m/app.map").as_deref(), Some("https://a.example/m/app.map"));
 /// ```
 pub fn resolve(file: &str, reference: &str) -> Option<String> {
-    let reference = reference.split(['?', '#']).next().filter(|it| !it.is_empty())?;
-    if reference.starts_with("data:") {
+    let reference = plain(reference);
+    if reference.is_empty() || reference.starts_with("data:") {
         return None;
     }
     if reference.contains("://") || reference.starts_with("~/") {

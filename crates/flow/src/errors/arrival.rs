@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::Time;
 use store::{Durability, Result as Stored, StoreError, Tx};
-use tracker::{Envelope, Item, ItemKind, Refusal};
+use tracker::{Envelope, Refusal};
 
 use super::report::{NotReported, Read, Report, grouped, read, ready};
 use super::take::{self, Taken};
@@ -67,8 +67,7 @@ impl Hub {
             let (core, grouped) = (core.clone(), grouped.clone());
             beside(move || {
                 let mut envelope = open()?;
-                let is_event = |it: &Item| matches!(it.kind, ItemKind::Event | ItemKind::Security);
-                let Some(place) = envelope.items.iter().position(is_event) else {
+                let Some(place) = envelope.items.iter().position(|it| it.kind.is_event()) else {
                     return Ok((envelope, Opened::Nothing));
                 };
                 let item = envelope.items.remove(place);

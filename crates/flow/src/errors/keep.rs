@@ -4,7 +4,7 @@
 use model::incident::State;
 use model::project::Keep;
 use model::{Id, Time};
-use store::errors::{self, Head, Plenty, Weight};
+use store::errors::{self, Head, Looked, Plenty, Weight};
 use store::{Durability, Result};
 
 use crate::driver::Hub;
@@ -15,8 +15,8 @@ const STEP: i64 = 500;
 const STEPS: usize = 20;
 /// Values of tags that an issue keeps.
 const MAX_TAGS: i64 = 2_000;
-/// Issues of a project that are looked at in one sweep.
-const MAX_ISSUES: i64 = 20_000;
+/// Steps over the issues of a project in one sweep: a million of them.
+const ISSUE_STEPS: usize = 2_000;
 /// Texts that one step looks at.
 const BASES: i64 = 500;
 
@@ -103,8 +103,11 @@ impl Hub {
                 }
             }
         }
-        let heads = self.store.read(move |tx| errors::heads(tx, Some(project), MAX_ISSUES, None)).await?;
-        for some in heads.chunks(STEP as usize) {
+        let mut looked = Looked::newest(Some(project), STEP);
+        for _ in 0..ISSUE_STEPS {
+            let (some, older) = self.store.read(move |tx| errors::heads(tx, looked, None)).await?;
+            let Some(last) = some.last() else { break };
+            looked.before = last.issue.id;
             let is_over = |it: &Head| it.state == State::Resolved && it.last_seen < since;
             let (over, stay): (Vec<&Head>, Vec<&Head>) = some.iter().partition(|it| is_over(it));
             let ids = |them: Vec<&Head>| them.into_iter().map(|it| it.issue.id).collect::<Vec<_>>();
@@ -114,6 +117,9 @@ impl Hub {
                 stay.iter().try_for_each(|id| errors::trim_tags(tx, *id, MAX_TAGS).map(drop))
             };
             self.store.write(Durability::Lazy, step).await?;
+            if !older {
+                break;
+            }
         }
         Ok(())
     }

@@ -78,11 +78,10 @@ pub fn take(core: &Core, tx: &mut Tx<'_>, reports: &[Arc<Report>]) -> Result<(Ve
         .map(|it| (reports[*it].project.project.id, "discarded", 1))
         .collect();
     errors::count_sent(tx, &discarded, now)?;
-    let said: Vec<(Id, String)> = (kept.iter())
-        .filter(|(place, home)| reports[*place].id != *home)
-        .map(|(place, home)| (desk.homes[home], say::said(&reports[*place].event)))
-        .collect();
-    core.known_words.add(tx, &said, say::MAX_HAYSTACK_BYTES)?;
+    for (place, home) in kept.iter().filter(|(place, home)| reports[*place].id != *home) {
+        let said = || say::said(&reports[*place].event);
+        core.known_words.add(tx, desk.homes[home], say::MAX_HAYSTACK_BYTES, said)?;
+    }
     desk.write(tx, &mut done)?;
     Ok((taken, done))
 }

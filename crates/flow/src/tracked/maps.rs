@@ -11,8 +11,9 @@ use std::time::Duration;
 use model::{Id, Time};
 use store::{Result, Tx, artifacts};
 use tracker::Event;
-use tracker::sourcemap::{self, Found, SourceMap, Wanted};
+use tracker::sourcemap::{self, Found, SourceMap, Wanted, plain};
 
+use super::lately::Lately;
 use super::pack::unpacked;
 
 /// Bytes in memory of maps that were read. One that has more is remembered alone.
@@ -28,12 +29,15 @@ const USED_EVERY: Duration = Duration::from_secs(86_400);
 #[derive(Default)]
 pub struct Maps(Mutex<Remembered>);
 
-#[derive(Default)]
 struct Remembered {
-    maps: HashMap<Id, (Arc<SourceMap>, u64)>,
-    weight: usize,
-    uses: u64,
+    maps: Lately<Id, Arc<SourceMap>>,
     files: HashMap<Ask, (Use, Time)>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Remembered { maps: Lately::new(MAX_REMEMBERED), files: HashMap::new() }
+    }
 }
 
 /// A file of which the map is wanted.
@@ -79,28 +83,11 @@ impl Maps {
     }
 
     fn map(&self, id: Id) -> Option<Arc<SourceMap>> {
-        let mut all = self.remembered();
-        all.uses += 1;
-        let uses = all.uses;
-        let (map, used) = all.maps.get_mut(&id)?;
-        *used = uses;
-        Some(map.clone())
+        self.remembered().maps.get(&id)
     }
 
     fn keep(&self, id: Id, map: &Arc<SourceMap>) {
-        let mut all = self.remembered();
-        all.uses += 1;
-        let uses = all.uses;
-        if let Some((before, _)) = all.maps.insert(id, (map.clone(), uses)) {
-            all.weight -= before.weight();
-        }
-        all.weight += map.weight();
-        while all.weight > MAX_REMEMBERED && all.maps.len() > 1 {
-            let oldest = all.maps.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
-            if let Some((gone, _)) = oldest.and_then(|id| all.maps.remove(&id)) {
-                all.weight -= gone.weight();
-            }
-        }
+        self.remembered().maps.put(id, map.clone(), map.weight());
     }
 
     fn found(&self, ask: &Ask, now: Time) -> Option<Use> {
@@ -202,11 +189,6 @@ fn read(maps: &Maps, id: Id, body: &[u8]) -> std::result::Result<Arc<SourceMap>,
     let map = Arc::new(SourceMap::read(&text).map_err(|refusal| refusal.detail)?);
     maps.keep(id, &map);
     Ok(map)
-}
-
-/// A file without what stands behind its path.
-fn plain(file: &str) -> &str {
-    file.split(['?', '#']).next().unwrap_or(file)
 }
 
 /// Looks up what there is for a file.

@@ -5,14 +5,15 @@
 //! to it. Nodes remember some of them, for an hour at the most, so that all come to the same one.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Id, Time};
 use store::errors::BaseRow;
 use store::{Result, StoreError, Tx};
 use zstd::zstd_safe::{CCtx, CDict, DCtx, compress_bound, get_error_name};
+
+use super::lately::Lately;
 
 /// How hard it tries: the fastest level, since what repeats is long.
 const LEVEL: i32 = 1;
@@ -49,43 +50,36 @@ pub struct Packed {
 }
 
 /// The bases that this node remembers.
-#[derive(Default)]
-pub struct Packer(Mutex<Remembered>);
+pub struct Packer(Mutex<Lately<(i64, String), Arc<Base>>>);
 
-#[derive(Default)]
-struct Remembered {
-    bases: HashMap<(i64, String), (Arc<Base>, u64)>,
-    uses: u64,
+impl Default for Packer {
+    fn default() -> Self {
+        Packer(Mutex::new(Lately::new(MAX_REMEMBERED)))
+    }
 }
 
 impl Packer {
+    fn bases(&self) -> MutexGuard<'_, Lately<(i64, String), Arc<Base>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The base for errors of this sum, if it is remembered.
     pub fn remembered(&self, project: i64, hash: &str, now: Time) -> Option<Arc<Base>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.uses += 1;
-        let uses = all.uses;
         let key = (project, hash.to_owned());
-        let (base, used) = all.bases.get_mut(&key)?;
+        let mut bases = self.bases();
+        let base = bases.get(&key)?;
         if base.at + REMEMBERED <= now || now < base.at {
-            all.bases.remove(&key);
+            bases.forget(&key);
             return None;
         }
-        *used = uses;
-        Some(base.clone())
+        Some(base)
     }
 
     /// Remembers a base, in the place of the one that was not used for the longest time.
     pub fn remember(&self, row: &BaseRow, now: Time) -> Result<Arc<Base>> {
         let text = unpacked(&row.body, None, MAX_TEXT_BYTES)?;
         let base = Arc::new(Base { id: row.id, dictionary: dictionary(&text)?, at: now });
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.uses += 1;
-        let uses = all.uses;
-        if all.bases.len() >= MAX_REMEMBERED {
-            let oldest = all.bases.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
-            oldest.into_iter().for_each(|key| drop(all.bases.remove(&key)));
-        }
-        all.bases.insert((row.project, row.hash.clone()), (base.clone(), uses));
+        self.bases().put((row.project, row.hash.clone()), base.clone(), 1);
         Ok(base)
     }
 }

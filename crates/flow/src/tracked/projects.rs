@@ -77,6 +77,11 @@ impl Projects {
         self.by_id.get(&id)
     }
 
+    /// The project of this slug or number.
+    pub fn named(&self, text: &str) -> Option<&Arc<ProjectInForce>> {
+        self.all().find(|it| it.project.is_named(text))
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Arc<ProjectInForce>> {
         self.by_id.values()

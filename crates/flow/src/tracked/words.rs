@@ -19,8 +19,7 @@ pub struct KnownWords(Mutex<HashSet<(Id, u64)>>);
 
 impl KnownWords {
     fn has(&self, issue: Id, text: u64) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&(issue, FULL)) || known.contains(&(issue, text))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(issue, text))
     }
 
     fn note(&self, issue: Id, text: u64) {
@@ -31,25 +30,34 @@ impl KnownWords {
         known.insert((issue, text));
     }
 
-    /// Lets issues be found by what their errors say, as far as there is room in so many bytes for each.
+    /// Lets an issue be found by what one of its errors says, as far as there is room in so many bytes. Most are full
+    /// already, and nobody asks what is said.
     ///
     /// # Errors
     /// When the database is gone or full.
-    pub(crate) fn add(&self, tx: &mut Tx<'_>, said: &[(Id, String)], room: usize) -> Result<()> {
-        for (issue, text) in said {
-            let sum = sum(text);
-            if self.has(*issue, sum) {
-                continue;
-            }
-            let Some(before) = store::errors::haystack(tx, *issue)? else { continue };
-            // remembered is only what was read: what is written now may yet be taken back
-            if before.len() + text.len() >= room {
-                self.note(*issue, FULL);
-            } else if before.contains(text.as_str()) {
-                self.note(*issue, sum);
-            } else {
-                store::errors::add_words(tx, *issue, &format!("{text}\n"))?;
-            }
+    pub(crate) fn add(
+        &self,
+        tx: &mut Tx<'_>,
+        issue: Id,
+        room: usize,
+        said: impl FnOnce() -> String,
+    ) -> Result<()> {
+        if self.has(issue, FULL) {
+            return Ok(());
+        }
+        let text = said();
+        let sum = sum(&text);
+        if self.has(issue, sum) {
+            return Ok(());
+        }
+        let Some(before) = store::errors::haystack(tx, issue)? else { return Ok(()) };
+        // remembered is only what was read: what is written now may yet be taken back
+        if before.len() + text.len() >= room {
+            self.note(issue, FULL);
+        } else if before.contains(text.as_str()) {
+            self.note(issue, sum);
+        } else {
+            store::errors::add_words(tx, issue, &format!("{text}\n"))?;
         }
         Ok(())
     }

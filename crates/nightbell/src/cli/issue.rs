@@ -189,7 +189,13 @@ fn table(answer: &Value) -> String {
             what,
         ]);
     }
-    table.text()
+    let mut text = table.text();
+    if answer["older_not_searched"] == true {
+        text.push_str(
+            "\nThere are older issues, which were not looked at: name a project to go further back.\n",
+        );
+    }
+    text
 }
 
 fn compared(answer: &Value) -> String {

@@ -1,6 +1,5 @@
 //! Issues: errors that are alike, what is known of them, and doing something about them.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,16 +10,16 @@ use flow::tracked::pack::event_of;
 use model::{Id, Time};
 use serde_json::{Value, json};
 use store::errors::{self, EventRow, Head, Step};
-use store::{Result as Found, Tx};
+use store::{Result as Read, Tx};
 
 use crate::app::{App, Shared};
 use crate::error::{Answer, Problem};
 use crate::input::PathId;
 use crate::query::Query;
-use crate::search::Search;
+use crate::search::{Found, Paging, Search};
 use crate::views::Page;
 use crate::views::issue::{
-    ErrorLine, ErrorView, HashView, HourView, IssueDetail, IssueView, TagView, feedback,
+    ErrorLine, ErrorView, HashView, HourView, IssueDetail, IssuePage, IssueView, TagView, feedback,
 };
 
 /// Said of an error that is where rules of another time have put it.
@@ -34,8 +33,8 @@ const MAX_FEEDBACK: i64 = 50;
 /// A project's number by its slug or number, as it is known here.
 pub(super) fn project_number(app: &App, text: &str) -> Answer<i64> {
     let projects = app.hub.core.known_projects();
-    let found = projects.all().find(|it| it.project.slug == text || it.project.id.to_string() == text);
-    found
+    projects
+        .named(text)
         .map(|it| it.project.id)
         .ok_or_else(|| Problem::wrong("project", format!("there is no project {text:?}")))
 }
@@ -66,14 +65,14 @@ pub(super) fn slug(app: &App, project: i64) -> String {
         ("limit" = Option<usize>, Query, description = "How many, up to 500; 50 if not given"),
         ("cursor" = Option<usize>, Query, description = "Go on from here: `next` of the page before"),
     ),
-    responses((status = 200, description = "A page of issues", body = Page<IssueView>)),
+    responses((status = 200, description = "A page of issues", body = IssuePage)),
 )]
-pub(super) async fn list_issues(State(app): State<Shared>, uri: Uri) -> Answer<Json<Page<IssueView>>> {
+pub(super) async fn list_issues(State(app): State<Shared>, uri: Uri) -> Answer<Json<IssuePage>> {
     let query = Query::known(&uri, &["project", "query", "sort", "limit", "cursor"])?;
     let project = query.one("project")?.map(|it| project_number(&app, it)).transpose()?;
     let search = Search::read(query.one("query")?.unwrap_or_default())?;
     let (from, limit) = (query.parsed::<usize>("cursor")?.unwrap_or(0), query.limit()?);
-    let key: fn(&Head) -> i64 = match query.one("sort")?.unwrap_or("last_seen") {
+    let order: fn(&Head) -> i64 = match query.one("sort")?.unwrap_or("last_seen") {
         "last_seen" => |it| it.last_seen.0,
         "first_seen" => |it| it.first_seen.0,
         "times" => |it| it.times_seen,
@@ -85,25 +84,22 @@ pub(super) async fn list_issues(State(app): State<Shared>, uri: Uri) -> Answer<J
     };
     let now = app.now();
     let read = move |tx: &mut Tx<'_>| {
-        let mut found = search.find(tx, project, now)?;
-        found.sort_by_key(|it| (Reverse(key(it)), Reverse(it.issue.id)));
-        let more = found.len() > from + limit;
-        let page: Vec<Head> = found.into_iter().skip(from).take(limit).collect();
+        let Found { page, more, older } = search.find(tx, project, Paging { order, from, limit }, now)?;
         let ids: Vec<Id> = page.iter().map(|it| it.issue.id).collect();
         let incidents = store::incidents::get_many(tx, &ids)?;
-        Ok((page, incidents, more))
+        Ok((page, incidents, more, older))
     };
-    let (page, incidents, more) = app.hub.store.read(read).await?;
+    let (page, incidents, more, older) = app.hub.store.read(read).await?;
     let incident = |id: Id| incidents.iter().find(|(_, it)| it.id == id).map(|(_, it)| it);
-    let shown = page
+    let items = page
         .iter()
         .map(|it| IssueView::new(it, incident(it.issue.id), &slug(&app, it.issue.project), now))
         .collect();
-    Ok(Json(Page { items: shown, next: more.then(|| (from + limit).to_string()) }))
+    Ok(Json(IssuePage { items, next: more.then(|| (from + limit).to_string()), older_not_searched: older }))
 }
 
 /// The issues that count as this one, itself first.
-fn family(tx: &mut Tx<'_>, id: Id) -> Found<Vec<Id>> {
+fn family(tx: &mut Tx<'_>, id: Id) -> Read<Vec<Id>> {
     Ok([id].into_iter().chain(errors::merged_into(tx, id)?).collect())
 }
 
@@ -153,7 +149,7 @@ pub(super) async fn get_issue(State(app): State<Shared>, PathId(id): PathId) -> 
     }))
 }
 
-fn shown(tx: &mut Tx<'_>, family: &[Id], row: &EventRow) -> Found<ErrorView> {
+fn shown(tx: &mut Tx<'_>, family: &[Id], row: &EventRow) -> Read<ErrorView> {
     let event = event_of(tx, row)?;
     let before = errors::navigate(tx, family, Step::Before(row.id))?.map(|it| it.id);
     let after = errors::navigate(tx, family, Step::After(row.id))?.map(|it| it.id);
@@ -227,7 +223,7 @@ pub(super) async fn get_issue_event(
     found.map(Json).ok_or_else(|| Problem::not_found("error", format_args!("{event:?} of issue {id}")))
 }
 
-fn event_named(tx: &mut Tx<'_>, family: &[Id], named: &str) -> Found<Option<EventRow>> {
+fn event_named(tx: &mut Tx<'_>, family: &[Id], named: &str) -> Read<Option<EventRow>> {
     match named {
         "first" => errors::navigate(tx, family, Step::First),
         "latest" | "last" => errors::navigate(tx, family, Step::Last),

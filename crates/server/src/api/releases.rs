@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde::Serialize;
 use store::Tx;
-use store::errors::{Head, heads, tags_with};
+use store::errors::{Head, Looked, heads, tags_with};
 use utoipa::ToSchema;
 
 use super::issues::{project_number, slug};
@@ -79,7 +79,7 @@ pub(super) async fn compare_releases(
     let (before, after, limit) = (release("before")?, release("after")?, query.limit()?);
     let (project, now) = (project_number(&app, &named)?, app.now());
     let read = move |tx: &mut Tx<'_>| {
-        let all = heads(tx, Some(project), MAX_LOOKED_AT, None)?;
+        let (all, _) = heads(tx, Looked::newest(Some(project), MAX_LOOKED_AT), None)?;
         let ids: Vec<_> = all.iter().map(|it| it.issue.id).collect();
         let (before, after) =
             (tags_with(tx, &ids, "release", &before)?, tags_with(tx, &ids, "release", &after)?);

@@ -7,6 +7,7 @@
 
 mod admit;
 mod answer;
+mod beacon;
 mod form;
 mod items;
 mod uploads;
@@ -19,11 +20,11 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, post};
+use axum::routing::{MethodRouter, get, post};
 use bytes::BytesMut;
 use flow::errors::report::NotReported;
 use http_body_util::BodyExt as _;
-use tracker::{Door, Envelope, Intake, ItemKind, Limits, Refusal};
+use tracker::{Door, Envelope, Intake, Limits, Refusal};
 
 use admit::{Admitted, admit, places};
 use answer::{answered, limited, preflight, refused, unavailable};
@@ -58,7 +59,7 @@ pub(crate) fn routes() -> Router<Shared> {
             routes = routes.route(&path, if named { of_project(door) } else { of_key(door) });
         }
     }
-    routes
+    beacon::PATHS.iter().fold(routes, |routes, path| routes.route(path, get(beacon::take)))
 }
 
 fn of_project(door: Door) -> MethodRouter<Shared> {
@@ -79,7 +80,8 @@ fn of_key(door: Door) -> MethodRouter<Shared> {
 pub(crate) fn needs() -> Needs {
     let both = PATHS.iter().flat_map(|(path, _)| [(*path).to_owned(), format!("{path}/")]);
     let open = both.flat_map(|path| [(Method::POST, path.clone(), None), (Method::OPTIONS, path, None)]);
-    open.chain(uploads::needs()).collect()
+    let images = beacon::PATHS.map(|path| (Method::GET, path.to_owned(), None));
+    open.chain(images).chain(uploads::needs()).collect()
 }
 
 /// What a request says of itself, before its body is looked at.
@@ -221,7 +223,7 @@ async fn run(
             && envelope.event().is_some()
             && let Err(seconds) = admitted.count_event(&by)
         {
-            envelope.items.retain(|it| !matches!(it.kind, ItemKind::Event | ItemKind::Security));
+            envelope.items.retain(|it| !it.kind.is_event());
             let _ = over.set(seconds);
         }
         Ok(envelope)

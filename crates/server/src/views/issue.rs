@@ -7,6 +7,18 @@ use serde_json::Value;
 use store::errors::{EventRow, Feedback, Head, TagCount};
 use utoipa::ToSchema;
 
+/// A page of a search of issues.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuePage {
+    /// The page.
+    pub items: Vec<IssueView>,
+    /// Give this as `cursor` to go on; null at the end.
+    pub next: Option<String>,
+    /// Whether there are issues too old for one search to look at. One looks at the newest 20,000; in one project
+    /// it reaches further back than in all.
+    pub older_not_searched: bool,
+}
+
 /// An issue: errors that are alike.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Issue)]

@@ -89,34 +89,48 @@ pub fn head(tx: &mut Tx<'_>, id: Id) -> Result<Option<Head>> {
     tx.query_one(&sql, &[id.into()], read_head)
 }
 
-/// Issues of a project, or of all, that count as themselves: of the newest `limit` those whose text fits.
+/// Which issues are looked at: those that count as themselves, the newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked {
+    /// Of one project, or of all.
+    pub project: Option<i64>,
+    /// Only those that are older than this one.
+    pub before: Id,
+    /// So many at the most.
+    pub limit: i64,
+}
+
+impl Looked {
+    /// The newest.
+    pub fn newest(project: Option<i64>, limit: i64) -> Self {
+        Looked { project, before: Id(i64::MAX), limit }
+    }
+}
+
+/// Of the issues that are looked at, those whose text fits; with whether there are older ones.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn heads(tx: &mut Tx<'_>, project: Option<i64>, limit: i64, says: Says<'_>) -> Result<Vec<Head>> {
+pub fn heads(tx: &mut Tx<'_>, looked: Looked, says: Says<'_>) -> Result<(Vec<Head>, bool)> {
     // the texts are most of what is there: they are read only when somebody looks into them
     let text = if says.is_some() { ", i.haystack" } else { "" };
+    let (of_project, limit) = if looked.project.is_some() { ("AND i.project_id = $2", 3) } else { ("", 2) };
+    let sql = format!(
+        "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
+         WHERE i.id < $1 {of_project} AND i.merged_into IS NULL ORDER BY i.id DESC LIMIT ${limit}"
+    );
     let read = |row: &Row<'_>| match says {
         Some(says) if !says(row.text(11)?) => Ok(None),
         _ => read_head(row).map(Some),
     };
-    let found = match project {
-        Some(project) => {
-            let sql = format!(
-                "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
-                 WHERE i.project_id = $1 AND i.merged_into IS NULL ORDER BY i.id DESC LIMIT $2"
-            );
-            tx.query(&sql, &[project.into(), limit.into()], read)?
-        }
-        None => {
-            let sql = format!(
-                "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
-                 WHERE i.merged_into IS NULL ORDER BY i.id DESC LIMIT $1"
-            );
-            tx.query(&sql, &[limit.into()], read)?
-        }
-    };
-    Ok(found.into_iter().flatten().collect())
+    let mut values = vec![looked.before.into()];
+    values.extend(looked.project.map(Value::from));
+    values.push(looked.limit.saturating_add(1).into());
+    let mut found = tx.query(&sql, &values, read)?;
+    let limit = usize::try_from(looked.limit).unwrap_or(usize::MAX);
+    let older = found.len() > limit;
+    found.truncate(limit);
+    Ok((found.into_iter().flatten().collect(), older))
 }
 
 /// What is asked of the text that an issue is searched by.

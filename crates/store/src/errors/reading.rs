@@ -258,6 +258,17 @@ pub fn seen(tx: &mut Tx<'_>, project: i64, kind: &str, limit: i64) -> Result<Vec
     Ok(found)
 }
 
+/// When a release or environment of a project was first and last heard of, if it was.
+///
+/// # Errors
+/// When the database is gone.
+pub fn seen_at(tx: &mut Tx<'_>, project: i64, kind: &str, value: &str) -> Result<Option<(Time, Time)>> {
+    let sql =
+        "SELECT first_seen, last_seen FROM project_seen WHERE project_id = $1 AND kind = $2 AND value = $3";
+    let key = [project.into(), Value::Text(kind), Value::Text(value)];
+    tx.query_one(sql, &key, |row| Ok((row.time(0)?, row.time(1)?)))
+}
+
 /// What a project sent since a time: what, and how often.
 ///
 /// # Errors

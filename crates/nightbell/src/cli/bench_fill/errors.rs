@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use model::id::IdMaker;
 use model::{Id, Time};
-use store::errors::{self, EventRow, HOUR, Hourly};
+use store::errors::{self, EventRow, HOUR, Hourly, Looked};
 use store::{Store, Tx};
 
 /// Errors in one transaction.
@@ -40,7 +40,7 @@ pub(super) fn fill(store: &Store, wanted: usize, now: Time) -> Result<usize> {
 
 fn there(tx: &mut Tx<'_>) -> store::Result<Vec<EventRow>> {
     let mut all = Vec::new();
-    for head in errors::heads(tx, None, MAX_ISSUES, None)? {
+    for head in errors::heads(tx, Looked::newest(None, MAX_ISSUES), None)?.0 {
         all.extend(errors::page(tx, &[head.issue.id], Id(i64::MAX), MAX_OF_ISSUE)?);
     }
     // as programs report them: issue after issue, not one whole after the other

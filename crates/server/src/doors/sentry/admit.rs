@@ -59,10 +59,8 @@ pub(super) fn places<'a>(asked: &'a Asked, dsn: Option<&'a str>) -> Places<'a> {
 pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Result<Admitted, No> {
     let found = known(app, said).await?;
     let project = &found.project;
-    let number = project.project.id.to_string();
-    let is_this = |named: &str| named == number || named == project.project.slug;
-    let named = [asked.project.as_deref(), said.project.as_deref()].into_iter().flatten();
-    if !named.into_iter().all(is_this) {
+    let mut named = [asked.project.as_deref(), said.project.as_deref()].into_iter().flatten();
+    if !named.all(|text| project.project.is_named(text)) {
         return Err(Refusal::forbidden("the key is not of this project: take the DSN from its page").into());
     }
     if let Some(origin) = asked.text(header::ORIGIN.as_str())

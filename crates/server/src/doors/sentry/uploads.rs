@@ -23,8 +23,6 @@ use crate::openapi::Needs;
 
 /// Releases that a list shows.
 const MAX_RELEASES: i64 = 100;
-/// Releases among which one is looked for.
-const MAX_SOUGHT: i64 = 10_000;
 
 /// Where these programs ask. Each is there with and without a slash at its end.
 pub(super) const PATHS: [(&str, &[Method]); 8] = [
@@ -173,14 +171,8 @@ async fn assemble(app: &App, request: Request) -> Answer<(StatusCode, Value)> {
 
 /// The projects that are meant.
 async fn numbers(app: &App, named: &[Named]) -> Answer<Vec<i64>> {
-    let find = |named: &Named| {
-        let text = named.to_string();
-        let known = app.hub.core.known_projects();
-        known
-            .all()
-            .find(|it| it.project.slug == text || it.project.id.to_string() == text)
-            .map(|it| it.project.id)
-    };
+    let find =
+        |named: &Named| app.hub.core.known_projects().named(&named.to_string()).map(|it| it.project.id);
     if named.iter().any(|it| find(it).is_none()) {
         // it may have been made on another node a moment ago
         app.hub.know_projects().await?;
@@ -240,9 +232,8 @@ async fn release(app: &App, project: Option<&str>, version: &str) -> Answer<(Sta
     let read = move |tx: &mut store::Tx<'_>| {
         let mut found: Vec<(String, Time, Time)> = Vec::new();
         for (number, slug) in projects {
-            let seen = store::errors::seen(tx, number, "release", MAX_SOUGHT)?;
-            let it = seen.into_iter().find(|(value, ..)| *value == wanted);
-            found.extend(it.map(|(_, first, last, _)| (slug, first, last)));
+            let seen = store::errors::seen_at(tx, number, "release", &wanted)?;
+            found.extend(seen.map(|(first, last)| (slug, first, last)));
         }
         Ok(found)
     };
