@@ -1,6 +1,7 @@
 //! Names whose values are secrets.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
@@ -60,9 +61,18 @@ const SESSIONS: &[&str] = &[
 /// Characters of a name that are looked at.
 const MAX_LENGTH: usize = 256;
 
+/// [`PARTS`], for all: there may be as many scrubbers as projects.
+static DEFAULTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| finder(PARTS));
+
+/// What finds any of these. It cannot fail with so few, and without it nothing would be found: words still are.
+fn finder<S: AsRef<[u8]>>(parts: &[S]) -> Option<AhoCorasick> {
+    AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(parts).ok()
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Names {
-    parts: Option<AhoCorasick>,
+    /// what is asked for beside the defaults
+    own: Option<AhoCorasick>,
     defaults: bool,
     safe: HashSet<String>,
 }
@@ -82,17 +92,10 @@ fn bare(name: &str) -> String {
 
 impl Names {
     pub(super) fn new(settings: &Settings) -> Self {
-        let defaults: &[&str] = if settings.defaults { PARTS } else { &[] };
         let own = settings.sensitive.iter().take(MAX_NAMES).map(|name| bare(name));
-        let parts: Vec<String> = defaults.iter().map(|part| (*part).to_owned()).chain(own).collect();
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let own: Vec<String> = own.filter(|part| !part.is_empty()).collect();
         Names {
-            // it cannot fail with so few, and without it nothing would be found: words still are
-            parts: AhoCorasick::builder()
-                .kind(Some(AhoCorasickKind::DFA))
-                .build(&parts)
-                .ok()
-                .filter(|_| !parts.is_empty()),
+            own: if own.is_empty() { None } else { finder(&own) },
             defaults: settings.defaults,
             safe: settings.safe.iter().take(MAX_NAMES).map(|name| bare(name)).collect(),
         }
@@ -103,7 +106,8 @@ impl Names {
         if self.safe.contains(&bare) {
             return Verdict::Safe;
         }
-        let by_part = self.parts.as_ref().is_some_and(|parts| parts.is_match(&bare));
+        let defaults = DEFAULTS.as_ref().filter(|_| self.defaults);
+        let by_part = defaults.into_iter().chain(&self.own).any(|parts| parts.is_match(&bare));
         if by_part || (self.defaults && has_word(name, &bare)) { Verdict::Secret } else { Verdict::Unknown }
     }
 
