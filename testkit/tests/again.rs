@@ -91,6 +91,7 @@ fn expecting(names: &[&str]) -> Live {
         severity: Severity::Error,
         title: String::new(),
         alerts: Default::default(),
+        project: String::new(),
     };
     let rules = Rules { restart_grace: seconds(75), ..simple_rules() };
     Live { heartbeats: names.iter().map(expected).collect(), ..Live::bare(rules) }

@@ -275,6 +275,7 @@ fn what_a_node_with_new_rules_accepts_is_not_dropped_by_one_with_old_rules() {
 fn beats(name: &str) -> Expected {
     Expected {
         alerts: Default::default(),
+        project: String::new(),
         name: name.to_owned(),
         every: seconds(60),
         grace: seconds(0),

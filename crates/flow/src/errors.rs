@@ -14,6 +14,7 @@ pub mod acts;
 pub mod arrival;
 pub mod keep;
 pub mod life;
+mod releases;
 pub mod report;
 mod rules;
 pub mod said;

@@ -41,6 +41,8 @@ pub struct Expected {
     pub title: String,
     /// Alerts that are pings, too; empty: none.
     pub alerts: Matchers,
+    /// The project whose check-ins are pings; empty: any.
+    pub project: String,
 }
 
 /// What a hub does to be watched, and to watch itself.

@@ -15,6 +15,26 @@ const MAX_MINUTES: u32 = 30 * 24 * 60;
 /// The most that is counted.
 pub const MAX_COUNTED: u32 = 100_000;
 
+/// What a rule may ask of an error beside its tags.
+pub const ATTRIBUTES: [&str; 16] = [
+    "message",
+    "title",
+    "culprit",
+    "platform",
+    "logger",
+    "transaction",
+    "type",
+    "value",
+    "exception.type",
+    "exception.value",
+    "exception.module",
+    "http.url",
+    "http.method",
+    "user.id",
+    "user.email",
+    "user.username",
+];
+
 /// When somebody has to know of an error of a project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +65,11 @@ fn half_an_hour() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Condition {
-    /// It is the first of its issue.
+    /// It is the first of its issue; of a rule for one environment: the first of its issue there.
     FirstSeen,
     /// Its issue was over.
     Regression,
-    /// Nobody wanted to hear of its issue, and there is more of it now than they said.
+    /// Nobody wanted to hear of its issue, and there is more of it now than they said, or their time is over.
     Unmuted,
     /// Anything.
     EveryEvent,
@@ -112,7 +132,7 @@ pub enum Filter {
     },
     /// A tag of it.
     Tag(Question),
-    /// Something else that it says: `message`, `type`, `value`, `platform`, `culprit`, `title`.
+    /// Something else that it says: one of [`ATTRIBUTES`].
     Attribute(Question),
 }
 
@@ -161,19 +181,31 @@ pub enum Happened {
     Again,
 }
 
-/// What is counted for a condition, up to [`MAX_COUNTED`].
+/// What is counted for a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Errors of its issue since a time.
-    Events(Time),
-    /// Users that it hit since a time.
-    Users(Time),
+    /// Errors of its issue.
+    Events {
+        /// Since then,
+        since: Time,
+        /// up to so many: more need not be told apart.
+        most: u32,
+    },
+    /// Users that it hit.
+    Users {
+        /// Since then,
+        since: Time,
+        /// up to so many.
+        most: u32,
+    },
 }
 
 /// An error as rules look at it.
 pub struct Facts<'a> {
     /// What it is to its issue.
     pub happened: Happened,
+    /// Whether it is the first of its issue in its environment.
+    pub is_new_in_environment: bool,
     /// Its tags.
     pub tags: &'a BTreeMap<String, String>,
     /// What it says, by the names of [`Filter::Attribute`].
@@ -254,6 +286,12 @@ impl AlertRule {
             }
         }
         for (n, it) in self.filters.iter().enumerate() {
+            if let Filter::Attribute(Question { name, .. }) = it
+                && !ATTRIBUTES.contains(&name.as_str())
+            {
+                let why = format!("{name:?} is none of {}", ATTRIBUTES.join(", "));
+                return Err(Refusal::new(format!("filters[{n}].name"), why));
+            }
             if let Filter::LevelAtLeast { level } = it
                 && rank(level).is_none()
             {
@@ -298,6 +336,12 @@ impl AlertRule {
             if condition.holds(facts, &mut count)? {
                 return Ok(Judgement { fires: true, why: condition.words() });
             }
+            // what was first seen in staging is news in production
+            let is_news = facts.is_new_in_environment && !self.environment.is_empty();
+            if *condition == Condition::FirstSeen && is_news {
+                let why = format!("it is new in the environment {}", self.environment);
+                return Ok(Judgement { fires: true, why });
+            }
         }
         let words: Vec<String> = self.when.iter().map(Condition::words).collect();
         Ok(Judgement::no(format!("none of its conditions holds: {}", words.join("; "))))
@@ -317,16 +361,16 @@ impl Condition {
             Condition::Unmuted => facts.happened == Happened::Unmuted,
             Condition::EveryEvent => true,
             Condition::Events { more_than, minutes } => {
-                count(Count::Events(ago(minutes)))? > i64::from(more_than)
+                let (since, most) = (ago(minutes), more_than.saturating_add(1));
+                count(Count::Events { since, most })? > i64::from(more_than)
             }
             Condition::Users { more_than, minutes } => {
-                count(Count::Users(ago(minutes)))? > i64::from(more_than)
+                let (since, most) = (ago(minutes), more_than.saturating_add(1));
+                count(Count::Users { since, most })? > i64::from(more_than)
             }
             Condition::Percent { more_than, minutes } => {
-                let (both, now) = (
-                    count(Count::Events(ago(minutes.saturating_mul(2))))?,
-                    count(Count::Events(ago(minutes)))?,
-                );
+                let mut since = |minutes| count(Count::Events { since: ago(minutes), most: MAX_COUNTED });
+                let (both, now) = (since(minutes.saturating_mul(2))?, since(minutes)?);
                 let before = both - now;
                 before > 0 && (now - before) * 100 > before * i64::from(more_than)
             }
@@ -337,7 +381,7 @@ impl Condition {
         match self {
             Condition::FirstSeen => "it is new".to_owned(),
             Condition::Regression => "it was over, and is back".to_owned(),
-            Condition::Unmuted => "it was ignored, and there is more of it now".to_owned(),
+            Condition::Unmuted => "it was ignored until now".to_owned(),
             Condition::EveryEvent => "it happened".to_owned(),
             Condition::Events { more_than, minutes } => format!("more than {more_than} in {minutes} minutes"),
             Condition::Users { more_than, minutes } => {

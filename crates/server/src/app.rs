@@ -278,10 +278,10 @@ pub struct App {
     pub(crate) sources: Sources,
     /// What keys of projects have sent of late.
     pub(crate) rates: Rates,
-    /// What projects have of the requests that are worked on.
+    /// Places for the errors that projects report.
     pub(crate) shares: Arc<Shares>,
     pub(crate) http: Http,
-    /// One permit a request that is worked on.
+    /// One permit for each other request that is worked on.
     pub(crate) requests: Semaphore,
     /// One permit a listener to live changes.
     pub(crate) listeners: Arc<Semaphore>,

@@ -79,7 +79,7 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
     let answer = match preflight(&request, share) {
         Some(response) => Ok(response),
         None => match admit(app, name, need, &mut request).await {
-            Ok(()) => run(app, request, next).await,
+            Ok(()) => run(app, name, request, next).await,
             Err(problem) => Err(problem),
         },
     };
@@ -129,8 +129,9 @@ async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Requ
     Ok(())
 }
 
-async fn run(app: &Shared, request: Request, next: Next) -> Answer<Response> {
-    let Ok(_permit) = app.requests.try_acquire() else {
+async fn run(app: &Shared, name: &str, request: Request, next: Next) -> Answer<Response> {
+    let place = (!sentry::has_places(name)).then(|| app.requests.try_acquire());
+    let Ok(_permit) = place.transpose() else {
         return Err(Problem::unavailable("too many requests at once, try again in a moment"));
     };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();

@@ -5,6 +5,7 @@
 
 use std::cell::LazyCell;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use flow::errors::life::Life;
 use model::incident::State;
@@ -120,9 +121,7 @@ impl Search {
     /// # Errors
     /// When the database is gone.
     pub fn find(&self, tx: &mut Tx<'_>, project: Option<i64>, paging: Paging, now: Time) -> Result<Found> {
-        let says = |text: &str| self.words.iter().all(|(wanted, word)| text.contains(word) == *wanted);
-        let says: Option<&dyn Fn(&str) -> bool> = if self.words.is_empty() { None } else { Some(&says) };
-        let (mut all, older) = store::errors::heads(tx, Looked::newest(project, MAX_LOOKED_AT), says)?;
+        let (mut all, older) = store::errors::heads(tx, Looked::newest(project, MAX_LOOKED_AT))?;
         all.sort_by_key(|it| (Reverse((paging.order)(it)), Reverse(it.issue.id)));
         let end = paging.from.saturating_add(paging.limit);
         let (mut rest, mut found) = (all.into_iter(), Vec::new());
@@ -131,6 +130,7 @@ impl Search {
             let mut some: Vec<Head> = rest.by_ref().take(STEP).collect();
             some.retain(|it| self.takes(it, now));
             self.keep_tagged(tx, &mut some)?;
+            self.keep_saying(tx, &mut some)?;
             found.append(&mut some);
         }
         let more = found.len() > end;
@@ -147,12 +147,24 @@ impl Search {
         Ok(())
     }
 
+    fn keep_saying(&self, tx: &mut Tx<'_>, some: &mut Vec<Head>) -> Result<()> {
+        if self.words.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Id> = some.iter().map(|it| it.issue.id).collect();
+        let fits = |text: &str| self.words.iter().all(|(wanted, word)| text.contains(word) == *wanted);
+        let saying: HashSet<usize> = store::errors::that_say(tx, &ids, fits)?.into_iter().collect();
+        let mut places = 0..;
+        some.retain(|_| places.next().is_some_and(|place| saying.contains(&place)));
+        Ok(())
+    }
+
     fn takes(&self, head: &Head, now: Time) -> bool {
         // most words do not ask for it
         let life = LazyCell::new(|| Life::from_column(&head.issue.life));
         let is = |state: &str| match state {
             "resolved" => head.state == State::Resolved,
-            "unresolved" => head.state != State::Resolved && life.mute.is_none(),
+            "unresolved" => head.state != State::Resolved && !life.is_muted(now),
             "assigned" => !life.assignee.is_empty(),
             "unassigned" => life.assignee.is_empty(),
             substatus => head.state != State::Resolved && life.substatus(head.first_seen, now) == substatus,

@@ -12,12 +12,13 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, Looked, Says, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue,
-    get, hashes_of, haystack, head, heads, insert_issues, merged_into, put, set_merged, touch,
+    Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue,
+    hashes_of, head, heads, insert_issues, insert_words, merged_into, put, set_merged, that_say, touch,
+    words,
 };
 pub use keep::{
-    Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, trim_tags,
-    weigh,
+    Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, sweep_project,
+    trim_tags, weigh, weigh_bases,
 };
 pub use reading::{
     Feedback, Step, TagCount, base_for, base_of, count_since, count_users_since, event_by_key, feedback_of,
@@ -164,13 +165,27 @@ pub struct Tagged<'a> {
 /// # Errors
 /// When the database is gone or full.
 pub fn count_tags(tx: &mut Tx<'_>, tags: &[Tagged<'_>], at: Time) -> Result<()> {
-    let sql = "INSERT INTO issue_tags (issue_id, name, value, times, last_seen) VALUES ($1, $2, $3, 1, $4) \
-               ON CONFLICT (issue_id, name, value) DO UPDATE SET times = issue_tags.times + 1, \
-               last_seen = excluded.last_seen";
-    tx.execute_many(sql, tags, |it| {
-        [it.issue.into(), Value::Text(it.name), Value::Text(it.value), at.into()]
-    })?;
+    tx.execute_many(COUNT_TAG, tags, |it| tag_values(it, at))?;
     Ok(())
+}
+
+/// Counts values of tags; returns those that their issue did not have before, by their places.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn count_and_tell_new(tx: &mut Tx<'_>, tags: &[Tagged<'_>], at: Time) -> Result<Vec<usize>> {
+    let sql = format!("{COUNT_TAG} RETURNING times");
+    let is_new = |place, row: &Row<'_>| Ok((row.int(0)? == 1).then_some(place));
+    let found = tx.query_many(&sql, tags, |it| tag_values(it, at), is_new)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+const COUNT_TAG: &str = "INSERT INTO issue_tags (issue_id, name, value, times, last_seen) \
+                         VALUES ($1, $2, $3, 1, $4) ON CONFLICT (issue_id, name, value) DO UPDATE SET \
+                         times = issue_tags.times + 1, last_seen = excluded.last_seen";
+
+fn tag_values<'a>(it: &Tagged<'a>, at: Time) -> [Value<'a>; 4] {
+    [it.issue.into(), Value::Text(it.name), Value::Text(it.value), at.into()]
 }
 
 /// What a project was heard of in: kind (`release`, `environment`), value, and how often.

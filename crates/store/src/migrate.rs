@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 23] = [
+const MIGRATIONS: [&str; 24] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 23] = [
     include_str!("../migrations/0021_past.sql"),
     include_str!("../migrations/0022_error_users.sql"),
     include_str!("../migrations/0023_artifacts.sql"),
+    include_str!("../migrations/0024_issue_words.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.

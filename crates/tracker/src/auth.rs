@@ -19,6 +19,8 @@ use crate::refusal::Refusal;
 pub const MAX_KEY_LENGTH: usize = 128;
 /// What is kept of a client's name.
 const MAX_CLIENT_LENGTH: usize = 100;
+/// Characters of a time.
+const MAX_TIME_LENGTH: usize = 40;
 
 /// Where credentials may stand in a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +46,8 @@ pub struct Credentials {
     pub client: Option<String>,
     /// The project of the `dsn` in the envelope's header, to be compared with the one in the path.
     pub project: Option<String>,
+    /// When it was sent by the client's clock, as sent: old clients say so here.
+    pub timestamp: Option<String>,
 }
 
 /// Reads the credentials of a request. No key, or two different ones, is refused with 403.
@@ -60,12 +64,12 @@ pub fn credentials(places: &Places<'_>) -> Result<Credentials, Refusal> {
     if let Some(dsn) = places.dsn {
         found.dsn(dsn)?;
     }
-    let Found { key: Some(key), version, client, project } = found else {
+    let Found { key: Some(key), version, client, project, timestamp } = found else {
         return Err(Refusal::forbidden(
             "no sentry_key: it belongs into the header X-Sentry-Auth or the query",
         ));
     };
-    Ok(Credentials { key, version, client, project })
+    Ok(Credentials { key, version, client, project, timestamp })
 }
 
 #[derive(Default)]
@@ -74,6 +78,7 @@ struct Found {
     version: Option<String>,
     client: Option<String>,
     project: Option<String>,
+    timestamp: Option<String>,
 }
 
 impl Found {
@@ -122,6 +127,7 @@ impl Found {
             }
             "sentry_version" => self.version = Some(clip(value, 8)),
             "sentry_client" => self.client = Some(clip(value, MAX_CLIENT_LENGTH)),
+            "sentry_timestamp" => self.timestamp = Some(clip(value, MAX_TIME_LENGTH)),
             _ => {}
         }
         Ok(())
@@ -183,6 +189,7 @@ mod tests {
         assert_eq!(read.key, KEY);
         assert_eq!(read.client.as_deref(), Some("raven-python/6.10.0"));
         assert_eq!(read.version.as_deref(), Some("6"));
+        assert_eq!(read.timestamp.as_deref(), Some("1700.2"));
 
         for other in [
             format!("Sentry sentry_key={KEY},sentry_version=7"),

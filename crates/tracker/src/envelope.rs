@@ -125,6 +125,13 @@ pub(crate) struct Reader {
     envelope: Envelope,
 }
 
+impl Envelope {
+    /// Whether a report of a browser is there.
+    pub fn has_report(&self) -> bool {
+        self.items.iter().any(|it| it.kind == ItemKind::Security)
+    }
+}
+
 impl Reader {
     pub(crate) fn new(limits: Limits) -> Self {
         Reader {
@@ -285,7 +292,8 @@ impl Reader {
         } else {
             self.envelope.items.len() > self.limits.kept_items
         };
-        if surplus || self.seen_items > self.limits.items {
+        // the event is what most of them are sent for, and comes last with some
+        if surplus || (!is_event && self.seen_items > self.limits.items) {
             self.envelope.drop_one(name, " too many");
             return None;
         }

@@ -1,9 +1,15 @@
 //! One request's body, from the first piece to what is in it.
 
+use serde_json::value::RawValue;
+
 use crate::body::{Decoder, Sink, undo_base64};
 use crate::envelope::{Envelope, Item, ItemKind, Reader};
 use crate::limits::Limits;
+use crate::normalise::is_report;
 use crate::refusal::Refusal;
+
+/// Reports of a browser that are taken from one request.
+const MAX_REPORTS: usize = 100;
 
 /// Where a request came in, which says what its body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +104,9 @@ impl Intake {
                 {
                     body = plain?;
                 }
+                if kind == ItemKind::Security {
+                    return Ok(reports(body));
+                }
                 Ok(Envelope { items: vec![Item { kind, payload: body }], ..Envelope::default() })
             }
         }
@@ -115,6 +124,27 @@ impl Intake {
         intake.push(body)?;
         intake.finish()
     }
+}
+
+/// Reports that a browser put together, each by itself; what is no report that is known is counted.
+fn reports(body: Vec<u8>) -> Envelope {
+    let item = |payload| Item { kind: ItemKind::Security, payload };
+    let mut envelope = Envelope::default();
+    let list: Vec<&RawValue> = serde_json::from_slice(&body).unwrap_or_default();
+    for report in list {
+        if envelope.items.len() >= MAX_REPORTS {
+            envelope.drop_one("security", " too many");
+        } else if is_report(report.get().as_bytes()) {
+            envelope.items.push(item(report.get().as_bytes().to_vec()));
+        } else {
+            envelope.drop_one("security", " unknown");
+        }
+    }
+    // a single one, or none that is known: whoever reads it says so
+    if envelope.items.is_empty() {
+        envelope.items.push(item(body));
+    }
+    envelope
 }
 
 #[cfg(test)]

@@ -18,6 +18,53 @@ const MAX_COMMENTS: usize = 4_096;
 const MAX_DURATION: f64 = 315_360_000.0;
 /// Different reasons and categories in one report.
 const MAX_DISCARDS: usize = 100;
+/// Why clients leave something out. What they say is counted, and anybody may say anything: other reasons are `other`.
+const REASONS: &[&str] = &[
+    "backpressure",
+    "before_send",
+    "buffer_overflow",
+    "cache_overflow",
+    "discarded",
+    "event_processor",
+    "filtered",
+    "filtered_sampling",
+    "ignored",
+    "insufficient_data",
+    "internal_sdk_error",
+    "invalid",
+    "network_error",
+    "no_parent_span",
+    "queue_overflow",
+    "rate_limited",
+    "ratelimit_backoff",
+    "sample_rate",
+    "send_error",
+    "too_big",
+    "transport_error",
+];
+/// What they leave out.
+const CATEGORIES: &[&str] = &[
+    "attachment",
+    "check_in",
+    "default",
+    "error",
+    "feedback",
+    "internal",
+    "log_byte",
+    "log_item",
+    "metric_bucket",
+    "monitor",
+    "profile",
+    "profile_chunk",
+    "replay",
+    "security",
+    "session",
+    "span",
+    "statsd",
+    "trace_metric",
+    "transaction",
+    "user_report",
+];
 
 /// A scheduled job says how it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -179,11 +226,16 @@ pub fn client_report(payload: &[u8]) -> Option<ClientReport> {
             let reason =
                 word(discard, "reason").unwrap_or_else(|| list.trim_end_matches("_events").to_owned());
             let category = word(discard, "category").unwrap_or_else(|| "default".to_owned());
+            let (reason, category) = (known(reason, REASONS), known(category, CATEGORIES));
             let count = report.discarded.entry((reason, category)).or_default();
             *count = count.saturating_add(quantity);
         }
     }
     Some(report)
+}
+
+fn known(word: String, words: &[&str]) -> String {
+    if words.contains(&word.as_str()) { word } else { "other".to_owned() }
 }
 
 fn word(value: &Value<'_>, key: &str) -> Option<String> {
@@ -250,7 +302,8 @@ mod tests {
     fn what_a_client_dropped_is_added_up() {
         let report = client_report(
             br#"{"timestamp":1,"discarded_events":[{"reason":"queue_overflow","category":"error","quantity":17},
-                {"reason":"queue_overflow","category":"error","quantity":3},{"reason":"x","quantity":-1}],
+                {"reason":"queue_overflow","category":"error","quantity":3},{"reason":"x","quantity":-1},
+                {"reason":"my own","category":"error","quantity":1}],
                 "rate_limited_events":[{"category":"session","quantity":2}]}"#,
         )
         .unwrap();
@@ -259,7 +312,7 @@ mod tests {
             .iter()
             .map(|((reason, category), count)| format!("{reason} {category} {count}"))
             .collect();
-        assert_eq!(counts, ["queue_overflow error 20", "rate_limited session 2"]);
+        assert_eq!(counts, ["other error 1", "queue_overflow error 20", "rate_limited session 2"]);
         assert_eq!((client_report(b"{}"), client_report(b"[]")), (Some(ClientReport::default()), None));
     }
 }

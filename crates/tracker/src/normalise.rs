@@ -65,6 +65,12 @@ pub fn event(payload: &[u8], arrival: &Arrival<'_>) -> Result<Event, Refusal> {
     Ok(event)
 }
 
+/// Whether this is a report of a browser that is known.
+pub(crate) fn is_report(payload: &[u8]) -> bool {
+    let text = json::text(payload);
+    matches!(json::parse(&text), Ok(Value::Map(members)) if security::known(&members).is_some())
+}
+
 /// Reads what a browser reports of itself.
 pub fn security_report(payload: &[u8], arrival: &Arrival<'_>) -> Result<Event, Refusal> {
     let text = json::text(payload);
@@ -179,12 +185,13 @@ impl Fields<'_> {
 
     fn identity(&mut self, event: &mut Event, read: &mut Reading, arrival: &Arrival<'_>) {
         let own = self.event_id.take().and_then(|value| read.word(value, 64, &Path::of("event_id")));
-        let given = arrival.event_id.map(str::to_owned).or(own);
-        if let Some(given) = given {
-            match event_id(&given) {
-                Some(id) => event.event_id = id,
-                None => read.note(&Path::of("event_id"), Change::Invalid, None),
+        let around = arrival.event_id.and_then(event_id);
+        match around.or_else(|| own.as_deref().and_then(event_id)) {
+            Some(id) => event.event_id = id,
+            None if own.is_some() || arrival.event_id.is_some() => {
+                read.note(&Path::of("event_id"), Change::Invalid, None);
             }
+            None => {}
         }
         if let Some(value) = self.level.take() {
             match request::level(&value) {

@@ -55,6 +55,10 @@ pub struct HeartbeatSettings {
     #[serde(default, deserialize_with = "matchers")]
     #[schemars(with = "Vec<String>")]
     pub alerts: Matchers,
+    /// The project, by slug or number, whose check-ins are beats: keys of projects are no secret where browsers report.
+    /// By default those of any project are.
+    #[serde(default)]
+    pub project: String,
 }
 
 fn matchers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Matchers, D::Error> {

@@ -8,6 +8,7 @@ use store::errors::{self, Head};
 use store::{Durability, Result, Tx};
 
 use super::life::{Life, Mute, ResolvedIn};
+use super::releases;
 use crate::audit::Signature;
 use crate::core::Core;
 use crate::driver::Hub;
@@ -44,7 +45,7 @@ pub enum IssueAct {
 pub enum Fixed {
     /// By this release.
     In(String),
-    /// By the release after the last one that it was seen in.
+    /// By the release after the newest of its project.
     InNext,
 }
 
@@ -130,11 +131,13 @@ impl Desk<'_> {
                 let end = match fixed {
                     None => None,
                     Some(Fixed::In(release)) => Some(ResolvedIn::Release(release.clone())),
-                    Some(Fixed::InNext) if head.issue.last_release.is_empty() => {
-                        let why = "none of its errors says of which release it is: resolve it now, or in one";
-                        return Ok(Some(why.to_owned()));
-                    }
-                    Some(Fixed::InNext) => Some(ResolvedIn::After(head.issue.last_release.clone())),
+                    Some(Fixed::InNext) => match releases::newest(tx, head.issue.project)? {
+                        Some(newest) => Some(ResolvedIn::After(newest)),
+                        None => {
+                            let why = "no error of its project says of which release it is: resolve it now, or in one";
+                            return Ok(Some(why.to_owned()));
+                        }
+                    },
                 };
                 let note = match &end {
                     None => String::new(),

@@ -30,10 +30,11 @@ struct Going {
 
 /// What has to go so that a project keeps no more than it may: the oldest of those issues that there is most of. So
 /// rare ones stay, and recent ones.
-fn excess(plenty: &[Plenty], keep: &Keep) -> Vec<Going> {
+fn excess(plenty: &[Plenty], bases: i64, keep: &Keep) -> Vec<Going> {
     let sum = |what: fn(&Weight) -> i64| plenty.iter().map(|it| what(&it.weight)).sum::<i64>();
     let (events, bytes) = (sum(|it| it.events), sum(|it| it.bytes));
-    // by bytes, as many events as have them on the average
+    // by bytes, as many events as have them on the average, with what they are compressed against
+    let bytes = bytes.saturating_add(bases);
     let over_bytes = bytes.saturating_sub(keep.bytes).max(0);
     let by_bytes = if bytes > 0 { over_bytes.saturating_mul(events) / bytes } else { 0 };
     let mut over = events.saturating_sub(keep.events).max(by_bytes);
@@ -86,11 +87,16 @@ impl Hub {
         let since = keep.since(now);
         let since_hour = since.0 / errors::HOUR;
         self.trim_bundles(project, since).await?;
-        let plenty = self.store.read(move |tx| errors::plenty(tx, project)).await?;
+        let sweep = move |tx: &mut store::Tx<'_>| errors::sweep_project(tx, project, since);
+        self.store.write(Durability::Lazy, sweep).await?;
+        let weigh = move |tx: &mut store::Tx<'_>| {
+            Ok((errors::plenty(tx, project)?, errors::weigh_bases(tx, project)?))
+        };
+        let (plenty, bases) = self.store.read(weigh).await?;
         let old = plenty.iter().filter(|it| it.since_hour < since_hour && it.weight.events > 1);
         let mut going: Vec<Going> =
             old.map(|it| Going { issue: it.issue, before: since, events: i64::MAX }).collect();
-        going.extend(excess(&plenty, &keep));
+        going.extend(excess(&plenty, bases, &keep));
         for it in going {
             let mut left = it.events;
             for _ in 0..STEPS {
@@ -105,7 +111,7 @@ impl Hub {
         }
         let mut looked = Looked::newest(Some(project), STEP);
         for _ in 0..ISSUE_STEPS {
-            let (some, older) = self.store.read(move |tx| errors::heads(tx, looked, None)).await?;
+            let (some, older) = self.store.read(move |tx| errors::heads(tx, looked)).await?;
             let Some(last) = some.last() else { break };
             looked.before = last.issue.id;
             let is_over = |it: &Head| it.state == State::Resolved && it.last_seen < since;
@@ -163,13 +169,15 @@ mod tests {
     fn of_too_much_that_goes_which_there_is_plenty_of() {
         let keep = |events, bytes| Keep { days: 1, events, bytes };
         let all = [issue(1, 1000), issue(2, 100), issue(3, 2)];
-        assert!(excess(&all, &keep(2000, 1 << 30)).is_empty());
-        assert_eq!(gone(&excess(&all, &keep(502, 1 << 30))), [(1, 600)]);
-        assert_eq!(gone(&excess(&all, &keep(102, 1 << 30))), [(1, 950), (2, 50)]);
+        assert!(excess(&all, 0, &keep(2000, 1 << 30)).is_empty());
+        assert_eq!(gone(&excess(&all, 0, &keep(502, 1 << 30))), [(1, 600)]);
+        assert_eq!(gone(&excess(&all, 0, &keep(102, 1 << 30))), [(1, 950), (2, 50)]);
         // by bytes: half of them
-        assert_eq!(gone(&excess(&all, &keep(5000, 5510))), [(1, 551)]);
+        assert_eq!(gone(&excess(&all, 0, &keep(5000, 5510))), [(1, 551)]);
+        // what they are compressed against are bytes, too
+        assert_eq!(gone(&excess(&all, 11_020, &keep(5000, 11_020))), [(1, 734)]);
         // the last one of an issue stays
-        assert_eq!(gone(&excess(&all, &keep(1, 1 << 30))), [(1, 999), (2, 99), (3, 1)]);
-        assert!(excess(&[], &keep(1, 1)).is_empty());
+        assert_eq!(gone(&excess(&all, 0, &keep(1, 1 << 30))), [(1, 999), (2, 99), (3, 1)]);
+        assert!(excess(&[], 0, &keep(1, 1)).is_empty());
     }
 }

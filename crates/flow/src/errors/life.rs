@@ -6,7 +6,6 @@ use model::Time;
 use model::alert_rule::Happened;
 use model::incident::State;
 use serde::{Deserialize, Serialize};
-use tracker::release::compare;
 
 /// What is remembered of an issue beside its incident and its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +81,8 @@ pub struct Seen<'a> {
     pub times: i64,
     /// Users that it has hit.
     pub users: i64,
+    /// How the event's release stands to the one that the issue was resolved by, if that is known.
+    pub by_resolved: Option<Ordering>,
     /// The time.
     pub now: Time,
 }
@@ -123,22 +124,34 @@ impl Life {
             return Sight::First;
         }
         if seen.state == State::Resolved {
-            if self.resolved_in.as_ref().is_some_and(|it| it.is_before(seen.release)) {
+            // whoever ignores what is over does not want to hear that it is back, either
+            if self.mute.as_ref().is_some_and(|mute| !mute.is_over(seen)) {
+                return Sight::Muted;
+            }
+            if self.resolved_in.as_ref().is_some_and(|it| it.is_before(seen)) {
                 return Sight::OlderRelease;
             }
-            self.resolved_in = None;
+            (self.resolved_in, self.mute) = (None, None);
             self.regressed_at = Some(seen.now);
             return Sight::Regression;
         }
         match &self.mute {
             None => Sight::Again,
             Some(mute) if mute.is_over(seen) => {
+                // that its time is over does not mean that there is more of it
+                if mute.has_grown(seen) {
+                    self.escalated_at = Some(seen.now);
+                }
                 self.mute = None;
-                self.escalated_at = Some(seen.now);
                 Sight::Unmuted
             }
             Some(_) => Sight::Muted,
         }
+    }
+
+    /// Whether somebody does not want to hear of it now.
+    pub fn is_muted(&self, now: Time) -> bool {
+        self.mute.as_ref().is_some_and(|mute| mute.until.is_none_or(|until| now < until))
     }
 
     /// What it is among those that are wrong, in a word.
@@ -147,7 +160,7 @@ impl Life {
         const NEW: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
         let is_fresh = |at: Option<Time>| at.is_some_and(|at| now < at + NEW);
         match () {
-            () if self.mute.is_some() => "ignored",
+            () if self.is_muted(now) => "ignored",
             () if is_fresh(self.escalated_at) && self.escalated_at >= self.regressed_at => "escalating",
             () if is_fresh(self.regressed_at) => "regressed",
             () if is_fresh(Some(first_seen)) => "new",
@@ -168,40 +181,59 @@ impl Life {
 }
 
 impl ResolvedIn {
-    /// Whether an event of this release is of a time before the end: of an older one, or of one that says nothing.
-    fn is_before(&self, release: &str) -> bool {
-        if release.is_empty() {
+    /// The release that it names.
+    pub fn release(&self) -> &str {
+        match self {
+            ResolvedIn::Release(release) | ResolvedIn::After(release) => release,
+        }
+    }
+
+    /// Whether an event is of a time before the end: of an older release, or of none that it says.
+    fn is_before(&self, seen: &Seen<'_>) -> bool {
+        if seen.release.is_empty() {
             return true;
         }
-        // those that have no order are not older than one another
         match self {
-            ResolvedIn::Release(end) => compare(release, end) == Some(Ordering::Less),
-            ResolvedIn::After(last) => compare(release, last).is_some_and(Ordering::is_le),
+            ResolvedIn::Release(_) => seen.by_resolved == Some(Ordering::Less),
+            ResolvedIn::After(_) => seen.by_resolved.is_some_and(Ordering::is_le),
         }
     }
 }
 
 impl Mute {
     fn is_over(&self, seen: &Seen<'_>) -> bool {
-        self.until.is_some_and(|until| until <= seen.now)
-            || self.times.is_some_and(|times| times <= seen.times)
+        self.until.is_some_and(|until| until <= seen.now) || self.has_grown(seen)
+    }
+
+    /// Whether there is more of it than they wanted not to hear of.
+    fn has_grown(&self, seen: &Seen<'_>) -> bool {
+        self.times.is_some_and(|times| times <= seen.times)
             || self.users.is_some_and(|users| users <= seen.users)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tracker::release::compare;
+
     use super::*;
 
     const NOW: Time = Time::from_seconds(1_790_000_000);
 
     fn seen(state: State, release: &str) -> Seen<'_> {
-        Seen { is_new: false, state, release, times: 5, users: 2, now: NOW }
+        Seen { is_new: false, state, release, times: 5, users: 2, by_resolved: None, now: NOW }
+    }
+
+    /// By the order of their names.
+    fn seen_after<'a>(end: &str, release: &'a str) -> Seen<'a> {
+        Seen { by_resolved: compare(release, end), ..seen(State::Resolved, release) }
     }
 
     #[test]
     fn releases_are_ordered_by_their_numbers() {
-        let is_before = |release: &str, end: &str| ResolvedIn::Release(end.to_owned()).is_before(release);
+        let is_before = |release: &str, end: &str| {
+            ResolvedIn::Release(end.to_owned()).is_before(&seen_after(end, release))
+        };
         for (older, newer) in [
             ("1.9.2", "1.10.0"),
             ("shop@1.0", "shop@2"),
@@ -216,20 +248,23 @@ mod tests {
         {
             assert!(!is_before(one, other), "{one} {other}");
         }
-        assert!(ResolvedIn::After("1.0.0".into()).is_before("1.0"), "the same by another name");
+        let same = seen_after("1.0.0", "1.0");
+        assert!(ResolvedIn::After("1.0.0".into()).is_before(&same), "the same by another name");
+        let earlier = Seen { by_resolved: Some(Ordering::Less), ..seen(State::Resolved, "abc123") };
+        assert!(ResolvedIn::Release("def456".into()).is_before(&earlier), "commits, by their times");
     }
 
     #[test]
     fn what_is_resolved_in_a_release_comes_back_with_that_release_and_not_with_an_older_one() {
         let resolved = |it: ResolvedIn| Life { resolved_in: Some(it), ..Life::default() };
         let mut life = resolved(ResolvedIn::Release("1.2.0".into()));
-        assert_eq!(life.see(&seen(State::Resolved, "1.1.9")), Sight::OlderRelease);
+        assert_eq!(life.see(&seen_after("1.2.0", "1.1.9")), Sight::OlderRelease);
         assert_eq!(life.see(&seen(State::Resolved, "")), Sight::OlderRelease, "no release counts as older");
-        assert_eq!(life.see(&seen(State::Resolved, "1.2.0")), Sight::Regression);
+        assert_eq!(life.see(&seen_after("1.2.0", "1.2.0")), Sight::Regression);
         assert_eq!((life.resolved_in.clone(), life.substatus(Time(0), NOW)), (None, "regressed"));
         let mut next = resolved(ResolvedIn::After("1.2.0".into()));
-        assert_eq!(next.see(&seen(State::Resolved, "1.2.0")), Sight::OlderRelease);
-        assert_eq!(next.see(&seen(State::Resolved, "1.2.1")), Sight::Regression);
+        assert_eq!(next.see(&seen_after("1.2.0", "1.2.0")), Sight::OlderRelease);
+        assert_eq!(next.see(&seen_after("1.2.0", "1.2.1")), Sight::Regression);
         assert_eq!(Life::default().see(&seen(State::Resolved, "")), Sight::Regression, "over at once");
     }
 
@@ -239,7 +274,12 @@ mod tests {
         assert_eq!(muted(Mute::default()).see(&seen(State::Open, "")), Sight::Muted);
         let until = |until| muted(Mute { until: Some(until), ..Mute::default() });
         assert_eq!(until(NOW + std::time::Duration::from_secs(1)).see(&seen(State::Open, "")), Sight::Muted);
-        assert_eq!(until(NOW).see(&seen(State::Open, "")), Sight::Unmuted);
+        let mut over = until(NOW);
+        assert_eq!((over.is_muted(NOW), over.substatus(Time(0), NOW)), (false, "ongoing"));
+        assert_eq!(over.see(&seen(State::Open, "")), Sight::Unmuted);
+        assert_eq!(over.substatus(Time(0), NOW), "ongoing", "its time was over: there is no more of it");
+        assert_eq!(muted(Mute::default()).see(&seen(State::Resolved, "")), Sight::Muted, "over, and ignored");
+        assert_eq!(until(NOW).see(&seen(State::Resolved, "")), Sight::Regression);
         let mut counted = muted(Mute { times: Some(5), users: Some(9), ..Mute::default() });
         assert_eq!(counted.see(&seen(State::Open, "")), Sight::Unmuted);
         assert_eq!(counted.see(&seen(State::Open, "")), Sight::Again);

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use model::alert_rule::{Count, Facts, Happened, Judgement, MAX_COUNTED};
+use model::alert_rule::{Count, Facts, Happened, Judgement};
 use model::{AlertRule, Id, Time};
 use store::{Result, Tx, errors};
 
@@ -26,7 +26,7 @@ pub(super) fn judge(
     tx: &mut Tx<'_>,
     report: &Report,
     work: &mut Work,
-    happened: Happened,
+    (happened, new_there): (Happened, bool),
     now: Time,
 ) -> Result<Option<String>> {
     let project = &report.project.project;
@@ -43,12 +43,13 @@ pub(super) fn judge(
             .collect()
     };
     let latest = match rules.iter().any(|(_, rule)| asks_for_release(rule)) {
-        true => errors::seen(tx, project.id, "release", 1_000)?.into_iter().next().map(|(name, ..)| name),
+        true => errors::seen(tx, project.id, "release", 1)?.into_iter().next().map(|(name, ..)| name),
         false => None,
     };
     let attributes = |name: &str| attribute(report, name);
     let facts = Facts {
         happened,
+        is_new_in_environment: new_there,
         tags: &report.tags,
         attributes: &attributes,
         times: work.head.times_seen + work.times,
@@ -59,10 +60,10 @@ pub(super) fn judge(
     };
     let (family, tx) = (family(tx, work.head.issue.id, &rules)?, RefCell::new(tx));
     let count = |it: Count| {
-        let (mut tx, most) = (tx.borrow_mut(), i64::from(MAX_COUNTED));
+        let mut tx = tx.borrow_mut();
         match it {
-            Count::Events(since) => errors::count_since(&mut tx, &family, since, most),
-            Count::Users(since) => errors::count_users_since(&mut tx, &family, since, most),
+            Count::Events { since, most } => errors::count_since(&mut tx, &family, since, most.into()),
+            Count::Users { since, most } => errors::count_users_since(&mut tx, &family, since, most.into()),
         }
     };
     let (mut fired, mut judged) = (Vec::new(), Vec::new());
@@ -84,8 +85,9 @@ pub(super) fn judge(
     Ok((!fired.is_empty()).then(|| fired.join("; ")))
 }
 
-/// Remembers verdicts; what is another than before, and is not told of anyway, is for the ledger.
+/// Remembers verdicts, and forgets those of rules that are gone; what is another than before, and is not told of anyway, is for the ledger.
 fn note(work: &mut Work, judged: Vec<Verdict>) {
+    work.life.verdicts.retain(|known| judged.iter().any(|it| it.rule == known.rule));
     for it in judged {
         let known = work.life.verdicts.iter_mut().find(|known| known.rule == it.rule);
         // what fires is told, and says why there
@@ -125,8 +127,16 @@ fn attribute(report: &Report, name: &str) -> Option<String> {
         "title" => Some(event.title.clone()),
         "culprit" => Some(event.culprit.clone()),
         "platform" => Some(event.platform.clone()),
-        "type" => last.and_then(|it| it.ty.clone()),
-        "value" => last.and_then(|it| it.value.clone()),
+        "type" | "exception.type" => last.and_then(|it| it.ty.clone()),
+        "value" | "exception.value" => last.and_then(|it| it.value.clone()),
+        "exception.module" => last.and_then(|it| it.module.clone()),
+        "logger" => event.logger.clone(),
+        "transaction" => event.transaction.clone(),
+        "http.url" => event.request.as_ref().and_then(|it| it.url.clone()),
+        "http.method" => event.request.as_ref().and_then(|it| it.method.clone()),
+        "user.id" => event.user.as_ref().and_then(|it| it.id.clone()),
+        "user.email" => event.user.as_ref().and_then(|it| it.email.clone()),
+        "user.username" => event.user.as_ref().and_then(|it| it.username.clone()),
         _ => None,
     }
 }

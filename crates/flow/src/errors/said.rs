@@ -1,14 +1,11 @@
 //! What comes beside errors: what users say of them, and the tally.
 
-use model::{Id, Time};
+use model::Time;
 use store::errors::Feedback;
 use store::{Durability, Result};
 
 use super::report::event_key;
 use crate::driver::Hub;
-
-/// Characters of what a user said.
-const MAX_SAID_CHARS: usize = 4 * 1024;
 
 /// What a user said about an error that hit them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,20 +31,21 @@ impl Hub {
         self.store.write(Durability::Lazy, write).await
     }
 
-    /// Keeps what a user said, with the error that it is about where that is known.
+    /// Keeps what users of a project said, with the error that it is about where that is known by now.
     ///
     /// # Errors
     /// When the database is gone or full.
-    pub async fn feedback(&self, project: i64, said: Said) -> Result<()> {
+    pub async fn feedback(&self, project: i64, said: Vec<Said>) -> Result<()> {
         let at: Time = self.clock.now();
-        let id: Id = self.core.id(at);
+        let core = self.core.clone();
         let keep = move |tx: &mut store::Tx<'_>| {
-            let key = (!said.event_id.is_empty()).then(|| event_key(project, &said.event_id));
-            let known = key.map(|key| store::errors::known(tx, &[key])).transpose()?;
-            let issue = known.and_then(|found| found.first().map(|(_, issue)| *issue));
-            let words = said.words.chars().filter(|c| *c != '\0').take(MAX_SAID_CHARS).collect();
-            let feedback = Feedback { id, issue, event_key: key, at, said: words };
-            store::errors::insert_feedback(tx, &feedback, project)
+            said.into_iter().try_for_each(|Said { event_id, words }| {
+                let key = (!event_id.is_empty()).then(|| event_key(project, &event_id));
+                let known = key.map(|key| store::errors::known(tx, &[key])).transpose()?;
+                let issue = known.and_then(|found| found.first().map(|(_, issue)| *issue));
+                let feedback = Feedback { id: core.id(at), issue, event_key: key, at, said: words };
+                store::errors::insert_feedback(tx, &feedback, project)
+            })
         };
         self.store.write(Durability::Disk, keep).await
     }

@@ -14,6 +14,7 @@ use store::ledger::Line;
 use store::{Result, Tx};
 
 use super::life::{Life, Seen, Sight};
+use super::releases;
 use super::report::Report;
 use super::rules;
 use super::say::{self, Counts};
@@ -56,7 +57,15 @@ pub fn take(core: &Core, tx: &mut Tx<'_>, reports: &[Arc<Report>]) -> Result<(Ve
     let is_first = |place: usize| !known.contains(&place) && !keys[..place].contains(&keys[place]);
     let fresh: Vec<usize> = (0..reports.len()).filter(|place| is_first(*place)).collect();
     let mut taken = vec![Taken::Known; reports.len()];
-    let mut desk = Desk { core, reports, works: BTreeMap::new(), homes: HashMap::new(), now };
+    let mut desk = Desk {
+        core,
+        reports,
+        works: BTreeMap::new(),
+        homes: HashMap::new(),
+        words: Vec::new(),
+        new_there: HashSet::new(),
+        now,
+    };
     let placed = desk.find(tx, &fresh)?;
     for place in &fresh {
         if !placed.contains_key(place) {
@@ -130,6 +139,10 @@ struct Desk<'a> {
     works: BTreeMap<Id, Work>,
     /// which issue counts for one that a sum leads to
     homes: HashMap<Id, Id>,
+    /// what new issues are found by
+    words: Vec<(Id, String)>,
+    /// reports that are the first of their issue in their environment
+    new_there: HashSet<usize>,
     now: Time,
 }
 
@@ -179,6 +192,8 @@ impl Desk<'_> {
         let new: Vec<IssueRow> =
             self.works.values().filter(|it| it.is_new).map(|it| it.head.issue.clone()).collect();
         errors::insert_issues(tx, &new.iter().collect::<Vec<_>>())?;
+        let words: Vec<(Id, &str)> = self.words.iter().map(|(id, said)| (*id, said.as_str())).collect();
+        errors::insert_words(tx, &words)?;
         errors::attach_hashes(tx, &attached)?;
         Ok(placed)
     }
@@ -210,11 +225,11 @@ impl Desk<'_> {
             users_seen: 0,
             first_release: release.clone(),
             last_release: release,
-            haystack: say::haystack(&report.event),
         };
         let head =
             Head { issue, state: State::Open, times_seen: 0, first_seen: report.at, last_seen: report.at };
         self.homes.insert(report.id, report.id);
+        self.words.push((report.id, say::haystack(&report.event)));
         self.works.insert(report.id, Work::on(head, true));
         report.id
     }
@@ -222,14 +237,19 @@ impl Desk<'_> {
     /// Counts by issue: hours, tags, users.
     fn count(&mut self, tx: &mut Tx<'_>, kept: &[(usize, Id)]) -> Result<()> {
         let mut hours: BTreeMap<(Id, i64), (i64, i64)> = BTreeMap::new();
-        let (mut tags, mut users) = (Vec::new(), Vec::new());
+        let (mut tags, mut users, mut environments) = (Vec::new(), Vec::new(), Vec::new());
         for (place, home) in kept {
             let report = &self.reports[*place];
             let hour = hours.entry((*home, report.id.made_at().0 / HOUR)).or_default();
             hour.0 += 1;
             hour.1 += report.body.len() as i64;
-            let tagged = |(name, value)| Tagged { issue: *home, name, value };
-            tags.extend(report.tags.iter().map(|(name, value)| tagged((name.as_str(), value.as_str()))));
+            for (name, value) in &report.tags {
+                let tagged = Tagged { issue: *home, name, value };
+                match name.as_str() {
+                    "environment" => environments.push((*place, tagged)),
+                    _ => tags.push(tagged),
+                }
+            }
             users.extend(report.user.map(|user| (self.homes[home], user)));
         }
         let hours: Vec<Hourly> = hours
@@ -238,6 +258,9 @@ impl Desk<'_> {
             .collect();
         errors::count_hours(tx, &hours)?;
         errors::count_tags(tx, &tags, self.now)?;
+        let of: Vec<Tagged<'_>> = environments.iter().map(|(_, tagged)| *tagged).collect();
+        let new = errors::count_and_tell_new(tx, &of, self.now)?;
+        self.new_there = new.into_iter().map(|it| environments[it].0).collect();
         for place in errors::note_users(tx, &users)? {
             if let Some(work) = self.works.get_mut(&users[place].0) {
                 work.head.issue.users_seen += 1;
@@ -254,26 +277,30 @@ impl Desk<'_> {
         let release = report.event.release.as_deref().unwrap_or_default();
         work.times += 1;
         let before = (work.life.clone(), work.head.issue.last_release.clone());
+        let project = report.project.project.id;
+        let by_resolved = match work.life.resolved_in.as_ref().filter(|_| !release.is_empty()) {
+            Some(end) => releases::order(tx, project, release, end.release())?,
+            None => None,
+        };
         let seen = Seen {
             is_new: work.is_new && work.times == 1,
             state: work.head.state,
             release,
             times: work.head.times_seen + work.times,
             users: work.head.issue.users_seen,
+            by_resolved,
             now: self.now,
         };
         let sight = work.life.see(&seen);
-        if !release.is_empty() {
-            work.head.issue.last_release = release.to_owned();
-            if work.head.issue.first_release.is_empty() {
-                work.head.issue.first_release = release.to_owned();
-            }
-        }
+        releases::note(tx, project, &mut work.head.issue, release)?;
         if sight == Sight::Regression {
             work.head.state = State::Open;
         }
         let fired = match sight.happened() {
-            Some(happened) => rules::judge(self.core, tx, report, work, happened, self.now)?,
+            Some(happened) => {
+                let new_there = self.new_there.contains(&place);
+                rules::judge(self.core, tx, report, work, (happened, new_there), self.now)?
+            }
             None => None,
         };
         // it begins or comes back even where nobody has to know

@@ -50,7 +50,7 @@ impl KnownWords {
         if self.has(issue, sum) {
             return Ok(());
         }
-        let Some(before) = store::errors::haystack(tx, issue)? else { return Ok(()) };
+        let Some(before) = store::errors::words(tx, issue)? else { return Ok(()) };
         // remembered is only what was read: what is written now may yet be taken back
         if before.len() + text.len() >= room {
             self.note(issue, FULL);

@@ -12,6 +12,7 @@ fn judged(rule: &AlertRule, happened: Happened, fired_at: Option<Time>, events: 
     let attributes = |name: &str| (name == "type").then(|| "KeyError".to_owned());
     let facts = Facts {
         happened,
+        is_new_in_environment: true,
         tags: &tags,
         attributes: &attributes,
         times: 7,
@@ -22,9 +23,11 @@ fn judged(rule: &AlertRule, happened: Happened, fired_at: Option<Time>, events: 
     };
     let count = |it: Count| {
         Ok::<i64, std::convert::Infallible>(match it {
-            Count::Events(since) if since >= NOW - Duration::from_secs(300) => events[1],
-            Count::Events(_) => events[0],
-            Count::Users(_) => 3,
+            Count::Events { since, most } if since >= NOW - Duration::from_secs(300) => {
+                events[1].min(most.into())
+            }
+            Count::Events { most, .. } => events[0].min(most.into()),
+            Count::Users { most, .. } => 3.min(most.into()),
         })
     };
     rule.judge(&facts, fired_at, count).unwrap()
@@ -43,6 +46,28 @@ fn without_rules_what_is_new_or_back_is_told() {
     assert!(fires(Happened::First) && fires(Happened::Regression) && fires(Happened::Unmuted));
     let no = judged(&rule, Happened::Again, None, [0, 0]);
     assert!(!no.fires && no.why.starts_with("none of its conditions holds: it is new;"), "{no:?}");
+}
+
+#[test]
+fn what_was_first_seen_elsewhere_is_new_where_a_rule_looks() {
+    let of = |environment: &str| {
+        rule(serde_json::json!({
+            "project": "shop", "environment": environment, "when": [{ "is": "first_seen" }],
+        }))
+    };
+    let there = judged(&of("production"), Happened::Again, None, [0, 0]);
+    assert_eq!((there.fires, there.why.as_str()), (true, "it is new in the environment production"));
+    assert!(!judged(&of(""), Happened::Again, None, [0, 0]).fires, "it is not new altogether");
+    assert!(!judged(&of("staging"), Happened::First, None, [0, 0]).fires);
+}
+
+#[test]
+fn attributes_that_nothing_has_are_refused() {
+    let ask = serde_json::json!({ "is": "attribute", "name": "browser", "how": "is_set" });
+    let spec = serde_json::json!({ "project": "shop", "when": [{ "is": "every_event" }], "filters": [ask] });
+    let rule: AlertRule = serde_json::from_value(spec).unwrap();
+    let refused = rule.check().unwrap_err().to_string();
+    assert!(refused.contains("filters[0].name") && refused.contains("none of message"), "{refused}");
 }
 
 #[test]

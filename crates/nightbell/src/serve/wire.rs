@@ -73,6 +73,7 @@ fn expected(integration: &Integration) -> Result<Expected> {
         severity: settings.severity.into(),
         title: settings.title.unwrap_or_default(),
         alerts: settings.alerts,
+        project: settings.project,
     })
 }
 

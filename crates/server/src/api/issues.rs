@@ -127,7 +127,7 @@ pub(super) async fn get_issue(State(app): State<Shared>, PathId(id): PathId) -> 
         }
         let incident = store::incidents::get(tx, id)?;
         let hours = errors::times_by_hour(tx, &family, now - HOURS)?;
-        let said = errors::feedback_of(tx, id, MAX_FEEDBACK)?;
+        let said = errors::feedback_of(tx, &family, MAX_FEEDBACK)?;
         let latest = match errors::navigate(tx, &family, Step::Last)? {
             Some(row) => Some(shown(tx, &family, &row)?),
             None => None,

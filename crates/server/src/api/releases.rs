@@ -79,7 +79,7 @@ pub(super) async fn compare_releases(
     let (before, after, limit) = (release("before")?, release("after")?, query.limit()?);
     let (project, now) = (project_number(&app, &named)?, app.now());
     let read = move |tx: &mut Tx<'_>| {
-        let (all, _) = heads(tx, Looked::newest(Some(project), MAX_LOOKED_AT), None)?;
+        let (all, _) = heads(tx, Looked::newest(Some(project), MAX_LOOKED_AT))?;
         let ids: Vec<_> = all.iter().map(|it| it.issue.id).collect();
         let (before, after) =
             (tags_with(tx, &ids, "release", &before)?, tags_with(tx, &ids, "release", &after)?);

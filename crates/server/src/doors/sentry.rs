@@ -32,7 +32,9 @@ use answer::{answered, limited, preflight, refused, unavailable};
 use crate::app::{App, Shared};
 use crate::auth::Peer;
 use crate::error::Problem;
+use crate::limits::RETRY_AFTER_SECONDS;
 use crate::openapi::Needs;
+use crate::shares::NOBODY;
 
 /// Bytes of a body that are gathered before they are read: what most have altogether.
 const GATHERED: usize = 256 * 1024;
@@ -176,12 +178,20 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
             run(app, asked, admitted, move || {
                 let mut intake = intake;
                 intake.push(&rest)?;
-                intake.finish()
+                let mut envelope = intake.finish()?;
+                // old clients say when they sent it beside their key
+                let header = &mut envelope.header;
+                header.sent_at = header.sent_at.take().or(credentials.timestamp);
+                Ok(envelope)
             })
             .await
         }
         // only what was sent can say who sends: a tunnel hands on an envelope and nothing else
         None if asked.door == Door::Envelope => {
+            let Some(place) = app.shares.take(NOBODY).await else {
+                drain(app, body).await;
+                return Err(No::Limited(RETRY_AFTER_SECONDS));
+            };
             let (intake, rest) = gather(app, asked, body).await?;
             let open = move || {
                 let mut intake = intake;
@@ -190,6 +200,7 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
             };
             let envelope = tokio::task::spawn_blocking(open).await.map_err(|_| broken())??;
             let credentials = tracker::auth::credentials(&places(asked, envelope.header.dsn.as_deref()))?;
+            drop(place);
             let admitted = admit(app, asked, &credentials).await?;
             run(app, asked, admitted, move || Ok(envelope)).await
         }
@@ -213,7 +224,7 @@ async fn run(
     admitted: Admitted,
     open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
 ) -> Result<Response, No> {
-    let (project, by, _held) = (admitted.project.clone(), app.clone(), admitted.share.clone());
+    let (project, by, further) = (admitted.project.clone(), app.clone(), admitted.clone());
     let too_many = Arc::new(OnceLock::new());
     let (is_counted, over) = (asked.door != Door::Envelope, too_many.clone());
     // only an event counts, and only it is refused when there are too many: not what comes with it
@@ -228,9 +239,14 @@ async fn run(
         }
         Ok(envelope)
     };
-    let number = project.project.id;
-    let reported = app.hub.report(project, asked.peer, open).await?;
-    items::take(app, number, &reported.envelope).await?;
+    let mut reported = app.hub.report(project.clone(), asked.peer, open).await?;
+    // browsers put several reports together, each of which is an event
+    while reported.envelope.has_report() {
+        further.count_event(app).map_err(No::Limited)?;
+        let rest = std::mem::take(&mut reported.envelope);
+        reported = app.hub.report(project.clone(), asked.peer, move || Ok(rest)).await?;
+    }
+    items::take(app, &project, &reported.envelope).await?;
     if let Some(seconds) = too_many.get() {
         return Err(No::Limited(*seconds));
     }
@@ -286,8 +302,13 @@ pub(crate) fn from_problem(problem: &Problem) -> Response {
     answer::problem(problem)
 }
 
+/// Whether errors come by a route: then it has places of its own, and takes none of the others'.
+pub(crate) fn has_places(route: &str) -> bool {
+    let route = route.trim_end_matches('/');
+    PATHS.iter().any(|(path, _)| *path == route)
+}
+
 /// Whether a route is one of these.
 pub(crate) fn is_ours(route: &str) -> bool {
-    let route = route.trim_end_matches('/');
-    PATHS.iter().any(|(path, _)| *path == route) || uploads::PATHS.iter().any(|(path, _)| *path == route)
+    has_places(route) || uploads::PATHS.iter().any(|(path, _)| *path == route.trim_end_matches('/'))
 }

@@ -270,6 +270,7 @@ impl Stage {
 fn heartbeat() -> Expected {
     Expected {
         alerts: Default::default(),
+        project: String::new(),
         name: "backup".into(),
         every: Duration::from_secs(3600),
         grace: Duration::from_secs(60),

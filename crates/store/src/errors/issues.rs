@@ -23,11 +23,9 @@ pub struct IssueRow {
     pub first_release: String,
     /// The release that it was last seen in; empty: unknown.
     pub last_release: String,
-    /// What words are looked for in, in lower case.
-    pub haystack: String,
 }
 
-/// An issue as an event finds it, with what its incident says; without the text that is searched.
+/// An issue as an event finds it, with what its incident says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The issue.
@@ -107,43 +105,24 @@ impl Looked {
     }
 }
 
-/// Of the issues that are looked at, those whose text fits; with whether there are older ones.
+/// The issues that are looked at; with whether there are older ones.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn heads(tx: &mut Tx<'_>, looked: Looked, says: Says<'_>) -> Result<(Vec<Head>, bool)> {
-    // the texts are most of what is there: they are read only when somebody looks into them
-    let text = if says.is_some() { ", i.haystack" } else { "" };
+pub fn heads(tx: &mut Tx<'_>, looked: Looked) -> Result<(Vec<Head>, bool)> {
     let (of_project, limit) = if looked.project.is_some() { ("AND i.project_id = $2", 3) } else { ("", 2) };
     let sql = format!(
-        "SELECT {HEAD}{text} FROM issues i JOIN incidents n ON n.id = i.id \
+        "SELECT {HEAD} FROM issues i JOIN incidents n ON n.id = i.id \
          WHERE i.id < $1 {of_project} AND i.merged_into IS NULL ORDER BY i.id DESC LIMIT ${limit}"
     );
-    let read = |row: &Row<'_>| match says {
-        Some(says) if !says(row.text(11)?) => Ok(None),
-        _ => read_head(row).map(Some),
-    };
     let mut values = vec![looked.before.into()];
     values.extend(looked.project.map(Value::from));
     values.push(looked.limit.saturating_add(1).into());
-    let mut found = tx.query(&sql, &values, read)?;
+    let mut found = tx.query(&sql, &values, read_head)?;
     let limit = usize::try_from(looked.limit).unwrap_or(usize::MAX);
     let older = found.len() > limit;
     found.truncate(limit);
-    Ok((found.into_iter().flatten().collect(), older))
-}
-
-/// What is asked of the text that an issue is searched by.
-pub type Says<'a> = Option<&'a dyn Fn(&str) -> bool>;
-
-/// One issue with the text that is searched.
-///
-/// # Errors
-/// When the database is gone.
-pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<IssueRow>> {
-    let sql = "SELECT id, project_id, merged_into, life, users_seen, first_release, last_release, haystack \
-               FROM issues WHERE id = $1";
-    tx.query_one(sql, &[id.into()], |row| Ok(IssueRow { haystack: row.string(7)?, ..read(row)? }))
+    Ok((found, older))
 }
 
 /// Keeps new issues.
@@ -151,8 +130,8 @@ pub fn get(tx: &mut Tx<'_>, id: Id) -> Result<Option<IssueRow>> {
 /// # Errors
 /// When the database is gone or full.
 pub fn insert_issues(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
-    let sql = "INSERT INTO issues (id, project_id, merged_into, life, users_seen, first_release, last_release, \
-               haystack) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "INSERT INTO issues (id, project_id, merged_into, life, users_seen, first_release, last_release) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     tx.execute_many(sql, issues, |it| {
         [
             it.id.into(),
@@ -162,13 +141,12 @@ pub fn insert_issues(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
             it.users_seen.into(),
             Value::Text(&it.first_release),
             Value::Text(&it.last_release),
-            Value::Text(&it.haystack),
         ]
     })?;
     Ok(())
 }
 
-/// Writes what has changed of issues; the text that is searched stays.
+/// Writes what has changed of issues.
 ///
 /// # Errors
 /// When the database is gone or full.
@@ -187,24 +165,43 @@ pub fn put(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
     Ok(())
 }
 
-/// The text that an issue is searched by.
-///
-/// # Errors
-/// When the database is gone.
-pub fn haystack(tx: &mut Tx<'_>, id: Id) -> Result<Option<String>> {
-    tx.query_one("SELECT haystack FROM issues WHERE id = $1", &[id.into()], |row| row.string(0))
-}
-
-/// Adds to the text that an issue is searched by.
+/// Lets new issues be found by these words, which are in lower case.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn add_words(tx: &mut Tx<'_>, id: Id, words: &str) -> Result<()> {
-    tx.execute(
-        "UPDATE issues SET haystack = haystack || $1 WHERE id = $2",
-        &[Value::Text(words), id.into()],
-    )?;
+pub fn insert_words(tx: &mut Tx<'_>, words: &[(Id, &str)]) -> Result<()> {
+    let sql = "INSERT INTO issue_words (issue_id, said) VALUES ($1, $2)";
+    tx.execute_many(sql, words, |(issue, said)| [(*issue).into(), Value::Text(said)])?;
     Ok(())
+}
+
+/// The words that an issue is found by.
+///
+/// # Errors
+/// When the database is gone.
+pub fn words(tx: &mut Tx<'_>, issue: Id) -> Result<Option<String>> {
+    tx.query_one("SELECT said FROM issue_words WHERE issue_id = $1", &[issue.into()], |row| row.string(0))
+}
+
+/// Lets an issue be found by more words.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn add_words(tx: &mut Tx<'_>, issue: Id, more: &str) -> Result<()> {
+    let sql = "UPDATE issue_words SET said = said || $1 WHERE issue_id = $2";
+    tx.execute(sql, &[Value::Text(more), issue.into()])?;
+    Ok(())
+}
+
+/// Which of these issues have words that fit, by their places.
+///
+/// # Errors
+/// When the database is gone.
+pub fn that_say(tx: &mut Tx<'_>, issues: &[Id], fits: impl Fn(&str) -> bool) -> Result<Vec<usize>> {
+    let sql = "SELECT said FROM issue_words WHERE issue_id = $1";
+    let looked = |place, row: &Row<'_>| Ok(fits(row.text(0)?).then_some(place));
+    let found = tx.query_many(sql, issues, |issue| [(*issue).into()], looked)?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Counts further events of incidents that change nothing else about them: how many, and when the last came.
@@ -279,6 +276,7 @@ pub fn forget_issue(tx: &mut Tx<'_>, issue: Id) -> Result<()> {
         "DELETE FROM issue_hours WHERE issue_id = $1",
         "DELETE FROM issue_users WHERE issue_id = $1",
         "DELETE FROM issue_tags WHERE issue_id = $1",
+        "DELETE FROM issue_words WHERE issue_id = $1",
         "DELETE FROM error_feedback WHERE issue_id = $1",
         "DELETE FROM issues WHERE id = $1",
     ] {
@@ -306,6 +304,5 @@ fn read(row: &Row<'_>) -> Result<IssueRow> {
         users_seen: row.int(4)?,
         first_release: row.string(5)?,
         last_release: row.string(6)?,
-        haystack: String::new(),
     })
 }

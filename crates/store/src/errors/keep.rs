@@ -40,6 +40,41 @@ pub fn weigh(tx: &mut Tx<'_>, project: i64) -> Result<Weight> {
     Ok(found.unwrap_or_default())
 }
 
+/// Bytes of the texts that errors of a project are compressed against.
+///
+/// # Errors
+/// When the database is gone.
+pub fn weigh_bases(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
+    let sql = "SELECT CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) FROM error_bases WHERE project_id = $1";
+    Ok(tx.query_one(sql, &[project.into()], |row| row.int(0))?.unwrap_or_default())
+}
+
+/// Forgets what a project was heard of before a time and not since: what it sent by the hour, releases and environments,
+/// and words about errors that never came. Words about errors that have come meanwhile are put to them.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn sweep_project(tx: &mut Tx<'_>, project: i64, since: Time) -> Result<()> {
+    tx.execute(
+        "UPDATE error_feedback SET issue_id = (SELECT e.issue_id FROM error_events e \
+         WHERE e.event_key = error_feedback.event_key LIMIT 1) \
+         WHERE project_id = $1 AND issue_id IS NULL AND event_key IS NOT NULL",
+        &[project.into()],
+    )?;
+    let hour = since.0 / HOUR;
+    tx.execute(
+        "DELETE FROM project_hours WHERE project_id = $1 AND hour < $2",
+        &[project.into(), hour.into()],
+    )?;
+    for sql in [
+        "DELETE FROM project_seen WHERE project_id = $1 AND last_seen < $2",
+        "DELETE FROM error_feedback WHERE project_id = $1 AND issue_id IS NULL AND at < $2",
+    ] {
+        tx.execute(sql, &[project.into(), since.into()])?;
+    }
+    Ok(())
+}
+
 /// Issues of a project by how much of them is kept, the most first.
 ///
 /// # Errors

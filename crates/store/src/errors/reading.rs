@@ -179,7 +179,7 @@ pub fn times_by_hour(tx: &mut Tx<'_>, family: &[Id], since: Time) -> Result<Vec<
 /// # Errors
 /// When the database is gone.
 pub fn tags_of(tx: &mut Tx<'_>, family: &[Id], name: Option<&str>) -> Result<Vec<TagCount>> {
-    /// Values that are looked at; no issue keeps more for long.
+    /// Values that are looked at, the most frequent; no issue keeps more for long.
     const MOST: i64 = 5_000;
     let read = |row: &crate::db::Row<'_>| {
         Ok(TagCount {
@@ -194,11 +194,12 @@ pub fn tags_of(tx: &mut Tx<'_>, family: &[Id], name: Option<&str>) -> Result<Vec
         let found = match name {
             Some(name) => {
                 let sql = "SELECT name, value, times, last_seen FROM issue_tags \
-                           WHERE issue_id = $1 AND name = $2 LIMIT $3";
+                           WHERE issue_id = $1 AND name = $2 ORDER BY times DESC LIMIT $3";
                 tx.query(sql, &[(*issue).into(), Value::Text(name), MOST.into()], read)?
             }
             None => {
-                let sql = "SELECT name, value, times, last_seen FROM issue_tags WHERE issue_id = $1 LIMIT $2";
+                let sql = "SELECT name, value, times, last_seen FROM issue_tags WHERE issue_id = $1 \
+                           ORDER BY times DESC LIMIT $2";
                 tx.query(sql, &[(*issue).into(), MOST.into()], read)?
             }
         };
@@ -251,11 +252,9 @@ pub fn tags_with(
 /// When the database is gone.
 pub fn seen(tx: &mut Tx<'_>, project: i64, kind: &str, limit: i64) -> Result<Vec<(String, Time, Time, i64)>> {
     let sql = "SELECT value, first_seen, last_seen, times FROM project_seen WHERE project_id = $1 AND kind = $2 \
-               ORDER BY value LIMIT $3";
+               ORDER BY first_seen DESC, value LIMIT $3";
     let read = |row: &crate::db::Row<'_>| Ok((row.string(0)?, row.time(1)?, row.time(2)?, row.int(3)?));
-    let mut found = tx.query(sql, &[project.into(), Value::Text(kind), limit.into()], read)?;
-    found.sort_by_key(|(_, first, ..)| std::cmp::Reverse(*first));
-    Ok(found)
+    tx.query(sql, &[project.into(), Value::Text(kind), limit.into()], read)
 }
 
 /// When a release or environment of a project was first and last heard of, if it was.
@@ -281,20 +280,26 @@ pub fn project_hours(tx: &mut Tx<'_>, project: i64, since: Time) -> Result<Vec<(
     })
 }
 
-/// What users said about the errors of an issue, newest first.
+/// What users said about the errors of issues that count as one, newest first.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn feedback_of(tx: &mut Tx<'_>, issue: Id, limit: i64) -> Result<Vec<Feedback>> {
+pub fn feedback_of(tx: &mut Tx<'_>, family: &[Id], limit: i64) -> Result<Vec<Feedback>> {
     let sql =
         "SELECT id, event_key, at, said FROM error_feedback WHERE issue_id = $1 ORDER BY id DESC LIMIT $2";
-    tx.query(sql, &[issue.into(), limit.into()], |row| {
-        Ok(Feedback {
-            id: row.id(0)?,
-            issue: Some(issue),
-            event_key: row.opt_int(1)?,
-            at: row.time(2)?,
-            said: row.string(3)?,
-        })
-    })
+    let mut all = Vec::new();
+    for issue in family {
+        all.extend(tx.query(sql, &[(*issue).into(), limit.into()], |row| {
+            Ok(Feedback {
+                id: row.id(0)?,
+                issue: Some(*issue),
+                event_key: row.opt_int(1)?,
+                at: row.time(2)?,
+                said: row.string(3)?,
+            })
+        })?);
+    }
+    all.sort_by_key(|it| std::cmp::Reverse(it.id));
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(all)
 }

@@ -44,6 +44,15 @@ fn refused(answer: Result<Envelope, Refusal>) -> (u16, String) {
 }
 
 #[test]
+fn an_event_behind_too_many_other_things_is_kept() {
+    let mut body = String::from("{}\n");
+    (0..1_001).for_each(|_| body.push_str("{\"type\":\"session\"}\n{}\n"));
+    body.push_str("{\"type\":\"event\"}\n{\"message\":\"last\"}\n");
+    let read = envelope(&body).unwrap();
+    assert_eq!(read.event().unwrap().payload, b"{\"message\":\"last\"}");
+}
+
+#[test]
 fn every_encoding_is_taken_off() {
     // {"message":"hello"} by another program: brotli 1.1
     let brotli = [

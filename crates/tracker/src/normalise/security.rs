@@ -31,7 +31,21 @@ pub(crate) fn kind_of_interface(key: &str) -> Option<Kind> {
     })
 }
 
-/// The report in a body. Of a list, the first one that is known: a browser that has several sends several.
+/// What kind of report this is, and where its words stand; nothing: none that is known.
+pub(crate) fn known<K: PartialEq<str>>(members: &[(K, Value<'_>)]) -> Option<(Kind, &'static str)> {
+    let member = |name: &str| members.iter().find(|(key, _)| *key == *name).map(|(_, value)| value);
+    Some(match member("type").and_then(Value::as_str) {
+        _ if member("csp-report").is_some() => (Kind::Csp, "csp-report"),
+        _ if member("expect-ct-report").is_some() => (Kind::ExpectCt, "expect-ct-report"),
+        _ if member("expect-staple-report").is_some() => (Kind::ExpectStaple, "expect-staple-report"),
+        _ if member("known-pins").is_some() => (Kind::Hpkp, ""),
+        Some("csp-violation") => (Kind::Csp, "body"),
+        Some("network-error") => (Kind::Nel, "body"),
+        _ => return None,
+    })
+}
+
+/// The report in a body. Of a list, the first one that is known.
 pub(crate) fn report(read: &mut Reading, value: Value<'_>) -> Result<Reported, Refusal> {
     let none = || Refusal::malformed("no report of a browser that is known: csp-report, csp-violation, …");
     let reports = match value {
@@ -40,17 +54,7 @@ pub(crate) fn report(read: &mut Reading, value: Value<'_>) -> Result<Reported, R
     };
     for report in reports {
         let Value::Map(members) = report else { continue };
-        let is_member = |name: &str| members.iter().any(|(key, _)| key == name);
-        let ty = members.iter().find(|(key, _)| key == "type").and_then(|(_, ty)| ty.as_str());
-        let (kind, key) = match ty {
-            _ if is_member("csp-report") => (Kind::Csp, "csp-report"),
-            _ if is_member("expect-ct-report") => (Kind::ExpectCt, "expect-ct-report"),
-            _ if is_member("expect-staple-report") => (Kind::ExpectStaple, "expect-staple-report"),
-            _ if is_member("known-pins") => (Kind::Hpkp, ""),
-            Some("csp-violation") => (Kind::Csp, "body"),
-            Some("network-error") => (Kind::Nel, "body"),
-            _ => continue,
-        };
+        let Some((kind, key)) = known(&members) else { continue };
         let url = members.iter().find(|(key, _)| key == "url").and_then(|(_, url)| url.as_str());
         let url = url.map(str::to_owned);
         let inner = match key {

@@ -40,7 +40,7 @@ pub(super) fn fill(store: &Store, wanted: usize, now: Time) -> Result<usize> {
 
 fn there(tx: &mut Tx<'_>) -> store::Result<Vec<EventRow>> {
     let mut all = Vec::new();
-    for head in errors::heads(tx, Looked::newest(None, MAX_ISSUES), None)?.0 {
+    for head in errors::heads(tx, Looked::newest(None, MAX_ISSUES))?.0 {
         all.extend(errors::page(tx, &[head.issue.id], Id(i64::MAX), MAX_OF_ISSUE)?);
     }
     // as programs report them: issue after issue, not one whole after the other

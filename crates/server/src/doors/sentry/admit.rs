@@ -17,7 +17,7 @@ pub(super) struct Admitted {
     pub(super) project: Arc<ProjectInForce>,
     key: Arc<KeyInForce>,
     /// Its place among the requests that are worked on.
-    pub(super) share: Arc<Share>,
+    pub(super) _share: Arc<Share>,
 }
 
 impl Admitted {
@@ -68,11 +68,11 @@ pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Resul
     {
         return Err(Refusal::forbidden("the project does not take reports of pages of this origin").into());
     }
-    let Some(share) = app.shares.take(project.project.id) else {
+    let Some(share) = app.shares.take(project.project.id).await else {
         app.hub.core.tally.add(project.project.id, "too many at once", 1);
         return Err(No::Limited(RETRY_AFTER_SECONDS));
     };
-    let admitted = Admitted { project: project.clone(), key: found.clone(), share: Arc::new(share) };
+    let admitted = Admitted { project: project.clone(), key: found.clone(), _share: Arc::new(share) };
     if asked.door != Door::Envelope {
         admitted.count_event(app).map_err(No::Limited)?;
     }
