@@ -166,16 +166,23 @@ func (it *Plugin) Subscription(name string, topics []string, batch int, hear fun
 func (it *Plugin) Route(method, path, auth string, answer func(context.Context, *Request) (Response, error)) {
 	it.mutex.Lock()
 	defer it.mutex.Unlock()
+	// the methods of a path that the same people may use are one route
+	var open *route
 	for _, known := range it.routes {
 		if known.Path == path {
 			twice(known.answers[method] != nil, method+" "+path)
-			known.Methods = append(known.Methods, method)
-			known.answers[method] = answer
-			return
+			if known.Auth == auth {
+				open = known
+			}
 		}
 	}
-	answers := map[string]func(context.Context, *Request) (Response, error){method: answer}
-	it.routes = append(it.routes, &route{path, []string{method}, auth, answers})
+	if open == nil {
+		answers := map[string]func(context.Context, *Request) (Response, error){}
+		open = &route{path, nil, auth, answers}
+		it.routes = append(it.routes, open)
+	}
+	open.Methods = append(open.Methods, method)
+	open.answers[method] = answer
 }
 
 // Check adds something to look at now and then. Facts are its title, about and settings; may be nil.

@@ -87,6 +87,10 @@ func guest() *Plugin {
 	plugin.Route("POST", "/item/<id>", "token", func(_ context.Context, it *Request) (Response, error) {
 		return Response{Status: 201, Body: append(it.Body, 0xff)}, nil
 	})
+	answers := func(context.Context, *Request) (Response, error) { return Response{}, nil }
+	plugin.Route("GET", "/open", "none", answers)
+	plugin.Route("HEAD", "/open", "none", answers)
+	plugin.Route("POST", "/open", "token", answers)
 	plugin.Check("disk", nil, func(_ context.Context, settings json.RawMessage) (Check, error) {
 		if string(settings) != "{}" {
 			return Check{}, errors.New("full")
@@ -109,9 +113,8 @@ func guest() *Plugin {
 		return nil
 	})
 	plugin.OnStart(func(context.Context) error {
-		plugin.Route("GET", "/later", "none", func(context.Context, *Request) (Response, error) {
-			return Response{}, nil
-		})
+		plugin.Route("PUT", "/open", "token", answers)
+		plugin.Route("GET", "/later", "none", answers)
 		return nil
 	})
 	plugin.OnStop(func(context.Context) { fmt.Println("the end of", plugin.ID) })
@@ -266,8 +269,12 @@ func TestItSaysWhatItProvidesAndPrintsNothingToTheWire(t *testing.T) {
 	same(t, hello["features"], `["validate", "test"]`)
 	provides, _ := hello["provides"].(map[string]any)
 	same(t, provides["destinations"], `[{"kind": "one", "title": "One"}, {"kind": "many", "batch": 64}]`)
-	same(t, provides["routes"], `[{"path": "/item/<id>", "methods": ["GET", "POST"], "auth": "token"}]`)
-	same(t, started, `{"routes": [{"path": "/later", "methods": ["GET"], "auth": "none"}]}`)
+	// what one method of a path asks for says nothing of another
+	same(t, provides["routes"], `[{"path": "/item/<id>", "methods": ["GET", "POST"], "auth": "token"},
+		{"path": "/open", "methods": ["GET", "HEAD"], "auth": "none"},
+		{"path": "/open", "methods": ["POST"], "auth": "token"}]`)
+	same(t, started, `{"routes": [{"path": "/open", "methods": ["PUT"], "auth": "token"},
+		{"path": "/later", "methods": ["GET"], "auth": "none"}]}`)
 	same(t, it.ask("shutdown", nil), `{}`)
 	it.in.Close()
 	it.end(0)

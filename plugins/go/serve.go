@@ -92,13 +92,16 @@ func (it *Plugin) hello(_ context.Context, params *struct {
 	return map[string]any{"protocol": contract, "sdk": sdk, "features": features, "provides": provides}, nil
 }
 
+// name is by what a route is known: a path may have one for everybody, and one for some.
+func (it *route) name() string { return it.Auth + " " + it.Path }
+
 // routesAfter are the routes, without the methods that were there before.
 func (it *Plugin) routesAfter(before map[string]int) []route {
 	it.mutex.Lock()
 	defer it.mutex.Unlock()
 	added := []route{}
 	for _, known := range it.routes {
-		if methods := known.Methods[before[known.Path]:]; len(methods) > 0 {
+		if methods := known.Methods[before[known.name()]:]; len(methods) > 0 {
 			added = append(added, route{Path: known.Path, Methods: methods, Auth: known.Auth})
 		}
 	}
@@ -180,7 +183,7 @@ func (it *Plugin) set(settings json.RawMessage) {
 func (it *Plugin) start(ctx context.Context, _ *nothing) (any, error) {
 	before := map[string]int{}
 	for _, known := range it.routesAfter(nil) {
-		before[known.Path] = len(known.Methods)
+		before[known.name()] = len(known.Methods)
 	}
 	for _, call := range it.starters {
 		if err := call(ctx); err != nil {
@@ -409,7 +412,10 @@ func (it *Plugin) request(ctx context.Context, params *struct {
 	var answer func(context.Context, *Request) (Response, error)
 	for _, one := range it.routes {
 		if one.Path == params.Route {
-			known, answer = one, one.answers[strings.ToUpper(params.Method)]
+			known = one
+			if own := one.answers[strings.ToUpper(params.Method)]; own != nil {
+				answer = own
+			}
 		}
 	}
 	it.mutex.Unlock()

@@ -283,14 +283,22 @@ export class Plugin {
 
   route(path, options, answer) {
     const { methods = ["GET"], auth = "token" } = options;
-    const known = this.#routes.get(path) ?? { facts: { path, methods: [], auth }, answers: new Map() };
+    const known = this.#routes.get(path) ?? { open: new Map(), answers: new Map() };
+    // the methods of a path that the same people may use are one route
+    const facts = known.open.get(auth) ?? { path, methods: [], auth };
     for (const method of methods.map((method) => method.toUpperCase())) {
       if (known.answers.has(method)) throw new Error(`the route ${method} ${path} is there twice`);
-      known.facts.methods.push(method);
+      facts.methods.push(method);
       known.answers.set(method, answer);
     }
+    known.open.set(auth, facts);
     this.#routes.set(path, known);
     return this;
+  }
+
+  #routeFacts() {
+    const all = [...this.#routes.values()].flatMap(({ open }) => [...open.values()]);
+    return all.map((facts) => ({ ...facts, methods: [...facts.methods] }));
   }
 
   check(kind, options, look) {
@@ -402,7 +410,7 @@ export class Plugin {
     const provides = {
       destinations: facts(this.#destinations),
       subscriptions: facts(this.#subscriptions),
-      routes: facts(this.#routes),
+      routes: this.#routeFacts(),
       checks: facts(this.#checks),
       ...this.#schemas,
     };
@@ -427,7 +435,8 @@ export class Plugin {
   }
 
   async #start() {
-    const before = new Map([...this.#routes].map(([path, { facts }]) => [path, facts.methods.length]));
+    const name = ({ auth, path }) => `${auth} ${path}`;
+    const before = new Map(this.#routeFacts().map((facts) => [name(facts), facts.methods.length]));
     try {
       for (const call of this.#on.start) await call();
     } catch (error) {
@@ -435,9 +444,9 @@ export class Plugin {
       throw error;
     }
     this.#running.push(...this.#backgrounds.map((work) => this.#background(work)));
-    const added = [...this.#routes.values()].map(({ facts }) => ({
+    const added = this.#routeFacts().map((facts) => ({
       ...facts,
-      methods: facts.methods.slice(before.get(facts.path) ?? 0),
+      methods: facts.methods.slice(before.get(name(facts)) ?? 0),
     }));
     const routes = added.filter((route) => route.methods.length > 0);
     return routes.length > 0 ? { routes } : {};

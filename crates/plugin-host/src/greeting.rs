@@ -66,10 +66,13 @@ pub async fn hello(process: &Body, spec: &Spec, places: &Places) -> Result<Hello
     if !wrong.is_empty() {
         return Err(bad(wrong.join("; ")));
     }
-    match spec.found.manifest.provides().and(&answer.provides) {
-        Ok(provides) => Ok(HelloAnswer { provides, ..answer }),
-        Err(why) => Err(bad(why)),
+    let provides = spec.found.manifest.provides().and(&answer.provides).map_err(bad)?;
+    // each may be right, and both together not
+    let wrong = provides.check();
+    if !wrong.is_empty() {
+        return Err(bad(wrong.join("; ")));
     }
+    Ok(HelloAnswer { provides, ..answer })
 }
 
 /// Why settings were not taken.

@@ -156,12 +156,13 @@ async fn wherever_it_crashes_it_is_told_why_and_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_a_person_can_mend_rests_until_somebody_does() {
     let misconfigured = |state: &State| matches!(state, State::Misconfigured { .. });
-    for wish in ["exit-78-at-spawn", "exit-78-at-start", "from-the-future", "two-minds"] {
+    for wish in ["exit-78-at-spawn", "exit-78-at-start", "from-the-future", "two-minds", "open-and-not"] {
         let stage = Stage::with(&[wish]).await;
         let state = stage.until(wish, misconfigured).await;
         let words = match wish {
             "from-the-future" => "it speaks contract 7",
             "two-minds" => "say different things",
+            "open-and-not" => "routes: \"POST /x\" is there twice",
             _ => "78",
         };
         assert!(state.why().unwrap().contains(words), "{state:?}");

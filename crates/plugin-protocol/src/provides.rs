@@ -212,6 +212,9 @@ impl Provides {
         wrong.twice("destinations", self.destinations.iter().map(|it| it.kind.as_str()));
         wrong.twice("subscriptions", self.subscriptions.iter().map(|it| it.name.as_str()));
         wrong.twice("checks", self.checks.iter().map(|it| it.kind.as_str()));
+        // or who may use a method of a path would be as it happens to be looked up
+        let claimed: Vec<String> = self.routes.iter().flat_map(Route::claims).collect();
+        wrong.twice("routes", claimed.iter().map(String::as_str));
         wrong.0
     }
 
@@ -222,7 +225,10 @@ impl Provides {
     /// # Errors
     /// What they say in different words.
     pub fn and(&self, other: &Provides) -> Result<Provides, String> {
-        let as_json = |it: &Provides| serde_json::to_value(it).unwrap_or_default();
+        let as_json = |it: &Provides| {
+            let gathered = Provides { routes: gathered(&it.routes), ..it.clone() };
+            serde_json::to_value(gathered).unwrap_or_default()
+        };
         let (mut mine, theirs) = (as_json(self), as_json(other));
         merge(&mut mine, theirs, "")?;
         serde_json::from_value(mine).map_err(|error| error.to_string())
@@ -250,8 +256,8 @@ fn merge(mine: &mut Value, theirs: Value, at: &str) -> Result<(), String> {
             if mine.iter().chain(&theirs).all(|it| name_of(it).is_some()) =>
         {
             for value in theirs {
-                let name = name_of(&value).unwrap_or_default().to_owned();
-                match mine.iter_mut().find(|have| name_of(have) == Some(&name)) {
+                let name = name_of(&value).unwrap_or_default();
+                match mine.iter_mut().find(|have| name_of(have).as_ref() == Some(&name)) {
                     Some(have) => merge(have, value, &inside(&name))?,
                     None => mine.push(value),
                 }
@@ -262,9 +268,28 @@ fn merge(mine: &mut Value, theirs: Value, at: &str) -> Result<(), String> {
     }
 }
 
-/// What a kind, a subscription or a route is called.
-fn name_of(thing: &Value) -> Option<&str> {
-    ["kind", "name", "path"].into_iter().find_map(|name| thing.get(name)?.as_str())
+/// What a kind or a subscription is called. A route is known by its path and by who may use it: one path may have a
+/// method for everybody, and another for some.
+fn name_of(thing: &Value) -> Option<String> {
+    let text = |name: &str| thing.get(name)?.as_str();
+    let route = || Some(format!("{} for {}", text("path")?, text("auth").unwrap_or("token")));
+    text("kind").or_else(|| text("name")).map(str::to_owned).or_else(route)
+}
+
+/// Routes with all methods of a path together that the same people may use.
+fn gathered(routes: &[Route]) -> Vec<Route> {
+    let mut all: Vec<Route> = Vec::new();
+    for route in routes {
+        match all.iter_mut().find(|it| it.path == route.path && it.auth == route.auth) {
+            // what says nothing means something, which has to be said beside others
+            Some(known) => known.methods = known.taken().chain(route.taken()).map(str::to_owned).collect(),
+            None => all.push(route.clone()),
+        }
+    }
+    for route in &mut all {
+        route.methods.sort();
+    }
+    all
 }
 
 fn same(mine: &Value, theirs: &Value, at: &str) -> Result<(), String> {
@@ -303,6 +328,20 @@ impl Subscription {
 }
 
 impl Route {
+    /// The methods that it takes: without any, those that only look.
+    pub fn taken(&self) -> impl Iterator<Item = &str> {
+        let looking: &[&str] = if self.methods.is_empty() { &["GET", "HEAD"] } else { &[] };
+        looking.iter().copied().chain(self.methods.iter().map(String::as_str))
+    }
+
+    /// Each method with the path that it is of, whatever the parts of the path are called that vary.
+    fn claims(&self) -> impl Iterator<Item = String> {
+        let varies = |part: &str| part.starts_with('<') && part.ends_with('>');
+        let parts = self.path.split('/').map(|part| if varies(part) { "<>" } else { part });
+        let path = parts.collect::<Vec<_>>().join("/");
+        self.taken().map(move |method| format!("{method} {path}"))
+    }
+
     fn check(&self, at: &str, wrong: &mut Wrong) {
         let path = &self.path;
         let fine = path.starts_with('/')
@@ -378,59 +417,4 @@ pub fn is_word(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn provides(json: Value) -> Provides {
-        serde_json::from_value(json).unwrap()
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_where_it_is() {
-        let bad = provides(json!({
-            "destinations": [{"kind": "Foo"}, {"kind": "a", "batch": 0}, {"kind": "a", "settings": {"type": "string"}}],
-            "subscriptions": [{"name": "s", "topics": ["incident.*", "weather"]}],
-            "routes": [{"path": "up/../down", "methods": ["get"]}],
-        }));
-        let told = bad.check().join("\n");
-        let wanted = [
-            "destinations[0].kind: \"Foo\" must be",
-            "destinations[1].batch: must be within",
-            "destinations[2].settings: must be a JSON Schema",
-            "there is no topic \"weather\"; known are event.accepted",
-            "routes[0].path: \"up/../down\"",
-            "routes[0].methods: \"get\" is none of",
-            "destinations: \"a\" is there twice",
-        ];
-        for words in wanted {
-            assert!(told.contains(words), "{words} not in\n{told}");
-        }
-    }
-
-    #[test]
-    fn manifest_and_plugin_may_complete_but_not_contradict_each_other() {
-        let schema = json!({"type": "object", "properties": {"room": {"type": "string"}}});
-        let manifest =
-            provides(json!({"destinations": [{"kind": "foo", "title": "Foo", "settings": schema}]}));
-        let told = provides(json!({"destinations": [{"kind": "foo", "batch": 8}, {"kind": "bar"}],
-            "routes": [{"path": "/x"}]}));
-        let both = manifest.and(&told).unwrap();
-        assert_eq!((both.routes.len(), both.destinations.len()), (1, 2));
-        let foo = &both.destinations[0];
-        assert_eq!((foo.title.as_str(), foo.batch, foo.settings.is_some()), ("Foo", Some(8), true));
-        for (other, place) in [
-            (json!({"kind": "foo", "title": "Bar"}), "destinations.foo.title"),
-            (json!({"kind": "foo", "settings": {"type": "object"}}), "destinations.foo.settings"),
-        ] {
-            let why = manifest.and(&provides(json!({"destinations": [other]}))).unwrap_err();
-            assert!(why.starts_with(place), "{why}");
-        }
-    }
-
-    #[test]
-    fn a_topic_may_end_in_a_star() {
-        assert!(covers("incident.*", "incident.opened") && covers("*", "request.served"));
-        assert!(!covers("incident.*", "delivery.finished") && !covers("incident", "incident.opened"));
-    }
-}
+mod tests;

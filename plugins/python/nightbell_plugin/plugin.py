@@ -122,7 +122,11 @@ class Plugin:
         facts = {"path": path, "methods": [method.upper() for method in methods], "auth": auth}
 
         def add(function: F) -> F:
-            self.routes.setdefault(path, []).append(Provided(function, facts))
+            items = self.routes.setdefault(path, [])
+            for method in facts["methods"]:
+                if any(method in item.facts["methods"] for item in items):
+                    raise ValueError(f"the route {method} {path} is there twice")
+            items.append(Provided(function, facts))
             return function
 
         return add
@@ -199,12 +203,13 @@ class Plugin:
         return told
 
     def route_facts(self) -> List[Dict[str, Any]]:
-        """The routes, with all methods of a path together."""
-        facts = []
-        for items in self.routes.values():
-            methods = [method for item in items for method in item.facts["methods"]]
-            facts.append({**items[0].facts, "methods": methods})
-        return facts
+        """The routes, with those methods of a path together that the same people may use."""
+        facts: Dict[Tuple[str, str], Dict[str, Any]] = {}
+        for path, items in self.routes.items():
+            for item in items:
+                known = facts.setdefault((path, item.facts["auth"]), {**item.facts, "methods": []})
+                known["methods"] += item.facts["methods"]
+        return list(facts.values())
 
     def run(self) -> None:
         """Serves standard input and output until the host ends it: for a plugin whose `runtime` is `process`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any, Awaitable, Callable, Dict, List, Optional, TypeVar
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from . import __version__
 from .host import current_delivery
@@ -154,7 +154,10 @@ class Session:
         return {}
 
     async def start(self, params: Dict[str, Any]) -> Dict[str, Any]:
-        before = {route["path"]: route["methods"] for route in self.plugin.route_facts()}
+        def name(route: Dict[str, Any]) -> Tuple[str, str]:
+            return route["path"], route["auth"]
+
+        before = {name(route): route["methods"] for route in self.plugin.route_facts()}
         try:
             for starter in self.plugin.starters:
                 await self.call(starter)
@@ -165,7 +168,7 @@ class Session:
         self._tasks += [loop.create_task(self._background(work)) for work in self.plugin.backgrounds]
         # what was added to what `hello` said
         added = [
-            {**route, "methods": [method for method in route["methods"] if method not in before.get(route["path"], ())]}
+            {**route, "methods": [method for method in route["methods"] if method not in before.get(name(route), ())]}
             for route in self.plugin.route_facts()
         ]
         added = [route for route in added if route["methods"]]

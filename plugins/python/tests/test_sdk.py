@@ -330,6 +330,9 @@ class Life(unittest.IsolatedAsyncioTestCase):
         plugin.subscription("all", ["incident.*"], batch=10)(len)
         plugin.route("/x", methods=["get"])(len)
         plugin.route("/x", methods=["POST"])(len)
+        # what one method of a path asks for says nothing of another
+        plugin.route("/open", auth="none")(len)
+        plugin.route("/open", methods=["POST"])(len)
         plugin.check("c", every="1m")(len)
         plugin.validate("destination", "foo")(len)
         plugin.validate("settings")(lambda settings: None)
@@ -343,7 +346,11 @@ class Life(unittest.IsolatedAsyncioTestCase):
                         {"kind": "foo", "title": "Foo", "audience": "people", "settings": schema, "batch": 8}
                     ],
                     "subscriptions": [{"name": "all", "topics": ["incident.*"], "batch": 10}],
-                    "routes": [{"path": "/x", "methods": ["GET", "POST"], "auth": "token"}],
+                    "routes": [
+                        {"path": "/x", "methods": ["GET", "POST"], "auth": "token"},
+                        {"path": "/open", "methods": ["GET"], "auth": "none"},
+                        {"path": "/open", "methods": ["POST"], "auth": "token"},
+                    ],
                     "checks": [{"kind": "c", "every": "1m"}],
                     "settings": schema,
                     "user": schema,
@@ -351,6 +358,8 @@ class Life(unittest.IsolatedAsyncioTestCase):
             )
         with self.assertRaises(ValueError):
             plugin.destination("foo")(print)
+        with self.assertRaisesRegex(ValueError, "the route POST /open is there twice"):
+            plugin.route("/open", methods=["PUT", "post"], auth="none")(print)
 
     async def test_another_contract_and_methods_that_it_has_not_are_refused(self):
         async with Host(Plugin(), begin=False) as host:
@@ -437,12 +446,14 @@ class Life(unittest.IsolatedAsyncioTestCase):
         def more():
             plugin.route("/later", auth="none")(lambda request: "text")
             plugin.route("/none", methods=["PUT"])(lambda request: "put")
+            plugin.route("/none", methods=["POST"], auth="none")(lambda request: "post")
 
         async with Host(plugin) as host:
             self.assertEqual(
-                host.provides["routes"][-2:],
+                host.provides["routes"][-3:],
                 [
                     {"path": "/none", "methods": ["PUT"], "auth": "token"},
+                    {"path": "/none", "methods": ["POST"], "auth": "none"},
                     {"path": "/later", "methods": ["GET"], "auth": "none"},
                 ],
             )

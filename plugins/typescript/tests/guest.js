@@ -53,6 +53,8 @@ plugin.subscription("hears", { topics: ["incident.*"] }, async (events) => {
 });
 plugin.route("/item/<id>", { methods: ["get"] }, ({ arguments: { id }, headers }) => ({ id, accept: headers.accept }));
 plugin.route("/item/<id>", { methods: ["POST"] }, ({ json }) => ({ status: 201, body: json().n }));
+plugin.route("/open", { auth: "none" }, () => "anybody");
+plugin.route("/open", { methods: ["POST"] }, () => "somebody");
 plugin.route("/bytes", {}, () => Buffer.from([0xff, 0]));
 plugin.check("disk", {}, ({ fail }) => {
   if (fail) throw new Error("full");
@@ -66,7 +68,10 @@ plugin.validate("destination", "one", (value) => {
 plugin.validate("settings", "", (value) => {
   if (value.word === "bad") throw new Invalid([["word", "is bad"]]);
 });
-plugin.onStart(() => plugin.route("/later", {}, () => "later") && undefined);
+plugin.onStart(() => {
+  plugin.route("/later", {}, () => "later");
+  plugin.route("/open", { methods: ["PUT"] }, () => "later");
+});
 plugin.onStop(() => console.log("the end of", plugin.id));
 plugin.background(async (signal) => {
   await new Promise((resolve) => signal.addEventListener("abort", resolve));

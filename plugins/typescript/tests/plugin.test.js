@@ -98,8 +98,17 @@ test("it says what it provides, and prints nothing to the wire", async (t) => {
     { kind: "one", title: "One" },
     { kind: "many", batch: 64 },
   ]);
-  assert.deepEqual(hello.provides.routes[0], { path: "/item/<id>", methods: ["GET", "POST"], auth: "token" });
-  assert.deepEqual(started, { routes: [{ path: "/later", methods: ["GET"], auth: "token" }] });
+  // what one method of a path asks for says nothing of another
+  assert.deepEqual(hello.provides.routes.slice(0, 3), [
+    { path: "/item/<id>", methods: ["GET", "POST"], auth: "token" },
+    { path: "/open", methods: ["GET"], auth: "none" },
+    { path: "/open", methods: ["POST"], auth: "token" },
+  ]);
+  const later = [
+    { path: "/open", methods: ["PUT"], auth: "token" },
+    { path: "/later", methods: ["GET"], auth: "token" },
+  ];
+  assert.deepEqual(started, { routes: later });
   await hub.ask("shutdown");
   hub.child.stdin.end();
   assert.equal(await hub.ended, 0);

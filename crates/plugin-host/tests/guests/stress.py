@@ -168,6 +168,8 @@ def serve(message):
             "type": "object", "properties": {"key": {"type": "string", "x-secret": True}}}, "new-word": 1}]}
         if "two-minds" in WISHES:
             provides["destinations"][0]["title"] = "Something else"
+        if "open-and-not" in WISHES:
+            provides["routes"] = [{"path": "/x", "methods": ["POST"], "auth": who} for who in ("none", "token")]
         answer(id, {"protocol": protocol, "sdk": "none", "features": ["telepathy"], "provides": provides, "more": 1})
     elif method == "configure":
         crash_at("configure")

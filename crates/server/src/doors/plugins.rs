@@ -54,7 +54,8 @@ async fn ask(
     if on_path.is_empty() {
         return Err(unknown());
     }
-    let Some((route, arguments)) = on_path.into_iter().find(|(route, _)| takes(route, &method)) else {
+    let takes = |route: &Route| route.taken().any(|it| it == method.as_str());
+    let Some((route, arguments)) = on_path.into_iter().find(|(route, _)| takes(route)) else {
         let detail = format!("/plugins/{id}{path} does not take {method}");
         return Err(Problem::new(Kind::MethodNotAllowed, detail));
     };
@@ -99,13 +100,6 @@ async fn admitted(
         return Err(Problem::forbidden(format!("this needs a token with the scope {needs}")));
     }
     Ok(Some(Principal { name: caller.signed("") }))
-}
-
-fn takes(route: &Route, method: &Method) -> bool {
-    match route.methods.as_slice() {
-        [] => *method == Method::GET || *method == Method::HEAD,
-        all => all.iter().any(|it| it == method.as_str()),
-    }
 }
 
 /// The parts of a path that stand where a pattern such as `/item/<id>` has names; a name may have a type after a
