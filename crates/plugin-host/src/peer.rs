@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use plugin_protocol::calls::{CANCEL, Call, CancelParams};
+use plugin_protocol::calls::{CANCEL, Call, CancelParams, Drain, Health, Hello, Shutdown};
 use plugin_protocol::{Fault, RpcId, wire};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -21,6 +21,9 @@ use crate::chain::Chain;
 
 /// Messages that may wait to be written.
 pub const MAX_UNWRITTEN: usize = 256;
+/// Whoever had less time than this is not measured by it: asked for something at the last moment, a plugin is late, and
+/// not sick.
+const SHORTEST_MEASURE: Duration = Duration::from_secs(1);
 /// Chains that are remembered after the plugin has answered: it may do something about what it heard a little later.
 const MAX_REMEMBERED: usize = 256;
 
@@ -47,14 +50,20 @@ struct Pending {
     waiter: Waiter,
     /// its place among those that may be asked at once
     _permit: Option<OwnedSemaphorePermit>,
+    method: &'static str,
     asked_at: Instant,
     limit: Duration,
     /// how many deliveries it is about
     deliveries: u32,
-    /// whether it is work, by which progress is seen
-    is_work: bool,
     abandoned: bool,
     chain: Chain,
+}
+
+impl Pending {
+    /// Whether it is work, by which progress is seen: everything but what begins, ends and measures a life.
+    fn is_work(&self) -> bool {
+        ![Hello::METHOD, Health::METHOD, Drain::METHOD, Shutdown::METHOD].contains(&self.method)
+    }
 }
 
 #[derive(Default)]
@@ -69,10 +78,14 @@ struct Table {
 /// How a plugin is getting on with what it was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Deliveries that it was asked for and that nobody waits for any more.
+    /// How much of its work nobody waits for any more.
+    pub given_up: u32,
+    /// Deliveries among that, for which the time is over.
     pub overdue: u32,
-    /// By how many times its limit the oldest of these, or of other work, is late.
+    /// By how many times its limit the latest of its work is late.
     pub late: u32,
+    /// What that is.
+    pub latest: &'static str,
 }
 
 /// One wire.
@@ -95,8 +108,6 @@ pub struct Terms {
     pub permit: Option<OwnedSemaphorePermit>,
     /// How many deliveries it is about.
     pub deliveries: u32,
-    /// Whether it is work of another sort, that must make progress as deliveries must.
-    pub is_work: bool,
     /// At the end of which chain it is asked.
     pub chain: Chain,
 }
@@ -139,9 +150,9 @@ impl Peer {
         serde_json::from_str(answer.get()).map_err(|error| Unanswered::Unreadable(error.to_string()))
     }
 
-    /// Whether it has something to do that somebody waits for.
+    /// Whether it has something to do, be it that nobody waits for it any more.
     pub fn is_busy(&self) -> bool {
-        self.lock().pending.values().any(|pending| pending.is_work && !pending.abandoned)
+        self.lock().pending.values().any(Pending::is_work)
     }
 
     /// The same for what has no type.
@@ -150,7 +161,7 @@ impl Peer {
     /// As [`Peer::ask`].
     pub async fn ask_raw(
         &self,
-        method: &str,
+        method: &'static str,
         params: &impl Serialize,
         terms: Terms,
     ) -> Result<Box<RawValue>, Unanswered> {
@@ -158,7 +169,7 @@ impl Peer {
         let line = wire::request(&RpcId::Number(id), method, params).map_err(Unanswered::Fault)?;
         let limit = terms.limit;
         let (waiter, mut answer) = oneshot::channel();
-        self.enter(id, waiter, terms)?;
+        self.enter(id, method, waiter, terms)?;
         // also when whoever waits is dropped
         let mut giving_up = GivingUp { peer: self, id, now: Step::Unsaid };
         let waiting = async {
@@ -178,17 +189,16 @@ impl Peer {
         }
     }
 
-    fn enter(&self, id: i64, waiter: Waiter, terms: Terms) -> Result<(), Unanswered> {
+    fn enter(&self, id: i64, method: &'static str, waiter: Waiter, terms: Terms) -> Result<(), Unanswered> {
         let mut table = self.lock();
         if let Some(why) = &table.closed {
             return Err(Unanswered::Gone(why.clone()));
         }
-        let Terms { limit, permit, deliveries, is_work, chain } = terms;
-        let is_work = is_work || deliveries > 0;
+        let Terms { limit, permit, deliveries, chain } = terms;
         let asked_at = Instant::now();
         let abandoned = false;
         let pending =
-            Pending { waiter, _permit: permit, asked_at, limit, deliveries, is_work, abandoned, chain };
+            Pending { waiter, _permit: permit, method, asked_at, limit, deliveries, abandoned, chain };
         table.pending.insert(id, pending);
         Ok(())
     }
@@ -253,11 +263,17 @@ impl Peer {
         let table = self.lock();
         let now = Instant::now();
         let mut progress = Progress::default();
-        for pending in table.pending.values().filter(|pending| pending.abandoned && pending.is_work) {
-            progress.overdue += pending.deliveries;
-            let limit = pending.limit.as_millis().max(1);
+        for pending in table.pending.values().filter(|pending| pending.abandoned && pending.is_work()) {
+            progress.given_up += 1;
+            let limit = pending.limit.max(SHORTEST_MEASURE).as_millis();
             let times = now.duration_since(pending.asked_at).as_millis() / limit;
-            progress.late = progress.late.max(u32::try_from(times).unwrap_or(u32::MAX));
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            if times > 0 {
+                progress.overdue += pending.deliveries;
+            }
+            if times > progress.late {
+                (progress.late, progress.latest) = (times, pending.method);
+            }
         }
         progress
     }
@@ -350,7 +366,8 @@ mod tests {
         assert!(lines.recv().await.is_some_and(|line| line.contains("deliver")));
         assert!(lines.recv().await.is_some_and(|line| line.contains(CANCEL)));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(peer.progress(), Progress { overdue: 1, late: 3 });
+        let late = Progress { given_up: 1, overdue: 1, late: 3, latest: "deliver" };
+        assert_eq!(peer.progress(), late);
         assert_eq!(places.available_permits(), 0);
         peer.answered(&RpcId::Number(1), Ok(null()));
         assert_eq!(peer.progress(), Progress::default());
@@ -359,14 +376,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_that_is_no_delivery_is_late_too_and_a_question_for_health_is_not() {
-        let (peer, _lines) = Peer::new();
-        for is_work in [false, true] {
-            assert_eq!(peer.progress(), Progress::default());
-            let terms = Terms { is_work, ..Terms::within(Duration::from_secs(1)) };
-            assert!(peer.ask_raw("events", &Nothing {}, terms).await.is_err());
+        let second = || Terms::within(Duration::from_secs(1));
+        for method in ["events", "request", "check", "test", "ticket", "validate", "configure"] {
+            let (peer, _lines) = Peer::new();
+            assert!(peer.ask::<Health>(&Nothing {}, Duration::from_secs(1)).await.is_err());
+            assert_eq!((peer.progress(), peer.is_busy()), (Progress::default(), false));
+            assert!(peer.ask_raw(method, &Nothing {}, second()).await.is_err());
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let late = Progress { given_up: 1, overdue: 0, late: 3, latest: method };
+            assert_eq!((peer.progress(), peer.is_busy()), (late, true));
         }
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(peer.progress(), Progress { overdue: 0, late: 3 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_at_the_last_moment_is_no_sickness_before_it_had_time() {
+        let (peer, _lines) = Peer::new();
+        let terms = Terms { deliveries: 1, ..Terms::within(Duration::from_millis(10)) };
+        assert!(peer.ask_raw("deliver", &Nothing {}, terms).await.is_err());
+        tokio::time::advance(Duration::from_millis(900)).await;
+        assert_eq!(peer.progress(), Progress { given_up: 1, ..Progress::default() });
+        tokio::time::advance(Duration::from_millis(100)).await;
+        assert_eq!((peer.progress().overdue, peer.progress().late), (1, 1));
     }
 
     #[tokio::test(start_paused = true)]

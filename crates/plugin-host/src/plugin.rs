@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::delivery::{Fault, Outcome};
-use plugin_protocol::calls::{Drain, Health, HelloAnswer, Nothing, Shutdown};
+use plugin_protocol::calls::{Call as _, Deliver, Drain, Health, HelloAnswer, Nothing, Shutdown};
 use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, MAX_HOST_CALLS, STOP_TIME};
 use sdk::Answer;
 use serde_json::value::RawValue;
@@ -401,13 +401,14 @@ impl Plugin {
                 },
                 () = looked => {
                     let progress = process.peer.progress();
-                    look_again = progress.overdue > 0 || progress.late > 0;
+                    look_again = progress.given_up > 0;
                     let many = progress.overdue >= concurrency;
                     (many || progress.late >= MOST_LATE).then(|| {
-                        match progress.overdue {
-                            0 => "it makes no progress: a batch of events is overdue".to_owned(),
-                            many => format!("it makes no progress: {many} deliveries are overdue"),
-                        }
+                        let what = match (progress.latest, progress.overdue) {
+                            (Deliver::METHOD, many) => format!("{many} deliveries are overdue"),
+                            (other, _) => format!("its answer to {other} is overdue"),
+                        };
+                        format!("it makes no progress: {what}")
                     })
                 }
             };

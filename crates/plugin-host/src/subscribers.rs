@@ -89,8 +89,7 @@ impl PluginEar {
         });
         let events = events.collect::<Result<Vec<_>, String>>()?;
         let params = Params { subscription: &self.subscription, events };
-        let terms =
-            Terms { permit: Some(place), is_work: true, chain: chain.clone(), ..Terms::within(EVENTS_TIME) };
+        let terms = Terms { permit: Some(place), chain: chain.clone(), ..Terms::within(EVENTS_TIME) };
         let answer = running.peer.ask_raw(Events::METHOD, &params, terms).await;
         let Err(why) = answer else { return Ok(notices.len()) };
         let (count, subscription) = (notices.len(), &self.subscription);

@@ -73,7 +73,7 @@ async fn start(folder: &Path, file: PathBuf) -> (Components, Body) {
     (components, body)
 }
 
-async fn ask(body: &Body, method: &str, params: &Value, limit: Duration) -> Option<Box<RawValue>> {
+async fn ask(body: &Body, method: &'static str, params: &Value, limit: Duration) -> Option<Box<RawValue>> {
     body.peer.ask_raw(method, params, Terms::within(limit)).await.ok()
 }
 
