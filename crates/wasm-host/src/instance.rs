@@ -1,11 +1,11 @@
 //! One component at work: its memory, and its functions.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use plugin_host::Chain;
 use plugin_protocol::Fault;
 use plugin_protocol::wire::INTERNAL_ERROR;
+use tokio::time::Instant;
 use wasmtime::component::TypedFunc;
 use wasmtime::{Result, Store};
 

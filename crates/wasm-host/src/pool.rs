@@ -11,7 +11,7 @@ use plugin_protocol::manifest::Limits;
 use plugin_protocol::wire::{INTERNAL_ERROR, NO_SUCH_METHOD, TOO_MUCH};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use wasmtime::Trap;
 
 use crate::instance::Instance;
@@ -36,6 +36,8 @@ pub struct Pool {
     ticker: Arc<Ticker>,
     places: Semaphore,
     idle: Mutex<Vec<Instance>>,
+    /// rung when one has nothing to do any more
+    rests: Notify,
     greeting: Mutex<Greeting>,
 }
 
@@ -56,6 +58,7 @@ impl Pool {
             ticker,
             places: Semaphore::new(limits.concurrency() as usize),
             idle: Mutex::default(),
+            rests: Notify::new(),
             greeting: Mutex::default(),
         }
     }
@@ -125,12 +128,26 @@ impl Pool {
         let worn = instance.calls >= MAX_CALLS
             || instance.born.elapsed() >= MAX_AGE
             || instance.size() - instance.small >= MAX_GROWTH;
-        let mut idle = lock(&self.idle);
         if !worn {
-            idle.push(instance);
+            // the last is the first that is used again, so that those that nobody needs grow old
+            lock(&self.idle).push(instance);
+            self.rests.notify_one();
         }
-        // the last is the first that is used again, so that those that nobody needs grow old
-        idle.retain(|instance| instance.used.elapsed() < MAX_IDLE);
+    }
+
+    /// Lets go of those that nobody needs any more, for ever.
+    pub async fn let_go(&self) {
+        loop {
+            let oldest = lock(&self.idle).iter().map(|instance| instance.used).min();
+            match oldest {
+                Some(used) => tokio::time::sleep_until(used + MAX_IDLE).await,
+                None => self.rests.notified().await,
+            }
+            // their memory is given back beside the lock
+            let gone: Vec<Instance> =
+                lock(&self.idle).extract_if(.., |instance| instance.used.elapsed() >= MAX_IDLE).collect();
+            drop(gone);
+        }
     }
 
     async fn ask_one(

@@ -53,6 +53,7 @@ pub fn body(pool: Pool, threads: Handle, journal: Arc<Journal>, tasks: &TaskTrac
         let wire = Arc::new(wire);
         tokio::select! {
             () = wire.serve(lines) => {}
+            () = wire.pool.let_go() => {}
             () = stopped.cancelled() => {}
         }
         wire.close();

@@ -50,6 +50,30 @@ async fn a_component_is_told_like_any_plugin_and_an_instance_serves_again() {
 }
 
 #[tokio::test]
+async fn an_instance_that_nobody_needs_goes_by_itself() {
+    let stage = Stage::of(&stone()).await;
+    for n in 1..=2 {
+        assert_eq!(stage.receipt("hello").await, n.to_string());
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(299)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::resume();
+    assert_eq!(stage.receipt("hello").await, "3", "it is kept for a while");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::resume();
+    // what is told now is told to one that remembers nothing
+    assert_eq!(stage.receipt("hello").await, "1");
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn one_that_was_made_when_the_world_was_new_still_runs() {
     let stage = Stage::of(FIRST).await;
     assert_eq!(stage.receipt("hello").await, "1");
