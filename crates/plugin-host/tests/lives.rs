@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod scripted;
+#[path = "support/telling.rs"]
+mod telling;
 
 use std::time::Duration;
 
+use model::delivery::Outcome;
 use plugin_host::State;
 use scripted::{Stage, usual};
 use serde_json::{Value, json};
@@ -57,5 +60,97 @@ async fn one_that_says_it_is_well_and_never_answers_what_it_is_asked_is_started_
     stage.until("ready", |state| *state == State::Ready).await;
     let said = stage.host.check("look", json!({"seconds": 1}), Duration::from_secs(10)).await;
     assert!(said.is_ok(), "{said:?}");
+    stage.close().await;
+}
+
+/// What it does, it says when it is asked; and it refuses what is bad.
+fn does_much(method: &str, params: &Value) -> Option<(Duration, Value)> {
+    let bad = json!({"errors": [{"path": "url", "message": "there is nobody there"}]});
+    let said = match method {
+        "deliver" => {
+            let id = params["deliveries"][0]["id"].clone();
+            json!({"outcomes": [{"id": id, "outcome": "delivered", "receipt": "told"}]})
+        }
+        "test" => json!({"outcome": "delivered", "receipt": "tested"}),
+        "ticket" => json!({"id": "T-1"}),
+        "validate" if params["value"]["url"] == "bad" => bad,
+        "validate" => json!({"value": params["value"]}),
+        "configure" if params["settings"]["url"] == "bad" => bad,
+        "health" => json!({"status": "degraded", "detail": "the disk is nearly full"}),
+        "start" => json!({"routes": [{"path": "/x"}]}),
+        _ => return usual(method, json!({}), &["test", "ticket", "validate"]),
+    };
+    Some((Duration::ZERO, said))
+}
+
+const URL: &str = "type = 'object'\nproperties = { url = { type = 'string' } }\n";
+
+fn manifest(more: &str) -> String {
+    format!("[[destinations]]\nkind = 'it'\n[settings]\n{URL}[user]\n{URL}{more}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_idle_can_do_what_it_can_do_while_it_runs() {
+    let mut stage = Stage::with(&manifest("[limits]\nidle_stop = '1s'\n"), false, does_much).await;
+    let idle = |state: &State| *state == State::Idle;
+    stage.until("idle", idle).await;
+    assert_eq!(stage.host.makers_of_tickets(), ["it"]);
+    let place = stage.registry.ready("it", json!({})).unwrap();
+    let context = telling::context(Duration::from_secs(10));
+    let tested = place.test(&context, &telling::message("Test"), &json!({})).await;
+    assert_eq!(tested.outcome, Outcome::Delivered { receipt: "tested".to_owned() });
+    stage.until("idle", idle).await;
+    let wrong = stage.host.look_at_form("it", None, json!({"url": "bad"})).await.unwrap_err();
+    assert_eq!(wrong[0].to_string(), "url: there is nobody there");
+    stage.until("idle", idle).await;
+    let why = stage.apply(json!({"url": "bad"})).await.unwrap_err();
+    assert!(why.contains("plugins.settings.it.url: there is nobody there"), "{why}");
+    assert_eq!(stage.starts(), 4, "it was stopped in between");
+    stage.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_need_a_new_process_are_asked_about_before_it_ends() {
+    let mut stage = Stage::with(&manifest("[env]\nurl = 'IT_URL'\n"), false, does_much).await;
+    let why = stage.apply(json!({"url": "bad"})).await.unwrap_err();
+    assert!(why.contains("plugins.settings.it.url: there is nobody there"), "{why}");
+    assert_eq!((stage.starts(), stage.host.plugin("it").unwrap().state()), (1, State::Ready));
+    stage.apply(json!({"url": "good"})).await.unwrap();
+    let plugin = stage.host.plugin("it").unwrap();
+    stage.until("ready anew", |state| *state == State::Ready && plugin.starts() == 2).await;
+    stage.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_well_or_not_permitted_is_said() {
+    let stage = Stage::with(&manifest(""), false, does_much).await;
+    assert!(
+        stage.log().contains("it has routes, which are not served: permissions.serve"),
+        "{}",
+        stage.log()
+    );
+    assert_eq!((stage.host.list()[0].routes.len(), &stage.host.list()[0].degraded), (0, &None));
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(stage.host.list()[0].degraded.as_deref(), Some("the disk is nearly full"));
+    stage.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_takes_longer_than_a_call_may() {
+    let stage = Stage::with(&format!("{CHECK}[limits]\ncall = '2s'\n"), false, looks).await;
+    let began = Instant::now();
+    let why = stage.host.check("look", json!({"seconds": 5}), Duration::from_secs(30)).await.unwrap_err();
+    assert!(why.contains("no answer within 2s"), "{why}");
+    assert_eq!(began.elapsed(), Duration::from_secs(2));
+    stage.close().await;
+    let more = format!("{}[limits]\ncall = '2s'\n", manifest(""));
+    let stage = Stage::with(&more, false, |method, params| looks(method, params)).await;
+    let (place, context) =
+        (stage.registry.ready("it", json!({})).unwrap(), telling::context(Duration::from_secs(30)));
+    let told = place.send(&context, &telling::message("hello")).await;
+    assert!(
+        matches!(&told.outcome, Outcome::Retry { reason, .. } if reason.contains("within 2s")),
+        "{told:?}"
+    );
     stage.close().await;
 }

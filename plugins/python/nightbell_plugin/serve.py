@@ -106,6 +106,15 @@ class Session:
         returned = await self.pool.run(provided.function, *arguments)
         return await returned if inspect.isawaitable(returned) else returned
 
+    async def work(self, seconds: float, provided: Provided, *arguments: Any) -> Any:
+        """Calls one for which the host waits. When the time is over, an async one is cancelled: `Overdue`. One in a
+        thread cannot be, and nothing is said of it before it is done: so the host sees that it is stuck, asks for
+        no more than there is room for, and starts a plugin anew that is stuck for too long."""
+        if provided.is_async:
+            return await within(seconds, provided.function(*arguments))
+        returned = await self.pool.finish(provided.function, *arguments)
+        return await within(seconds, returned) if inspect.isawaitable(returned) else returned
+
     # its beginning
 
     async def hello(self, params: Dict[str, Any]) -> Dict[str, Any]:
@@ -217,8 +226,7 @@ class Session:
         token = current_delivery.set(deliveries[0].id if len(deliveries) == 1 else "")
         returned: Any
         try:
-            call = self.call(destination, deliveries if batch else deliveries[0])
-            returned = await within(deadline / 1000, call)
+            returned = await self.work(deadline / 1000, destination, deliveries if batch else deliveries[0])
         except Overdue:
             returned = Retry(f"not done within {deadline} ms")
         except Outcome as outcome:
@@ -240,15 +248,14 @@ class Session:
                     raise RpcError(NOT_FOUND, f"there is no kind {kind!r}")
                 message = {"kind": "test", "title": "Test", "body": "A test message", "severity": "info"}
                 delivery = Delivery(id="test", key="test", kind=kind, settings=settings, message=message)
-                returned = await self.call(
-                    destination, [delivery] if destination.facts.get("batch") else delivery
-                )
+                one = [delivery] if destination.facts.get("batch") else delivery
+                returned = await self.work(LONGEST_SECONDS, destination, one)
                 returned = returned[0] if isinstance(returned, list) and returned else returned
             else:
                 arguments = [settings, params.get("options") or {}]
                 if _takes(tester.function, 3):
                     arguments.append([OfProject(raw) for raw in params.get("projects") or []])
-                returned = await self.call(tester, *arguments)
+                returned = await self.work(LONGEST_SECONDS, tester, *arguments)
         except Outcome as outcome:
             returned = outcome
         except RpcError:
@@ -268,7 +275,7 @@ class Session:
         if _takes(validator.function, 2):
             arguments.append(str(params.get("project", "")) if what == "project" else params.get("others") or [])
         try:
-            cleaned = await self.call(validator, *arguments)
+            cleaned = await self.work(LONGEST_SECONDS, validator, *arguments)
         except Invalid as invalid:
             return {"errors": invalid.errors}
         return {"value": value if cleaned is None else cleaned}
@@ -278,7 +285,8 @@ class Session:
         subscription = self.plugin.subscriptions.get(str(params.get("subscription")))
         if subscription is None:
             raise RpcError(NOT_FOUND, f"there is no subscription {params.get('subscription')!r}")
-        await self.call(subscription, [Event(raw) for raw in _objects(params, "events")])
+        events = [Event(raw) for raw in _objects(params, "events")]
+        await self.work(LONGEST_SECONDS, subscription, events)
         return {}
 
     async def request(self, params: Dict[str, Any]) -> Dict[str, Any]:
@@ -289,7 +297,7 @@ class Session:
             raise RpcError(NOT_FOUND, f"there is no route {request.route!r}")
         for item in items:
             if request.method.upper() in item.facts["methods"]:
-                return response_of(await self.call(item, request)).to_json()
+                return response_of(await self.work(LONGEST_SECONDS, item, request)).to_json()
         return response_of((405, "the route has no such method")).to_json()
 
     async def check(self, params: Dict[str, Any]) -> Dict[str, Any]:
@@ -299,7 +307,7 @@ class Session:
             raise RpcError(NOT_FOUND, f"there is no check {kind!r}")
         try:
             seconds = (params.get("deadline_ms") or DEFAULT_DEADLINE_MS) / 1000
-            found = await within(seconds, self.call(checker, params.get("settings") or {}))
+            found = await self.work(seconds, checker, params.get("settings") or {})
         except Overdue:
             found = Check("failing", "the check did not end in time")
         except Exception as error:
@@ -313,7 +321,7 @@ class Session:
         self._take_work()
         if self.plugin.ticketer is None:
             raise RpcError(NOT_FOUND, "there are no tickets here")
-        made = await self.call(self.plugin.ticketer, TicketRequest(params))
+        made = await self.work(LONGEST_SECONDS, self.plugin.ticketer, TicketRequest(params))
         if not isinstance(made, Ticket):
             raise RpcError(FAILED, f"the function for tickets returned {made!r:.100}, not a Ticket")
         return made.to_json()

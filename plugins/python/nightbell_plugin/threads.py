@@ -1,7 +1,7 @@
 """A pool of threads for functions that are not async.
 
-Its threads are daemons: one that hangs for ever must not keep the program from ending. A call whose time is
-over is left alone in its thread, since threads cannot be stopped.
+Its threads are daemons: one that hangs for ever must not keep the program from ending. Threads cannot be
+stopped, so what the host asked for is under way until its thread is done, whoever waits for it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,18 @@ class Pool:
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Calls it in a thread, in the context of the caller, and gives what it gives."""
+        return await self._begin(function, *arguments)
+
+    async def finish(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The same, and one that is cancelled meanwhile gives it all the same: what is still done is not over."""
+        done = self._begin(function, *arguments)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # a second time it is the end of everything
+            return await asyncio.shield(done)
+
+    def _begin(self, function: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
         loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         with self._lock:
@@ -57,7 +69,7 @@ class Pool:
             elif self._threads < self._most:
                 self._grow()
         self._jobs.put((done, contextvars.copy_context(), function, arguments))
-        return await done
+        return done
 
     def _grow(self) -> None:
         if self._threads == 0:

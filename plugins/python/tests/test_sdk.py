@@ -155,8 +155,7 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(outcomes[3]["receipt"], deliveries[3]["id"])
 
     async def test_a_deadline_ends_what_takes_too_long_and_nothing_else(self):
-        plugin, gate, cancelled = Plugin(), threading.Event(), asyncio.Event()
-        self.addCleanup(gate.set)
+        plugin, cancelled = Plugin(), asyncio.Event()
 
         @plugin.destination("async")
         async def hang(delivery):
@@ -166,14 +165,45 @@ class Deliveries(unittest.IsolatedAsyncioTestCase):
                 cancelled.set()
                 raise
 
-        plugin.destination("sync")(lambda delivery: gate.wait())
         plugin.destination("quick")(lambda delivery: None)
         async with Host(plugin) as host:
-            for kind in ("async", "sync"):
-                outcome = await host.deliver(kind, deadline_ms=20)
-                self.assertEqual((outcome["outcome"], outcome["reason"]), ("retry", "not done within 20 ms"))
+            outcome = await host.deliver("async", deadline_ms=20)
+            self.assertEqual((outcome["outcome"], outcome["reason"]), ("retry", "not done within 20 ms"))
             self.assertTrue(cancelled.is_set())
             self.assertEqual((await host.deliver("quick"))["outcome"], "delivered")
+
+    async def test_what_hangs_in_a_thread_is_not_answered_so_that_the_host_sees_it(self):
+        plugin, gate, begun = Plugin(), threading.Event(), []
+        self.addCleanup(gate.set)
+
+        def hang(*_):
+            begun.append(1)
+            gate.wait()
+
+        plugin.destination("sync")(hang)
+        plugin.check("look")(hang)
+        plugin.route("/x")(hang)
+        plugin.subscription("all", ["incident.*"])(hang)
+        plugin.destination("quick")(lambda delivery: None)
+        async with Host(plugin) as host:
+            asked = [
+                host.deliver("sync", deadline_ms=20),
+                host.ask("check", kind="look", deadline_ms=20),
+                host.request("/x"),
+                host.events("all", {"topic": "incident.opened"}),
+            ]
+            stuck = [asyncio.ensure_future(one) for one in asked]
+            await host.until(lambda: len(begun) == len(stuck))
+            for id_ in list(host.peer._calls):
+                host.peer.notify("$/cancel", {"id": id_})
+            # what comes after the cancelling, and after their time, is answered
+            self.assertEqual((await host.deliver("quick"))["outcome"], "delivered")
+            self.assertEqual((await host.ask("health"))["status"], "ok")
+            await asyncio.wait(stuck, timeout=0.1)
+            self.assertEqual([one.done() for one in stuck], [False] * len(stuck))
+            gate.set()
+            self.assertEqual((await stuck[0])["outcome"], "delivered")
+            self.assertEqual((await stuck[1])["status"], "passing")
 
     async def test_functions_in_threads_work_side_by_side(self):
         plugin, barrier = Plugin(), threading.Barrier(64, timeout=10)

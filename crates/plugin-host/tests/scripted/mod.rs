@@ -112,7 +112,7 @@ impl Mortal for Ending {
 /// A host with a plugin named `it`.
 pub struct Stage {
     pub host: Host,
-    pub folder: TempDir,
+    _folder: TempDir,
     pub registry: Registry,
     wanted: Wanted,
 }
@@ -130,7 +130,7 @@ impl Stage {
             ..Wanted::default()
         };
         put(folder.path(), manifest);
-        let mut stage = Stage { host, folder, registry: Registry::default(), wanted };
+        let mut stage = Stage { host, _folder: folder, registry: Registry::default(), wanted };
         stage.apply(json!({})).await.unwrap();
         stage.until("ready", |state| *state == State::Ready).await;
         stage
