@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 use nightbell_acceptance::hub::alert;
-use nightbell_acceptance::{Hub, PATIENCE, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, http, tool, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -125,6 +125,62 @@ fn settings_are_looked_at_by_the_plugin_with_the_path_of_what_is_wrong() {
     std::fs::write(hub.data().join("plugin-state/rooms/hang"), "").unwrap();
     let (status, body) = change(&hub, place, &json!({"set": {"room": "cellar"}}));
     assert_eq!(status, 200, "{body}");
+}
+
+#[test]
+fn what_people_keep_for_themselves_is_looked_at_beside_what_they_have() {
+    let hub = hub();
+    let tokens = ["jo", "ann"].map(|name| {
+        let password = "a good long password";
+        let email = format!("{name}@bell.example");
+        let user = json!({ "name": name, "role": "responder", "email": email, "password": password });
+        hub.post("/api/v1/users", &user);
+        let login = json!({ "username": name, "password": password });
+        hub.post("/api/v1/token-auth/", &login)["token"].as_str().unwrap().to_owned()
+    });
+    let ask = |who: usize, method: &str, path: &str, body: Value| {
+        let bearer = format!("Bearer {}", tokens[who]);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = http::ask(hub.address(), method, path, &[("Authorization", &bearer)], &body).unwrap();
+        (answer.status, answer.body)
+    };
+    let room =
+        |name: &str, room: &str| json!({"name": name, "spec": {"kind": "rooms", "settings": {"room": room}}});
+    let all = "/api/v1/destinations";
+    let (status, body) = ask(0, "POST", all, room("bad", "Cellar"));
+    assert!(status == 400 && body.contains("spec.settings.room") && body.contains("no such room"), "{body}");
+    let (status, body) = ask(0, "POST", all, room("mine", "Hall"));
+    assert!(status == 201 && body.contains(r#""room":"hall""#), "{body}");
+    let mine: Value = serde_json::from_str(&body).unwrap();
+    let (status, body) = ask(0, "POST", all, room("twice", "HALL"));
+    assert!(status == 400 && body.contains("is told already"), "{body}");
+    // what others have is theirs
+    let (status, body) = ask(1, "POST", all, room("mine", "hall"));
+    assert_eq!(status, 201, "{body}");
+    let one = format!("{all}/{}", mine["id"].as_str().unwrap());
+    let spec = |room: &str| json!({"spec": {"kind": "rooms", "settings": {"room": room}}});
+    let (status, body) = ask(0, "PATCH", &one, spec("cellar"));
+    assert!(status == 400 && body.contains("no such room"), "{body}");
+    let (status, body) = ask(0, "PATCH", &one, spec("VAULT"));
+    assert!(status == 200 && body.contains(r#""room":"vault""#), "{body}");
+    let (status, body) = ask(0, "DELETE", &one, Value::Null);
+    assert!(status == 409 && body.contains("somebody must watch the vault"), "{body}");
+
+    // the same by Argus' door
+    let all = "/api/v2/notificationprofiles/destinations/";
+    let room = |room: &str| json!({"media": "rooms", "label": room, "settings": {"room": room}});
+    for (bad, why) in [("cellar", "no such room"), ("VAULT", "is told already")] {
+        let (status, body) = ask(0, "POST", all, room(bad));
+        assert!(status == 400 && body.contains(why) && !body.contains("spec"), "{body}");
+    }
+    let (status, body) = ask(0, "POST", all, room("Study"));
+    assert!(status == 201 && body.contains(r#""room":"study""#), "{body}");
+    let pk = serde_json::from_str::<Value>(&body).unwrap()["pk"].clone();
+    let one = format!("{all}{pk}/");
+    let (status, body) = ask(0, "PATCH", &one, json!({"settings": {"room": "cellar"}}));
+    assert!(status == 400 && body.contains("no such room"), "{body}");
+    let (status, body) = ask(0, "DELETE", &one, Value::Null);
+    assert_eq!(status, 204, "{body}");
 }
 
 #[test]

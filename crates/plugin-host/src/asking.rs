@@ -12,7 +12,6 @@ use sdk::{Secret, secret};
 use serde_json::Value;
 
 use crate::host::{Host, Learned};
-use crate::plugin::State;
 use crate::schema::Schema;
 
 /// The feature of plugins that look at settings.
@@ -29,7 +28,7 @@ pub struct Settings {
     pub kind: String,
     /// As they are written.
     pub value: Value,
-    /// Those of the other destinations of this kind in the same receiver.
+    /// Those of the other destinations of this kind in the same receiver, or of the same owner.
     pub others: Vec<Value>,
 }
 
@@ -43,13 +42,17 @@ pub struct Looked {
 }
 
 impl Host {
-    /// Asks plugins that run, and that can, about destinations: `destination` when these are wanted, `removal` when
+    /// Asks plugins that can, and that run or are idle, about destinations: `destination` when these are wanted, `removal` when
     /// they are to go. Everybody is asked at once, and no longer than one may take: who does not answer has nothing
     /// to say.
     pub async fn look_at(&self, what: &str, learned: &Learned, all: Vec<Settings>) -> Looked {
-        let asked = all.into_iter().map(|it| self.look_at_one(what, learned, it));
+        let asked = all.into_iter().map(async |it| {
+            let path = it.path.clone();
+            let known = learned.of_kind(&it.kind).map(|(id, said)| (id.to_owned(), said.settings.clone()));
+            (path, self.look_at_one(what, known, it).await)
+        });
         let mut looked = Looked::default();
-        for (path, said) in join_all(asked).await.into_iter().flatten() {
+        for (path, said) in join_all(asked).await {
             match said {
                 Ok(Some(cleaned)) => looked.cleaned.push((path, cleaned)),
                 Ok(None) => {}
@@ -59,7 +62,22 @@ impl Host {
         looked
     }
 
-    /// Asks a plugin, if it runs and can, about what somebody wants to set for it, for themselves or for a project:
+    /// The same about one of a plugin that is in force: as it is best written, when that is otherwise.
+    ///
+    /// # Errors
+    /// What is wrong, with the whole path.
+    pub async fn look_at_known(&self, what: &str, it: Settings) -> Result<Option<Value>, Vec<Complaint>> {
+        let known = self.of_kind(&it.kind);
+        self.look_at_one(what, known, it).await
+    }
+
+    /// Whether a plugin that is in force has this kind of destination, and looks at settings.
+    pub fn looks_at(&self, kind: &str) -> bool {
+        let plugin = self.of_kind(kind).and_then(|(id, _)| self.plugin(&id));
+        plugin.is_some_and(|plugin| plugin.has(VALIDATE))
+    }
+
+    /// Asks a plugin, if it can and runs or is idle, about what somebody wants to set for it, for themselves or for a project:
     /// as it is best written, when that is otherwise. What does not fit the plugin's schema is told of elsewhere.
     ///
     /// # Errors
@@ -75,7 +93,10 @@ impl Host {
             Some(_) => (Whose::Project, "project"),
         };
         let Some((plugin, schema)) = self.plugin(id).zip(self.form(id, whose)) else { return Ok(None) };
-        let Some(running) = plugin.running().filter(|running| running.has(VALIDATE)) else { return Ok(None) };
+        if !plugin.has(VALIDATE) {
+            return Ok(None);
+        }
+        let Some(running) = plugin.awake(CONFIGURE_TIME).await else { return Ok(None) };
         plugin.journal.hide(&secret::needles(&value, schema.json()));
         let Ok(fit) = schema.fit(value) else { return Ok(None) };
         let (kind, others, project) = (String::new(), Vec::new(), project.unwrap_or_default().to_owned());
@@ -91,37 +112,31 @@ impl Host {
     async fn look_at_one(
         &self,
         what: &str,
-        learned: &Learned,
+        known: Option<(String, Option<Value>)>,
         it: Settings,
-    ) -> Option<(String, Result<Option<Value>, Vec<Complaint>>)> {
+    ) -> Result<Option<Value>, Vec<Complaint>> {
         let Settings { path, kind, value, others } = it;
-        let (id, said) = learned.of_kind(&kind)?;
-        let plugin = self.plugin(id)?;
-        let running = match plugin.state() {
-            State::Idle => plugin.ready(CONFIGURE_TIME).await.ok()?,
-            _ => plugin.running()?,
+        let known =
+            known.and_then(|(id, schema)| Some((self.plugin(&id)?, Schema::new(schema.as_ref()).ok()?)));
+        let Some((plugin, schema)) = known.filter(|(plugin, _)| plugin.has(VALIDATE)) else {
+            return Ok(None);
         };
-        if !running.has(VALIDATE) {
-            return None;
-        }
-        let schema = Schema::new(said.settings.as_ref()).ok()?;
+        let Some(running) = plugin.awake(CONFIGURE_TIME).await else { return Ok(None) };
         plugin.journal.hide(&secret::needles(&value, schema.json()));
-        // what does not fit has been told of already
-        let fit = schema.fit(value).ok()?;
+        // what does not fit has been told of already, or will be
+        let Ok(fit) = schema.fit(value) else { return Ok(None) };
         let others = others.into_iter().filter_map(|it| schema.fit(it).ok()).collect();
         let (what, project) = (what.to_owned(), String::new());
         let params = ValidateParams { what, kind, value: fit.clone(), others, project };
-        let answer = running.call::<Validate>(&params, CONFIGURE_TIME).await.ok()?;
+        let Ok(answer) = running.call::<Validate>(&params, CONFIGURE_TIME).await else { return Ok(None) };
         if answer.errors.is_empty() {
-            let cleaned = answer.value.filter(|value| value.is_object() && *value != fit);
-            return Some((path, Ok(cleaned)));
+            return Ok(answer.value.filter(|value| value.is_object() && *value != fit));
         }
         let wrong = answer.errors.into_iter().map(|it| {
             let message = plugin.journal.hidden(it.message);
             Complaint { message, path: it.path }.below(&path)
         });
-        let wrong = wrong.collect();
-        Some((path, Err(wrong)))
+        Err(wrong.collect())
     }
 
     /// Has a check made.
@@ -137,6 +152,7 @@ impl Host {
         let settings = schema
             .fit(settings)
             .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let limit = plugin.spec().limits.at_most(limit);
         let until = tokio::time::Instant::now() + limit;
         let running = plugin.ready(limit).await?;
         let left = until.duration_since(tokio::time::Instant::now());
@@ -149,9 +165,9 @@ impl Host {
         Ok(CheckAnswer { detail: plugin.journal.hidden(said.detail), labels, ..said })
     }
 
-    /// The plugins that run and can make tickets.
+    /// The plugins that can make tickets, and run or are idle.
     pub fn makers_of_tickets(&self) -> Vec<String> {
-        let can = |id: &String| self.running(id).is_some_and(|running| running.has(TICKET));
+        let can = |id: &String| self.plugin(id).is_some_and(|plugin| plugin.has(TICKET));
         self.list().into_iter().map(|status| status.id).filter(can).collect()
     }
 
@@ -162,7 +178,7 @@ impl Host {
     pub async fn ticket(&self, id: &str, params: &TicketParams) -> Result<TicketAnswer, String> {
         let plugin = self.plugin(id).ok_or_else(|| format!("the plugin {id} does not run here"))?;
         let running = plugin.ready(TICKET_TIME).await?;
-        if !running.has(TICKET) {
+        if !plugin.has(TICKET) {
             return Err(format!("the plugin {id} makes no tickets"));
         }
         let said = running.call::<Ticket>(params, TICKET_TIME).await;

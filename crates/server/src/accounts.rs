@@ -5,6 +5,7 @@
 //! of a stopped server. So each rule stands here once.
 
 mod apply;
+mod asked;
 mod calendar_links;
 mod defined;
 mod definitions;

@@ -79,6 +79,9 @@ class Seventeen(Base):
         if not form.is_valid():
             raise RestError(form.errors)
         return form.cleaned_data
+    @classmethod
+    def is_deletable(cls, destination):
+        return destination.settings["room"] != "desk"
 
 class Nineteen(Base):
     MEDIA_SLUG = "g19"
@@ -120,6 +123,10 @@ class Ten(Base):
         if form.cleaned_data["settings"]["room"] == "attic":
             raise ValidationError({"room": "nobody is in the attic"})
         return form
+    @classmethod
+    def raise_if_not_deletable(cls, destination):
+        if destination.settings["room"] == "desk":
+            raise cls.NotDeletableError("somebody sits there")
 
 class Says(Base):
     MEDIA_SLUG = "says"
@@ -207,6 +214,20 @@ class Media(Case):
                     "validate", what="destination", kind=kind, value={"room": "much too long"}
                 )
                 self.assertEqual([error["path"] for error in said["errors"]], ["room"], kind)
+            # those since 1.9 look at what their owner has already
+            desk = {"what": "destination", "value": {"room": "Desk"}, "others": [{"room": "hall"}, {"room": "desk"}]}
+            for kind in ("argus-g19", "argus-g210"):
+                said = await host.ask("validate", kind=kind, **desk)
+                self.assertEqual([error["path"] for error in said["errors"]], ["room"], (kind, said))
+                self.assertIn("already", said["errors"][0]["message"])
+                said = await host.ask("validate", kind=kind, **{**desk, "others": [{"room": "hall"}]})
+                self.assertEqual(said, {"value": {"room": "desk"}}, kind)
+            for kind, why in (("argus-g17", "1.7 does not let it go"), ("argus-g210", "somebody sits there")):
+                asked = {"what": "removal", "kind": kind}
+                said = await host.ask("validate", **asked, value={"room": "desk"})
+                self.assertEqual(said, {"errors": [{"path": "", "message": why}]})
+                said = await host.ask("validate", **asked, value={"room": "hall"})
+                self.assertEqual(said, {"value": {"room": "hall"}})
             said = await host.ask("validate", what="destination", kind="argus-g210", value={"room": "Attic"})
             self.assertEqual(said, {"errors": [{"path": "room", "message": "nobody is in the attic"}]})
             for kind in kinds[:-1]:

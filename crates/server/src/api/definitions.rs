@@ -72,6 +72,12 @@ async fn create<T: Defined>(
 ) -> Answer<(StatusCode, Json<DefinitionView>)> {
     let ground = app.ground();
     ask_plugin::<T>(&app, &it.name, None, &mut it.spec).await?;
+    if let (Kind::Destination, Some(kind)) = (T::KIND, it.spec.get("kind").and_then(Value::as_str)) {
+        let kind = kind.to_owned();
+        if let Some(settings) = it.spec.get_mut("settings") {
+            app.may_make(&by, it.owner.clone(), &kind, settings).await?;
+        }
+    }
     let made = app.desk(&by.caller, by.actor, move |desk| desk.define::<T>(&ground, it)).await?;
     app.hub.ring();
     Ok((StatusCode::CREATED, Json(made.into())))
@@ -125,12 +131,19 @@ async fn change<T: Defined>(
         let had = before.map(|it| Value::Object(it.body.settings));
         ask_plugin::<T>(&app, &name, had.as_ref(), spec).await?;
     }
+    let settings = it.spec.as_mut().and_then(|spec| spec.get_mut("settings"));
+    if let (Kind::Destination, Some(settings)) = (T::KIND, settings) {
+        app.may_change(&by, id, settings).await?;
+    }
     let changed = app.desk(&by.caller, by.actor, move |desk| desk.redefine::<T>(&ground, id, it)).await?;
     app.hub.ring();
     Ok(Json(changed.into()))
 }
 
 async fn delete<T: Defined>(app: Shared, by: Signed, id: Id) -> Answer<Json<DefinitionView>> {
+    if T::KIND == Kind::Destination {
+        app.may_remove(&by, id).await?;
+    }
     let ground = app.ground();
     let gone = app.desk(&by.caller, by.actor, move |desk| desk.undefine::<T>(&ground, id)).await?;
     app.hub.ring();

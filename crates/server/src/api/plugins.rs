@@ -30,8 +30,8 @@ pub(super) struct PluginView {
     /// `process`, `python` or `wasm`.
     #[schema(value_type = String)]
     runtime: plugin_protocol::manifest::Runtime,
-    /// `starting`, `ready`, `waiting` (for its next start), `misconfigured`, `failed`, `idle` (until something is
-    /// wanted of it), `draining` or `stopped`.
+    /// `starting`, `ready`, `degraded` (ready, and not well by its own words), `waiting` (for its next start),
+    /// `misconfigured`, `failed`, `idle` (until something is wanted of it), `draining` or `stopped`.
     state: &'static str,
     /// Why it is no better; null: it is well.
     why: Option<String>,
@@ -106,8 +106,8 @@ impl PluginView {
             path: route.path,
         });
         PluginView {
-            state: status.state.name(),
-            why: status.state.why().map(str::to_owned),
+            state: if status.degraded.is_some() { "degraded" } else { status.state.name() },
+            why: status.state.why().map(str::to_owned).or(status.degraded),
             routes: routes.collect(),
             id: status.id,
             version: status.version,

@@ -7,6 +7,7 @@ use store::definitions::{Definition, Kind};
 use super::call::{Answer, Call, Reply, Version};
 use super::fields::{Fields, kind_of};
 use super::mapping::{EMAIL_ADDRESS, SYNCED, account_schema, settings_as_ours, settings_as_theirs};
+use super::owned::refused;
 use super::refused::Refused;
 use crate::accounts::{Desk, put_back};
 use crate::auth::Scope;
@@ -101,12 +102,17 @@ fn sure(desk: &Desk<'_, '_>) -> Option<Time> {
     desk.caller.may(Scope::Admin).then_some(desk.now)
 }
 
+/// Who asks, as our own API knows them.
+fn signed(call: &Call) -> Result<Signed, Refused> {
+    let (caller, actor) = (call.asker()?.caller.clone(), call.actor()?);
+    Ok(Signed { hub: call.app.hub.signed(actor.clone()), caller, actor })
+}
+
 /// Sends a code to a destination that nobody has confirmed, which Argus knows nothing of: it is said at our own API.
 /// That this cannot be done now is no reason to refuse what was made.
 async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(), Refused> {
     if it.body.verified_at.is_none() {
-        let (caller, actor) = (call.asker()?.caller.clone(), call.actor()?);
-        let by = Signed { hub: call.app.hub.signed(actor.clone()), caller, actor };
+        let by = signed(call)?;
         if let Err(problem) = call.app.send_code(&by, it.id).await {
             tracing::info!(reason = problem.detail, destination = %it.id, "no code was sent");
         }
@@ -116,7 +122,10 @@ async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(),
 
 /// `POST notificationprofiles/destinations/`.
 pub(super) async fn create(call: Call) -> Answer {
-    let (said, ground) = (read(&call, true)?, call.app.ground());
+    let (mut said, ground) = (read(&call, true)?, call.app.ground());
+    if let (Some(kind), Some(settings)) = (&said.media, &mut said.settings) {
+        call.app.may_make(&signed(&call)?, None, kind, settings).await.map_err(refused)?;
+    }
     let kept = call.at_desk(move |desk| {
         let kind = said.media.unwrap_or_default();
         let settings = said.settings.unwrap_or_default();
@@ -138,7 +147,10 @@ pub(super) async fn create(call: Call) -> Answer {
 /// `PATCH notificationprofiles/destinations/N/`: label and settings. As with Argus, other settings make an ordinary one
 /// of what followed the account's address, which gets another.
 pub(super) async fn change(call: Call) -> Answer {
-    let (id, said) = (Id(call.number(0)?), read(&call, false)?);
+    let (id, mut said) = (Id(call.number(0)?), read(&call, false)?);
+    if let Some(settings) = &mut said.settings {
+        call.app.may_change(&signed(&call)?, id, settings).await.map_err(refused)?;
+    }
     let is_moved = said.settings.is_some();
     let ground = call.app.ground();
     let kept = call.at_desk(move |desk| {
@@ -184,6 +196,10 @@ fn labelled(refused: Refused) -> Refused {
 
 /// `DELETE notificationprofiles/destinations/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
+    let asked = call.app.may_remove(&signed(&call)?, Id(call.number(0)?)).await;
+    if let Err(why) = asked {
+        return call.gone::<()>(Err(refused(why)));
+    }
     call.discards::<OwnedDestination>().await
 }
 

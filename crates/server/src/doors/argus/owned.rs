@@ -90,7 +90,7 @@ impl Call {
 }
 
 /// What went wrong at a desk.
-fn refused(problem: Problem) -> Refused {
+pub(super) fn refused(problem: Problem) -> Refused {
     match problem.code() {
         StatusCode::NOT_FOUND => Refused::not_found(),
         _ => Refused::from(problem).with_fields(field),

@@ -96,6 +96,7 @@ class Kind:
             self.deliver
         )
         plugin.validate("destination", self.kind)(self.validate)
+        plugin.validate("removal", self.kind)(self.may_go)
 
     def schema(self) -> Dict[str, Any]:
         """The medium's own schema, or one made of its form."""
@@ -169,13 +170,17 @@ class Kind:
 
     # settings
 
-    def validate(self, value: Mapping[str, Any]) -> Dict[str, Any]:
-        """The settings as the medium cleans them."""
+    def validate(self, value: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) -> Dict[str, Any]:
+        """The settings as the medium cleans them. `others` are those that their owner has of it already."""
+        user = User("nightbell")
+        for number, other in enumerate(others):
+            # it is among those of its owner from here on
+            self.destination(f"{self.kind}/{number}", other, user)
         keeps = "label" in value and "label" not in self._keys()
         settings = {key: each for key, each in value.items() if not (keeps and key == "label")}
         data = {"media": self.media.slug, "label": str(value.get("label") or ""), "settings": settings}
         try:
-            cleaned = self._cleaned(data, User("nightbell"))
+            cleaned = self._cleaned(data, user)
         except Invalid:
             raise
         except Exception as error:
@@ -184,6 +189,21 @@ class Kind:
         # a field that nobody gave and that is empty is none
         cleaned = {key: each for key, each in cleaned.items() if key in settings or each not in ("", None)}
         return {**cleaned, "label": value["label"]} if keeps else cleaned
+
+    def may_go(self, value: Mapping[str, Any]) -> None:
+        """Whether the medium lets a destination go, by the method's name of today or by that of Argus 1.7."""
+        destination = self.destination(self.kind, value)
+        for name in ("raise_if_not_deletable", "is_deletable"):
+            if not callable(getattr(self.medium, name, None)):
+                continue
+            try:
+                said = bound(self.medium, name)(destination)
+            except Exception as error:
+                if type(error).__name__ != "NotDeletableError":
+                    raise
+                raise Invalid("", str(error) or f"{self.media.name} does not let it go") from error
+            if said is False:
+                raise Invalid("", f"{self.media.name} does not let it go")
 
     def _cleaned(self, data: Dict[str, Any], user: User) -> Mapping[str, Any]:
         if not hasattr(self.medium, "validate"):
