@@ -2,6 +2,7 @@
 //! and ended,
 //! and everything that it does is looked at. Nothing is sent anywhere.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -87,6 +88,7 @@ pub async fn look(host: &Host, found: &Found) -> Report {
         Err(why) => report.note("it starts", Err(why)),
     }
     report.remarks.extend(may_circle(found, &report.provides));
+    report.remarks.extend(not_there(found, &world.places));
     report.log = plugin.journal.last(20);
     let garbage = report.log.iter().find(|line| line.starts_with("on standard output"));
     report.note("standard output has messages only", garbage.map_or(Ok(()), |line| Err(line.clone())));
@@ -102,6 +104,9 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
         Err(bad) => return report.note("it says hello", Err(bad.why)),
     }
     report.note("its schemas are schemas", schemas(&report.provides));
+    let may_serve = spec.found.manifest.permissions.serve || report.provides.routes.is_empty();
+    let served = if may_serve { Ok(()) } else { Err("permissions.serve is not in its manifest".to_owned()) };
+    report.note("its routes may be served", served);
     let asked = process.peer.ask_raw("nightbell/unknown", &json!({}), Terms::within(HEALTH_TIME)).await;
     let unknown = match asked {
         Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
@@ -172,6 +177,18 @@ fn may_circle(found: &Found, provides: &Provides) -> Option<String> {
     })
 }
 
+/// What its manifest names that is not on this machine, and so is not given.
+fn not_there(found: &Found, places: &crate::Places) -> Vec<String> {
+    let permissions = &found.manifest.permissions;
+    let paths = [("read", &permissions.read), ("write", &permissions.write)];
+    let paths = paths.into_iter().flat_map(|(name, all)| all.iter().map(move |path| (name, path)));
+    let gone = paths.filter(|(_, path)| !std::path::Path::new(path).exists());
+    let gone = gone.map(|(name, path)| format!("permissions.{name}: there is no {path} here"));
+    let unset = permissions.env.iter().filter(|name| !places.environment.contains_key(OsStr::new(name)));
+    let unset = unset.map(|name| format!("permissions.env: {name} is not set here"));
+    gone.chain(unset).collect()
+}
+
 fn schemas(provides: &Provides) -> Result<(), String> {
     let own = [("settings", &provides.settings), ("user", &provides.user), ("project", &provides.project)];
     let own = own.into_iter().map(|(name, schema)| (name.to_owned(), schema.as_ref()));
@@ -179,7 +196,9 @@ fn schemas(provides: &Provides) -> Result<(), String> {
         let settings = (format!("destinations.{}.settings", it.kind), it.settings.as_ref());
         [settings, (format!("destinations.{}.test_options", it.kind), it.test_options.as_ref())]
     });
-    for (name, schema) in own.chain(kinds) {
+    let checks =
+        provides.checks.iter().map(|it| (format!("checks.{}.settings", it.kind), it.settings.as_ref()));
+    for (name, schema) in own.chain(kinds).chain(checks) {
         Schema::new(schema).map_err(|why| format!("{name}: {why}"))?;
     }
     Ok(())

@@ -126,8 +126,5 @@ pub async fn greet(process: &Body, spec: &Spec, places: &Places) -> Result<(Hell
     if !wrong.is_empty() {
         return Err(Bad { why: format!("starting its work: {}", wrong.join("; ")), misconfigured: true });
     }
-    if !spec.found.manifest.permissions.serve {
-        routes.clear();
-    }
     Ok((hello, routes))
 }

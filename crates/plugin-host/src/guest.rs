@@ -144,8 +144,7 @@ fn told(plugin: &Plugin, method: &str, params: Option<&RawValue>) {
         guest::STATUS => {
             let said: Value = serde_json::from_str(params).unwrap_or_default();
             let (status, detail) = (said["status"].as_str(), said["detail"].as_str());
-            let words = format!("says that it is {}: {}", status.unwrap_or("?"), detail.unwrap_or_default());
-            plugin.journal.write(Level::Info, &words);
+            plugin.feels(status.unwrap_or("?"), detail.unwrap_or_default());
         }
         // a host need not know every word
         _ => {}

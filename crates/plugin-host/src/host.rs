@@ -208,7 +208,7 @@ impl Host {
         let is_enough = !declared.destinations.is_empty() || declared.settings.is_some();
         let user = wanted.users.get(found.id()).map(|name| user(&found, name)).transpose();
         let user = user.map_err(|why| BadPlugin { place: found.place.clone(), why })?;
-        let identity = memory::identity(&found);
+        let identity = memory::identity(&found, &self.environment(found.id()));
         let bare = || Spec::bare(found.clone(), limits.clone(), identity.clone());
         let provides = match memory::read(&self.0.places, found.id()) {
             Some(memory) if memory.of == identity => memory.provides,
@@ -387,6 +387,15 @@ impl Host {
         known.iter().find_map(|(id, it)| {
             let said = it.provides.checks.iter().find(|it| it.kind == kind)?;
             Some((id.clone(), Schema::new(said.settings.as_ref()).ok()?))
+        })
+    }
+
+    /// The plugin that a kind of destination is of, and the schema of its settings.
+    pub(crate) fn of_kind(&self, kind: &str) -> Option<(String, Option<Value>)> {
+        let known = lock(&self.0.known);
+        known.iter().find_map(|(id, it)| {
+            let said = it.provides.destinations.iter().find(|it| it.kind == kind)?;
+            Some((id.clone(), said.settings.clone()))
         })
     }
 

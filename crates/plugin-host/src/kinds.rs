@@ -18,6 +18,7 @@ use sdk::registry::{LateCheck, LateKind, PluginForm, Ready, Whose};
 use sdk::{Answer, BadSettings, Context, Facts, Message, MessageKind, Secret, Somebody, secret};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::deliver::{DEADLINE_BYTES, answer_of};
 use crate::peer::Unanswered;
@@ -196,9 +197,15 @@ impl PluginPlace {
     /// Has the plugin make a test in its own way, if it has one; else it is told the message.
     async fn tried(&self, context: &Context, message: &Message, options: &Value) -> Answer {
         let Some(plugin) = (self.find)(&self.plugin) else { return self.tell(context, message).await };
-        let Some(running) = plugin.running().filter(|running| running.has(TEST)) else {
-            return self.tell(context, message).await;
+        let limit = context.timeout.min(TEST_TIME);
+        let until = Instant::now() + limit;
+        let running = match plugin.ready(limit).await {
+            Ok(running) => running,
+            Err(why) => return Answer::bare(Outcome::down(why)),
         };
+        if !plugin.has(TEST) {
+            return self.tell(context, message).await;
+        }
         let options = match Schema::new(self.options.as_ref()).map(|schema| schema.fit(options.clone())) {
             Ok(Ok(options)) => options,
             Ok(Err(wrong)) => {
@@ -211,7 +218,8 @@ impl PluginPlace {
         let projects = self.projects(&plugin, context, message);
         let (kind, settings) = (self.kind.clone(), self.settings.clone());
         let params = TestParams { kind, settings, options, projects };
-        let answer = match running.call::<Test>(&params, context.timeout.min(TEST_TIME)).await {
+        let left = until.duration_since(Instant::now());
+        let answer = match running.call::<Test>(&params, left).await {
             Ok(outcome) => answer_of(outcome),
             // it has none for this kind
             Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => {

@@ -57,7 +57,7 @@ pub use chain::Chain;
 pub use guest::{NoServices, Services};
 pub use host::{Host, Status, Wanted};
 pub use journal::{Journal, Level};
-pub use memory::identity;
+pub use memory::{INSTALLED, identity};
 pub use peer::{Peer, Terms};
 pub use places::Places;
 pub use plugin::State;

@@ -1,7 +1,7 @@
 //! What plugins said that they provide, remembered beside their state folders: so that one that does not start still
 //! has its kinds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::fnv::Fnv;
 use plugin_protocol::Provides;
@@ -13,6 +13,9 @@ use crate::spec::Spec;
 
 /// Bytes of what is remembered of one plugin.
 const MAX_REMEMBERED_BYTES: usize = 4 * 1024 * 1024;
+
+/// The file of an environment that names what is installed there, and is written anew whenever that changes.
+pub const INSTALLED: &str = "requirements.lock";
 
 /// What a plugin said, and of which files.
 #[derive(Serialize, Deserialize)]
@@ -47,12 +50,14 @@ fn path(places: &Places, id: &str) -> PathBuf {
     places.states.join(format!("{id}.json"))
 }
 
-/// Changes when the plugin's own files do, or this program: names, sizes and times of what is in its folder.
-pub fn identity(found: &Found) -> String {
+/// Changes when the plugin's own files do, what is installed in its environment, if it has one, or this program: names,
+/// sizes and times of what is in its folder, and of the list that is written when something was installed.
+pub fn identity(found: &Found, environment: &Path) -> String {
     const MAX_FILES: usize = 5_000;
     let mut files = Vec::new();
     let is_one_file = found.manifest.run.file.is_some();
     let mut open = vec![if is_one_file { found.place.clone() } else { found.folder.clone() }];
+    open.push(environment.join(INSTALLED));
     while let Some(path) = open.pop() {
         if files.len() > MAX_FILES {
             break;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use model::delivery::{Fault, Outcome};
 use plugin_protocol::calls::{Call as _, Deliver, Drain, Health, HelloAnswer, Nothing, Shutdown};
 use plugin_protocol::limits::{HEALTH_EVERY, HEALTH_TIME, MAX_HOST_CALLS, STOP_TIME};
+use plugin_protocol::provides::Route;
 use sdk::Answer;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -48,6 +49,10 @@ pub struct Plugin {
     spec: Mutex<Arc<Spec>>,
     state: watch::Sender<State>,
     running: Mutex<Option<Arc<Running>>>,
+    /// What it said last that it can do.
+    features: Mutex<Vec<String>>,
+    /// What it says is not well with it.
+    ails: Mutex<Option<String>>,
     starts: Mutex<u64>,
     /// When something was last wanted of it.
     wanted: Mutex<Instant>,
@@ -107,6 +112,8 @@ impl Plugin {
             spec: Mutex::new(Arc::new(spec)),
             state: watch::Sender::new(State::Starting),
             running: Mutex::default(),
+            features: Mutex::default(),
+            ails: Mutex::default(),
             starts: Mutex::default(),
             wanted: Mutex::new(Instant::now()),
             wishes: watch::Sender::default(),
@@ -181,6 +188,7 @@ impl Plugin {
         chain: u32,
         limit: Duration,
     ) -> Answer {
+        let limit = self.spec().limits.at_most(limit);
         let deadline = Instant::now() + limit;
         let asked = Arc::new(AtomicBool::new(false));
         let told = async {
@@ -227,6 +235,7 @@ impl Plugin {
             *lock(&self.starts) += 1;
             let ended = self.one_life(&world, &mut life, began, heeded).await;
             *lock(&self.running) = None;
+            *lock(&self.ails) = None;
             let end = match ended {
                 Ended::Stopped => break,
                 Ended::Replaced => continue,
@@ -304,7 +313,7 @@ impl Plugin {
             }
         };
         let (hello, routes) = match greeted {
-            Ok(greeted) => greeted,
+            Ok((hello, routes)) => (hello, self.permitted(&spec, routes)),
             Err(bad) => {
                 // it may have ended by itself, and then that is why
                 let killed = process.kill().await;
@@ -326,7 +335,9 @@ impl Plugin {
         });
         let (peer, took, hearing) = (process.peer.clone(), begun.elapsed(), Mutex::default());
         let calls = Arc::new(Semaphore::new(MAX_HOST_CALLS));
-        let running = Running { peer, pid: process.pid, hello, routes, took, calls, jobs, hearing };
+        *lock(&self.features) = hello.features.clone();
+        let (pid, limits) = (process.pid, spec.limits.clone());
+        let running = Running { peer, pid, hello, routes, took, limits, calls, jobs, hearing };
         *lock(&self.running) = Some(Arc::new(running));
         // settings may have changed while it was greeted; from here on, who changes them sees it
         let now = self.spec();
@@ -343,6 +354,15 @@ impl Plugin {
         let ended = self.watch_over(&process, spec.limits.concurrency(), heeded, &handing).await;
         handing.cancel();
         ended
+    }
+
+    /// Its routes, if it may have any.
+    fn permitted(&self, spec: &Spec, routes: Vec<Route>) -> Vec<Route> {
+        if routes.is_empty() || spec.found.manifest.permissions.serve {
+            return routes;
+        }
+        self.journal.note("it has routes, which are not served: permissions.serve is not in its manifest");
+        Vec::new()
     }
 
     /// What it said goes for the next time that it is asked for.
@@ -393,8 +413,12 @@ impl Plugin {
                     return Ended::Idle;
                 }
                 _ = health.tick() => match process.peer.ask::<Health>(&Nothing {}, HEALTH_TIME).await {
+                    Ok(said) => {
+                        self.feels(&said.status, &said.detail);
+                        self.fills_too_much(process.pid)
+                    }
                     // one that does not know the question may be well all the same
-                    Ok(_) | Err(Unanswered::Fault(_)) => self.fills_too_much(process.pid),
+                    Err(Unanswered::Fault(_)) => self.fills_too_much(process.pid),
                     // one that does one thing at a time answers when it is done; its progress is looked at apart
                     Err(Unanswered::TimedOut(_)) if process.peer.is_busy() => None,
                     Err(why) => Some(format!("asked how it is, it gave {why}")),

@@ -89,7 +89,8 @@ impl PluginEar {
         });
         let events = events.collect::<Result<Vec<_>, String>>()?;
         let params = Params { subscription: &self.subscription, events };
-        let terms = Terms { permit: Some(place), chain: chain.clone(), ..Terms::within(EVENTS_TIME) };
+        let time = running.limits.at_most(EVENTS_TIME);
+        let terms = Terms { permit: Some(place), chain: chain.clone(), ..Terms::within(time) };
         let answer = running.peer.ask_raw(Events::METHOD, &params, terms).await;
         let Err(why) = answer else { return Ok(notices.len()) };
         let (count, subscription) = (notices.len(), &self.subscription);

@@ -188,7 +188,7 @@ pub struct Limits {
     #[serde(deserialize_with = "bytes", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub memory: Option<u64>,
-    /// Time for a call that names no other, such as `10s`.
+    /// Time for a call that names no other, and the most for one that does, such as `10s`.
     #[serde(deserialize_with = "span", serialize_with = "in_words", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "span"))]
     pub call: Option<Duration>,
@@ -218,6 +218,11 @@ impl Limits {
     /// Bytes of memory.
     pub fn memory(&self) -> u64 {
         self.memory.unwrap_or(limits::MEMORY_BYTES)
+    }
+
+    /// As much time for a call that names this one, or less where less is said.
+    pub fn at_most(&self, time: Duration) -> Duration {
+        self.call.map_or(time, |most| most.min(time))
     }
 
     /// Time for a call that names no other.
@@ -253,7 +258,8 @@ impl Limits {
         let small = |mine: u32, theirs: Option<u32>| theirs.map_or(mine, |theirs| theirs.min(mine));
         Limits {
             memory: Some(both(self.memory(), by.memory)),
-            call: Some(spans(self.call(), by.call)),
+            // without a word, calls that name their own time have that
+            call: if self.call.or(by.call).is_some() { Some(spans(self.call(), by.call)) } else { None },
             start: Some(spans(self.start(), by.start)),
             concurrency: Some(small(self.concurrency(), by.concurrency)),
             log_rate: Some(small(self.log_rate(), by.log_rate)),
@@ -316,12 +322,48 @@ impl Manifest {
             let fine = !name.is_empty() && !name.contains(['=', '\0']);
             wrong.unless(fine, || format!("permissions.env: {name:?} is no name of a variable"));
         }
+        permissions.check(&mut wrong);
         let concurrency = self.limits.concurrency;
         wrong.unless(concurrency.is_none_or(|it| (1..=limits::MAX_CONCURRENCY).contains(&it)), || {
             format!("limits.concurrency: must be within 1 to {}", limits::MAX_CONCURRENCY)
         });
         wrong.0.extend(self.provides().check());
         wrong.0
+    }
+}
+
+impl Permissions {
+    /// What could never mean anything.
+    fn check(&self, wrong: &mut Wrong) {
+        for (name, paths) in [("read", &self.read), ("write", &self.write)] {
+            for path in paths {
+                wrong.unless(path.starts_with('/'), || {
+                    format!(
+                        "permissions.{name}: {path:?} does not begin with a slash: a whole path is needed"
+                    )
+                });
+            }
+        }
+        for host in &self.hosts {
+            let name = match host.rsplit_once(':') {
+                Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => name,
+                _ => host,
+            };
+            let name = name.strip_prefix("*.").unwrap_or(name);
+            // an address of the sixth version stands in brackets
+            let name = name
+                .strip_prefix('[')
+                .and_then(|it| it.strip_suffix(']'))
+                .map_or(name, |inside| if inside.parse::<std::net::Ipv6Addr>().is_ok() { "v6" } else { "" });
+            let fine =
+                !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+            wrong.unless(fine, || {
+                format!(
+                    "permissions.hosts: {host:?} is no name such as api.example.com, *.example.com or \
+                     example.com:8080: no scheme, no path, and a star at the beginning only"
+                )
+            });
+        }
     }
 }
 
@@ -423,12 +465,36 @@ mod tests {
         json["plugin"]["contract"] = 9.into();
         json["run"] = json!({"runtime": "python", "command": ["x"]});
         json["routes"] = json!([{"path": "/x"}]);
+        let hosts = ["https://x.example", "x.example/path", "a.*.example", "*", "", "x:0", "x:http", "[::1"];
+        json["permissions"] = json!({"read": ["conf", "/etc/x"], "write": ["./out"], "hosts": hosts});
         let told = manifest(json).unwrap().check().join("\n");
         for words in
             ["9 is not spoken here", "either a module or a file", "run: command", "permissions.serve"]
         {
             assert!(told.contains(words), "{words} not in\n{told}");
         }
+        for path in ["permissions.read: \"conf\"", "permissions.write: \"./out\""] {
+            assert!(told.contains(path), "{path} not in\n{told}");
+        }
+        for host in hosts {
+            assert!(
+                told.contains(&format!("permissions.hosts: {host:?} is no name")),
+                "{host} not in\n{told}"
+            );
+        }
+        assert!(!told.contains("/etc/x"), "{told}");
+        let mut json = small();
+        let hosts = [
+            "api.example.com",
+            "*.example.com",
+            "example.com:8080",
+            "127.0.0.1",
+            "[::1]:80",
+            "*.x:1",
+            "büro.de",
+        ];
+        json["permissions"] = json!({ "hosts": hosts });
+        assert_eq!(manifest(json).unwrap().check(), Vec::<String>::new());
     }
 
     #[test]
@@ -441,6 +507,13 @@ mod tests {
         let narrowed = limits.narrowed(&by);
         assert_eq!((narrowed.memory(), narrowed.concurrency()), (256 << 20, 2));
         assert_eq!(narrowed.call(), Duration::from_millis(500));
+        // what nobody says bounds no call that names its own time
+        let (long, short) = (Duration::from_secs(30), Duration::from_millis(500));
+        assert_eq!([narrowed.at_most(long), narrowed.at_most(short / 2)], [short, short / 2]);
+        let silent = Limits::default();
+        assert_eq!(silent.narrowed(&by).at_most(long), long);
+        let wide = Limits { call: Some(long), ..Limits::default() };
+        assert_eq!(silent.narrowed(&wide).at_most(long), limits::CALL_TIME, "narrowed, and never widened");
         for bad in [json!("10"), json!("-1s"), json!("0s"), json!(""), json!("99999999999999999999s")] {
             let mut json = small();
             json["limits"] = json!({"call": bad});

@@ -26,6 +26,9 @@ pub struct Status {
     /// How it is.
     #[serde(flatten)]
     pub state: State,
+    /// What it says is not well with it, although it takes work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
     /// The number of its process, if it has one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
@@ -57,6 +60,7 @@ impl Host {
                 place: spec.found.place.display().to_string(),
                 runtime: spec.found.manifest.run.runtime,
                 state: plugin.state(),
+                degraded: plugin.ails(),
                 pid: running.as_ref().and_then(|it| it.pid),
                 starts: plugin.starts(),
                 ready_after_ms: running.as_ref().map(|it| it.took.as_millis() as u64),

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use super::{Plugin, lock};
 use plugin_protocol::calls::Complaint;
+use plugin_protocol::limits::CONFIGURE_TIME;
 
 use crate::greeting::{NotTaken, configure};
 use crate::spec::Spec;
 
 impl Plugin {
-    /// What it says is wrong with these settings. One that does not run, or is to be started anew for them, is not
-    /// asked.
+    /// What it says is wrong with these settings. One that is not ready, or whose files are others by now, is not
+    /// asked: it says so when it is started with them.
     pub async fn would_take(&self, new: &Spec) -> Vec<Complaint> {
         let old = self.spec();
-        let Some(running) =
-            self.running().filter(|_| old.settings != new.settings && !starts_anew(&old, new))
-        else {
+        if old.settings == new.settings || has_other_files(&old, new) {
             return Vec::new();
-        };
+        }
+        let Some(running) = self.awake(CONFIGURE_TIME).await else { return Vec::new() };
         self.journal.hide(&new.secrets);
         match configure(&running.peer, new, true).await {
             // one that does not say is no reason to refuse everybody's settings
@@ -63,9 +63,13 @@ impl Plugin {
     }
 }
 
+/// Whether it is another plugin by now.
+fn has_other_files(old: &Spec, new: &Spec) -> bool {
+    old.found != new.found || old.identity != new.identity
+}
+
 /// Whether what is different can only be had by a new process.
 fn starts_anew(old: &Spec, new: &Spec) -> bool {
     let by_environment = !new.found.manifest.env.is_empty() && old.settings != new.settings;
-    let by_files = old.found != new.found || old.identity != new.identity;
-    by_files || by_environment || old.limits != new.limits || old.user != new.user
+    has_other_files(old, new) || by_environment || old.limits != new.limits || old.user != new.user
 }

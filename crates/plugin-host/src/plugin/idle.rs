@@ -1,11 +1,28 @@
 //! Plugins that are stopped while there is nothing for them to do, and started when there is.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::{LOOK_AGAIN, Plugin, State, Wishes, lock};
+use super::{LOOK_AGAIN, Plugin, Running, State, Wishes, lock};
 use crate::body::Body;
 
 impl Plugin {
+    /// What runs of it; one that is idle is started for it.
+    pub async fn awake(&self, limit: Duration) -> Option<Arc<Running>> {
+        match self.state() {
+            State::Idle => self.ready(limit).await.ok(),
+            _ => self.running(),
+        }
+    }
+
+    /// Whether it can do this beside what the contract asks of it: it said so when it last began, and runs or is idle.
+    pub fn has(&self, feature: &str) -> bool {
+        let there = self.running().is_some() || matches!(self.state(), State::Idle);
+        there && lock(&self.features).iter().any(|it| it == feature)
+    }
+
     /// Something is wanted of it: one that is idle is started.
     pub(super) fn is_wanted(&self) {
         *lock(&self.wanted) = Instant::now();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plugin_protocol::calls::{Call, HelloAnswer};
+use plugin_protocol::manifest::Limits;
 use plugin_protocol::provides::Route;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ pub struct Running {
     pub routes: Vec<Route>,
     /// How long it took from its start until it was ready.
     pub took: Duration,
+    /// What it may take.
+    pub limits: Limits,
     /// Places for what is asked of it beside deliveries.
     pub calls: Arc<Semaphore>,
     pub(super) jobs: mpsc::Sender<Job>,
@@ -32,16 +35,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Whether it said that it can do this beside what the contract asks of it.
-    pub fn has(&self, feature: &str) -> bool {
-        self.hello.features.iter().any(|it| it == feature)
-    }
-
     /// Asks something beside deliveries, when there is a place for that; all of it within the limit.
     ///
     /// # Errors
     /// When there is no answer in time, or one that is an error.
     pub async fn call<C: Call>(&self, params: &C::Params, limit: Duration) -> Result<C::Answer, Unanswered> {
+        let limit = self.limits.at_most(limit);
         let until = Instant::now() + limit;
         let place = tokio::time::timeout_at(until, self.calls.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = place else { return Err(Unanswered::TimedOut(limit)) };

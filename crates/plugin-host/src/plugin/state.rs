@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::{Plugin, lock};
+
 /// How a plugin is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -31,6 +33,28 @@ pub enum State {
     Idle,
     /// It does not run, and is not to.
     Stopped,
+}
+
+impl Plugin {
+    /// It says how it is: `ok`, or what is not well in spite of which it takes work.
+    pub fn feels(&self, status: &str, detail: &str) {
+        let ails = (status != "ok").then(|| match detail {
+            "" => status.to_owned(),
+            detail => detail.to_owned(),
+        });
+        let ails = ails.map(|words| self.journal.hidden(words));
+        let before = std::mem::replace(&mut *lock(&self.ails), ails.clone());
+        match ails {
+            _ if before == ails => {}
+            Some(words) => self.journal.note(&format!("says that it is {status}: {words}")),
+            None => self.journal.note("says that it is well again"),
+        }
+    }
+
+    /// What it says is not well with it.
+    pub fn ails(&self) -> Option<String> {
+        lock(&self.ails).clone()
+    }
 }
 
 impl State {

@@ -155,7 +155,7 @@ impl Bench {
 
     /// Runs the plugin as it is now; says whether its files are others than before.
     pub async fn take(&mut self, found: Found, settings: &Value) -> Result<bool> {
-        let identity = plugin_host::identity(&found);
+        let identity = plugin_host::identity(&found, &self.host.environment(found.id()));
         if identity == self.identity {
             return Ok(false);
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use plugin_host::folder;
+use plugin_host::{INSTALLED, folder};
 use plugin_protocol::manifest::{Compat, Runtime};
 use serde_json::json;
 use tokio::process::Command;
@@ -68,7 +68,7 @@ impl Install {
             port(&python, &found.folder, &plugins::sdk(&self.data)?, module).await?;
         }
         let locked = ask(Command::new(&python).args(["-m", "pip", "freeze"])).await?;
-        let lock = environment.join("requirements.lock");
+        let lock = environment.join(INSTALLED);
         std::fs::write(&lock, &locked).with_context(|| format!("writing {}", lock.display()))?;
         let answer = json!({ "environment": environment, "locked": locked.lines().collect::<Vec<_>>() });
         output.answer(&answer, || format!("{} is installed in {}", found.id(), environment.display()))
