@@ -13,9 +13,8 @@ use std::sync::Arc;
 use ::config::{Format, Overrides, PluginPlaces, Plugins, Source};
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
-use plugin_host::folder::Found;
 use plugin_host::host::Learned;
-use plugin_host::{Host, Places, Wanted};
+use plugin_host::{Host, Places, Unusable, Wanted};
 use sdk::Registry;
 
 use crate::settings::Files;
@@ -72,17 +71,16 @@ pub fn sdk(data: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A host for one plugin on the bench, which keeps what it keeps in `data`.
+/// A host for one plugin on the bench, which keeps what it keeps in `data`, but has its environment of Python where it
+/// was installed.
 ///
 /// # Errors
 /// When the folders that it needs cannot be made.
-pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
+pub fn bare_host(data: &Path, environments: &Path) -> Result<Host> {
     unpack(&data.join("plugin-sdk"))?;
-    let beside = found.folder.parent().unwrap_or(Path::new("/")).parent().unwrap_or(Path::new("/"));
     let places = Places {
         states: states(data),
-        // as the server that it is written for has it
-        environments: beside.join("data/plugin-env"),
+        environments: absolute(environments)?,
         sdk: data.join("plugin-sdk"),
         python: Plugins::default().python.into(),
         environment: std::env::vars_os().collect(),
@@ -96,7 +94,12 @@ pub fn bare_host(data: &Path, found: &Found) -> Result<Host> {
 ///
 /// # Errors
 /// Everything that is wrong with them, a line each.
-pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Result<Known> {
+pub async fn learn(
+    host: &Host,
+    places: PluginPlaces,
+    data: Option<&Path>,
+    unusable: Unusable,
+) -> Result<Known> {
     let PluginPlaces { plugins, data_dir } = places;
     let Plugins { folder, active, limits, users, .. } = plugins;
     let mut kinds = connectors::registry();
@@ -115,7 +118,7 @@ pub async fn learn(host: &Host, places: PluginPlaces, data: Option<&Path>) -> Re
     unpack(host.sdk())?;
     let folder = folder.unwrap_or_else(|| data.unwrap_or(&data_dir).join("plugins"));
     let wanted = Wanted { folder: absolute(&folder)?, active, limits, users };
-    let learned = host.learn(&wanted).await;
+    let learned = host.learn_or(&wanted, unusable).await;
     let registered = learned.and_then(|learned| host.register(&learned, &mut kinds).map(|()| learned));
     match registered {
         Ok(learned) => Ok(Known { kinds: Arc::new(kinds), learned }),
@@ -138,7 +141,7 @@ pub fn look(files: &Files) -> Result<Known> {
     let host = host(files, None)?;
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("starting a thread")?;
-    runtime.block_on(learn(&host, places, None))
+    runtime.block_on(learn(&host, places, None, Unusable::IsRefused))
 }
 
 /// The kinds that are built in, and those of the plugins that some configurations name, as far as they are known

@@ -17,8 +17,8 @@ use std::time::Duration;
 use ::config::{Config, ConfigError, LogFormat, Overrides};
 use anyhow::{Context, Result, anyhow, bail};
 use flow::{Hub, Live, SystemClock};
-use plugin_host::Host;
 use plugin_host::host::Learned;
+use plugin_host::{Host, Unusable};
 use sdk::Secret;
 use sdk::http::Http;
 use server::{App, Configuring as _, GuestServices, Setup};
@@ -81,7 +81,7 @@ pub fn run(wishes: Wishes) -> Result<()> {
     let data = wishes.data.clone();
     let host = plugins::host(&wishes.files, data.as_deref())?;
     let places = wishes.files.plugins(&Overrides::default());
-    let known = runtime.block_on(plugins::learn(&host, places, data.as_deref()));
+    let known = runtime.block_on(plugins::learn(&host, places, data.as_deref(), Unusable::Waits));
     let known = known.context("not started")?;
     let mut settings = wishes.files.load(&known.kinds).map_err(|error| unusable(&wishes.files, error))?;
     wishes.overrule(&mut settings);
@@ -219,7 +219,7 @@ async fn begin(
         standing.refused = Some("the server was started without them".to_owned());
     }
     if !standing.in_force().is_empty() {
-        let why = match in_force::load(wishes, host, &standing.all).await {
+        let why = match in_force::load(wishes, host, &standing.all, Unusable::Waits).await {
             Err(why) => why.in_words(),
             Ok((settings, known)) => {
                 let new = InForce { settings, known, standing: standing.clone() };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use plugin_protocol::Provides;
 use plugin_protocol::calls::Complaint;
-use plugin_protocol::manifest::{Limits, Network, Runtime};
+use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
 use plugin_protocol::provides::DestinationKind;
 use sdk::http::Http;
 use sdk::registry::Whose;
@@ -54,6 +54,18 @@ struct Known {
     user: Option<User>,
     identity: String,
     provides: Provides,
+    /// why it cannot run
+    broken: Option<String>,
+}
+
+/// What becomes of a wanted plugin that is not there, or not right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Nothing is learned: whatever runs goes on as it was.
+    IsRefused,
+    /// It is taken for what it was when it last ran, and does not run: what is for it waits. A hub that does not start
+    /// tells nobody anything.
+    Waits,
 }
 
 /// The plugins that are wanted, and what they provide. Nothing of it is in force yet.
@@ -63,7 +75,9 @@ pub struct Learned(BTreeMap<String, Known>);
 impl Learned {
     /// Those that may make connections of their own, wherever to.
     pub fn with_connections(&self) -> impl Iterator<Item = &str> {
-        let direct = |known: &&Known| known.found.manifest.permissions.network == Network::Direct;
+        let direct = |known: &&Known| {
+            known.broken.is_none() && known.found.manifest.permissions.network == Network::Direct
+        };
         self.0.values().filter(direct).map(|known| known.found.id())
     }
 
@@ -160,6 +174,14 @@ impl Host {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub async fn learn(&self, wanted: &Wanted) -> Result<Learned, Vec<BadPlugin>> {
+        self.learn_or(wanted, Unusable::IsRefused).await
+    }
+
+    /// The same, with what becomes of those that cannot be used.
+    ///
+    /// # Errors
+    /// As [`Host::learn`].
+    pub async fn learn_or(&self, wanted: &Wanted, unusable: Unusable) -> Result<Learned, Vec<BadPlugin>> {
         self.0.places.interpreters.forget();
         let states = &self.0.places.states;
         let made = sdk::make_private(states).and_then(|()| match wanted.users.is_empty() {
@@ -174,6 +196,12 @@ impl Host {
         for id in &wanted.active {
             match self.learn_one(id, wanted, &discovery).await {
                 Ok(it) => drop(known.insert(it.found.id().to_owned(), it)),
+                Err(wrong) if unusable == Unusable::Waits => {
+                    tracing::error!("{wrong}; it does not run, and what is for it waits");
+                    let id = id.to_ascii_lowercase();
+                    let broken = self.broken(&id, &wanted.folder, wrong);
+                    known.insert(id, broken);
+                }
                 Err(wrong) => bad.push(wrong),
             }
         }
@@ -190,9 +218,20 @@ impl Host {
             let said = memory::read(&self.0.places, found.id()).map(|memory| memory.provides);
             let provides = said.unwrap_or_else(|| found.manifest.provides());
             let (limits, identity) = (found.manifest.limits.clone(), String::new());
-            Some((found.id().to_owned(), Known { found, limits, user: None, identity, provides }))
+            let (user, broken) = (None, None);
+            Some((found.id().to_owned(), Known { found, limits, user, identity, provides, broken }))
         });
         Learned(known.collect())
+    }
+
+    /// One that cannot be used, as it was when it last ran.
+    fn broken(&self, id: &str, folder: &Path, wrong: BadPlugin) -> Known {
+        let mut manifest = Manifest::default();
+        id.clone_into(&mut manifest.plugin.id);
+        let provides = memory::read(&self.0.places, id).map(|memory| memory.provides).unwrap_or_default();
+        let limits = manifest.limits();
+        let found = Found { folder: folder.join(id), place: wrong.place, manifest };
+        Known { found, limits, user: None, identity: String::new(), provides, broken: Some(wrong.why) }
     }
 
     async fn learn_one(&self, id: &str, wanted: &Wanted, discovery: &Discovery) -> Result<Known, BadPlugin> {
@@ -228,7 +267,7 @@ impl Host {
                 }
             }
         };
-        Ok(Known { found, limits, user, identity, provides })
+        Ok(Known { found, limits, user, identity, provides, broken: None })
     }
 
     /// Starts a plugin for as long as it takes to say hello.
@@ -334,10 +373,13 @@ impl Host {
             };
             let given = settings.get(id).cloned().unwrap_or(Value::Null);
             let secrets = secret::needles(&given, schema.json());
-            match schema.fit(given) {
+            // nobody knows what one may be set that cannot be read
+            let fit = if it.broken.is_some() { Ok(given) } else { schema.fit(given) };
+            match fit {
                 Ok(settings) => {
                     let bare = Spec::bare(it.found.clone(), it.limits.clone(), it.identity.clone());
-                    specs.push(Spec { settings, secrets, user: it.user.clone(), generation: 1, ..bare });
+                    let (user, broken) = (it.user.clone(), it.broken.clone());
+                    specs.push(Spec { settings, secrets, user, broken, generation: 1, ..bare });
                 }
                 Err(all) => wrong.extend(all.into_iter().map(|it| it.below(&path))),
             }

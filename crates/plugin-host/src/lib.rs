@@ -55,7 +55,7 @@ mod users;
 
 pub use chain::Chain;
 pub use guest::{NoServices, Services};
-pub use host::{Host, Status, Wanted};
+pub use host::{Host, Status, Unusable, Wanted};
 pub use journal::{Journal, Level};
 pub use memory::{INSTALLED, identity};
 pub use peer::{Peer, Terms};

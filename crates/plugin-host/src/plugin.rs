@@ -296,6 +296,9 @@ impl Plugin {
         heeded: Wishes,
     ) -> Ended {
         let (spec, begun) = (self.spec(), Instant::now());
+        if let Some(why) = spec.broken.clone() {
+            return Ended::Badly(End { why, misconfigured: true });
+        }
         let started = tokio::select! {
             started = start(self, &spec, world) => started,
             // a component may take long to compile

@@ -26,6 +26,8 @@ pub struct Spec {
     pub identity: String,
     /// Which settings these are; grows.
     pub generation: u64,
+    /// Why it cannot run, if that is known before it is tried.
+    pub broken: Option<String>,
 }
 
 impl Spec {
@@ -39,6 +41,7 @@ impl Spec {
             user: None,
             identity,
             generation: 0,
+            broken: None,
         }
     }
 

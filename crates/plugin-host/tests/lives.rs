@@ -154,3 +154,33 @@ async fn no_call_takes_longer_than_a_call_may() {
     );
     stage.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_broken_when_the_hub_begins_does_not_run_and_what_is_for_it_waits() {
+    let mut stage = Stage::with(&manifest(""), false, does_much).await;
+    let file = stage.folder.path().join("plugins/it/plugin.toml");
+    let context = telling::context(Duration::from_secs(10));
+    for broken in [Some("[plugin"), None] {
+        match broken {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_dir_all(file.parent().unwrap()).unwrap(),
+        }
+        // a hub that runs goes on as it was
+        stage.apply(json!({})).await.unwrap_err();
+        stage.begin_anew(false, does_much).await;
+        let state = stage.until("told of", |state| state.why().is_some()).await;
+        assert!(matches!(state, State::Misconfigured { .. }), "{state:?}");
+        // it has its kinds, with which the configuration can be read
+        let place = stage.registry.ready("it", json!({})).unwrap();
+        let told = place.send(&context, &telling::message("hello")).await;
+        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Retry { reason, .. } if reason.contains("is misconfigured"));
+        assert!(waits(&told.outcome), "{told:?}");
+    }
+    scripted::put(stage.folder.path(), &manifest(""));
+    stage.apply(json!({})).await.unwrap();
+    stage.until("ready", |state| *state == State::Ready).await;
+    let place = stage.registry.ready("it", json!({})).unwrap();
+    let told = place.send(&context, &telling::message("hello")).await;
+    assert_eq!(told.outcome, Outcome::Delivered { receipt: "told".to_owned() });
+    stage.close().await;
+}

@@ -137,12 +137,12 @@ class Plugin:
         *,
         title: Optional[str] = None,
         settings: Optional[Schema] = None,
-        every: Optional[str] = None,
+        about: Optional[str] = None,
     ) -> Callable[[F], F]:
-        """Something to look at now and then: the function is given the check's settings and returns a
+        """Something to look at as often as the configuration says: the function is given the check's settings and returns a
         `Check`, or `None` if all is well; an exception means that it fails."""
         return self._add(
-            self.checks, kind, {"kind": kind, "title": title, "settings": settings, "every": every}
+            self.checks, kind, {"kind": kind, "title": title, "settings": settings, "about": about}
         )
 
     def validate(self, what: str, kind: str = "") -> Callable[[F], F]:

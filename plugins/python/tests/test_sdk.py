@@ -363,7 +363,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         # what one method of a path asks for says nothing of another
         plugin.route("/open", auth="none")(len)
         plugin.route("/open", methods=["POST"])(len)
-        plugin.check("c", every="1m")(len)
+        plugin.check("c", about="Of c.")(len)
         plugin.validate("destination", "foo")(len)
         plugin.validate("settings")(lambda settings: None)
         plugin.test("foo")(len)
@@ -381,7 +381,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
                         {"path": "/open", "methods": ["GET"], "auth": "none"},
                         {"path": "/open", "methods": ["POST"], "auth": "token"},
                     ],
-                    "checks": [{"kind": "c", "every": "1m"}],
+                    "checks": [{"kind": "c", "about": "Of c."}],
                     "settings": schema,
                     "user": schema,
                 },

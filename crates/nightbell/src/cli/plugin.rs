@@ -65,6 +65,8 @@ enum Command {
     Check {
         /// Its folder, or its file
         folder: PathBuf,
+        #[command(flatten)]
+        data: install::Data,
     },
     Run(run::Run),
     Test(bench::Test),
@@ -108,7 +110,7 @@ impl Args {
             Command::Settings(settings) => settings.run(self.server, output).await,
             Command::Run(run) => run.run().await,
             Command::New(new) => new.run(output),
-            Command::Check { folder } => bench::check(&folder, output).await,
+            Command::Check { folder, data } => bench::check(&folder, &data, output).await,
             Command::Test(test) => test.run(output).await,
             Command::Install(install) => install.run(output).await,
         }

@@ -2,8 +2,8 @@
 
 use config::overrides::place_of;
 use config::{ConfigError, Invalid, Level, Overrides};
-use plugin_host::Host;
 use plugin_host::asking::Settings as PluginSettings;
+use plugin_host::{Host, Unusable};
 use plugin_protocol::calls::Complaint;
 use server::error::Wrong;
 use store::overrides::Version;
@@ -92,8 +92,10 @@ pub async fn load(
     wishes: &Wishes,
     host: &Host,
     overrides: &Overrides,
+    unusable: Unusable,
 ) -> Result<(Settings, Known), NotLoaded> {
-    let known = plugins::learn(host, wishes.files.plugins(overrides), wishes.data.as_deref()).await;
+    let places = wishes.files.plugins(overrides);
+    let known = plugins::learn(host, places, wishes.data.as_deref(), unusable).await;
     let known = known.map_err(|error| NotLoaded::Plugins(format!("{error:#}")))?;
     let (files, kinds, overrides) = (wishes.files.clone(), known.kinds.clone(), overrides.clone());
     let loaded = tokio::task::spawn_blocking(move || files.load_overridden(&overrides, &kinds)).await;

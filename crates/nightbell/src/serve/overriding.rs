@@ -6,6 +6,7 @@ use std::sync::Weak;
 use config::Overrides;
 use config::overrides::{BadChange, Change};
 use flow::audit::Signature;
+use plugin_host::Unusable;
 use plugin_protocol::calls::Complaint;
 use serde_json::Value;
 use server::error::Wrong;
@@ -103,7 +104,7 @@ impl Inner {
         };
         let was = audited(&wanted);
         let (all, summary, rolled_back_to) = self.wanted(&standing, wanted.clone()).await?;
-        let loaded = load(&self.wishes, &self.host, &all).await;
+        let loaded = load(&self.wishes, &self.host, &all, Unusable::IsRefused).await;
         let (settings, known) = loaded.map_err(|why| NotOverridden::Wrong(why.all()))?;
         let before = self.in_force().clone();
         // who may not go is asked only where somebody takes it out here: a file is its owner's word

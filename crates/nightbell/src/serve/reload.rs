@@ -10,7 +10,7 @@ use config::{Config, Format, Overrides, Source};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::Rules;
-use plugin_host::Host;
+use plugin_host::{Host, Unusable};
 use plugin_protocol::calls::Complaint;
 use server::{App, By, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
@@ -203,7 +203,8 @@ impl Configuring for Reloader {
 impl Inner {
     async fn try_load(&self, by: String) -> Result<(), String> {
         let standing = Standing::read(&self.hub.store).await.map_err(|error| error.to_string())?;
-        let loaded = in_force::load(&self.wishes, &self.host, &standing.in_force()).await;
+        let loaded =
+            in_force::load(&self.wishes, &self.host, &standing.in_force(), Unusable::IsRefused).await;
         let (settings, known) = loaded.map_err(|why| why.in_words())?;
         let applied = Applied { config: settings.as_kept(), by, ..Applied::default() };
         let put = self.put_in_force(InForce { settings, known, standing }, applied).await;
@@ -225,7 +226,8 @@ impl Inner {
         }
         let source = Source { name: "history", text: &text, directory: Path::new(""), format: Format::Toml };
         let places = config::plugins_of(source, [], &Overrides::default());
-        let known = plugins::learn(&self.host, places, self.wishes.data.as_deref()).await;
+        let known =
+            plugins::learn(&self.host, places, self.wishes.data.as_deref(), Unusable::IsRefused).await;
         let known = known.map_err(|error| unusable(format!("{error:#}")))?;
         let remembered = self.remembered().get(&version).cloned();
         let settings = match remembered {

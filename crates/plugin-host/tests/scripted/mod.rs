@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use plugin_host::body::{Around, Body, Component, End, Engine, Mortal};
-use plugin_host::{Host, Peer, Places, State, Wanted};
+use plugin_host::{Host, Peer, Places, State, Unusable, Wanted};
 use plugin_protocol::wire::NO_SUCH_METHOD;
 use plugin_protocol::{Fault, Frame};
 use sdk::Registry;
@@ -112,7 +112,7 @@ impl Mortal for Ending {
 /// A host with a plugin named `it`.
 pub struct Stage {
     pub host: Host,
-    _folder: TempDir,
+    pub folder: TempDir,
     pub registry: Registry,
     wanted: Wanted,
 }
@@ -130,7 +130,7 @@ impl Stage {
             ..Wanted::default()
         };
         put(folder.path(), manifest);
-        let mut stage = Stage { host, _folder: folder, registry: Registry::default(), wanted };
+        let mut stage = Stage { host, folder, registry: Registry::default(), wanted };
         stage.apply(json!({})).await.unwrap();
         stage.until("ready", |state| *state == State::Ready).await;
         stage
@@ -145,6 +145,19 @@ impl Stage {
         self.host.apply(learned, &settings).await.map_err(|all| all[0].to_string())?;
         self.registry = registry;
         Ok(())
+    }
+
+    /// The same with a host that has just begun, whatever there is.
+    pub async fn begin_anew(&mut self, alone: bool, script: Script) {
+        assert!(self.host.stop(Duration::from_secs(20)).await, "not everything ended");
+        let places = Places { states: self.folder.path().join("state"), ..Places::default() };
+        self.host = Host::with_engine(places, Some(Arc::new(Scripted { script, alone })));
+        let learned = self.host.learn_or(&self.wanted, Unusable::Waits).await.unwrap();
+        let mut registry = Registry::default();
+        self.host.register(&learned, &mut registry).unwrap();
+        let settings = BTreeMap::from([("it".to_owned(), json!({"url": "good"}))]);
+        self.host.apply(learned, &settings).await.unwrap();
+        self.registry = registry;
     }
 
     /// Waits until it is like this.

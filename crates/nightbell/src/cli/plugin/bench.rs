@@ -15,6 +15,7 @@ use sdk::registry::Ready;
 use sdk::{Answer, Context, Inbox, Message, MessageKind, Registry, sample};
 use serde_json::{Value, json};
 
+use super::install::Data;
 use crate::cli::Told;
 use crate::output::Output;
 use crate::{plugins, words};
@@ -34,10 +35,10 @@ pub struct Bench {
 }
 
 /// Looks whether a plugin keeps the contract.
-pub async fn check(folder: &Path, output: Output) -> Result<()> {
+pub async fn check(folder: &Path, environments: &Data, output: Output) -> Result<()> {
     let data = tempfile::tempdir().context("making a folder")?;
     let found = found_at(folder)?;
-    let host = plugins::bare_host(data.path(), &found)?;
+    let host = plugins::bare_host(data.path(), &environments.environments())?;
     let report = conformance::look(&host, &found).await;
     host.stop(END_TIME).await;
     let answer = json!({
@@ -95,6 +96,8 @@ pub fn found_at(path: &Path) -> Result<Found> {
 pub struct Test {
     /// Its folder, or its file
     folder: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// Which of its kinds; the first, if not given
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -108,7 +111,7 @@ pub struct Test {
 
 impl Test {
     pub async fn run(self, output: Output) -> Result<()> {
-        let bench = Bench::of(&self.folder, &words::table(&self.plugin_set)).await?;
+        let bench = Bench::of(&self.folder, &self.data, &words::table(&self.plugin_set)).await?;
         let result = bench.send_all(self.kind.as_deref(), words::table(&self.set)).await;
         bench.host.stop(END_TIME).await;
         let (told, log) = (result?, bench.host.log(bench.found.id()).unwrap_or_default());
@@ -143,10 +146,10 @@ pub fn as_line(name: &str, answer: &Answer) -> String {
 }
 
 impl Bench {
-    pub async fn of(folder: &Path, settings: &Value) -> Result<Self> {
+    pub async fn of(folder: &Path, environments: &Data, settings: &Value) -> Result<Self> {
         let data = tempfile::tempdir().context("making a folder")?;
         let found = found_at(folder)?;
-        let host = plugins::bare_host(data.path(), &found)?;
+        let host = plugins::bare_host(data.path(), &environments.environments())?;
         let (registry, identity) = (Registry::default(), String::new());
         let mut bench = Bench { host, found: found.clone(), registry, data, identity };
         bench.take(found, settings).await?;

@@ -18,14 +18,28 @@ const STAND_INS: [&str; 6] =
 /// What plugins of Cabot and Argus need beside what they say.
 const DJANGO: &str = "django>=4.2,<6";
 
+/// Where environments of Python are.
+#[derive(clap::Args)]
+pub struct Data {
+    /// The folder where environments are kept: that of the server's database, or `plugins.home`
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
+impl Data {
+    /// The folder with a folder for each plugin.
+    pub fn environments(&self) -> PathBuf {
+        self.data.join("plugin-env")
+    }
+}
+
 /// Make the environment of a plugin in Python, and install what it requires
 #[derive(clap::Args)]
 pub struct Install {
     /// Its folder
     folder: PathBuf,
-    /// The folder where environments are kept: that of the server's database, or `plugins.home`
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// The Python that it is made with
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: String,
@@ -41,7 +55,7 @@ impl Install {
         if run.runtime != Runtime::Python {
             bail!("{}: only plugins with the runtime python have an environment", found.id());
         }
-        let environment = self.data.join("plugin-env").join(found.id());
+        let environment = self.data.environments().join(found.id());
         let python = environment.join("bin/python");
         if !python.is_file() {
             std::fs::create_dir_all(&environment)
@@ -65,7 +79,7 @@ impl Install {
             }
         }
         if let (Some(Compat::Cabot), Some(module)) = (run.compat, &run.module) {
-            port(&python, &found.folder, &plugins::sdk(&self.data)?, module).await?;
+            port(&python, &found.folder, &plugins::sdk(&self.data.data)?, module).await?;
         }
         let locked = ask(Command::new(&python).args(["-m", "pip", "freeze"])).await?;
         let lock = environment.join(INSTALLED);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::bench::{Bench, END_TIME, as_line, found_at};
+use super::install::Data;
 use crate::{log, words};
 
 /// How often files are looked at.
@@ -18,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Run {
     /// Its folder, or its file
     folder: PathBuf,
+    #[command(flatten)]
+    data: Data,
     /// Start it anew whenever its files change
     #[arg(long)]
     watch: bool,
@@ -38,7 +41,7 @@ pub struct Run {
 impl Run {
     pub async fn run(self) -> Result<()> {
         log::start(&config::Log::default())?;
-        let mut bench = Bench::of(&self.folder, &words::table(&self.plugin_set)).await?;
+        let mut bench = Bench::of(&self.folder, &self.data, &words::table(&self.plugin_set)).await?;
         self.try_out(&bench).await;
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
