@@ -288,6 +288,11 @@ fn a_new_plugin_is_a_minute_away() {
     assert!(good && said.contains("the plugin keeps the contract"), "{said}");
     let (good, said) = nightbell(&["plugin", "test", "plugins/chimes", "--set", "room=alerts"]);
     assert!(good && said.contains("to alerts: [RESOLVED] The disk of db1 is full"), "{said}");
+    assert!(!said.contains("\"method\""), "{said}");
+    let (good, said) = nightbell(&["plugin", "test", "plugins/chimes", "--set", "room=alerts", "--wire"]);
+    let wire =
+        ["| host: {\"jsonrpc\":\"2.0\",\"id\":", "\"method\":\"deliver\"", "| plugin: {", "\"outcomes\":[{"];
+    assert!(good && wire.iter().all(|words| said.contains(words)), "{said}");
     let (good, said) = nightbell(&["plugin", "test", "plugins/chimes", "--set", "rom=alerts"]);
     assert!(!good && said.contains("rom"), "{said}");
     let (again, said) = nightbell(&["plugin", "new", "chimes"]);

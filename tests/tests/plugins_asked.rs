@@ -136,7 +136,7 @@ fn what_people_keep_for_themselves_is_looked_at_beside_what_they_have() {
         let user = json!({ "name": name, "role": "responder", "email": email, "password": password });
         hub.post("/api/v1/users", &user);
         let login = json!({ "username": name, "password": password });
-        hub.post("/api/v1/token-auth/", &login)["token"].as_str().unwrap().to_owned()
+        hub.post("/api/v2/token-auth/", &login)["token"].as_str().unwrap().to_owned()
     });
     let ask = |who: usize, method: &str, path: &str, body: Value| {
         let bearer = format!("Bearer {}", tokens[who]);

@@ -32,12 +32,16 @@ async def ring(delivery):
 
 /// Makes a wheel of a package with one module, which requires what is never installed.
 const WHEEL: &str = r#"
-import sys, zipfile
-facts = "clapper-1.0.dist-info/"
+import os, sys, zipfile
+name, version, _ = os.path.basename(sys.argv[1]).split("-", 2)
+module, sound, needs = sys.argv[2:5]
+needs = needs and f"Requires-Dist: {needs}\n"
+facts = f"{name}-{version}.dist-info/"
 files = {
-    "clapper.py": "SOUND = 'ding'\n",
-    facts + "METADATA": "Metadata-Version: 2.1\nName: clapper\nVersion: 1.0\nRequires-Dist: sentry>=5\n",
+    module + ".py": sound,
+    facts + "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
     facts + "WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    facts + "entry_points.txt": f"[nightbell.plugins]\n{module} = {module}:plugin\n" if module == "ringer" else "",
 }
 with zipfile.ZipFile(sys.argv[1], "w") as wheel:
     for name, text in files.items():
@@ -54,7 +58,12 @@ fn bells(folder: &Path, text: &str) {
 
 /// Runs the binary in this folder, without a way to an index of packages; whether it worked, and what it said.
 fn nightbell(folder: &Path, words: &[&str]) -> (bool, String) {
-    let output = command(words).env("PIP_NO_INDEX", "1").current_dir(folder).output().unwrap();
+    let mut command = command(words);
+    let wheels = folder.join("wheels");
+    std::fs::create_dir_all(&wheels).unwrap();
+    command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", &wheels);
+    command.env("UV_OFFLINE", "1").env("UV_NO_CACHE", "1").env("UV_FIND_LINKS", &wheels);
+    let output = command.current_dir(folder).output().unwrap();
     (output.status.success(), tool::both(&output))
 }
 
@@ -66,7 +75,7 @@ fn what_is_installed_is_found_by_the_plugin_and_only_there() {
     bells(folder, BELLS);
     let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
     assert!(!works && said.contains("clapper"), "{said}");
-    tool::run(Command::new(&python).args(["-c", WHEEL, "clapper-1.0-py3-none-any.whl"]).current_dir(folder));
+    wheel(&python, folder, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "sentry>=5");
     let install = ["plugin", "install", "plugins/bells", "--python", python.to_str().unwrap()];
     let wanted = [&install[..], &["--package", "clapper-1.0-py3-none-any.whl"]].concat();
     // a second time changes nothing
@@ -81,6 +90,78 @@ fn what_is_installed_is_found_by_the_plugin_and_only_there() {
     // what is not to be had is named
     let (works, said) = nightbell(folder, &[&install[..], &["--package", "no-such-clapper"]].concat());
     assert!(!works && said.contains("installing no-such-clapper"), "{said}");
+}
+
+/// Puts a wheel of this name and version into a folder.
+fn wheel(python: &Path, folder: &Path, name: &str, module: &str, text: &str, needs: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    let file = format!("{name}-py3-none-any.whl");
+    tool::run(Command::new(python).args(["-c", WHEEL, &file, module, text, needs]).current_dir(folder));
+}
+
+#[test]
+fn what_was_installed_is_installed_again_until_somebody_wants_the_newest() {
+    let Some(python) = python_or_skip("ensurepip", "NIGHTBELL_TEST_VENV_PYTHON") else { return };
+    let folder = TempDir::new().unwrap();
+    let (folder, wheels) = (folder.path(), folder.path().join("wheels"));
+    bells(folder, BELLS);
+    let plugin = folder.join("plugins/bells");
+    let manifest = MANIFEST.replace("module = 'bells'\n", "module = 'bells'\nrequirements = ['clapper']\n");
+    std::fs::write(plugin.join("plugin.toml"), manifest).unwrap();
+    let install = |more: &[&str]| {
+        let words = ["plugin", "install", "plugins/bells", "--python", python.to_str().unwrap()];
+        let (works, said) = nightbell(folder, &[&words[..], more].concat());
+        assert!(works, "{said}");
+    };
+    let locked = |data: &str| {
+        let path = folder.join(data).join("plugin-env/bells");
+        std::fs::read_to_string(path.join("requirements.lock")).unwrap().trim().to_owned()
+    };
+    wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "");
+    install(&[]);
+    assert_eq!(locked("data"), "clapper==1.0");
+    wheel(&python, &wheels, "clapper-2.0", "clapper", "SOUND = 'dong'\n", "");
+    // an environment that was lost is as it was
+    let environment = folder.join("data/plugin-env/bells");
+    for part in ["bin", "lib"] {
+        std::fs::remove_dir_all(environment.join(part)).unwrap();
+    }
+    install(&[]);
+    assert_eq!(locked("data"), "clapper==1.0");
+    // and so is that of somebody else, if the plugin says what it was tried with
+    std::fs::write(
+        plugin.join("requirements.lock"),
+        "# as of today\nclapper==1.0 \\\n    --hash=sha256:00\n",
+    )
+    .unwrap();
+    install(&["--data", "other"]);
+    assert_eq!(locked("other"), "clapper==1.0");
+    install(&["--upgrade"]);
+    assert_eq!(locked("data"), "clapper==2.0");
+    let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
+    assert!(works && said.contains("dong in "), "{said}");
+    let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells", "--data", "other"]);
+    assert!(works && said.contains("ding in "), "{said}");
+}
+
+#[test]
+fn a_package_that_is_a_plugin_gets_a_folder_by_its_entry_point() {
+    let Some(python) = python_or_skip("ensurepip", "NIGHTBELL_TEST_VENV_PYTHON") else { return };
+    let folder = TempDir::new().unwrap();
+    let (folder, wheels) = (folder.path(), folder.path().join("wheels"));
+    wheel(&python, &wheels, "bell_ringer-1.5", "ringer", BELLS, "clapper");
+    wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "");
+    let install =
+        |name: &str| nightbell(folder, &["plugin", "install", name, "--python", python.to_str().unwrap()]);
+    let (works, said) = install("bell-ringer==1.5");
+    assert!(works && said.contains("bell-ringer is installed in data/plugin-env/bell-ringer"), "{said}");
+    let (works, said) = nightbell(folder, &["plugin", "test", "data/plugins/bell-ringer"]);
+    assert!(works && said.contains("ding in "), "{said}");
+    let manifest = std::fs::read_to_string(folder.join("data/plugins/bell-ringer/plugin.toml")).unwrap();
+    assert!(manifest.contains("version = \"1.5\"") && manifest.contains("ringer:plugin"), "{manifest}");
+    let (works, said) = install("clapper");
+    assert!(!works && said.contains("has no entry point nightbell.plugins"), "{said}");
+    assert!(!folder.join("data/plugins/clapper").exists());
 }
 
 #[test]

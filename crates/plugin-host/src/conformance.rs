@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use plugin_protocol::Provides;
 use plugin_protocol::calls::{
-    Call as _, Configure, ConfigureParams, Drain, Events, EventsParams, Health, Nothing, Shutdown,
+    Call as _, Configure, ConfigureAnswer, ConfigureParams, Drain, Events, EventsParams, Health, Nothing,
+    Shutdown, Start,
 };
-use plugin_protocol::limits::{CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, MAX_CHAIN, STOP_TIME};
-use plugin_protocol::provides::{TOPICS, covers};
+use plugin_protocol::limits::{BEGIN_TIME, CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, MAX_CHAIN, STOP_TIME};
+use plugin_protocol::provides::{Route, TOPICS, covers};
 use plugin_protocol::wire::{self, NO_SUCH_METHOD};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::folder::Found;
@@ -26,6 +27,8 @@ use crate::plugin::{self, Plugin};
 use crate::schema::Schema;
 use crate::spec::Spec;
 
+/// How many questions are asked at once.
+const AT_ONCE: usize = 16;
 /// How long the end of a plugin may take once its input is closed.
 const END_TIME: Duration = STOP_TIME;
 
@@ -107,14 +110,18 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
     let may_serve = spec.found.manifest.permissions.serve || report.provides.routes.is_empty();
     let served = if may_serve { Ok(()) } else { Err("permissions.serve is not in its manifest".to_owned()) };
     report.note("its routes may be served", served);
-    let asked = process.peer.ask_raw("nightbell/unknown", &json!({}), Terms::within(HEALTH_TIME)).await;
-    let unknown = match asked {
-        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
-        Err(Unanswered::Fault(fault)) => Err(format!("it answered error {}", fault.code)),
-        Ok(_) => Err("it answered as if it knew it".to_owned()),
-        Err(other) => Err(other.to_string()),
+    let unknown = async || {
+        let asked = process.peer.ask_raw("nightbell/unknown", &json!({}), Terms::within(HEALTH_TIME)).await;
+        match asked {
+            Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+            Err(Unanswered::Fault(fault)) => Err(format!("it answered error {}", fault.code)),
+            Ok(_) => Err("it answered as if it knew it".to_owned()),
+            Err(other) => Err(other.to_string()),
+        }
     };
-    report.note("it answers -32601 to what it does not know", unknown);
+    report.note("it answers -32601 to what it does not know", unknown().await);
+    let all = futures::future::join_all((0..AT_ONCE).map(|_| unknown())).await;
+    report.note("it answers each of several questions at once", all.into_iter().collect());
     for (method, params) in
         [("nightbell/unknown", json!({})), (plugin_protocol::calls::CANCEL, json!({"id": 0}))]
     {
@@ -126,6 +133,9 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
     let mut params = serde_json::to_value(&params).unwrap_or_default();
     params["a_word_of_tomorrow"] = json!({"whatever": [1, 2]});
     let configured = process.peer.ask_raw(Configure::METHOD, &params, Terms::within(CONFIGURE_TIME)).await;
+    let takes_none = configured.as_ref().is_ok_and(|answer| {
+        serde_json::from_str::<ConfigureAnswer>(answer.get()).is_ok_and(|answer| answer.errors.is_empty())
+    });
     let configured = match configured {
         // settings that are needed and were not given are rightly refused
         Ok(_) => Ok(()),
@@ -138,6 +148,15 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
         Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
         Err(why) => Err(why.to_string()),
     };
+    let defaults = Schema::new(report.provides.settings.as_ref())
+        .and_then(|it| it.fit(Value::Null).map_err(|_| String::new()));
+    match defaults {
+        Ok(settings) if takes_none => {
+            let spec = Spec { settings, ..spec.clone() };
+            report.note("it begins its work", begin(process, &spec, &report.provides.routes).await);
+        }
+        _ => report.remarks.push("it needs settings, so it was not begun".to_owned()),
+    }
     for subscription in report.provides.subscriptions.clone() {
         // a batch without anything in it: nothing happens, but it must be known
         let params = EventsParams { subscription: subscription.name.clone(), events: Vec::new() };
@@ -151,6 +170,18 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
     report.note("it finishes what it has", optional(drained.map(drop)));
     let closed = process.peer.ask::<Shutdown>(&Nothing {}, STOP_TIME).await;
     report.note("it closes", optional(closed.map(drop)));
+}
+
+/// Has it begin, with the defaults of its settings, as a hub would.
+async fn begin(process: &Body, spec: &Spec, routes: &[Route]) -> Result<(), String> {
+    greeting::configure(&process.peer, spec, false).await.map_err(|why| why.to_string())?;
+    let began = match process.peer.ask::<Start>(&Nothing {}, BEGIN_TIME).await {
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => return Ok(()),
+        began => began.map_err(|why| why.to_string())?,
+    };
+    let routes = routes.iter().cloned().chain(began.routes).collect();
+    let wrong = Provides { routes, ..Provides::default() }.check();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
 /// What somebody should know whose plugin hears of what it may do itself.

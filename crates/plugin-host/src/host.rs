@@ -8,8 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use plugin_protocol::Provides;
 use plugin_protocol::calls::Complaint;
-use plugin_protocol::manifest::{Limits, Manifest, Network, Runtime};
-use plugin_protocol::provides::DestinationKind;
+use plugin_protocol::manifest::{Manifest, Runtime};
 use sdk::http::Http;
 use sdk::registry::Whose;
 use sdk::{Registry, Subscriber, secret};
@@ -29,76 +28,12 @@ use crate::spec::Spec;
 use crate::subscribers::subscriber;
 use crate::users::{self, User};
 
+mod learned;
 mod status;
 
+use learned::Known;
+pub use learned::{Learned, Unusable, Wanted};
 pub use status::Status;
-
-/// What is wanted of plugins: `[plugins]`, without their settings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
-    /// The folder of plugins.
-    pub folder: PathBuf,
-    /// Which of them are to run.
-    pub active: Vec<String>,
-    /// What each may take at the most.
-    pub limits: BTreeMap<String, Limits>,
-    /// The users of the system that some run as: names, or `UID:GID`.
-    pub users: BTreeMap<String, String>,
-}
-
-/// A plugin that is to run, and what it provides.
-#[derive(Clone, Debug)]
-struct Known {
-    found: Found,
-    limits: Limits,
-    user: Option<User>,
-    identity: String,
-    provides: Provides,
-    /// why it cannot run
-    broken: Option<String>,
-}
-
-/// What becomes of a wanted plugin that is not there, or not right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
-    /// Nothing is learned: whatever runs goes on as it was.
-    IsRefused,
-    /// It is taken for what it was when it last ran, and does not run: what is for it waits. A hub that does not start
-    /// tells nobody anything.
-    Waits,
-}
-
-/// The plugins that are wanted, and what they provide. Nothing of it is in force yet.
-#[derive(Clone, Debug, Default)]
-pub struct Learned(BTreeMap<String, Known>);
-
-impl Learned {
-    /// Those that may make connections of their own, wherever to.
-    pub fn with_connections(&self) -> impl Iterator<Item = &str> {
-        let direct = |known: &&Known| {
-            known.broken.is_none() && known.found.manifest.permissions.network == Network::Direct
-        };
-        self.0.values().filter(direct).map(|known| known.found.id())
-    }
-
-    /// The plugin that a kind of destination is of, and what it says of it.
-    pub fn of_kind(&self, kind: &str) -> Option<(&str, &DestinationKind)> {
-        self.0.iter().find_map(|(id, known)| {
-            let said = known.provides.destinations.iter().find(|it| it.kind == kind)?;
-            Some((id.as_str(), said))
-        })
-    }
-
-    /// Their ids.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// All plugins.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The last words of a plugin: what it wrote to its log, bounded in lines, in bytes and in lines a second.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const SHORTEST_LINE: usize = 8;
 #[derive(Debug)]
 pub struct Journal {
     plugin: String,
+    /// whether what goes over the wire is for people, too
+    shows_wire: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -64,7 +67,7 @@ impl Journal {
     /// An empty one, for so many lines a second.
     pub fn new(plugin: &str, rate: u32) -> Self {
         let inner = Inner { rate, ..Inner::default() };
-        Journal { plugin: plugin.to_owned(), inner: Mutex::new(inner) }
+        Journal { plugin: plugin.to_owned(), shows_wire: AtomicBool::new(false), inner: Mutex::new(inner) }
     }
 
     /// What must not be seen in it from here on, beside what must not be already. Of a text of several lines, each
@@ -134,6 +137,18 @@ impl Journal {
         let line = hide(one_line(text), &inner.secrets);
         tracing::info!(plugin = self.plugin, "{line}");
         inner.keep(line);
+    }
+
+    /// What goes over the wire of its process is noted from here on: for somebody who writes it.
+    pub fn show_wire(&self) {
+        self.shows_wire.store(true, Ordering::Relaxed);
+    }
+
+    /// Lines that one side says to the other.
+    pub fn said(&self, who: &str, lines: &[u8]) {
+        if self.shows_wire.load(Ordering::Relaxed) {
+            String::from_utf8_lossy(lines).lines().for_each(|line| self.note(&format!("{who}: {line}")));
+        }
     }
 
     /// The last of it, oldest first.

@@ -112,7 +112,7 @@ impl Process {
         let close_input = tokio_util::sync::CancellationToken::new();
         let broken = Arc::new(Broken { group: group.clone(), why: std::sync::Mutex::default() });
         let closing = close_input.clone();
-        tasks.spawn(write(input, unwritten, broken.clone(), closing));
+        tasks.spawn(write(input, unwritten, journal.clone(), broken.clone(), closing));
         let reading = read(output, peer.clone(), journal.clone(), ear, broken.clone());
         let listening = listen(errors, journal);
         let waited = peer.clone();
@@ -320,6 +320,7 @@ fn words(status: &std::io::Result<ExitStatus>) -> String {
 async fn write(
     mut input: ChildStdin,
     mut unwritten: mpsc::Receiver<String>,
+    journal: Arc<Journal>,
     broken: Arc<Broken>,
     closing: tokio_util::sync::CancellationToken,
 ) {
@@ -338,6 +339,7 @@ async fn write(
         {
             together.push_str(&more);
         }
+        journal.said("host", together.as_bytes());
         match tokio::time::timeout(MAX_UNREAD, input.write_all(together.as_bytes())).await {
             Ok(Ok(())) => {}
             // it has ended; whoever waits for that will tell
@@ -367,6 +369,7 @@ async fn read(
             }
             Ok(Line::End) | Err(_) => return,
         }
+        journal.said("plugin", &line);
         match Frame::read(&line) {
             Ok(Frame::Answer { id, result }) => peer.answered(&id, result),
             Ok(frame) => ear.clone().hear(&peer, frame),

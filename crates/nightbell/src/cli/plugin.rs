@@ -1,6 +1,7 @@
 //! `nightbell plugin`.
 
 mod bench;
+mod environment;
 mod install;
 mod run;
 mod scaffold;

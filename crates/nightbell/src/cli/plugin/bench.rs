@@ -22,6 +22,8 @@ use crate::{plugins, words};
 
 /// How long one message may take.
 const SEND_TIME: Duration = Duration::from_secs(15);
+/// Lines of its log that are shown at the most.
+const LOG_LINES: usize = 200;
 /// How long everything may take to end.
 pub const END_TIME: Duration = Duration::from_secs(15);
 
@@ -107,14 +109,21 @@ pub struct Test {
     /// A setting of the plugin
     #[arg(long = "plugin-set", value_name = "NAME=VALUE", value_parser = words::setting)]
     plugin_set: Vec<(String, Value)>,
+    /// Show what the host and a plugin that is a process say to each other, too, such as what it fetches
+    #[arg(long)]
+    wire: bool,
 }
 
 impl Test {
     pub async fn run(self, output: Output) -> Result<()> {
         let bench = Bench::of(&self.folder, &self.data, &words::table(&self.plugin_set)).await?;
+        let plugin = bench.host.plugin(bench.found.id()).context("it does not run")?;
+        if self.wire {
+            plugin.journal.show_wire();
+        }
         let result = bench.send_all(self.kind.as_deref(), words::table(&self.set)).await;
         bench.host.stop(END_TIME).await;
-        let (told, log) = (result?, bench.host.log(bench.found.id()).unwrap_or_default());
+        let (told, log) = (result?, plugin.journal.last(LOG_LINES));
         let good = told
             .iter()
             .all(|(_, answer)| matches!(answer.outcome, model::delivery::Outcome::Delivered { .. }));
