@@ -295,6 +295,11 @@ fn a_new_plugin_is_a_minute_away() {
     assert!(good && wire.iter().all(|words| said.contains(words)), "{said}");
     let (good, said) = nightbell(&["plugin", "test", "plugins/chimes", "--set", "rom=alerts"]);
     assert!(!good && said.contains("rom"), "{said}");
+    // the one for some 150 services comes with the program
+    let (made, said) = nightbell(&["plugin", "new", "apprise"]);
+    assert!(made && said.contains("now: nightbell plugin install plugins/apprise"), "{said}");
+    let manifest = std::fs::read_to_string(folder.path().join("plugins/apprise/plugin.toml")).unwrap();
+    assert!(manifest.contains("module = \"nightbell_apprise\""), "{manifest}");
     let (again, said) = nightbell(&["plugin", "new", "chimes"]);
     assert!(!again && said.contains("is there already"), "{said}");
 }

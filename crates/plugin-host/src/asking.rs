@@ -42,9 +42,9 @@ pub struct Looked {
 }
 
 impl Host {
-    /// Asks plugins that can, and that run or are idle, about destinations: `destination` when these are wanted, `removal` when
-    /// they are to go. Everybody is asked at once, and no longer than one may take: who does not answer has nothing
-    /// to say.
+    /// Asks plugins that can, and that run or are idle, about destinations: `destination` when these are wanted,
+    /// `removal` when they are to go. Everybody is asked at once, and no longer than one may take: who does not answer
+    /// has nothing to say.
     pub async fn look_at(&self, what: &str, learned: &Learned, all: Vec<Settings>) -> Looked {
         let asked = all.into_iter().map(async |it| {
             let path = it.path.clone();
@@ -77,8 +77,9 @@ impl Host {
         plugin.is_some_and(|plugin| plugin.has(VALIDATE))
     }
 
-    /// Asks a plugin, if it can and runs or is idle, about what somebody wants to set for it, for themselves or for a project:
-    /// as it is best written, when that is otherwise. What does not fit the plugin's schema is told of elsewhere.
+    /// Asks a plugin, if it can and runs or is idle, about what somebody wants to set for it, for themselves or for a
+    /// project: as it is best written, when that is otherwise. What does not fit the plugin's schema is told of
+    /// elsewhere.
     ///
     /// # Errors
     /// What is wrong, each with its path below the settings.

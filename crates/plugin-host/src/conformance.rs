@@ -27,6 +27,8 @@ use crate::plugin::{self, Plugin};
 use crate::schema::Schema;
 use crate::spec::Spec;
 
+/// What is said of a plugin whose beginning cannot be looked at.
+const NOT_BEGUN: &str = "it needs settings, so it was not begun";
 /// How many questions are asked at once.
 const AT_ONCE: usize = 16;
 /// How long the end of a plugin may take once its input is closed.
@@ -148,14 +150,10 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
         Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
         Err(why) => Err(why.to_string()),
     };
-    let defaults = Schema::new(report.provides.settings.as_ref())
-        .and_then(|it| it.fit(Value::Null).map_err(|_| String::new()));
-    match defaults {
-        Ok(settings) if takes_none => {
-            let spec = Spec { settings, ..spec.clone() };
-            report.note("it begins its work", begin(process, &spec, &report.provides.routes).await);
-        }
-        _ => report.remarks.push("it needs settings, so it was not begun".to_owned()),
+    if takes_none {
+        looks_at_beginning(process, spec, report).await;
+    } else {
+        report.remarks.push(NOT_BEGUN.to_owned());
     }
     for subscription in report.provides.subscriptions.clone() {
         // a batch without anything in it: nothing happens, but it must be known
@@ -170,6 +168,16 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
     report.note("it finishes what it has", optional(drained.map(drop)));
     let closed = process.peer.ask::<Shutdown>(&Nothing {}, STOP_TIME).await;
     report.note("it closes", optional(closed.map(drop)));
+}
+
+/// Has it begin, if it can without anybody's settings.
+async fn looks_at_beginning(process: &Body, spec: &Spec, report: &mut Report) {
+    let schema = Schema::new(report.provides.settings.as_ref());
+    let Some(settings) = schema.ok().and_then(|schema| schema.fit(Value::Null).ok()) else {
+        return report.remarks.push(NOT_BEGUN.to_owned());
+    };
+    let spec = Spec { settings, ..spec.clone() };
+    report.note("it begins its work", begin(process, &spec, &report.provides.routes).await);
 }
 
 /// Has it begin, with the defaults of its settings, as a hub would.

@@ -187,7 +187,7 @@ async fn tell(peer: &Peer, batch: Vec<Job>, permit: OwnedSemaphorePermit) {
     let deliveries = u32::try_from(batch.len()).unwrap_or(u32::MAX);
     let params = Params { deliveries: batch.iter().map(Job::with_what_is_left).collect() };
     let chain = Chain::of(batch.first().map_or(0, |job| job.chain));
-    let terms = Terms { limit, permit: Some(permit), deliveries, chain: chain.clone(), ..Terms::default() };
+    let terms = Terms { limit, permit: Some(permit), deliveries, chain: chain.clone() };
     let answer = peer.ask_raw(calls::Deliver::METHOD, &params, terms).await;
     let answer = answer.and_then(|raw| {
         serde_json::from_str::<Answered>(raw.get()).map_err(|error| Unanswered::Unreadable(error.to_string()))

@@ -21,6 +21,9 @@ const GOES_FOR: Duration = Duration::from_secs(10);
 /// Who is ended first when the machine has no memory left: plugins, rather than the hub or others.
 const FIRST: &str = "1000";
 
+/// The members of process groups beside the first.
+type Groups = HashMap<u32, Vec<u32>>;
+
 /// Bytes that the processes of a group fill together; `None`: the kernel does not say, or its first one is gone.
 pub(crate) fn filled(group: u32) -> Option<u64> {
     let alone = counted(&format!("/proc/{group}/status"), &COUNTED)?;
@@ -48,7 +51,7 @@ fn counted(path: &str, names: &[&str]) -> Option<u64> {
 
 /// The other processes of a group, as they were a moment ago.
 fn others(group: u32) -> Vec<u32> {
-    static LAST: Mutex<Option<(Instant, HashMap<u32, Vec<u32>>)>> = Mutex::new(None);
+    static LAST: Mutex<Option<(Instant, Groups)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, groups) = match last.take() {
         Some(fresh) if fresh.0.elapsed() < GOES_FOR => last.insert(fresh),
@@ -58,8 +61,8 @@ fn others(group: u32) -> Vec<u32> {
 }
 
 /// All processes of the machine that belong to the group of another, by that.
-fn groups() -> HashMap<u32, Vec<u32>> {
-    let mut groups: HashMap<u32, Vec<u32>> = HashMap::new();
+fn groups() -> Groups {
+    let mut groups = Groups::new();
     let all = fs::read_dir("/proc").into_iter().flatten();
     for pid in all.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

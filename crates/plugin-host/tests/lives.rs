@@ -1,5 +1,5 @@
-//! What is a sign of health and what is none, and what becomes of plugins that have nothing to do: with time that passes
-//! at once.
+//! What is a sign of health and what is none, and what becomes of plugins that have nothing to do: with time that
+//! passes at once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -144,7 +144,7 @@ async fn no_call_takes_longer_than_a_call_may() {
     assert_eq!(began.elapsed(), Duration::from_secs(2));
     stage.close().await;
     let more = format!("{}[limits]\ncall = '2s'\n", manifest(""));
-    let stage = Stage::with(&more, false, |method, params| looks(method, params)).await;
+    let stage = Stage::with(&more, false, looks).await;
     let (place, context) =
         (stage.registry.ready("it", json!({})).unwrap(), telling::context(Duration::from_secs(30)));
     let told = place.send(&context, &telling::message("hello")).await;
@@ -173,8 +173,8 @@ async fn one_that_is_broken_when_the_hub_begins_does_not_run_and_what_is_for_it_
         // it has its kinds, with which the configuration can be read
         let place = stage.registry.ready("it", json!({})).unwrap();
         let told = place.send(&context, &telling::message("hello")).await;
-        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Retry { reason, .. } if reason.contains("is misconfigured"));
-        assert!(waits(&told.outcome), "{told:?}");
+        let Outcome::Retry { reason, .. } = told.outcome else { panic!("{told:?}") };
+        assert!(reason.contains("is misconfigured"), "{reason}");
     }
     scripted::put(stage.folder.path(), &manifest(""));
     stage.apply(json!({})).await.unwrap();

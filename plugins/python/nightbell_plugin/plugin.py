@@ -139,8 +139,8 @@ class Plugin:
         settings: Optional[Schema] = None,
         about: Optional[str] = None,
     ) -> Callable[[F], F]:
-        """Something to look at as often as the configuration says: the function is given the check's settings and returns a
-        `Check`, or `None` if all is well; an exception means that it fails."""
+        """Something to look at as often as the configuration says: the function is given the check's
+        settings and returns a `Check`, or `None` if all is well; an exception means that it fails."""
         return self._add(
             self.checks, kind, {"kind": kind, "title": title, "settings": settings, "about": about}
         )

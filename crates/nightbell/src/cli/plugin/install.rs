@@ -105,7 +105,8 @@ impl Install {
         environment.install(&more.collect::<Vec<_>>(), self.upgrade, true).await
     }
 
-    /// The folder of a plugin that is a package, which is found by its entry points or by its name, and its environment.
+    /// The folder of a plugin that is a package, which is known by its entry points or by its name, and its
+    /// environment.
     async fn make(&self) -> Result<(Found, Environment)> {
         let name = self.what.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
         let name = name.map(str::to_owned).next().unwrap_or_default();

@@ -9,14 +9,15 @@ use serde_json::json;
 
 use crate::output::Output;
 
-/// Make the folder of a new plugin, which works as it is
+/// Make the folder of a new plugin, which works as it is; `apprise` without a language is the one that comes with this
+/// program, for some 150 services
 #[derive(clap::Args)]
 pub struct New {
     /// What it is to be called: small letters, digits, - and _
     name: String,
-    /// In which language
-    #[arg(long, value_enum, default_value_t = Language::Python)]
-    lang: Language,
+    /// In which language; python, if not given
+    #[arg(long, value_enum)]
+    lang: Option<Language>,
     /// The folder of plugins that it goes into
     #[arg(long, value_name = "DIR", default_value = "plugins")]
     folder: PathBuf,
@@ -129,6 +130,9 @@ const OF_EXAMPLES: [(&str, &str); 6] = [
     ("-d ../../wit", "-d wit"),
 ];
 
+/// The plugin that comes with this program, as it is.
+const APPRISE: &[File] = package!("apprise", ".", "plugin.toml", "nightbell_apprise.py", "README.md");
+
 impl Language {
     /// What belongs into the folder.
     fn files(self) -> impl Iterator<Item = &'static File> {
@@ -201,26 +205,41 @@ impl New {
         if folder.exists() {
             bail!("{} is there already", folder.display());
         }
+        let lang = match self.lang {
+            Some(lang) => lang,
+            None if self.name == "apprise" => return shipped(APPRISE, &folder, output),
+            None => Language::Python,
+        };
         let module = format!("{}_plugin", self.name.replace('-', "_"));
         let fill = |text: &str| text.replace("@NAME@", &self.name).replace("@MODULE@", &module);
-        let blank = |text: &str| match self.lang.is_component() {
+        let blank = |text: &str| match lang.is_component() {
             true => OF_EXAMPLES.iter().fold(text.to_owned(), |text, (its, ours)| text.replace(its, ours)),
-            false => text.replace("@RUN@", self.lang.run()),
+            false => text.replace("@RUN@", lang.run()),
         };
         let mut made = Vec::new();
-        for file in self.lang.files() {
+        for file in lang.files() {
             let path = folder.join(fill(file.path));
             write(&path, &fill(&blank(file.text)), file.is_program)?;
             made.push(path.display().to_string());
         }
         let place = folder.display();
-        let build = self.lang.build().map(|build| format!("(cd {place} && {}) && ", fill(build)));
-        let (verb, more) = self.lang.try_it();
+        let build = lang.build().map(|build| format!("(cd {place} && {}) && ", fill(build)));
+        let (verb, more) = lang.try_it();
         let next = format!("{}nightbell plugin {verb} {place}{more}", build.unwrap_or_default());
         output.answer(&json!({ "made": made, "next": next }), || {
             format!("made {}\nnow try it: {next}", made.join(", "))
         })
     }
+}
+
+/// Writes a plugin that needs nothing but its environment.
+fn shipped(files: &[File], folder: &Path, output: Output) -> Result<()> {
+    for file in files {
+        write(&folder.join(file.path), file.text, file.is_program)?;
+    }
+    let made: Vec<_> = files.iter().map(|file| folder.join(file.path).display().to_string()).collect();
+    let next = format!("nightbell plugin install {}", folder.display());
+    output.answer(&json!({ "made": made, "next": next }), || format!("made {}\nnow: {next}", made.join(", ")))
 }
 
 fn write(path: &Path, text: &str, program: bool) -> Result<()> {

@@ -1,7 +1,6 @@
-# Prints what an installed package is as a plugin: its name, its version, its module, and for which system it was written.
+# Prints what an installed package is as a plugin: its version, its module, and for which system it was written.
 import importlib.metadata
 import json
-import re
 import sys
 
 name = sys.argv[1]
@@ -26,6 +25,5 @@ elif any(module.startswith("argus_notification") for module in modules):
 else:
     sys.exit(f"{name} has no entry point nightbell.plugins or sentry.plugins, and is no plugin of Cabot or Argus")
 about = found.metadata["Summary"] or ""
-normal = re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower()
-told = {"name": normal, "version": found.version, "module": module, "compat": compat, "about": about}
+told = {"version": found.version, "module": module, "compat": compat, "about": about}
 print(json.dumps(told))
