@@ -1,5 +1,7 @@
 //! A host with one guest in this very process, whose answers are a script: so that time can pass at once.
 
+mod first_guest;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
