@@ -255,7 +255,7 @@ export class Plugin {
   /** Things that happen in the hub; the same ones again when it throws. */
   subscription(
     name: string,
-    options: { topics: string[]; batch?: number },
+    options: { topics: string[]; batch?: number; sources?: string[] },
     hear: (events: Event[], signal: AbortSignal) => Awaitable<void>,
   ): this;
   /** Requests to `/plugins/ID` and this path, `/item/<id>`. In `onStart` more may be added. */

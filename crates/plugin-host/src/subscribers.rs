@@ -9,7 +9,7 @@ use plugin_protocol::calls::{Call as _, Events};
 use plugin_protocol::limits::{EVENTS_TIME, MAX_PAYLOAD_BYTES};
 use plugin_protocol::provides::{Subscription, covers};
 use sdk::{Listener, Subscriber};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::chain::{self, Chain};
@@ -32,6 +32,7 @@ pub fn subscriber(plugin: &str, said: &Subscription, find: &Find) -> Subscriber 
         listener: Arc::new(PluginEar {
             plugin: plugin.to_owned(),
             subscription: said.name.clone(),
+            sources: said.sources.clone(),
             find: find.clone(),
         }),
     }
@@ -41,6 +42,7 @@ pub fn subscriber(plugin: &str, said: &Subscription, find: &Find) -> Subscriber 
 struct PluginEar {
     plugin: String,
     subscription: String,
+    sources: Vec<String>,
     find: Find,
 }
 
@@ -75,15 +77,20 @@ impl Listener for PluginEar {
 
 impl PluginEar {
     async fn tell(&self, notices: &[Notice]) -> Result<usize, String> {
+        // what it does not want to hear of it has heard
+        let (all, notices) = (notices, alike(notices));
+        let wanted: Vec<&Notice> = notices.iter().filter(|it| is_from(&self.sources, it)).collect();
+        if wanted.is_empty() && !all.is_empty() {
+            return Ok(notices.len());
+        }
         let gone = || format!("the plugin {} does not run here", self.plugin);
         let plugin = (self.find)(&self.plugin).ok_or_else(gone)?;
         let running = plugin.ready(STARTING).await?;
         // its place is held until it has answered, however late
         let place = running.hearing(&self.subscription).try_acquire_owned();
         let place = place.map_err(|_| "the plugin has not answered the last batch yet".to_owned())?;
-        let notices = alike(notices);
         let chain = Chain::of(notices.first().map_or(0, |first| chain::of_notice(&first.data)));
-        let events = notices.iter().map(|it| {
+        let events = wanted.iter().map(|it| {
             let data = serde_json::from_str::<&RawValue>(&it.data).map_err(|error| error.to_string())?;
             Ok(Happening { topic: it.topic.name(), id: it.id, at: it.at, data })
         });
@@ -102,6 +109,20 @@ impl PluginEar {
         ));
         if is_circle { Ok(count) } else { Err(why) }
     }
+}
+
+/// Whether a notice is none of an event, or of one that came in by one of these ways. One that is too big to be told
+/// does not say.
+fn is_from(sources: &[String], notice: &Notice) -> bool {
+    #[derive(Deserialize)]
+    struct Event {
+        source: Option<String>,
+    }
+    if sources.is_empty() || notice.topic != Topic::EventAccepted {
+        return true;
+    }
+    let source = serde_json::from_str::<Event>(&notice.data).ok().and_then(|event| event.source);
+    source.is_none_or(|source| sources.contains(&source))
 }
 
 /// Those from the first on that are at the ends of equally long chains, so that what is refused because of one is not
@@ -137,7 +158,7 @@ mod tests {
     fn a_subscription_names_topics_or_all_that_begin_so() {
         let find: Find = Arc::new(|_| None);
         let topics = vec!["incident.*".to_owned(), "request.served".to_owned()];
-        let said = Subscription { name: "archive".to_owned(), topics, batch: Some(3) };
+        let said = Subscription { name: "archive".to_owned(), topics, batch: Some(3), sources: Vec::new() };
         let it = subscriber("foo", &said, &find);
         assert_eq!((it.name.as_str(), it.batch), ("foo/archive", 3));
         let names: Vec<_> = it.topics.iter().map(|topic| topic.name()).collect();

@@ -184,3 +184,39 @@ async fn one_that_is_broken_when_the_hub_begins_does_not_run_and_what_is_for_it_
     assert_eq!(told.outcome, Outcome::Delivered { receipt: "told".to_owned() });
     stage.close().await;
 }
+
+/// Does not take events that came in by another way than it wants.
+fn hears(method: &str, params: &Value) -> Option<(Duration, Value)> {
+    match method {
+        "events" => {
+            let events = params["events"].as_array()?;
+            let fine = !events.is_empty() && events.iter().all(|it| it["data"]["source"] != "other");
+            Some((Duration::ZERO, if fine { json!({}) } else { Value::Null }))
+        }
+        _ => usual(method, json!({}), &[]),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_other_sources_than_it_wants_are_not_told() {
+    const WANTS: &str =
+        "[[subscriptions]]\nname = 's'\ntopics = ['event.*', 'incident.opened']\nsources = ['one', 'two']\n";
+    let stage = Stage::with(WANTS, false, hears).await;
+    let listener = stage.listener().await;
+    let notice = |n: i64, topic, data: Value| {
+        let at = model::Time::from_seconds(1_700_000_000);
+        model::Notice { id: model::Id(n), topic, at, data: data.to_string() }
+    };
+    let event = |n, source: &str| notice(n, model::Topic::EventAccepted, json!({"source": source}));
+    let all = [event(1, "one"), event(2, "other"), event(3, "two")];
+    assert_eq!(listener.hear(&all).await, Ok(3));
+    // with nothing for it, it is not asked
+    assert_eq!(listener.hear(&all[1..2]).await, Ok(1));
+    // what is no event is told, and so is one that does not say where it is from
+    let others = [
+        notice(4, model::Topic::IncidentOpened, json!({})),
+        notice(5, model::Topic::EventAccepted, json!({})),
+    ];
+    assert_eq!(listener.hear(&others).await, Ok(2));
+    stage.close().await;
+}

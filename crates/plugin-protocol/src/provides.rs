@@ -95,6 +95,9 @@ pub struct Subscription {
     /// Events in one call at the most; none: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
+    /// Of events that come in, only those that came in by one of these ways, such as `alertmanager`; none: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
 }
 
 /// A place where a plugin answers over HTTP.
@@ -155,7 +158,7 @@ pub const KEYS: [(&str, &[&str]); 4] = [
             "most_alerts",
         ],
     ),
-    ("subscriptions", &["name", "topics", "batch"]),
+    ("subscriptions", &["name", "topics", "batch", "sources"]),
     ("routes", &["path", "methods", "auth"]),
     ("checks", &["kind", "title", "about", "settings"]),
 ];
@@ -318,6 +321,10 @@ impl Subscription {
         wrong.word(&format!("{at}.name"), &self.name);
         wrong.batch(&format!("{at}.batch"), self.batch);
         wrong.unless(!self.topics.is_empty(), || format!("{at}.topics: names none"));
+        let of_events = self.topics.iter().any(|topic| covers(topic, TOPICS[0]));
+        wrong.unless(self.sources.is_empty() || of_events, || {
+            format!("{at}.sources: is for the topic {} only", TOPICS[0])
+        });
         for topic in &self.topics {
             let known = TOPICS.iter().any(|known| covers(topic, known));
             wrong.unless(known, || {

@@ -109,10 +109,17 @@ class Plugin:
         return self._add(self.destinations, kind, facts)
 
     def subscription(
-        self, name: str, topics: Iterable[str], *, batch: Optional[int] = None
+        self,
+        name: str,
+        topics: Iterable[str],
+        *,
+        batch: Optional[int] = None,
+        sources: Optional[Iterable[str]] = None,
     ) -> Callable[[F], F]:
-        """Things that happen in the hub: the function is given a list of `Event`s, and again if it raises."""
-        facts = {"name": name, "topics": list(topics), "batch": batch}
+        """Things that happen in the hub: the function is given a list of `Event`s, and again if it raises.
+        Of events that come in, only those of `sources`, if they are given."""
+        wanted = None if sources is None else list(sources)
+        facts = {"name": name, "topics": list(topics), "batch": batch, "sources": wanted}
         return self._add(self.subscriptions, name, facts)
 
     def route(self, path: str, *, methods: Sequence[str] = ("GET",), auth: str = "token") -> Callable[[F], F]:

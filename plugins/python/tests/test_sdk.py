@@ -358,6 +358,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         plugin = Plugin(settings_schema=schema, user_schema=schema)
         plugin.destination("foo", title="Foo", settings=schema, audience="people", batch=8)(len)
         plugin.subscription("all", ["incident.*"], batch=10)(len)
+        plugin.subscription("some", ["event.accepted"], sources=("mail",))(len)
         plugin.route("/x", methods=["get"])(len)
         plugin.route("/x", methods=["POST"])(len)
         # what one method of a path asks for says nothing of another
@@ -375,7 +376,10 @@ class Life(unittest.IsolatedAsyncioTestCase):
                     "destinations": [
                         {"kind": "foo", "title": "Foo", "audience": "people", "settings": schema, "batch": 8}
                     ],
-                    "subscriptions": [{"name": "all", "topics": ["incident.*"], "batch": 10}],
+                    "subscriptions": [
+                        {"name": "all", "topics": ["incident.*"], "batch": 10},
+                        {"name": "some", "topics": ["event.accepted"], "sources": ["mail"]},
+                    ],
                     "routes": [
                         {"path": "/x", "methods": ["GET", "POST"], "auth": "token"},
                         {"path": "/open", "methods": ["GET"], "auth": "none"},

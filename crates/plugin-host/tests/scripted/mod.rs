@@ -162,6 +162,12 @@ impl Stage {
         self.registry = registry;
     }
 
+    /// Who listens to its first subscription.
+    pub async fn listener(&self) -> Arc<dyn sdk::Listener> {
+        let learned = self.host.learn(&self.wanted).await.unwrap();
+        self.host.subscribers(&learned)[0].listener.clone()
+    }
+
     /// Waits until it is like this.
     pub async fn until(&self, what: &str, is: impl Fn(&State) -> bool) -> State {
         let mut states = self.host.plugin("it").unwrap().states();

@@ -9,7 +9,7 @@ fn provides(json: Value) -> Provides {
 fn what_is_wrong_is_told_with_where_it_is() {
     let bad = provides(json!({
         "destinations": [{"kind": "Foo"}, {"kind": "a", "batch": 0}, {"kind": "a", "settings": {"type": "string"}}],
-        "subscriptions": [{"name": "s", "topics": ["incident.*", "weather"]}],
+        "subscriptions": [{"name": "s", "topics": ["incident.*", "weather"], "sources": ["alertmanager"]}],
         "routes": [{"path": "up/../down", "methods": ["get"]}, {"path": "/item/<id>", "methods": ["POST", "GET"]},
             {"path": "/item/<name>", "auth": "none"}],
     }));
@@ -19,6 +19,7 @@ fn what_is_wrong_is_told_with_where_it_is() {
         "destinations[1].batch: must be within",
         "destinations[2].settings: must be a JSON Schema",
         "there is no topic \"weather\"; known are event.accepted",
+        "subscriptions[0].sources: is for the topic event.accepted only",
         "routes[0].path: \"up/../down\"",
         "routes[0].methods: \"get\" is none of",
         "routes: \"GET /item/<>\" is there twice",
