@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 func guest() *Plugin {
 	plugin := New()
 	plugin.Schemas["settings"] = map[string]any{"type": "object"}
+	release := make(chan struct{})
 	plugin.Destination("one", Kind{Title: "One"}, func(ctx context.Context, it *Delivery) Outcome {
 		var settings struct{ Do string }
 		if err := json.Unmarshal(it.Settings, &settings); err != nil {
@@ -55,6 +56,10 @@ func guest() *Plugin {
 		case "slow":
 			<-ctx.Done()
 			plugin.Host.Log(ctx, "info", "aborted", nil)
+		case "stuck":
+			<-release
+		case "release":
+			close(release)
 		case "logs":
 			plugin.Host.Log(ctx, "warning", "it creaks <&>", map[string]any{"n": 1})
 		case "long":
@@ -360,6 +365,28 @@ func TestTimeAndPatienceEndADeliveryAndItsFunctionIsTold(t *testing.T) {
 	}
 	for n, id := range []string{"d0", "d1"} {
 		same(t, it.asked[n]["params"], `{"level": "info", "message": "aborted", "delivery": "`+id+`"}`)
+	}
+}
+
+func TestWhatIsStuckIsNotAnsweredSoThatTheHubSeesIt(t *testing.T) {
+	it := start(t)
+	it.begin()
+	do := func(id, what string) any {
+		return map[string]any{"deliveries": []any{delivery(id, "one", map[string]any{"do": what}, 20)}}
+	}
+	it.send("deliver", do("d0", "stuck"))
+	stuck := float64(it.next)
+	it.say(map[string]any{"method": "$/cancel", "params": map[string]any{"id": stuck}})
+	// it would be an answer to none of these
+	for n := 0; n < 50; n++ {
+		it.ask("health", nil)
+	}
+	it.send("deliver", do("d1", "release"))
+	for _, one := range []map[string]any{it.hear(), it.hear()} {
+		wrong, _ := one["error"].(map[string]any)
+		if one["id"] == stuck && wrong["code"] != float64(cancelled) {
+			t.Error(one)
+		}
 	}
 }
 

@@ -318,6 +318,8 @@ func (it *Plugin) tell(ctx context.Context, deliveries []*Delivery) []told {
 	select {
 	case came = <-done:
 	case <-ctx.Done():
+		// what is still done is not over: the host sees that it is stuck
+		<-done
 		came = []Outcome{Retry(fmt.Sprintf("not done within %s", deadline))}
 	}
 	if len(came) != len(deliveries) && len(came) != 1 {

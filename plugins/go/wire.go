@@ -245,7 +245,8 @@ func (it *peer) begin(id string, cancel context.CancelFunc) *RPCError {
 	return nil
 }
 
-// guarded calls a method. It ends when nobody waits any more, though the method's own work may go on.
+// guarded calls a method. When nobody waits any more it is cancelled, and answered as such once its work has ended: so
+// the host sees what is stuck, and asks for no more than there is room for.
 func guarded(ctx context.Context, serve method, params json.RawMessage) (any, error) {
 	type answer struct {
 		result any
@@ -260,6 +261,7 @@ func guarded(ctx context.Context, serve method, params json.RawMessage) (any, er
 	case it := <-done:
 		return it.result, it.err
 	case <-ctx.Done():
+		<-done
 		return nil, ctx.Err()
 	}
 }
