@@ -27,6 +27,7 @@ mod due;
 mod duty;
 mod failover;
 pub(crate) mod fate;
+mod leave;
 mod maintenance;
 mod pages;
 mod people;

@@ -20,6 +20,7 @@ use crate::time_interval::TimeInterval;
 
 mod audit;
 mod contact;
+mod leave;
 mod machine;
 mod plan;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests;
 
 pub use audit::{Finding, audit};
 pub use contact::{Contact, ContactRules, Ring, Urgency};
+pub use leave::Leave;
 pub use machine::{Alarm, Applied, Escalation, Input, Page, Stage};
 pub use plan::{Directory, Plan, Planned, Recipient, Team, Unreached};
 

@@ -6,12 +6,15 @@ use model::{Id, Time};
 use crate::db::{Row, Tx, Value};
 use crate::error::{Result, StoreError};
 
+/// In place of a policy that is not there: `held` says which.
+pub const NO_POLICY: Id = Id(0);
+
 /// Where an incident stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Escalating {
     /// The incident.
     pub incident: Id,
-    /// The policy that it goes by.
+    /// The policy that it goes by; [`NO_POLICY`]: there is none of the name that its route says.
     pub policy: Id,
     /// Where it stands.
     pub state: Escalation,
@@ -147,15 +150,6 @@ pub fn take_rings(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Ringing>>
 /// When the database is gone.
 pub fn hush(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<()> {
     tx.execute_many("DELETE FROM rings WHERE incident_id = $1", incidents, |id| [(*id).into()])?;
-    Ok(())
-}
-
-/// Forgets the escalations of incidents that are over.
-///
-/// # Errors
-/// When the database is gone.
-pub fn end(tx: &mut Tx<'_>, incidents: &[Id]) -> Result<()> {
-    tx.execute_many("DELETE FROM escalations WHERE incident_id = $1", incidents, |id| [(*id).into()])?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Everybody whom an escalation may lead to.
 
-use model::escalation::{Directory as Looks, Policy, Team};
+use model::escalation::{Directory as Looks, Policy, Team, Unreached};
 use model::{Id, Severity, Time};
 
 use super::People;
@@ -16,11 +16,16 @@ pub struct Directory<'a> {
 }
 
 impl Looks for Directory<'_> {
-    fn can_be_reached(&self, user: Id) -> Option<bool> {
-        self.people.user(user)?;
-        let left_alone = self.people.reach.get(&user);
-        let left_alone = left_alone.is_some_and(|it| it.person().is_left_alone(self.severity, self.at));
-        Some(!left_alone && !self.people.usable(user).is_empty())
+    fn reaches(&self, user: Id) -> Result<(), Unreached> {
+        self.people.user(user).ok_or(Unreached::Gone)?;
+        if self.people.usable(user).is_empty() {
+            return Err(Unreached::NoWay);
+        }
+        let person = self.people.book.person(user);
+        match person.is_some_and(|it| it.is_left_alone(self.severity, self.at)) {
+            true => Err(Unreached::Quiet),
+            false => Ok(()),
+        }
     }
 
     fn on_call(&self, schedule: Id, at: Time) -> Option<Vec<Id>> {
@@ -38,7 +43,9 @@ impl Looks for Directory<'_> {
         self.people.policies.get(&policy).map(|it| it.body.clone())
     }
 
-    fn has_receiver(&self, name: &str) -> bool {
-        self.live.rules.receivers.contains_key(name)
+    fn reaches_receiver(&self, name: &str) -> Result<(), Unreached> {
+        let receiver = self.live.rules.receivers.get(name).ok_or(Unreached::Gone)?;
+        let is_told = receiver.destinations.iter().any(|it| self.live.places.contains_key(&it.id));
+        is_told.then_some(()).ok_or(Unreached::NoDestination)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::escalation::{Plan as Laid, Target, Urgency};
+use model::escalation::{Plan as Laid, Target, Unreached, Urgency};
 use model::event::{Action, NewEvent};
 use model::fnv::Fnv;
 use model::notification::Reason;
@@ -71,19 +71,23 @@ pub(crate) fn next(tx: &mut Tx<'_>) -> Result<Option<Time>> {
 /// Looks at all schedules and policies, if it is time to.
 pub(crate) fn pass(core: &Core, tx: &mut Tx<'_>, alarms: &mut Vec<NewEvent>, now: Time) -> Result<Tick> {
     let looked = Time(store::rules::version(tx, LOOKED)?);
+    let live = core.live();
+    let due = next(tx)?;
+    // routes may page by now where there was nothing to look at
+    let is_due = due.map_or(live.escalates, |due| due <= now);
     // what was looked at later than now was before the clock was set back
-    if looked <= now && next(tx)?.is_none_or(|due| due > now) {
+    if looked <= now && !is_due {
         return Ok(Tick::default());
     }
     let people = core.people(tx)?;
-    let live = core.live();
     let mut look =
         Look { core, live: &live, people: &people, plan: Plan::default(), now, due: now + LOOK_EVERY };
     let findings = look.findings(tx)?;
     say(tx, findings, alarms)?;
     look.handovers(tx)?;
     store::duty::sweep(tx, now - REMEMBERED)?;
-    let nothing = people.schedules().next().is_none() && people.policies().next().is_none();
+    let nothing =
+        !live.escalates && people.schedules().next().is_none() && people.policies().next().is_none();
     let due = if nothing { Time::MIN } else { look.due.max(now + Duration::from_secs(1)) };
     for (name, value) in [(LOOKED, now.0), (DUE, due.0), (VERSION, current_version(tx)?)] {
         store::rules::set_version(tx, name, value)?;
@@ -158,11 +162,22 @@ impl Look<'_> {
             findings.extend(self.gap(schedule).map(|it| (format!("gap:{}", schedule.id), it)));
         }
         for name in self.live.rules.root.nodes().iter().filter_map(|route| route.escalate.as_deref()) {
-            let Some(policy) = people.policy_named(name) else { continue };
+            let Some(policy) = people.policy_named(name) else {
+                let finding = Finding {
+                    kind: "PolicyMissing",
+                    severity: Severity::Error,
+                    title: format!("There is no escalation policy {name}"),
+                    description: "A route pages by this policy. As long as there is none of this name, nobody is paged."
+                        .to_owned(),
+                    labels: vec![("policy", name.to_owned())],
+                };
+                findings.insert(format!("policy named:{name}"), finding);
+                continue;
+            };
             let directory = people.directory(self.live, Severity::Critical, self.now);
             let laid = Laid::of(&policy.body, Some(policy.id), &directory);
             if let Some(why) = laid.reaches_nobody(&directory, self.now) {
-                let why = why.into_iter().map(|it| it.words()).collect::<Vec<_>>().join(", ");
+                let why = Unreached::list(why);
                 let finding = Finding {
                     kind: "PolicyReachesNobody",
                     severity: Severity::Error,

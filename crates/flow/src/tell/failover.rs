@@ -2,13 +2,14 @@
 //! one is told.
 
 use model::delivery::{Delivery, DeliveryState, Outcome};
-use model::incident::State;
+use model::escalation::Leave;
 use model::notification::Reason;
-use model::{Id, Notification, Time};
+use model::{Id, Incident, Notification, Time};
 use store::failovers::Waiting;
 use store::{Result, Tx};
 
-use super::{Plan, Tick, idempotency_key, keep, planned};
+use super::leave::{self, HELD, Leaves};
+use super::{Plan, Tick, fate, idempotency_key, keep, planned};
 use crate::core::Core;
 use crate::incident::untold;
 use crate::people::{Known, People};
@@ -56,21 +57,85 @@ pub(crate) fn pass_failovers(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<
     let again = (due.len() as i64 == PASSED_PER_RUN).then_some(now);
     core.observe_ids(tx)?;
     let people = core.people(tx)?;
-    let mut plan = Plan::default();
+    let (mut plan, mut later) = (Plan::default(), Vec::new());
     for it in due {
         let found =
             (store::deliveries::get(tx, it.delivery)?, store::deliveries::notification(tx, it.delivery)?);
         let (Some(delivery), Some(says)) = found else { continue };
         let Some(why) = why_not(tx, &delivery, now)? else { continue };
-        if is_settled(tx, &says)? {
-            continue;
+        let Some(known) = people.at_place(&it.destination) else { continue };
+        match turn(core, tx, &mut plan, &says, now)? {
+            Turn::Never => continue,
+            Turn::Later(due_at) => {
+                later.push(Waiting { due_at, ..it });
+                continue;
+            }
+            Turn::Now => {}
         }
-        if let Some(known) = people.at_place(&it.destination) {
-            stand_in(core, &mut plan, &people, known, (delivery, says), &why, now);
+        match left_alone(core, &mut plan, &people, known, &says, now) {
+            Turn::Never => {}
+            Turn::Later(due_at) => later.push(Waiting { due_at, ..it }),
+            Turn::Now => stand_in(core, &mut plan, &people, known, (delivery, says), &why, now),
         }
     }
+    store::failovers::put(tx, &later)?;
+    let next = later.iter().map(|it| it.due_at).min();
     let tick = keep(core, tx, plan, now)?;
-    Ok(Tick { due: [again, tick.due].into_iter().flatten().min(), ..tick })
+    Ok(Tick { due: [again, next, tick.due].into_iter().flatten().min(), ..tick })
+}
+
+/// When somebody is told in the place of another.
+enum Turn {
+    Now,
+    /// It is looked at again then.
+    Later(Time),
+    Never,
+}
+
+/// When others may be told of what somebody was paged about: while nobody may be paged about it, they are not. What was
+/// told without a page was let pass already.
+fn turn(core: &Core, tx: &mut Tx<'_>, plan: &mut Plan, says: &Notification, now: Time) -> Result<Turn> {
+    if says.reason != Reason::Paged {
+        return Ok(Turn::Now);
+    }
+    let ids: Vec<Id> = says.alerts.iter().map(|alert| alert.incident).collect();
+    let found = store::incidents::get_many(tx, &ids)?;
+    let incidents: Vec<&Incident> = found.iter().map(|(_, it)| it).collect();
+    let leaves = Leaves::find(core, tx, &incidents, now)?;
+    let mut turn = Turn::Never;
+    for incident in incidents {
+        let leave = leaves.of(incident);
+        leave::note_of(core, tx, plan, &leave, incident, now)?;
+        match leave {
+            Leave::Given => return Ok(Turn::Now),
+            Leave::Held(_) => turn = Turn::Later(now + HELD),
+            Leave::Rests | Leave::Over => {}
+        }
+    }
+    Ok(turn)
+}
+
+/// When somebody is told elsewhere who may be left alone by now. What is about no incident, such as a hand-over, they
+/// hear at any hour.
+fn left_alone(
+    core: &Core,
+    plan: &mut Plan,
+    people: &People,
+    known: &Known,
+    says: &Notification,
+    now: Time,
+) -> Turn {
+    let Some(severity) = says.alerts.iter().map(|it| it.severity).max() else { return Turn::Now };
+    let Some((until, why)) = fate::quiet(people, known.definition.owner, severity, now) else {
+        return Turn::Now;
+    };
+    let Some(failover) = &known.definition.body.failover else { return Turn::Never };
+    let yet = if until.is_some() { " yet" } else { "" };
+    let detail = format!("not told to {}{yet}: {why}", people.called(failover.destination));
+    for alert in &says.alerts {
+        plan.lines.push(untold(core, alert.incident, detail.clone(), core.live().version, now));
+    }
+    until.map_or(Turn::Never, Turn::Later)
 }
 
 /// Why a message is not known to have reached its destination; `None`: it has, or somebody took it off.
@@ -99,15 +164,6 @@ pub(super) fn is_confirmed(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<bool>
     }
     let last = store::deliveries::attempts(tx, delivery.id)?.pop();
     Ok(!last.is_some_and(|it| matches!(it.outcome, Outcome::Accepted { .. })))
-}
-
-/// Whether what somebody was paged about is taken or over, so that nobody need be paged about it any more.
-fn is_settled(tx: &mut Tx<'_>, says: &Notification) -> Result<bool> {
-    if says.reason != Reason::Paged {
-        return Ok(false);
-    }
-    let ids: Vec<Id> = says.alerts.iter().map(|alert| alert.incident).collect();
-    Ok(store::incidents::get_many(tx, &ids)?.iter().all(|(_, it)| it.state != State::Open))
 }
 
 /// Plans the same message for the one that stands in, or says why it cannot be.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::group::Hold;
 use model::maintenance::{Maintenance, Mode};
 use model::profile::Told;
-use model::{Id, Incident, Time};
+use model::{Id, Incident, Severity, Time};
 use store::definitions::Definition;
 
 use crate::live::LivePlace;
@@ -56,15 +56,26 @@ pub(crate) fn at(
             None => Fate::Untold(hold.to_string()),
         };
     }
-    let person = people.book().person(owner).filter(|it| it.is_left_alone(incident.severity, now));
-    match person.map(|person| person.quiet_until(now)) {
-        Some(Some(at)) => {
-            Fate::Later { at, held_by: owner, why: format!("it is their quiet hour until {at}") }
-        }
-        Some(None) => Fate::Untold("it is their quiet hour, which does not end".to_owned()),
+    match quiet(people, owner, incident.severity, now) {
+        Some((Some(at), why)) => Fate::Later { at, held_by: owner, why },
+        Some((None, why)) => Fate::Untold(why),
         None if wait.is_zero() => Fate::Told(place),
         None => Fate::Later { at: now + wait, held_by: Id(0), why: String::new() },
     }
+}
+
+/// Until when somebody is left alone about something so bad, if it ends, and the same in words; `None`: they are not.
+pub(super) fn quiet(
+    people: &People,
+    owner: Id,
+    severity: Severity,
+    now: Time,
+) -> Option<(Option<Time>, String)> {
+    let person = people.book().person(owner).filter(|it| it.is_left_alone(severity, now))?;
+    Some(match person.quiet_until(now) {
+        Some(at) => (Some(at), format!("it is their quiet hour until {at}")),
+        None => (None, "it is their quiet hour, which does not end".to_owned()),
+    })
 }
 
 /// When a maintenance that is in force is over for now.

@@ -4,41 +4,32 @@
 //! step, and is told what happens to the incident. A page that finds nobody is an incident of its own.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use model::escalation::{
-    Alarm, Applied, Escalation, Finding, Input, Page, Plan as Laid, Recipient, Target, Urgency, audit,
-};
-use model::event::{Action, NewEvent};
-use model::incident::{Change, ChangeKind, State};
+use model::escalation::{Applied, Escalation, Input, Leave, Page, Plan as Laid, Recipient, Target, Urgency};
+use model::event::NewEvent;
+use model::incident::{Change, ChangeKind};
 use model::notification::Reason;
-use model::{Id, Incident, Labels, Severity, Time};
-use store::escalations::{Escalating, Ringing};
+use model::{Id, Incident, Time};
+use store::escalations::{Escalating, NO_POLICY, Ringing};
 use store::{Result, Tx};
 
 use super::failover::is_confirmed;
+use super::leave::{self, HELD, Leaves};
 use super::people::say_to;
-use super::{Holds, Plan, Tick, keep};
+use super::{Plan, Tick, fate, keep};
 use crate::core::Core;
 use crate::incident::{Moved, line, untold};
 use crate::live::Live;
 use crate::people::People;
+use alarms::Trouble;
+
+mod alarms;
+mod audit;
 
 /// Where incidents come from that are about pages. Nothing is paged about a page.
 pub(super) const SOURCE: &str = "escalation";
 /// Steps and rings that one run does at the most.
 const PAGES_PER_RUN: i64 = 256;
-/// How often all open incidents are looked through, and how many one run looks at.
-const AUDIT_EVERY: Duration = Duration::from_secs(60);
-const AUDITED_PER_RUN: i64 = 500;
-/// How late a step may be.
-const GRACE: Duration = Duration::from_secs(120);
-/// The rows that know when that was done last, and how far it has come.
-const AUDITED_AT: &str = "escalations audited";
-const AUDITED_TO: &str = "escalations audited to";
-/// How long a step waits that something keeps back, before it looks again.
-const HELD: Duration = Duration::from_secs(60);
-
 /// What one run pages, and all that it goes by.
 struct Run<'a> {
     core: &'a Core,
@@ -46,6 +37,7 @@ struct Run<'a> {
     people: &'a People,
     plan: Plan,
     rings: Vec<Ringing>,
+    leaves: Leaves,
     alarms: &'a mut Vec<NewEvent>,
     now: Time,
 }
@@ -64,33 +56,41 @@ pub(crate) fn follow_escalations(
     if moved.iter().any(|it| it.before.is_some()) && store::escalations::are_there(tx)? {
         known.extend(store::escalations::of(tx, &ids)?.into_iter().map(|it| (it.incident, it)));
     }
-    let starts = |it: &Moved| !known.contains_key(&it.after.id) && policy_of(&live, &it.after).is_some();
-    let concerned = |it: &&Moved| known.contains_key(&it.after.id) || (it.after.is_active() && starts(it));
-    let concerned: Vec<&Moved> = moved.iter().filter(concerned).collect();
+    let concerned = moved.iter().filter(|it| {
+        let row = known.get(&it.after.id);
+        row.map_or(it.after.is_active() && policy_of(&live, &it.after).is_some(), |row| {
+            has_news(row, it, now)
+        })
+    });
+    let concerned: Vec<&Moved> = concerned.collect();
     if concerned.is_empty() {
         return Ok(Tick::default());
     }
     core.observe_ids(tx)?;
     let people = core.people(tx)?;
-    let mut run =
-        Run { core, live: &live, people: &people, plan: Plan::default(), rings: Vec::new(), alarms, now };
+    let mut run = Run::new(core, &live, &people, alarms, now);
+    run.look_at(tx, &concerned.iter().map(|it| &it.after).collect::<Vec<_>>())?;
     let mut due = None;
     for it in concerned {
-        let row = match known.remove(&it.after.id) {
-            Some(row) => Some(row),
-            None => run.begin(&it.after),
-        };
+        let before = known.remove(&it.after.id);
+        let is_begun = before.as_ref().is_some_and(|row| row.policy != NO_POLICY || !it.after.is_active());
+        let row = if is_begun { before } else { run.begin(tx, &it.after, before.as_ref())? };
         let Some(mut row) = row else { continue };
         for input in it.changes.iter().filter_map(|change| input(change, it)).chain([Input::Deadline]) {
             run.apply(tx, &mut row, input, &it.after)?;
         }
-        if it.after.state != State::Open {
+        if matches!(run.leaves.of(&it.after), Leave::Rests | Leave::Over) {
             store::escalations::hush(tx, &[it.after.id])?;
         }
         store::escalations::put(tx, &row)?;
         due = [due, row.due_at].into_iter().flatten().min();
     }
     run.end(tx, due)
+}
+
+/// Whether an incident that escalates has moved in a way that its escalation must know of.
+fn has_news(row: &Escalating, moved: &Moved, now: Time) -> bool {
+    row.due_at.is_some_and(|due| due <= now) || moved.changes.iter().any(|it| input(it, moved).is_some())
 }
 
 /// Does the steps that are due, and rings what is.
@@ -109,68 +109,26 @@ pub(crate) fn pass_escalations(
     core.observe_ids(tx)?;
     let people = core.people(tx)?;
     let again = (due.len().max(rings.len()) as i64 == PAGES_PER_RUN).then_some(now);
-    let mut run =
-        Run { core, live: &live, people: &people, plan: Plan::default(), rings: Vec::new(), alarms, now };
-    for ring in rings {
-        run.ring(tx, ring)?;
-    }
-    let mut next = [again, audit_some(&mut run, tx)?].into_iter().flatten().min();
+    let mut run = Run::new(core, &live, &people, alarms, now);
+    let mut next = [again, run.audit_some(tx)?].into_iter().flatten().min();
+    let ids = due.iter().map(|it| it.incident).chain(rings.iter().map(|it| it.incident));
+    let found = store::incidents::get_many(tx, &ids.collect::<Vec<_>>())?;
+    let incidents: HashMap<Id, &Incident> = found.iter().map(|(_, it)| (it.id, it)).collect();
+    run.look_at(tx, &incidents.values().copied().collect::<Vec<_>>())?;
     for mut row in due {
-        match store::incidents::get(tx, row.incident)? {
-            Some(incident) => run.apply(tx, &mut row, Input::Deadline, &incident)?,
+        match incidents.get(&row.incident) {
+            Some(incident) => run.apply(tx, &mut row, Input::Deadline, incident)?,
             None => row.due_at = None,
         }
         store::escalations::put(tx, &row)?;
         next = [next, row.due_at].into_iter().flatten().min();
     }
+    for ring in rings {
+        if let Some(incident) = incidents.get(&ring.incident) {
+            run.ring(tx, ring, incident)?;
+        }
+    }
     run.end(tx, next)
-}
-
-/// Looks through open incidents, some at a time, for those whose escalation does not go on as it must. One that was
-/// never started, since its route has a policy only now, is started; of others somebody has to know.
-fn audit_some(run: &mut Run<'_>, tx: &mut Tx<'_>) -> Result<Option<Time>> {
-    let (last, cursor) = (store::rules::version(tx, AUDITED_AT)?, store::rules::version(tx, AUDITED_TO)?);
-    if run.now < Time(last) + AUDIT_EVERY && run.now >= Time(last) {
-        return Ok(None);
-    }
-    let incidents = store::incidents::active_after(tx, Id(cursor), AUDITED_PER_RUN)?;
-    let ids: Vec<Id> = incidents.iter().map(|it| it.id).collect();
-    let known: HashMap<Id, Escalating> =
-        store::escalations::of(tx, &ids)?.into_iter().map(|it| (it.incident, it)).collect();
-    let mut due = None;
-    for incident in incidents.iter().filter(|it| policy_of(run.live, it).is_some()) {
-        let row = known.get(&incident.id);
-        // what is kept back is looked at later than its step says
-        let state = row.map(|it| Escalation { due: it.due_at, ..it.state });
-        let finding = audit(incident, state.as_ref(), run.now, GRACE);
-        // what somebody knows already is not said every minute
-        if finding.is_some() && store::incidents::is_active(tx, &alarm_key(incident.id))? {
-            continue;
-        }
-        match finding {
-            None => {}
-            Some(Finding::NotStarted) => {
-                if let Some(mut row) = run.begin(incident) {
-                    run.apply(tx, &mut row, Input::Deadline, incident)?;
-                    store::escalations::put(tx, &row)?;
-                    due = [due, row.due_at].into_iter().flatten().min();
-                }
-            }
-            Some(Finding::NoNextStep { .. }) => {
-                run.alarm(incident, "EscalationStuck", "there is no next step")
-            }
-            Some(Finding::Overdue { due }) => {
-                run.alarm(incident, "EscalationStuck", &format!("its next step was due at {due}"));
-            }
-        }
-    }
-    let full = incidents.len() as i64 == AUDITED_PER_RUN;
-    let next = incidents.last().filter(|_| full).map_or(0, |it| it.id.0);
-    store::rules::set_version(tx, AUDITED_TO, next)?;
-    if !full {
-        store::rules::set_version(tx, AUDITED_AT, run.now.0)?;
-    }
-    Ok(due)
 }
 
 /// The name of the policy that the first of an incident's routes with one has.
@@ -197,26 +155,55 @@ fn input(change: &Change, moved: &Moved) -> Option<Input> {
     })
 }
 
-impl Run<'_> {
-    /// The escalation of an incident that has just opened; without its policy somebody has to know.
-    fn begin(&mut self, incident: &Incident) -> Option<Escalating> {
-        let name = policy_of(self.live, incident)?;
+impl<'a> Run<'a> {
+    fn new(
+        core: &'a Core,
+        live: &'a Live,
+        people: &'a People,
+        alarms: &'a mut Vec<NewEvent>,
+        now: Time,
+    ) -> Run<'a> {
+        let (plan, leaves) = (Plan::default(), Leaves::none(now));
+        Run { core, live, people, plan, rings: Vec::new(), leaves, alarms, now }
+    }
+
+    /// Finds out what keeps these incidents back, of which there are pages now.
+    fn look_at(&mut self, tx: &mut Tx<'_>, incidents: &[&Incident]) -> Result<()> {
+        self.leaves = Leaves::find(self.core, tx, incidents, self.now)?;
+        Ok(())
+    }
+
+    /// The escalation of an incident that is not begun. Without its policy somebody has to know, once; that is
+    /// remembered, and `before` is what was.
+    fn begin(
+        &mut self,
+        tx: &mut Tx<'_>,
+        incident: &Incident,
+        before: Option<&Escalating>,
+    ) -> Result<Option<Escalating>> {
+        let Some(name) = policy_of(self.live, incident) else { return Ok(None) };
         let Some(policy) = self.people.policy_named(name) else {
             let why = format!("there is no escalation policy {name:?}");
-            self.untold(incident, format!("nobody is paged: {why}"));
-            self.alarm(incident, "PageFindsNobody", &why);
-            return None;
+            if before.is_none_or(|it| it.held != why) {
+                self.untold(incident, format!("nobody is paged: {why}"));
+                self.alarm(incident, Trouble::FindsNobody, &why);
+            }
+            return Ok(Some(Escalating {
+                incident: incident.id,
+                policy: NO_POLICY,
+                state: Escalation::none(),
+                due_at: None,
+                held: why,
+            }));
         };
+        if before.is_some() {
+            self.all_clear(tx, incident)?;
+        }
         let directory = self.people.directory(self.live, incident.severity, self.now);
         let laid = Laid::of(&policy.body, Some(policy.id), &directory);
         let state = Escalation::start(&laid, self.now);
-        Some(Escalating {
-            incident: incident.id,
-            policy: policy.id,
-            state,
-            due_at: state.due,
-            held: String::new(),
-        })
+        let (id, due_at) = (incident.id, state.due);
+        Ok(Some(Escalating { incident: id, policy: policy.id, state, due_at, held: String::new() }))
     }
 
     fn apply(
@@ -229,35 +216,34 @@ impl Run<'_> {
         if input == Input::Resolved {
             self.all_clear(tx, incident)?;
         }
-        let is_due = row.due_at.is_some_and(|due| due <= self.now);
-        if input == Input::Deadline && is_due {
-            let hold = Holds::find(self.core, tx, &[incident], self.now)?.0.remove(&incident.id);
-            let held = hold.map(|it| it.to_string()).unwrap_or_default();
-            if held != row.held && !held.is_empty() {
-                let detail = format!("nobody is paged: {held}");
-                self.untold(incident, detail);
+        if row.policy == NO_POLICY {
+            // if it is wrong again, somebody has to know again
+            if input == Input::Resolved {
+                row.held.clear();
             }
-            row.held = held;
-            if !row.held.is_empty() {
-                row.due_at = Some(self.now + HELD);
-                return Ok(());
-            }
+            return Ok(());
         }
+        let leave = self.leaves.of(incident);
         let directory = self.people.directory(self.live, incident.severity, self.now);
         let policy = self.people.policy(row.policy);
         let laid = policy.map(|it| Laid::of(&it.body, Some(it.id), &directory)).unwrap_or_default();
         let Applied { next, pages, alarms } =
-            row.state.apply(input, &laid, incident.severity, &directory, self.now);
-        (row.state, row.due_at) = (next, next.due);
+            row.state.apply(input, &leave, &laid, incident.severity, &directory, self.now);
+        let is_held = next.due.is_some_and(|due| due <= self.now);
+        (row.state, row.due_at) = (next, if is_held { Some(self.now + HELD) } else { next.due });
+        if is_held || !matches!(leave, Leave::Held(_)) {
+            leave::note(self.core, &mut self.plan, row, &leave, incident, self.now);
+        }
         let name = policy.map_or("that is gone", |it| it.name.as_str());
         for page in pages {
             self.page(name, &page, incident);
         }
         for alarm in alarms {
-            let (kind, why) = words(&alarm, name);
-            let detail = format!("paging is at its end: {why}");
+            let (trouble, why) = Trouble::of(&alarm, name);
+            let is_over = trouble == Trouble::Exhausted;
+            let detail = if is_over { format!("paging is at its end: {why}") } else { why.clone() };
             self.untold(incident, detail);
-            self.alarm(incident, kind, &why);
+            self.alarm(incident, trouble, &why);
         }
         Ok(())
     }
@@ -297,19 +283,34 @@ impl Run<'_> {
         }
     }
 
-    /// Rings what was to ring later, if nobody has taken it meanwhile.
-    fn ring(&mut self, tx: &mut Tx<'_>, ring: Ringing) -> Result<()> {
-        let Some(incident) = store::incidents::get(tx, ring.incident)? else { return Ok(()) };
-        if incident.state != State::Open {
-            return Ok(());
+    /// Rings what was to ring later, if nobody has taken it meanwhile; what is kept back, or would ring in a quiet hour
+    /// that has begun since, waits.
+    fn ring(&mut self, tx: &mut Tx<'_>, ring: Ringing, incident: &Incident) -> Result<()> {
+        let leave = self.leaves.of(incident);
+        leave::note_of(self.core, tx, &mut self.plan, &leave, incident, self.now)?;
+        match leave {
+            Leave::Given => {}
+            Leave::Rests | Leave::Over => return Ok(()),
+            Leave::Held(_) => {
+                self.rings.push(Ringing { due_at: self.now + HELD, ..ring });
+                return Ok(());
+            }
         }
         if ring.unless_confirmed && self.has_reached(tx, &ring)? {
             let where_to = self.people.called(ring.destination);
             let detail = format!("not told to {where_to}: an earlier message has reached them");
-            self.untold(&incident, detail);
+            self.untold(incident, detail);
             return Ok(());
         }
-        self.send(ring, &incident);
+        match fate::quiet(self.people, ring.user, incident.severity, self.now) {
+            None => self.send(ring, incident),
+            Some((until, why)) => {
+                let yet = if until.is_some() { " yet" } else { "" };
+                let detail = format!("not told to {}{yet}: {why}", self.people.called(ring.destination));
+                self.untold(incident, detail);
+                self.rings.extend(until.map(|due_at| Ringing { due_at, ..ring }));
+            }
+        }
         Ok(())
     }
 
@@ -360,55 +361,10 @@ impl Run<'_> {
         }
     }
 
-    /// Something about pages that somebody has to know: an incident of its own, which ends with this one.
-    fn alarm(&mut self, incident: &Incident, kind: &str, why: &str) {
-        let mut labels: Labels = incident.labels.clone();
-        labels.set("alertname", kind);
-        labels.set("incident", incident.id.to_string());
-        let description = format!("{}: {why}", incident.title);
-        self.alarms.push(NewEvent {
-            key: alarm_key(incident.id),
-            severity: Some(Severity::Critical),
-            title: format!("Paging finds nobody for {}", incident.title),
-            annotations: [("description", description.as_str())].into_iter().collect(),
-            ..NewEvent::raise(SOURCE, labels)
-        });
-    }
-
-    fn all_clear(&mut self, tx: &mut Tx<'_>, incident: &Incident) -> Result<()> {
-        let key = alarm_key(incident.id);
-        if store::incidents::is_active(tx, &key)? {
-            let labels = Labels::new();
-            self.alarms.push(NewEvent { key, action: Action::Clear, ..NewEvent::raise(SOURCE, labels) });
-        }
-        Ok(())
-    }
-
     fn end(self, tx: &mut Tx<'_>, due: Option<Time>) -> Result<Tick> {
         let first_ring = self.rings.iter().map(|it| it.due_at).min();
         store::escalations::ring_later(tx, &self.rings)?;
         let tick = keep(self.core, tx, self.plan, self.now)?;
         Ok(Tick { due: [due, first_ring, tick.due].into_iter().flatten().min(), ..tick })
-    }
-}
-
-/// The key of what is wrong with the pages of an incident.
-fn alarm_key(incident: Id) -> String {
-    format!("escalation:{incident}")
-}
-
-/// What is wrong, as a name and in words.
-fn words(alarm: &Alarm, policy: &str) -> (&'static str, String) {
-    match alarm {
-        Alarm::NobodyReached { step, fallback, .. } => {
-            let then = if *fallback { "its fall-back was paged" } else { "nobody was paged" };
-            ("PageFindsNobody", format!("step {} of policy {policy} reaches nobody; {then}", step + 1))
-        }
-        Alarm::Exhausted { reached, .. } => {
-            let why = format!(
-                "all steps of policy {policy} are done, {reached} pages went out, and nobody took it"
-            );
-            ("EscalationExhausted", why)
-        }
     }
 }

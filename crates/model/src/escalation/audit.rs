@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Escalation, Stage};
-use crate::incident::{Incident, State};
+use super::{Escalation, Leave, Stage};
+use crate::incident::Incident;
 use crate::time::Time;
 
 /// What is wrong with the escalation of an incident.
@@ -26,16 +26,15 @@ pub enum Finding {
     },
 }
 
-/// Whether the escalation of an incident goes on as it must: one that is open, that nobody has taken or snoozed, and
-/// that has a policy, has a next step that is due, or was told as exhausted. `grace` is how late a step may be.
+/// Whether the escalation of an incident goes on as it must: one about which somebody may be paged, and that has a
+/// policy, has a next step that is due, or was told as exhausted. `grace` is how late a step may be.
 pub fn audit(
     incident: &Incident,
     escalation: Option<&Escalation>,
     at: Time,
     grace: Duration,
 ) -> Option<Finding> {
-    let is_snoozed = incident.snoozed_until.is_some_and(|until| at < until);
-    if incident.state != State::Open || is_snoozed {
+    if Leave::of(incident, None, at) != Leave::Given {
         return None;
     }
     let Some(escalation) = escalation else { return Some(Finding::NotStarted) };

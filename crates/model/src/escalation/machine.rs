@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Directory, Plan, Recipient, Unreached, reach};
-use super::{MIN_ROUND_WAIT, Target};
+use super::{Leave, MIN_ROUND_WAIT, Target};
 use crate::severity::Severity;
 use crate::time::Time;
 
@@ -123,18 +123,39 @@ impl Escalation {
         }
     }
 
+    /// One that nothing comes of, since there is no policy.
+    pub fn none() -> Escalation {
+        let none = Escalation::start(&Plan::default(), Time::MIN);
+        Escalation { stage: Stage::Resting, due: None, ..none }
+    }
+
     /// What becomes of it. Total: every input in every state has an answer, also when the plan is not any more what it
     /// was; and the same input given twice changes nothing the second time.
     ///
-    /// When it is late, since nothing ran for a while, it goes on from now: steps never come all at once.
+    /// When it is late, since nothing ran for a while, it goes on from now: steps never come all at once. Whatever the
+    /// input, nobody is paged without leave: what is kept back stays due, and what somebody has rests.
     pub fn apply(
         &self,
         input: Input,
+        leave: &Leave,
         plan: &Plan,
         severity: Severity,
         directory: &dyn Directory,
         at: Time,
     ) -> Applied {
+        let next = self.turn(input, plan, at);
+        let mut applied = Applied { next, pages: Vec::new(), alarms: Vec::new() };
+        match leave {
+            Leave::Given => Run { applied: &mut applied, plan, severity, directory, at }.go_on(),
+            Leave::Held(_) => {}
+            Leave::Rests => applied.next = next.turn(Input::Taken, plan, at),
+            Leave::Over => applied.next = next.turn(Input::Resolved, plan, at),
+        }
+        applied
+    }
+
+    /// Where an input alone leads, before anything is done that is due then.
+    fn turn(&self, input: Input, plan: &Plan, at: Time) -> Escalation {
         let mut next = *self;
         match (input, self.stage) {
             (Input::Resolved, _) => (next.stage, next.due) = (Stage::Ended, None),
@@ -153,10 +174,7 @@ impl Escalation {
             }
             _ => {}
         }
-        let mut applied = Applied { next, pages: Vec::new(), alarms: Vec::new() };
-        let mut run = Run { applied: &mut applied, plan, severity, directory, at };
-        run.go_on();
-        applied
+        next
     }
 }
 

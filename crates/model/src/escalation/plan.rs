@@ -12,16 +12,22 @@ use crate::time::Time;
 
 /// Knows whom targets stand for. What is deleted is not there.
 pub trait Directory {
-    /// Whether a user can be reached somehow; `None`: there is no such user.
-    fn can_be_reached(&self, user: Id) -> Option<bool>;
+    /// Whether a user can be reached somehow, or why not.
+    ///
+    /// # Errors
+    /// The reason; [`Unreached::Gone`]: there is no such user.
+    fn reaches(&self, user: Id) -> Result<(), Unreached>;
     /// Who is on call by a schedule; `None`: there is no such schedule.
     fn on_call(&self, schedule: Id, at: Time) -> Option<Vec<Id>>;
     /// A team; `None`: there is no such team.
     fn team(&self, team: Id) -> Option<Team>;
     /// A policy; `None`: there is no such policy.
     fn policy(&self, policy: Id) -> Option<Policy>;
-    /// Whether there is a receiver of this name.
-    fn has_receiver(&self, name: &str) -> bool;
+    /// Whether a receiver of this name is told anywhere.
+    ///
+    /// # Errors
+    /// The reason why not; [`Unreached::Gone`]: there is no such receiver.
+    fn reaches_receiver(&self, name: &str) -> Result<(), Unreached>;
 }
 
 /// Whom a team stands for.
@@ -49,8 +55,8 @@ pub enum Recipient {
     },
 }
 
-/// Why a target reaches nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Why a target reaches nobody; the later ones pass the soonest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unreached {
     /// It is not there any more.
@@ -61,6 +67,10 @@ pub enum Unreached {
     NoMembers,
     /// Nobody of those whom it stands for can be reached anyhow.
     NoWay,
+    /// The receiver has no destination.
+    NoDestination,
+    /// Those who could be reached are left alone at this hour.
+    Quiet,
 }
 
 /// A policy, laid out in time, with the steps of all policies that it leads to.
@@ -133,6 +143,17 @@ impl Plan {
 }
 
 impl Unreached {
+    /// Several in words, each once.
+    pub fn list(all: impl IntoIterator<Item = Unreached>) -> String {
+        let mut words = Vec::new();
+        for it in all {
+            if !words.contains(&it.words()) {
+                words.push(it.words());
+            }
+        }
+        words.join(", ")
+    }
+
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -140,6 +161,8 @@ impl Unreached {
             Unreached::NobodyOnCall => "nobody is on call",
             Unreached::NoMembers => "a team has no members",
             Unreached::NoWay => "nobody has a destination that they can be told at",
+            Unreached::Quiet => "it is their quiet hour",
+            Unreached::NoDestination => "a receiver has no destination",
         }
     }
 }
@@ -196,9 +219,9 @@ impl Layout<'_> {
     #[expect(clippy::option_option, reason = "nowhere, to people, or to a policy")]
     fn leads_to(&mut self, target: &Target, field: &str) -> Option<Option<(Id, Policy)>> {
         let is_there = match target {
-            Target::User { id } => self.directory.can_be_reached(*id).is_some(),
+            Target::User { id } => self.directory.reaches(*id) != Err(Unreached::Gone),
             Target::Schedule { id } => self.directory.on_call(*id, Time::MIN).is_some(),
-            Target::Receiver { name } => self.directory.has_receiver(name),
+            Target::Receiver { name } => self.directory.reaches_receiver(name) != Err(Unreached::Gone),
             Target::Team { id } => match self.directory.team(*id) {
                 Some(Team { policy: Some(policy), .. }) => return self.policy(policy, field).map(Some),
                 team => team.is_some(),
@@ -245,14 +268,12 @@ pub(super) fn reach(
     at: Time,
 ) -> Result<Vec<Recipient>, Unreached> {
     let people = match target {
-        Target::Receiver { name } if directory.has_receiver(name) => {
+        Target::Receiver { name } => {
+            directory.reaches_receiver(name)?;
             return Ok(vec![Recipient::Receiver { name: name.clone() }]);
         }
-        Target::Receiver { .. } | Target::Policy { .. } => return Err(Unreached::Gone),
-        Target::User { id } => match directory.can_be_reached(*id) {
-            Some(_) => vec![*id],
-            None => return Err(Unreached::Gone),
-        },
+        Target::Policy { .. } => return Err(Unreached::Gone),
+        Target::User { id } => vec![*id],
         Target::Schedule { id } => match directory.on_call(*id, at) {
             Some(people) if people.is_empty() => return Err(Unreached::NobodyOnCall),
             Some(people) => people,
@@ -264,7 +285,14 @@ pub(super) fn reach(
             None => return Err(Unreached::Gone),
         },
     };
-    let reached = people.into_iter().filter(|user| directory.can_be_reached(*user) == Some(true));
-    let reached: Vec<Recipient> = reached.map(|id| Recipient::User { id }).collect();
-    if reached.is_empty() { Err(Unreached::NoWay) } else { Ok(reached) }
+    let mut reached = Vec::new();
+    let mut why = Unreached::Gone;
+    for id in people {
+        match directory.reaches(id) {
+            Ok(()) => reached.push(Recipient::User { id }),
+            // of several reasons the one that is the least final
+            Err(other) => why = why.max(other),
+        }
+    }
+    if reached.is_empty() { Err(why) } else { Ok(reached) }
 }

@@ -1,25 +1,27 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::group::Hold;
 use crate::incident::{Incident, State};
 use crate::{Event, Labels, NewEvent};
+
+mod always;
 
 /// Who is there.
 #[derive(Clone, Debug, Default)]
 struct World {
-    users: BTreeMap<i64, bool>,
+    users: BTreeMap<i64, Result<(), Unreached>>,
     schedules: BTreeMap<i64, Vec<i64>>,
     teams: BTreeMap<i64, Team>,
     policies: BTreeMap<i64, Policy>,
-    receivers: BTreeSet<String>,
+    receivers: BTreeMap<String, Result<(), Unreached>>,
 }
 
 impl Directory for World {
-    fn can_be_reached(&self, user: Id) -> Option<bool> {
-        self.users.get(&user.0).copied()
+    fn reaches(&self, user: Id) -> Result<(), Unreached> {
+        self.users.get(&user.0).copied().unwrap_or(Err(Unreached::Gone))
     }
 
     fn on_call(&self, schedule: Id, _: Time) -> Option<Vec<Id>> {
@@ -34,8 +36,8 @@ impl Directory for World {
         self.policies.get(&policy.0).cloned()
     }
 
-    fn has_receiver(&self, name: &str) -> bool {
-        self.receivers.contains(name)
+    fn reaches_receiver(&self, name: &str) -> Result<(), Unreached> {
+        self.receivers.get(name).copied().unwrap_or(Err(Unreached::Gone))
     }
 }
 
@@ -51,15 +53,18 @@ fn user(id: i64) -> Value {
     target("user", id)
 }
 
-/// Users 1 to 5, of whom 5 has nowhere to be reached; schedule 1 has user 2 on call, and 2 nobody; team 1 are 3 and 4,
-/// team 2 has policy 2, and team 3 nobody.
+/// Users 1 to 6, of whom 5 has nowhere to be reached and 6 is left alone; schedule 1 has user 2 on call, and 2 nobody;
+/// team 1 are 3 and 4, team 2 has policy 2, and team 3 nobody. Of the receivers `null` leads nowhere.
 fn world() -> World {
     let team = |members: &[i64], policy: Option<i64>| Team {
         members: members.iter().copied().map(Id).collect(),
         policy: policy.map(Id),
     };
     World {
-        users: [(1, true), (2, true), (3, true), (4, true), (5, false)].into(),
+        users: (1..5)
+            .map(|id| (id, Ok(())))
+            .chain([(5, Err(Unreached::NoWay)), (6, Err(Unreached::Quiet))])
+            .collect(),
         schedules: [(1, vec![2]), (2, vec![])].into(),
         teams: [(1, team(&[3, 4], None)), (2, team(&[3], Some(2))), (3, team(&[], None))].into(),
         policies: [(
@@ -68,7 +73,7 @@ fn world() -> World {
             {"targets": [user(3)]}, {"after": "2m", "targets": [user(4)]}]})),
         )]
         .into(),
-        receivers: ["ops".to_owned()].into(),
+        receivers: [("ops".to_owned(), Ok(())), ("null".to_owned(), Err(Unreached::NoDestination))].into(),
     }
 }
 
@@ -110,7 +115,7 @@ impl Story {
     }
 
     fn put(&mut self, input: Input, at: Time) -> Applied {
-        let applied = self.now.apply(input, &self.plan, self.severity, &self.world, at);
+        let applied = self.now.apply(input, &Leave::Given, &self.plan, self.severity, &self.world, at);
         self.now = applied.next;
         applied
     }
@@ -175,8 +180,10 @@ fn what_everybody_let_pass_begins_at_its_start_when_it_is_given_back() {
 
 #[test]
 fn a_step_that_reaches_nobody_is_told_with_the_reasons_and_the_fallback_is_paged() {
-    let nowhere = json!({"kind": "receiver", "name": "x"});
-    let nobody = json!([target("schedule", 2), user(5), target("team", 3), user(77), nowhere]);
+    let receiver = |name| json!({"kind": "receiver", "name": name});
+    let gone = [user(77), receiver("x")];
+    let [nobody_on_call, no_members] = [target("schedule", 2), target("team", 3)];
+    let nobody = json!([nobody_on_call, user(5), no_members, gone[0], gone[1], user(6), receiver("null")]);
     let mut story = Story::new(&policy(json!({
         "name": "nobody", "steps": [{"targets": nobody}], "fallback": [user(4)]})));
     let applied = story.put(Input::Deadline, minute(0));
@@ -187,7 +194,12 @@ fn a_step_that_reaches_nobody_is_told_with_the_reasons_and_the_fallback_is_paged
     let reasons: Vec<Unreached> = targets.iter().map(|(_, why)| *why).collect();
     let [nobody_on_call, no_way, no_members, gone] =
         [Unreached::NobodyOnCall, Unreached::NoWay, Unreached::NoMembers, Unreached::Gone];
-    assert_eq!(reasons, [nobody_on_call, no_way, no_members, gone, gone]);
+    let last = [Unreached::Quiet, Unreached::NoDestination];
+    assert_eq!(reasons, [nobody_on_call, no_way, no_members, gone, gone, last[0], last[1]]);
+    assert_eq!(
+        Unreached::list([gone, gone, last[0]]),
+        "somebody is not there any more, it is their quiet hour"
+    );
 
     let mut silent = Story::new(&policy(json!({"name": "silent", "steps": [{"targets": [user(77)]}]})));
     assert!(matches!(
@@ -340,6 +352,31 @@ fn incident() -> Incident {
 }
 
 #[test]
+fn nobody_is_paged_without_leave_whatever_happens() {
+    let silence = Hold::Silence { ids: vec!["s".to_owned()] };
+    let taken = Incident { state: State::Acknowledged, ..incident() };
+    let snoozed = Incident { snoozed_until: Some(minute(9)), ..incident() };
+    let over = Incident { state: State::Resolved, ..incident() };
+    let leave = |it: &Incident, hold: Option<&Hold>, at| Leave::of(it, hold, minute(at));
+    assert_eq!(leave(&incident(), Some(&silence), 0), Leave::Held("silenced by s".to_owned()));
+    assert_eq!([leave(&taken, Some(&silence), 0), leave(&snoozed, None, 8)], [Leave::Rests, Leave::Rests]);
+    assert_eq!([leave(&snoozed, None, 9), leave(&over, None, 0)], [Leave::Given, Leave::Over]);
+    let mut story = Story::new(&example());
+    for input in [Input::Deadline, Input::GivenBack, Input::Worsened, Input::Reopened] {
+        let held = Leave::Held(String::new());
+        let [rests, held] = [Leave::Rests, held].map(|leave| {
+            let applied =
+                story.now.apply(input, &leave, &story.plan, story.severity, &story.world, minute(0));
+            assert_eq!((applied.pages, applied.alarms), (vec![], vec![]), "{input:?} {leave:?}");
+            applied.next
+        });
+        assert_eq!((rests.stage, held.due), (Stage::Resting, Some(minute(0))), "{input:?}");
+        story.now = held;
+    }
+    assert_eq!(whom(&story.put(Input::Deadline, minute(2))), ["1"], "and then it goes on where it was");
+}
+
+#[test]
 fn the_auditor_finds_what_fell_out() {
     let grace = Duration::from_secs(60);
     let mut story = Story::new(&example());
@@ -356,124 +393,4 @@ fn the_auditor_finds_what_fell_out() {
     assert_eq!((look(&snoozed, None, 8), look(&snoozed, None, 9)), (None, Some(Finding::NotStarted)));
     let lost = Escalation { due: None, ..running };
     assert_eq!(look(&incident(), Some(&lost), 0), Some(Finding::NoNextStep { stage: Stage::Running }));
-}
-
-fn targets() -> impl Strategy<Value = Vec<Value>> {
-    let one = prop_oneof![
-        4 => (1i64..7).prop_map(user),
-        2 => (1i64..4).prop_map(|id| target("schedule", id)),
-        2 => (1i64..5).prop_map(|id| target("team", id)),
-        1 => (1i64..4).prop_map(|id| target("policy", id)),
-        1 => prop::sample::select(vec!["ops", "nobody"]).prop_map(|name| json!({"kind": "receiver", "name": name})),
-    ];
-    prop::collection::vec(one, 0..4)
-}
-
-fn policies() -> impl Strategy<Value = Policy> {
-    let gate = prop_oneof![3 => Just(json!({})), 1 => Just(json!({"severity": "error"}))];
-    let step = (0u64..8, targets(), gate).prop_map(
-        |(after, targets, only)| json!({"after": format!("{after}m"), "targets": targets, "only": only}),
-    );
-    (prop::collection::vec(step, 0..5), 0u16..3, 0u64..4, targets()).prop_map(|(steps, repeat, wait, fallback)| {
-        let wait = format!("{wait}m");
-        policy(json!({"name": "any", "steps": steps, "repeat": repeat, "repeat_after": wait, "fallback": fallback}))
-    })
-}
-
-fn inputs() -> impl Strategy<Value = Input> {
-    prop::sample::select(vec![
-        Input::Deadline,
-        Input::Deadline,
-        Input::Taken,
-        Input::GivenBack,
-        Input::Worsened,
-        Input::Resolved,
-        Input::Reopened,
-    ])
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
-
-    /// Whatever happens, in whatever order and however the policies change under way: who has an open incident knows
-    /// when it goes on, or was told that it does not; nothing that is done reaches nobody in silence.
-    #[test]
-    fn nothing_is_ever_forgotten(
-        mut policies in prop::collection::vec(policies(), 3),
-        changed in policies(),
-        happens in prop::collection::vec((inputs(), 0i64..20, any::<bool>()), 1..30),
-    ) {
-        let mut world = world();
-        let first = policies.remove(0);
-        world.policies = (2..).zip(policies).collect();
-        world.policies.insert(1, first.clone());
-        let plans = [Plan::of(&first, Some(Id(1)), &world), Plan::of(&changed, Some(Id(1)), &world)];
-        let mut incident = incident();
-        let (mut at, mut now) = (0, Escalation::start(&plans[0], minute(0)));
-        for (input, later, other) in happens {
-            at += later;
-            // what the incident does with the same
-            incident.state = match (input, incident.state) {
-                (Input::Resolved, _) => State::Resolved,
-                (Input::Reopened, State::Resolved) | (Input::GivenBack, State::Acknowledged) => State::Open,
-                (Input::Taken, State::Open) => State::Acknowledged,
-                (_, state) => state,
-            };
-            let severity = if input == Input::Worsened { Severity::Error } else { Severity::Warning };
-            let plan = &plans[usize::from(other)];
-            let applied = now.apply(input, plan, severity, &world, minute(at));
-            now = applied.next;
-            prop_assert_eq!(audit(&incident, Some(&now), minute(at), Duration::ZERO), None, "{:?}", now);
-            prop_assert_eq!(now.stage == Stage::Running, now.due.is_some());
-            prop_assert!(now.due.is_none_or(|due| due > minute(at)), "what is due is done: {:?}", now);
-            prop_assert!(now.stage != Stage::Running || incident.state == State::Open);
-            for page in &applied.pages {
-                let known = match &page.to {
-                    Recipient::User { id } => world.users.get(&id.0) == Some(&true),
-                    Recipient::Receiver { name } => world.has_receiver(name),
-                };
-                prop_assert!(known);
-            }
-            let again = now.apply(Input::Deadline, plan, severity, &world, minute(at));
-            prop_assert_eq!((again.next, again.pages.len(), again.alarms.len()), (now, 0, 0));
-        }
-    }
-
-    /// Left alone, each step is done at its time in each round, reaches somebody or says so; then it gives up aloud.
-    #[test]
-    fn left_alone_it_does_every_step_and_gives_up_aloud(policy in policies(), critical in any::<bool>()) {
-        let world = world();
-        let plan = Plan::of(&policy, Some(Id(1)), &world);
-        let severity = if critical { Severity::Critical } else { Severity::Info };
-        let mut story = Story { now: Escalation::start(&plan, minute(0)), plan, severity, world };
-        let mut done = Vec::new();
-        let mut alarms = Vec::new();
-        while let Some(due) = story.now.due {
-            let applied = story.put(Input::Deadline, due);
-            let steps: BTreeSet<_> = applied.pages.iter().filter_map(|page| page.step).collect();
-            let failed = applied.alarms.iter().filter_map(|it| match it {
-                Alarm::NobodyReached { step, .. } => Some(*step),
-                Alarm::Exhausted { .. } => None,
-            });
-            done.extend(steps.iter().copied().chain(failed).map(|step| (due, step)));
-            alarms.extend(applied.alarms);
-        }
-        prop_assert_eq!(story.now.stage, Stage::Exhausted);
-        let exhausted = alarms.iter().filter(|it| matches!(it, Alarm::Exhausted { .. })).count();
-        prop_assert_eq!(exhausted, 1);
-        let ends_aloud = matches!(alarms.last(), Some(Alarm::Exhausted { .. }));
-        prop_assert!(ends_aloud);
-        let plan = &story.plan;
-        let first = plan.steps.first().map_or(Duration::ZERO, |step| step.after);
-        let last = plan.steps.last().map_or(Duration::ZERO, |step| step.after);
-        for round in 0..=u32::from(plan.repeat) {
-            let begins = minute(0) + (last - first + plan.wait) * round;
-            for step in plan.steps.iter().filter(|step| step.is_open(severity, minute(0))) {
-                let at = begins + step.after;
-                // who was paged by another step of the same moment is not paged again
-                let somebody = done.iter().any(|(when, _)| *when == at);
-                prop_assert!(somebody, "step {} of round {round} was not done at {at}", step.step);
-            }
-        }
-    }
 }
