@@ -9,8 +9,8 @@ use crate::weekly::{TimeOfDay, Weekdays, Window};
 
 const ZONES: [&str; 5] =
     ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"];
-/// Minutes between two looks of the model that goes step by step. All edges are at such minutes.
-const STEP: i64 = 5;
+/// Minutes between two looks of the model that goes step by step.
+const STEP: i64 = 1;
 
 fn time(text: &str) -> Time {
     text.parse().unwrap()
@@ -346,7 +346,7 @@ fn holds(window: &Window, wall: &jiff::Zoned) -> bool {
 
 /// Minutes from the start of the period that is looked at, some of them before it.
 fn moments() -> impl Strategy<Value = i64> {
-    (-300i64..1200).prop_map(|n| n * STEP)
+    -1500i64..6000
 }
 
 fn people(most: usize) -> impl Strategy<Value = Vec<Id>> {
@@ -354,8 +354,8 @@ fn people(most: usize) -> impl Strategy<Value = Vec<Id>> {
 }
 
 fn hours() -> impl Strategy<Value = Weekly> {
-    let at = |most: u32| (0..=most).prop_map(|n| TimeOfDay::from_seconds(n * 900).unwrap());
-    let window = (prop::collection::vec(1i64..8, 1..7), at(95), at(96)).prop_map(|(days, start, end)| {
+    let at = |most: u32| (0..=most).prop_map(|n| TimeOfDay::from_seconds(n * 60).unwrap());
+    let window = (prop::collection::vec(1i64..8, 1..7), at(1439), at(1440)).prop_map(|(days, start, end)| {
         let end = if end == start { TimeOfDay::END } else { end };
         Window { weekdays: Weekdays::from_iso(days).unwrap(), start, end }
     });
@@ -365,17 +365,17 @@ fn hours() -> impl Strategy<Value = Weekly> {
 fn layers(base: Time) -> impl Strategy<Value = Layer> {
     let at = move |minute: i64| Time(base.0 + minute * 60_000_000);
     let unit = prop::sample::select(vec![Unit::Hours, Unit::Days, Unit::Weeks]);
-    let first = (-40i64..4, 0i64..288).prop_map(move |(day, five)| {
+    let first = (-40i64..4, 0i64..1440).prop_map(move |(day, minute)| {
         let wall = base.to_timestamp().to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        wall + jiff::SignedDuration::from_mins(day * 1440 + five * STEP)
+        wall + jiff::SignedDuration::from_mins(day * 1440 + minute)
     });
     let rotation =
         (first, 1u32..9, unit, people(5)).prop_map(|(first_handover, every, unit, participants)| {
             Turns::Rotation(Rotation { first_handover, every, unit, participants })
         });
     let listed =
-        prop::collection::vec(((1i64..6).prop_map(Id), moments(), 1i64..400), 0..6).prop_map(move |all| {
-            let shift = |(user, from, long)| Listed { user, from: at(from), until: at(from + long * STEP) };
+        prop::collection::vec(((1i64..6).prop_map(Id), moments(), 1i64..2000), 0..6).prop_map(move |all| {
+            let shift = |(user, from, long)| Listed { user, from: at(from), until: at(from + long) };
             all.into_iter().map(shift).collect::<Vec<_>>()
         });
     let calendar = |shifts| Turns::Calendar(Calendar { url: None, every: MIN_POLL, shifts });
@@ -414,11 +414,11 @@ fn worlds() -> impl Strategy<Value = (Schedule, Vec<Override>, Time)> {
     (prop::sample::select(ZONES.to_vec()), starts).prop_flat_map(|(zone, start)| {
         let base = Time::from_seconds(start);
         let at = move |minute: i64| Time(base.0 + minute * 60_000_000);
-        let overrides = prop::collection::vec((acts(), moments(), 1i64..300), 0..4).prop_map(move |all| {
+        let overrides = prop::collection::vec((acts(), moments(), 1i64..1500), 0..4).prop_map(move |all| {
             let make = |(id, (act, from, long)): (i64, (Act, i64, i64))| Override {
                 id: Id(id),
                 from: at(from),
-                until: at(from + long * STEP),
+                until: at(from + long),
                 act,
                 note: String::new(),
             };
