@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use support::argus::{Person, ROOT, Source, with_token};
 use support::{NOW, Stage};
@@ -274,11 +276,37 @@ async fn a_token_ends_none_that_may_do_more_and_makes_no_more_than_fit() {
     assert_eq!(ann.ask("GET", list, Value::Null).await.status.as_u16(), 401);
     // nobody's token makes others like it, up to a number
     let nobodys = token("/api/v1/tokens", &["read"]).await;
+    let renew = "/api/v2/auth/token/login/";
     let mut made = 0;
-    while with_token(&stage, &nobodys, "POST", "/api/v2/auth/token/login/", &Value::Null).await.status == 200
-    {
+    let refused = loop {
+        let reply = with_token(&stage, &nobodys, "POST", renew, &Value::Null).await;
+        if reply.status.as_u16() != 200 {
+            break reply;
+        }
         made += 1;
         assert!(made < 1000, "there is no end to it");
+        // not faster than they may be made
+        if made % 60 == 0 {
+            stage.passes(Duration::from_secs(60));
+        }
+    };
+    assert_eq!((made > 0, refused.status.as_u16()), (true, 409));
+}
+
+#[tokio::test]
+async fn tokens_are_got_and_renewed_only_so_often_from_one_place() {
+    for path in ["/api/v2/auth/token/login/", "/api/v2/auth/refresh-token/", "/api/v2/token-auth/"] {
+        let stage = Stage::new().await;
+        // none of them has as many as one may have
+        let people = [Person::new(&stage, "ann").await, Person::new(&stage, "bob").await];
+        let mut refused = None;
+        for who in people.iter().flat_map(|it| [it; 70]) {
+            let reply = who.ask("POST", path, Value::Null).await;
+            if reply.status.as_u16() != 200 {
+                refused = Some((reply.status.as_u16(), reply.header("retry-after").is_empty()));
+                break;
+            }
+        }
+        assert_eq!(refused, Some((429, false)), "{path}");
     }
-    assert!(made > 0);
 }

@@ -16,6 +16,7 @@ use crate::accounts::{Login, NewToken, TokenIn};
 use crate::admission;
 use crate::auth::{Caller, Scope};
 use crate::signed::Visitor;
+use crate::tries::Trying;
 
 /// How long a token is good that was got for a password.
 const LIFE: Duration = Duration::from_secs(10 * 3600);
@@ -54,6 +55,7 @@ async fn got(call: &Call) -> Result<NewToken, Refused> {
         StatusCode::UNAUTHORIZED => Refused::whole("This name and this password do not go together."),
         _ => problem.into(),
     })?;
+    call.app.tries.take(&Trying::tokens(visitor.address), call.app.now())?;
     let caller = Arc::new(Caller::with_session(&logged_in.user, logged_in.session.id));
     let (actor, user) = (caller.actor(visitor.address), logged_in.user.id.to_string());
     let made = call.app.desk(&caller, actor, move |desk| {
@@ -72,7 +74,9 @@ async fn renewed(call: &Call) -> Result<NewToken, Refused> {
         let text = "Send a username and a password, or a token that is good.";
         return Err(Refused::Detail(StatusCode::UNAUTHORIZED, text.to_owned()));
     }
-    let actor = caller.actor(call.peer.map(|peer| peer.0.ip()));
+    let address = call.peer.map(|peer| peer.0.ip());
+    call.app.tries.take(&Trying::tokens(address), call.app.now())?;
+    let actor = caller.actor(address);
     Ok(call.app.desk(&caller, actor, |desk| desk.renew_token()).await?)
 }
 
