@@ -116,6 +116,23 @@ fn a_change_of_a_profile_holds_from_the_next_event_on_also_on_other_nodes() {
 }
 
 #[test]
+fn an_acknowledgement_that_expires_is_no_event_and_a_note_that_stands_for_one_is() {
+    let mut world = World::new(simple_rules());
+    let anything = world.somebody(1, json!({"event_types": ["OTH"]}), always());
+    let ends = world.somebody(2, json!({"event_types": ["END"]}), always());
+    let disk = world.fires(&DISK);
+    let until = Some(world.now + minutes(5));
+    world.act(disk, flow::driver::Act::Acknowledge { by: "bob".into(), until, note: String::new() });
+    world.passes(minutes(10));
+    assert_eq!(world.incident(disk).acknowledged_by, None);
+    assert_eq!(world.told_at(&anything.place()), [""; 0]);
+    let text = model::profile::EventType::End.noted("it had ended before");
+    world.act(disk, flow::driver::Act::Note { by: "zino".into(), text });
+    world.settles();
+    assert_eq!((world.told_at(&anything.place()).len(), world.told_at(&ends.place()).len()), (0, 1));
+}
+
+#[test]
 fn a_message_to_somebody_is_tried_again_and_sent_once() {
     let mut world = World::new(simple_rules());
     let ann = world.somebody(1, json!({"tags": ["team=db"]}), always());

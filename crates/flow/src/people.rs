@@ -83,7 +83,11 @@ impl People {
         let by_place = destinations.iter().map(|(id, it)| (it.definition.body.place_id(*id), *id)).collect();
         let reach: HashMap<Id, Reach> =
             all::<Reach>(tx, Kind::Reach)?.into_iter().map(|it| (it.owner, it.body)).collect();
-        let people = reach.iter().map(|(id, it)| (*id, it.person())).collect();
+        let users = users(tx)?;
+        let clocks = users.values().filter_map(|it| Some((it.id, Reach::default().person(Some(it.zone()?)))));
+        let own = |id: &Id| users.get(id).and_then(User::zone);
+        let said = reach.iter().map(|(id, it)| (*id, it.person(own(id))));
+        let people = clocks.chain(said).collect();
         let profiles = all::<Profile>(tx, Kind::Profile)?.into_iter().map(|it| it.body).collect();
         let filters: HashMap<Id, Filter> = by_id(tx, Kind::Filter)?;
         let book = Book::new(profiles, &by_id(tx, Kind::Timeslot)?, &filters, people);
@@ -98,7 +102,7 @@ impl People {
             destinations,
             by_place,
             book: Arc::new(book),
-            users: Arc::new(users(tx)?),
+            users: Arc::new(users),
             teams: Arc::new(teams(tx)?),
             reach: Arc::new(reach),
             schedules: Arc::new(schedules(tx)?),
@@ -257,9 +261,8 @@ impl People {
 
     /// By which clock a user goes, if they have said so.
     pub fn zone_of(&self, user: Id) -> Option<Zone> {
-        // UTC is what users have who never said anything
-        let user = self.users.get(&user).filter(|it| it.time_zone != "UTC")?;
-        Zone::named(&user.time_zone).ok()
+        let said = self.reach.get(&user).and_then(|it| it.zone.clone()).filter(|it| it.name() != "UTC");
+        said.or_else(|| self.users.get(&user)?.zone())
     }
 
     /// A schedule as somebody would have it, with what its calendars say as far as they are known.

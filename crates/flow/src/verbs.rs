@@ -170,20 +170,35 @@ const PREVIEW_SPAN: Duration = Duration::from_secs(7 * 86_400);
 /// How many incidents a preview looks at, at the most.
 pub const PREVIEW_SCAN: i64 = 20_000;
 
+/// As of when an incident is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// As it is.
+    Now,
+    /// As it stood when it opened: open, and nobody had it.
+    ItsOpening,
+}
+
 /// Works out what a silence, a maintenance or a profile would catch now and would have caught in the last week, of as
-/// many of the newest incidents as `scan`.
+/// many of the newest incidents as `scan`. What is over by now was open then.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn preview(tx: &mut Tx<'_>, takes: impl Fn(&Incident) -> bool, scan: i64, now: Time) -> Result<Preview> {
+pub fn preview(
+    tx: &mut Tx<'_>,
+    takes: impl Fn(&Incident, AsOf) -> bool,
+    scan: i64,
+    now: Time,
+) -> Result<Preview> {
     let (mut preview, since) = (Preview::default(), now - PREVIEW_SPAN);
     let keep = |incident: &Incident| {
         let recent = incident.is_active() || incident.last_seen >= since;
-        let matches = recent && takes(incident);
+        let takes_now = recent && takes(incident, AsOf::Now);
+        let took = takes_now || (recent && takes(incident, AsOf::ItsOpening));
         preview.active_total += usize::from(incident.is_active());
         preview.last_week_total += usize::from(recent);
-        preview.last_week += usize::from(matches);
-        if incident.is_active() && matches {
+        preview.last_week += usize::from(took);
+        if incident.is_active() && takes_now {
             preview.active.push(incident.clone());
         }
         false

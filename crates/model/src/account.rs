@@ -248,6 +248,13 @@ fn check_phone(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+impl User {
+    /// By which clock they go, if they have said so: UTC is what users have who never said anything.
+    pub fn zone(&self) -> Option<Zone> {
+        Some(&self.time_zone).filter(|it| *it != "UTC").and_then(|it| Zone::named(it).ok())
+    }
+}
+
 fn check_time_zone(name: &str) -> Result<(), String> {
     Zone::named(name).map(drop).map_err(|bad| bad.to_string())
 }

@@ -164,8 +164,9 @@ impl fmt::Debug for PluginSettings {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reach {
-    /// By which clock their hours go.
-    pub zone: Zone,
+    /// By which clock their hours go; `None`: by that of their account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Zone>,
     /// When they want to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Quiet>,
@@ -174,9 +175,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What holds for their profiles.
-    pub fn person(&self) -> Person {
-        Person { zone: self.zone.clone(), quiet: self.quiet.clone() }
+    /// What holds for their profiles; `account` is the clock of their account.
+    pub fn person(&self, account: Option<Zone>) -> Person {
+        Person { zone: self.zone.clone().or(account).unwrap_or_default(), quiet: self.quiet.clone() }
     }
 }
 

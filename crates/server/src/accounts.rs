@@ -27,7 +27,7 @@ pub(crate) use apply::within;
 pub use apply::{Applied, ApplyIn, ApplyItem};
 pub use calendar_links::{CalendarLinkIn, LinkShown};
 pub use defined::{About, Defined, EVERYBODY, Ground, put_back};
-pub(crate) use defined::{whole, would_cover};
+pub(crate) use defined::{MAX_GUARDED, whole, would_cover};
 pub(crate) use definitions::read_spec;
 pub use definitions::{DefinitionChange, DefinitionIn, DefinitionShown};
 pub(crate) use duty::schedule_named;

@@ -166,6 +166,15 @@ async fn a_destination_that_somebodys_contact_rules_name_stays() {
     let rules = json!({ "high": [{ "destination": id }] });
     let reach = json!({ "name": "mine", "owner": "ann", "spec": { "rules": rules } });
     let made = stage.post("/api/v1/reach", &reach).await.expect(201);
+    // two of them would say different things of one person
+    let twice = json!({ "name": "other", "owner": "ann", "spec": {} });
+    let twice = stage.post("/api/v1/reach", &twice).await;
+    assert_eq!(twice.json()["errors"][0]["path"], "owner");
+    assert!(twice.problem(400).contains("in \"mine\": change that"));
+    let changed = json!({ "name": "own", "spec": { "rules": { "high": [{ "destination": id }] } } });
+    let changed_path = format!("/api/v1/reach/{}", made["id"].as_str().unwrap());
+    stage.ask("PATCH", &changed_path, changed.to_string()).await.expect(200);
+    stage.ask("PATCH", &changed_path, json!({ "name": "mine" }).to_string()).await.expect(200);
     let path = format!("destinations/{}/", to["pk"]);
     let why = ann.ask("DELETE", &path, Value::Null).await.expect(400);
     assert!(why.as_str().unwrap().contains("in use by reach \"mine\""), "{why}");

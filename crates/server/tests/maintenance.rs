@@ -71,6 +71,27 @@ async fn what_would_match_is_seen_before_and_too_much_has_to_be_meant() {
 }
 
 #[tokio::test]
+async fn what_was_open_is_guarded_as_it_stood_then() {
+    let stage = Stage::new().await;
+    for name in ["Disk", "Fan", "Net", "Rack"] {
+        let id = stage.incident(json!({ "alertname": name })).await;
+        stage.post(&format!("/api/v1/incidents/{id}/resolve"), &json!({})).await.expect(200);
+    }
+    let all = window(json!({ "filters": [{ "open": true }] }));
+    let seen = stage.post("/api/v1/maintenance/preview", &json!({ "spec": all })).await.expect(200);
+    assert_eq!(
+        [&seen["active_count"], &seen["last_week"], &seen["last_week_total"], &seen["needs_confirmation"]],
+        [&json!(0), &json!(4), &json!(4), &json!(true)]
+    );
+    let broad = json!({ "name": "broad", "owner": "everybody", "spec": all });
+    let why = stage.post("/api/v1/maintenance", &broad).await.problem(400);
+    assert!(why.contains("it covers 4 of 4"), "{why}");
+    let filter = json!({ "spec": { "open": true, "acked": false } });
+    let seen = stage.post("/api/v1/filters/preview", &filter).await.expect(200);
+    assert_eq!((&seen["active_count"], &seen["last_week"]), (&json!(0), &json!(4)));
+}
+
+#[tokio::test]
 async fn maintenance_that_has_begun_keeps_its_start_and_collects_where_that_is_said() {
     let stage = Stage::new().await;
     let made = make(&stage, "maintenance", "disks", window(json!({ "mode": "collect" }))).await;

@@ -3,7 +3,7 @@
 
 use model::{Id, Time};
 
-use crate::db::{Tx, Value};
+use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 
 /// Something that is collected for a destination.
@@ -15,22 +15,25 @@ pub struct Collected {
     pub incident: Id,
     /// What keeps it back: a maintenance, or the hours of the person with this id; `Id(0)`: they want it collected.
     pub held_by: Id,
+    /// Whether the first thing that was collected of it is that it began.
+    pub began: bool,
 }
 
 /// Collects an incident for a destination. It is due with what has been collected there already for the same reason, at
-/// `due_at` at the latest; returns when.
+/// `due_at` at the latest; returns when. What is collected of it already stays the first.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn collect(tx: &mut Tx<'_>, it: &Collected, due_at: Time) -> Result<Time> {
-    let Collected { place, incident, held_by } = it;
+    let Collected { place, incident, held_by, began } = it;
     let same = [Value::Text(place), (*held_by).into()];
     let sql = "SELECT MIN(due_at) FROM digests WHERE place = $1 AND held_by = $2";
     let first = tx.query_one(sql, &same, |row| row.opt_time(0))?.flatten();
     let due_at = first.map_or(due_at, |first| first.min(due_at));
-    let sql = "INSERT INTO digests (place, incident_id, due_at, held_by) VALUES ($1, $2, $3, $4) \
+    let sql = "INSERT INTO digests (place, incident_id, due_at, held_by, began) VALUES ($1, $2, $3, $4, $5) \
                ON CONFLICT (place, incident_id) DO UPDATE SET due_at = excluded.due_at, held_by = excluded.held_by";
-    tx.execute(sql, &[Value::Text(place), (*incident).into(), due_at.into(), (*held_by).into()])?;
+    let began = i64::from(*began).into();
+    tx.execute(sql, &[Value::Text(place), (*incident).into(), due_at.into(), (*held_by).into(), began])?;
     if first.is_some_and(|first| first > due_at) {
         let sql = "UPDATE digests SET due_at = $1 WHERE place = $2 AND held_by = $3";
         tx.execute(sql, &[due_at.into(), Value::Text(place), (*held_by).into()])?;
@@ -43,11 +46,9 @@ pub fn collect(tx: &mut Tx<'_>, it: &Collected, due_at: Time) -> Result<Time> {
 /// # Errors
 /// When the database is gone.
 pub fn take(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Collected>> {
-    let sql = "SELECT place, incident_id, held_by FROM digests WHERE due_at <= $1 \
+    let sql = "SELECT place, incident_id, held_by, began FROM digests WHERE due_at <= $1 \
                ORDER BY place, incident_id LIMIT $2";
-    let due = tx.query(sql, &[at.into(), limit.into()], |row| {
-        Ok(Collected { place: row.string(0)?, incident: row.id(1)?, held_by: row.id(2)? })
-    })?;
+    let due = tx.query(sql, &[at.into(), limit.into()], read)?;
     let sql = "DELETE FROM digests WHERE place = $1 AND incident_id = $2";
     tx.execute_many(sql, &due, |it| [Value::Text(&it.place), it.incident.into()])?;
     Ok(due)
@@ -58,11 +59,13 @@ pub fn take(tx: &mut Tx<'_>, at: Time, limit: i64) -> Result<Vec<Collected>> {
 /// # Errors
 /// When the database is gone.
 pub fn of_incident(tx: &mut Tx<'_>, incident: Id) -> Result<Vec<(Collected, Time)>> {
-    let sql = "SELECT place, incident_id, held_by, due_at FROM digests WHERE incident_id = $1 ORDER BY place";
-    tx.query(sql, &[incident.into()], |row| {
-        let it = Collected { place: row.string(0)?, incident: row.id(1)?, held_by: row.id(2)? };
-        Ok((it, row.time(3)?))
-    })
+    let sql = "SELECT place, incident_id, held_by, began, due_at FROM digests WHERE incident_id = $1 ORDER BY place";
+    tx.query(sql, &[incident.into()], |row| Ok((read(row)?, row.time(4)?)))
+}
+
+fn read(row: &Row<'_>) -> Result<Collected> {
+    let began = row.int(3)? != 0;
+    Ok(Collected { place: row.string(0)?, incident: row.id(1)?, held_by: row.id(2)?, began })
 }
 
 /// What this kept back is looked at anew.

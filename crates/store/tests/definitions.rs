@@ -73,7 +73,8 @@ fn definitions_are_kept_by_owner_and_name_and_change_their_version() {
 fn what_is_collected_is_due_together_and_taken_once() {
     on_both(async |store| {
         let collect = async |place: &'static str, incident: i64, second: i64| {
-            let it = Collected { place: place.to_owned(), incident: Id(incident), held_by: Id(0) };
+            let it =
+                Collected { place: place.to_owned(), incident: Id(incident), held_by: Id(0), began: true };
             store.write(Disk, move |tx| digests::collect(tx, &it, at(second))).await.unwrap()
         };
         assert_eq!(collect("@a", 1, 60).await, at(60));
@@ -95,7 +96,12 @@ fn what_is_collected_is_due_together_and_taken_once() {
 fn what_is_kept_back_for_different_reasons_is_due_by_itself_and_can_be_rung() {
     on_both(async |store| {
         let collect = async |incident: i64, held_by: i64, second: i64| {
-            let it = Collected { place: "@a".to_owned(), incident: Id(incident), held_by: Id(held_by) };
+            let it = Collected {
+                place: "@a".to_owned(),
+                incident: Id(incident),
+                held_by: Id(held_by),
+                began: true,
+            };
             store.write(Disk, move |tx| digests::collect(tx, &it, at(second))).await.unwrap()
         };
         assert_eq!(collect(1, 0, 60).await, at(60));

@@ -199,7 +199,8 @@ struct Then {
 }
 
 impl Then {
-    fn read(tx: &mut Tx<'_>, user: Id, at: Time) -> Result<Then> {
+    fn read(tx: &mut Tx<'_>, user: &User, at: Time) -> Result<Then> {
+        let (user, account) = (user.id, user.zone());
         let profiles = past::definitions::<Profile>(tx, Kind::Profile, Some(user), at)?;
         let (mut filters, mut timeslots) = (HashMap::new(), HashMap::new());
         let (mut names, mut slot_names) = (HashMap::new(), HashMap::new());
@@ -216,7 +217,9 @@ impl Then {
             }
         }
         let reach = past::definitions::<Reach>(tx, Kind::Reach, Some(user), at)?;
-        let people = reach.iter().map(|it| (it.owner, it.body.person())).collect();
+        let clock = account.clone().map(|zone| (user, Reach::default().person(Some(zone))));
+        let said = reach.iter().map(|it| (it.owner, it.body.person(account.clone())));
+        let people = clock.into_iter().chain(said).collect();
         let all = profiles.iter().map(|it| it.body.clone()).collect();
         let book = Book::new(all, &timeslots, &filters, people);
         Ok(Then { book, profiles, filters: names, timeslots: slot_names })
@@ -235,7 +238,7 @@ fn moment(
     let (active, acked) = stood(timeline, at);
     let open = active && !incident.more().stateless;
     let subject = Subject { open, acked, ..Subject::of(&incident, &tags, Some(event), at) };
-    let then = Then::read(tx, user.id, at)?;
+    let then = Then::read(tx, user, at)?;
     let verdicts = then.book.evaluate(&subject, at).verdicts;
     let said = then.profiles.iter().zip(verdicts).map(|(profile, (id, verdict))| {
         let filters = then.book.misses(id, &subject).into_iter();

@@ -27,8 +27,8 @@ const DIGESTED_PER_RUN: i64 = 1024;
 /// Something that happened to an incident, with those who want to hear of it.
 struct News<'a> {
     incident: &'a Incident,
-    reason: Reason,
-    wanted: Vec<Told>,
+    /// Each destination, with the first of its events that somebody wants to hear of there.
+    wanted: Vec<(Told, EventType)>,
 }
 
 /// Tells people of what has moved.
@@ -48,16 +48,17 @@ pub(crate) fn tell_people(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Ti
     let live = core.live();
     let holds = Holds::find(core, tx, &news.iter().map(|it| it.incident).collect::<Vec<_>>(), now)?;
     let (mut plan, mut due) = (Plan::default(), None);
-    let places = news.iter().flat_map(|it| &it.wanted).map(|it| people.called(it.destination)).collect();
+    let places = news.iter().flat_map(|it| &it.wanted).map(|(it, _)| people.called(it.destination)).collect();
     plan.weather = Weather::over(tx, &live, places)?;
-    for News { incident, reason, wanted } in news {
-        for told in wanted {
+    for News { incident, wanted } in news {
+        for (told, event) in wanted {
             let called = people.called(told.destination);
             let line = |detail: String| untold(core, incident.id, detail, live.version, now);
             match fate::of(&people, &told, incident, holds.0.get(&incident.id), now) {
                 Fate::Untold(why) => plan.lines.push(line(format!("not told to {called}: {why}"))),
                 Fate::Later { at, held_by, why } => {
-                    let it = Collected { place: called.clone(), incident: incident.id, held_by };
+                    let began = event.begins();
+                    let it = Collected { place: called.clone(), incident: incident.id, held_by, began };
                     let at = store::digests::collect(tx, &it, at)?;
                     due = [due, Some(at)].into_iter().flatten().min();
                     if !why.is_empty() {
@@ -65,7 +66,7 @@ pub(crate) fn tell_people(core: &Core, tx: &mut Tx<'_>, moved: &[Moved], now: Ti
                     }
                 }
                 Fate::Told(place) => {
-                    tell_one(core, &live, &mut plan, &place, told.owner, reason, incident, now);
+                    tell_one(core, &live, &mut plan, &place, told.owner, reason(event), incident, now);
                 }
             }
         }
@@ -102,8 +103,8 @@ fn tell_one(
     }
 }
 
-/// Tells what was collected and is due. What is over by then is not worth a word, but where somebody wants to hear of
-/// all that happened; what has to wait for something else is collected on.
+/// Tells what was collected and is due. What began and is over by then is not worth a word, but where somebody wants to
+/// hear of all that happened; what has to wait for something else is collected on.
 pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Tick> {
     let due = store::digests::take(tx, now, DIGESTED_PER_RUN)?;
     if due.is_empty() {
@@ -126,7 +127,9 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
         let mut told = Vec::new();
         for (nth, incident) in &found {
             let fate = match place {
-                _ if !incident.is_active() && !fate::tells_what_is_over(&people, collected[*nth].held_by) => {
+                _ if came_and_went(incident, &collected[*nth])
+                    && !fate::tells_what_is_over(&people, collected[*nth].held_by) =>
+                {
                     Fate::Untold("it was over before the digest was sent".to_owned())
                 }
                 None => Fate::Untold("it is gone, or cannot be used".to_owned()),
@@ -156,19 +159,22 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
     Ok(Tick { due: [next, tick.due].into_iter().flatten().min(), ..tick })
 }
 
+/// Whether all of an incident took place while it was collected. What has no end is not over, and that something is over
+/// which had begun before is news.
+fn came_and_went(incident: &Incident, collected: &Collected) -> bool {
+    !incident.is_active() && collected.began && !incident.more().stateless
+}
+
 /// Who wants to hear of what has happened to an incident: each destination once, for the first of its events that
 /// somebody wants to hear of there. Where it is a quiet hour, that is found out again.
 fn heard<'a>(people: &People, moved: &'a Moved, now: Time) -> Option<News<'a>> {
-    let mut news = News { incident: &moved.after, reason: Reason::Noted, wanted: Vec::new() };
+    let mut news = News { incident: &moved.after, wanted: Vec::new() };
     let tags = tags_of(&moved.after);
     for event in moved.changes.iter().filter_map(|change| EventType::at(&moved.after, change)) {
         let evaluation = people.book().evaluate(&Subject::of(&moved.after, &tags, Some(event), now), now);
         for told in evaluation.told.into_iter().chain(evaluation.quiet) {
-            if news.wanted.is_empty() {
-                news.reason = reason(event);
-            }
-            if !news.wanted.iter().any(|it| it.destination == told.destination) {
-                news.wanted.push(told);
+            if !news.wanted.iter().any(|(it, _)| it.destination == told.destination) {
+                news.wanted.push((told, event));
             }
         }
     }

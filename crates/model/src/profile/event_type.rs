@@ -70,7 +70,27 @@ impl EventType {
         Self::ALL.into_iter().find(|it| it.code() == code)
     }
 
-    /// The type of a line of an incident's timeline; `None` for lines of the ledger, which are no events.
+    /// Whether something is wrong since then.
+    pub fn begins(self) -> bool {
+        matches!(self, EventType::Start | EventType::Restart | EventType::Reopen | EventType::Stateless)
+    }
+
+    /// A note that stands for an event of this type, such as what a source said that changes nothing.
+    pub fn noted(self, text: &str) -> String {
+        match self {
+            EventType::Other if !text.starts_with('[') => text.to_owned(),
+            _ => format!("[{}] {text}", self.code()),
+        }
+    }
+
+    /// The type of event that a note stands for, and what it says without that.
+    pub fn in_note(note: &str) -> Option<(EventType, &str)> {
+        let (code, text) = note.strip_prefix('[')?.split_once("] ")?;
+        Some((EventType::from_code(code)?, text))
+    }
+
+    /// The type of a line of an incident's timeline; `None` for what is no event: lines of the ledger, and that the
+    /// time of an acknowledgement is over.
     pub fn of(change: &Change) -> Option<EventType> {
         let by_a_person = !change.by.is_empty();
         Some(match change.kind {
@@ -81,7 +101,13 @@ impl EventType {
             ChangeKind::Acknowledged => EventType::Acknowledge,
             ChangeKind::Resolved if by_a_person => EventType::Close,
             ChangeKind::Resolved | ChangeKind::TimedOut => EventType::End,
-            ChangeKind::Paged | ChangeKind::Suppressed | ChangeKind::Released => return None,
+            ChangeKind::Noted => {
+                EventType::in_note(&change.detail).map_or(EventType::Other, |(event, _)| event)
+            }
+            ChangeKind::AcknowledgementExpired
+            | ChangeKind::Paged
+            | ChangeKind::Suppressed
+            | ChangeKind::Released => return None,
             _ => EventType::Other,
         })
     }

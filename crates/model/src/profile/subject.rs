@@ -1,7 +1,7 @@
 //! An incident as filters look at it.
 
 use super::{EventType, Subject, Tag};
-use crate::incident::{Change, Incident};
+use crate::incident::{Change, ChangeKind, Incident};
 use crate::time::Time;
 
 /// The tags that an incident has besides its labels.
@@ -14,6 +14,8 @@ impl EventType {
     /// end counts as over.
     pub fn at(incident: &Incident, change: &Change) -> Option<EventType> {
         match EventType::of(change)? {
+            // what a source says in vain it has said
+            said if change.kind == ChangeKind::Noted => Some(said),
             EventType::Start if incident.more().stateless => Some(EventType::Stateless),
             EventType::End if incident.more().stateless => None,
             other => Some(other),
@@ -35,5 +37,10 @@ impl<'a> Subject<'a> {
             stateful: !incident.more().stateless,
             event,
         }
+    }
+
+    /// The same incident as it stood when it opened.
+    pub fn as_it_opened(self) -> Subject<'a> {
+        Subject { open: self.stateful, acked: false, ..self }
     }
 }

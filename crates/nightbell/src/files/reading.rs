@@ -127,7 +127,7 @@ pub fn preview(tx: &mut Tx<'_>, body: &Value) -> Found {
         Ok(matchers) => matchers,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    let takes = |it: &Incident| matchers.matches(&it.labels);
+    let takes = |it: &Incident, _| matchers.matches(&it.labels);
     let preview = verbs::preview(tx, takes, verbs::PREVIEW_SCAN, words::now())?;
     let (share, count) = (preview.share(), preview.active.len());
     let active: Vec<IncidentView> = preview.active.into_iter().map(IncidentView::from).collect();

@@ -22,10 +22,11 @@ use store::calendar_links;
 use store::definitions::{self, Definition, Kind};
 
 use super::Done;
+use crate::error::Problem;
 
 mod maintenance;
 
-pub(crate) use maintenance::{whole, would_cover};
+pub(crate) use maintenance::{MAX_GUARDED, whole, would_cover};
 
 /// The owner of what is everybody's.
 pub const EVERYBODY: Id = Id(0);
@@ -365,9 +366,18 @@ impl Defined for Reach {
     const KIND: Kind = Kind::Reach;
 
     fn check(&self, tx: &mut Tx<'_>, _: &Ground, about: &About, _: Time) -> Done<Result<(), Refusal>> {
+        // two of them would say different things of one person
+        let said = definitions::all::<Value>(tx, Kind::Reach, Some(about.owner))?;
+        if let Some(other) = said.first().filter(|_| said.iter().all(|it| it.id != about.id)) {
+            let why = format!("has said how they want to be reached, in {:?}: change that", other.name);
+            return Err(Problem::wrong("owner", why).into());
+        }
         let own = definitions::all::<Value>(tx, Kind::Destination, Some(about.owner))?;
         let owns = |id: Id| own.iter().any(|it| it.id == id);
-        Ok(self.person().check().and_then(|()| self.rules.check(&owns).map_err(|bad| bad.within("rules"))))
+        Ok(self
+            .person(None)
+            .check()
+            .and_then(|()| self.rules.check(&owns).map_err(|bad| bad.within("rules"))))
     }
 
     fn kept(it: &Definition<Self>, tx: &mut Tx<'_>, now: Time) -> store::Result<()> {

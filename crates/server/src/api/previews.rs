@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use flow::verbs::{PREVIEW_SCAN, Preview};
+use flow::verbs::{AsOf, PREVIEW_SCAN, Preview};
 use model::maintenance::Maintenance;
 use model::profile::{Filter, MAX_FILTERS, Subject, tags_of};
 use model::refusal::Refusal;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use store::definitions::{self, Kind};
 use utoipa::ToSchema;
 
-use crate::accounts::{read_spec, whole, would_cover};
+use crate::accounts::{MAX_GUARDED, read_spec, whole, would_cover};
 use crate::app::{App, Shared};
 use crate::body::Json as JsonBody;
 use crate::error::{Answer, Problem};
@@ -117,7 +117,9 @@ pub(super) async fn preview_maintenance(
     let now = app.now();
     let found = app.hub.store.read(move |tx| {
         let it = whole(it, tx)?;
-        let found = flow::verbs::preview(tx, |incident| would_cover(&it, incident, now), PREVIEW_SCAN, now)?;
+        let covers = |incident: &Incident, as_of| would_cover(&it, incident, as_of, now);
+        // as many as its guard looks at: what is said here is what is insisted on then
+        let found = flow::verbs::preview(tx, covers, MAX_GUARDED, now)?;
         let too_broad = it.guard(found.last_week as u64, found.last_week_total as u64).is_err();
         Ok(PreviewView::new(found, too_broad))
     });
@@ -126,9 +128,11 @@ pub(super) async fn preview_maintenance(
 
 async fn any_of(app: &App, filters: Vec<Filter>) -> Answer<Preview> {
     let now: Time = app.now();
-    let takes = move |it: &Incident| {
+    let takes = move |it: &Incident, as_of: AsOf| {
         let tags = tags_of(it);
-        Filter::any(&filters, &Subject::of(it, &tags, None, now))
+        let subject = Subject::of(it, &tags, None, now);
+        let subject = if as_of == AsOf::Now { subject } else { subject.as_it_opened() };
+        Filter::any(&filters, &subject)
     };
     Ok(app.hub.store.read(move |tx| flow::verbs::preview(tx, takes, PREVIEW_SCAN, now)).await?)
 }

@@ -262,7 +262,7 @@ async fn guard(app: &App, matchers: &Matchers) -> Answer<()> {
 
 async fn preview(app: &App, matchers: Matchers) -> Answer<Preview> {
     let now = app.now();
-    let takes = move |it: &model::Incident| matchers.matches(&it.labels);
+    let takes = move |it: &model::Incident, _| matchers.matches(&it.labels);
     Ok(app.hub.store.read(move |tx| flow::verbs::preview(tx, takes, PREVIEW_SCAN, now)).await?)
 }
 

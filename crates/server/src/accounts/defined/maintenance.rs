@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flow::verbs::AsOf;
 use model::maintenance::{MAX_FILTERS, Maintenance};
 use model::profile::{Filter, Subject, tags_of};
 use model::refusal::Refusal;
@@ -14,7 +15,7 @@ use super::{About, Defined, Ground, Needed};
 use crate::accounts::Done;
 
 /// Incidents that are looked at, the newest, to find out how much one would cover. People wait meanwhile.
-const MAX_GUARDED: i64 = 5000;
+pub(crate) const MAX_GUARDED: i64 = 5000;
 
 impl Defined for Maintenance {
     const KIND: Kind = Kind::Maintenance;
@@ -43,7 +44,8 @@ impl Defined for Maintenance {
             return Ok(Ok(()));
         }
         let whole = whole(self.clone(), tx)?;
-        let found = flow::verbs::preview(tx, |it| would_cover(&whole, it, now), MAX_GUARDED, now)?;
+        let covers = |it: &Incident, as_of| would_cover(&whole, it, as_of, now);
+        let found = flow::verbs::preview(tx, covers, MAX_GUARDED, now)?;
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let guarded = self.guard(count(found.last_week), count(found.last_week_total));
         Ok(guarded.map_err(|broad| Refusal::new("guard_percent", broad.to_string())))
@@ -79,7 +81,8 @@ pub(crate) fn whole(it: Maintenance, tx: &mut Tx<'_>) -> store::Result<Maintenan
 }
 
 /// Whether it covers an incident while it is in force.
-pub(crate) fn would_cover(it: &Maintenance, incident: &Incident, now: Time) -> bool {
+pub(crate) fn would_cover(it: &Maintenance, incident: &Incident, as_of: AsOf, now: Time) -> bool {
     let tags = tags_of(incident);
-    it.would_cover(&Subject::of(incident, &tags, None, now))
+    let subject = Subject::of(incident, &tags, None, now);
+    it.would_cover(&if as_of == AsOf::Now { subject } else { subject.as_it_opened() })
 }

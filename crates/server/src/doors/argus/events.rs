@@ -203,7 +203,7 @@ pub(super) async fn say(call: &Call, incident: &Incident, said: Said) -> Result<
         Some(act) => act,
         None if own || said.kind == EventType::Other => {
             let by = asker.name.clone();
-            (Act::Note { by, text: mapping::noted(said.kind, &said.text) }, ChangeKind::Noted)
+            (Act::Note { by, text: said.kind.noted(&said.text) }, ChangeKind::Noted)
         }
         None => return Err(Refused::field("type", in_vain(incident, said.kind))),
     };

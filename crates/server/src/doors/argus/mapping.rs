@@ -120,30 +120,16 @@ fn sure_end(incident: &Incident) -> Option<Time> {
 /// incident has no end that could be told of.
 pub(super) fn event(incident: &Incident, line: &Line) -> Option<(EventType, String)> {
     let Change { kind, detail, .. } = &line.change;
-    if *kind == ChangeKind::Noted
-        && let Some((code, text)) = detail.strip_prefix('[').and_then(|rest| rest.split_once("] "))
-        && let Some(named) = EventType::from_code(code)
-    {
-        return Some((named, text.to_owned()));
-    }
     let text = match kind {
         ChangeKind::Opened => String::new(),
+        ChangeKind::Noted => EventType::in_note(detail).map_or(detail.as_str(), |(_, text)| text).to_owned(),
         ChangeKind::Snoozed | ChangeKind::Unacknowledged | ChangeKind::SnoozeEnded => {
             format!("{} {detail}", kind.name().replace('_', " ")).trim().to_owned()
         }
         ChangeKind::SeverityChanged => format!("level: {detail}"),
         _ => detail.clone(),
     };
-    let is_event = *kind != ChangeKind::AcknowledgementExpired;
-    EventType::at(incident, &line.change).filter(|_| is_event).map(|event| (event, text))
-}
-
-/// A note that is shown as an event of this type: what a source said that changes nothing.
-pub(super) fn noted(kind: EventType, text: &str) -> String {
-    match kind {
-        EventType::Other if !text.starts_with('[') => text.to_owned(),
-        _ => format!("[{}] {text}", kind.code()),
-    }
+    EventType::at(incident, &line.change).map(|event| (event, text))
 }
 
 /// When what a line says happened.
@@ -200,7 +186,7 @@ mod tests {
             event(&opened.0, &Line { id: Id(2), incident: Id(1), at: Time(0), change, rules: 0 }).unwrap()
         };
         for (kind, text) in [(EventType::End, "x"), (EventType::Other, "y"), (EventType::Other, "[END] z")] {
-            assert_eq!(read(noted(kind, text)), (kind, text.to_owned()));
+            assert_eq!(read(kind.noted(text)), (kind, text.to_owned()));
         }
     }
 }
