@@ -159,8 +159,8 @@ pub(crate) fn pass_digests(core: &Core, tx: &mut Tx<'_>, now: Time) -> Result<Ti
     Ok(Tick { due: [next, tick.due].into_iter().flatten().min(), ..tick })
 }
 
-/// Whether all of an incident took place while it was collected. What has no end is not over, and that something is over
-/// which had begun before is news.
+/// Whether all of an incident took place while it was collected. What has no end is not over, and that something which
+/// had begun before is over is news.
 fn came_and_went(incident: &Incident, collected: &Collected) -> bool {
     !incident.is_active() && collected.began && !incident.more().stateless
 }

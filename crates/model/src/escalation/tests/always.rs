@@ -12,7 +12,8 @@ fn targets() -> impl Strategy<Value = Vec<Value>> {
         2 => (1i64..4).prop_map(|id| target("schedule", id)),
         2 => (1i64..5).prop_map(|id| target("team", id)),
         1 => (1i64..4).prop_map(|id| target("policy", id)),
-        1 => prop::sample::select(vec!["ops", "null", "nobody"]).prop_map(|name| json!({"kind": "receiver", "name": name})),
+        1 => prop::sample::select(vec!["ops", "null", "nobody"])
+            .prop_map(|name| json!({"kind": "receiver", "name": name})),
     ];
     prop::collection::vec(one, 0..4)
 }
