@@ -1,14 +1,15 @@
-//! The few pages that people need before they have anything else: to log in, to accept an invitation, and to take what
-//! a message is about. Plain HTML, and no script.
+//! The few pages that people need before they have anything else: to log in, to accept an invitation, to read what a
+//! message is about, and to take it. Plain HTML, and no script.
 
 mod ack;
+mod incident;
 mod oidc;
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,7 @@ use crate::signed::{Signed, Visitor};
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem}\
     label{display:block;margin:1rem 0}\
+    pre{white-space:pre-wrap;margin:0}dt{font-weight:bold}dd{margin:0 0 .5rem}\
     input,select{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
     button{font:inherit;padding:.4rem 1.5rem}.wrong{border-left:.3rem solid #b00;padding-left:.7rem}";
 
@@ -50,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(logout_form))
         .routes(routes!(invite_page, invite_form))
         .merge(ack::routes())
+        .merge(incident::routes())
         .merge(oidc::routes())
 }
 
@@ -60,10 +63,13 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     tag = "pages",
     summary = "The page to log in on",
     security(()),
+    params(("next" = Option<String>, Query, description = "The page of an incident to go on to")),
     responses((status = 200, description = "A form", body = String, content_type = "text/html")),
 )]
-async fn login_page(State(app): State<Shared>) -> Response {
-    login(&app, "", None)
+async fn login_page(State(app): State<Shared>, uri: Uri) -> Response {
+    let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let next = asked.into_owned().find(|(name, _)| name == "next").map(|(_, path)| path);
+    login(&app, "", &next.unwrap_or_default(), None)
 }
 
 /// Takes what was filled in there.
@@ -91,12 +97,13 @@ async fn login_form(
 ) -> Response {
     let form = match filled(&app, &headers, body).await {
         Ok(form) => form,
-        Err(problem) => return login(&app, "", Some(problem)),
+        Err(problem) => return login(&app, "", "", Some(problem)),
     };
+    let next = form.get("next");
     let login_in = Login { name: form.get("name"), password: Secret::new(form.get("password")) };
     match app.log_in(login_in, &visitor).await {
-        Ok(begun) => home(&app, &begun),
-        Err(problem) => login(&app, &form.get("name"), Some(problem)),
+        Ok(begun) => home(&app, &begun, incident::next(&next)),
+        Err(problem) => login(&app, &form.get("name"), &next, Some(problem)),
     }
 }
 
@@ -173,7 +180,7 @@ async fn invite_form(
         app.accept_invitation(it, &visitor).await
     };
     match accepted.await {
-        Ok(begun) => home(&app, &begun),
+        Ok(begun) => home(&app, &begun, None),
         Err(problem) => invite(&app, secret, Some(problem)).await,
     }
 }
@@ -193,19 +200,22 @@ async fn filled(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Answe
     Ok(Form(form_urlencoded::parse(&bytes).into_owned().collect()))
 }
 
-/// To where people begin, with a session.
-fn home(app: &App, begun: &LoggedIn) -> Response {
+/// To where people begin, or wanted to go, with a session.
+fn home(app: &App, begun: &LoggedIn, next: Option<&str>) -> Response {
     let cookie = [(header::SET_COOKIE, cookies::give(app, &begun.secret))];
-    (cookie, Redirect::to(&format!("{}/", app.options.prefix))).into_response()
+    (cookie, Redirect::to(&format!("{}{}", app.options.prefix, next.unwrap_or("/")))).into_response()
 }
 
-fn login(app: &App, name: &str, problem: Option<Problem>) -> Response {
+fn login(app: &App, name: &str, next: &str, problem: Option<Problem>) -> Response {
     let name = escaped(name);
+    let next = incident::next(next)
+        .map(|path| format!("<input type=\"hidden\" name=\"next\" value=\"{path}\">"))
+        .unwrap_or_default();
     let form = format!(
         "<form method=\"post\" action=\"{}/login\">\
          <label>Name <input name=\"name\" value=\"{name}\" autocomplete=\"username\" required></label>\
          <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\
-         <button>Log in</button></form>",
+         {next}<button>Log in</button></form>",
         app.options.prefix
     );
     let by_provider = app.oidc.as_ref().map(|oidc| {

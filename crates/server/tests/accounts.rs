@@ -388,6 +388,49 @@ async fn pages_work_without_scripts() {
 }
 
 #[tokio::test]
+async fn the_link_to_an_incident_leads_to_its_page_by_way_of_the_login() {
+    let stage = Stage::new().await;
+    user(&stage, "ann", "viewer").await;
+    let event = json!({"title": "<b>Disk</b>", "link": "javascript:alert(1)", "labels": {"team": "db"}});
+    let raised = stage.post("/api/v1/events", &json!([event])).await.expect(200);
+    let path = format!("/incidents/{}", raised["items"][0]["incident"].as_str().unwrap());
+    let open = async |path: &str, cookie: &str| {
+        let request =
+            Request::builder().uri(path).header("host", "bell.example:8440").header("cookie", cookie);
+        stage.send(request.body(Body::empty()).unwrap()).await
+    };
+    let stranger = open(&path, "").await;
+    let login = format!("/login?next={path}");
+    assert_eq!((stranger.status.as_u16(), stranger.header("location")), (303, login.as_str()));
+    let form = open(&login, "").await.text();
+    assert!(form.contains(&format!("name=\"next\" value=\"{path}\"")), "{form}");
+    assert!(!open("/login?next=//evil.example/", "").await.text().contains("evil"));
+    let log_in = async |next: &str| {
+        let body = format!("name=ann&password={}&next={next}", PASSWORD.replace(' ', "+"));
+        let request = stage.request("POST", "/login").header("host", "bell.example:8440");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        stage.send(request.body(Body::from(body)).unwrap()).await
+    };
+    assert_eq!(log_in("//evil.example/").await.header("location"), "/");
+    let inside = log_in(&path).await;
+    assert_eq!((inside.status.as_u16(), inside.header("location")), (303, path.as_str()));
+    let cookie = inside.header("set-cookie").split(';').next().unwrap().to_owned();
+    let page = open(&path, &cookie).await;
+    let text = page.text();
+    assert_eq!(page.status, 200, "{text}");
+    for part in [
+        "<h1>&lt;b&gt;Disk&lt;/b&gt;</h1>",
+        "<dt>team</dt><dd><pre>db</pre></dd>",
+        "<h2>Timeline</h2>",
+        "opened",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("javascript:"), "{text}");
+    assert_eq!(open("/incidents/zzz", &cookie).await.status, 404);
+}
+
+#[tokio::test]
 async fn tries_are_counted_by_name_and_by_address() {
     let stage = Stage::new().await;
     user(&stage, "ann", "viewer").await;

@@ -38,7 +38,7 @@ async fn start(State(app): State<Shared>, visitor: Visitor) -> Response {
             let cookie = [(header::SET_COOKIE, cookies::give_state(&app, &start.state))];
             (cookie, Redirect::to(&start.url)).into_response()
         }
-        Err(problem) => login(&app, "", Some(problem)),
+        Err(problem) => login(&app, "", "", Some(problem)),
     }
 }
 
@@ -68,8 +68,8 @@ async fn start(State(app): State<Shared>, visitor: Visitor) -> Response {
 )]
 async fn callback(State(app): State<Shared>, visitor: Visitor, headers: HeaderMap, uri: Uri) -> Response {
     let mut response = match come_back(&app, &visitor, &headers, &uri).await {
-        Ok(begun) => home(&app, &begun),
-        Err(problem) => login(&app, "", Some(problem)),
+        Ok(begun) => home(&app, &begun, None),
+        Err(problem) => login(&app, "", "", Some(problem)),
     };
     response.headers_mut().append(header::SET_COOKIE, cookies::take_state_back(&app));
     debug_assert_ne!(response.status(), StatusCode::OK);

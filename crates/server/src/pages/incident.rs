@@ -1,0 +1,147 @@
+//! The page behind the link to an incident: what is wrong, and what has happened about it. It changes nothing.
+
+use std::fmt::Write as _;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use model::{Id, Incident, Labels, Time};
+use store::ledger::Line;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{escaped, page};
+use crate::admission::who;
+use crate::app::{App, Shared};
+use crate::auth::{Peer, Scope};
+use crate::error::{Answer, Problem};
+use crate::input::Name;
+
+/// Lines of the timeline that are shown: the last ones.
+const LINES: i64 = 100;
+/// Where such pages are.
+const PATH: &str = "/incidents/";
+/// Letters and digits of an id, and more than any has.
+const MAX_ID_BYTES: usize = 40;
+
+const TITLE: &str = "Incident";
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(incident_page))
+}
+
+/// Shows an incident.
+#[utoipa::path(
+    get,
+    path = "/incidents/{name}",
+    tag = "pages",
+    summary = "The page of an incident, to which messages link",
+    security(()),
+    params(("name" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, description = "What is wrong, and its timeline", body = String, content_type = "text/html"),
+        (status = 303, description = "Nobody is logged in: to the form for that, and then back"),
+        (status = 403, description = "They may not read", body = String, content_type = "text/html"),
+        (status = 404, description = "There is none with this id", body = String, content_type = "text/html"),
+    ),
+)]
+async fn incident_page(
+    State(app): State<Shared>,
+    Name(id): Name,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Response {
+    match shown(&app, &id, &headers, peer.map(|Extension(peer)| peer)).await {
+        Ok((title, text)) => page(&escaped(&title), &text, None),
+        Err(problem)
+            if problem.code() == StatusCode::UNAUTHORIZED && next(&format!("{PATH}{id}")).is_some() =>
+        {
+            Redirect::to(&format!("{}/login?next={PATH}{id}", app.options.prefix)).into_response()
+        }
+        Err(problem) => page(TITLE, "", Some(problem)),
+    }
+}
+
+/// Where somebody may go on after logging in: to such a page, and nowhere else.
+pub(super) fn next(path: &str) -> Option<&str> {
+    let id = path.strip_prefix(PATH)?;
+    let is_id = (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_id.then_some(path)
+}
+
+async fn shown(app: &App, id: &str, headers: &HeaderMap, peer: Option<Peer>) -> Answer<(String, String)> {
+    let caller = who(app, headers, &Method::GET, peer).await?;
+    if !caller.may(Scope::Read) {
+        return Err(Problem::forbidden(caller.lacks(Scope::Read)));
+    }
+    let unknown = || Problem::not_found(TITLE, id);
+    let id: Id = id.parse().map_err(|_| unknown())?;
+    let found = app.hub.store.read(move |tx| {
+        let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
+        Ok(Some((incident, store::ledger::timeline(tx, id, LINES)?)))
+    });
+    let (incident, lines) = found.await?.ok_or_else(unknown)?;
+    Ok((incident.title.clone(), text(&incident, &lines)))
+}
+
+fn text(incident: &Incident, lines: &[Line]) -> String {
+    let mut text = format!(
+        "<p>{}, {}; seen {} times, first {}, last {}</p>",
+        incident.state.name(),
+        incident.severity.name(),
+        incident.times_seen,
+        time(incident.first_seen),
+        time(incident.last_seen),
+    );
+    if let Some(by) = &incident.acknowledged_by {
+        let _ = write!(text, "<p>{} has it</p>", escaped(by));
+    }
+    // only what a browser opens as a page
+    if incident.link.starts_with("https://") || incident.link.starts_with("http://") {
+        let link = escaped(&incident.link);
+        let _ = write!(text, "<p><a rel=\"noreferrer\" href=\"{link}\">{link}</a></p>");
+    }
+    pairs(&mut text, "Labels", &incident.labels);
+    pairs(&mut text, "Annotations", &incident.annotations);
+    text.push_str("<h2>Timeline</h2><ol>");
+    for line in lines {
+        let change = &line.change;
+        let by = if change.by.is_empty() { String::new() } else { format!(" by {}", escaped(&change.by)) };
+        let detail = escaped(&change.detail);
+        let colon = if detail.is_empty() { "" } else { ": " };
+        let _ = write!(text, "<li>{} {}{by}{colon}{detail}</li>", time(line.at), change.kind.name());
+    }
+    text.push_str("</ol>");
+    text
+}
+
+fn pairs(text: &mut String, title: &str, pairs: &Labels) {
+    if pairs.iter().next().is_none() {
+        return;
+    }
+    let _ = write!(text, "<h2>{title}</h2><dl>");
+    for (name, value) in pairs.iter() {
+        let _ = write!(text, "<dt>{}</dt><dd><pre>{}</pre></dd>", escaped(name), escaped(value));
+    }
+    text.push_str("</dl>");
+}
+
+fn time(at: Time) -> String {
+    format!("<time>{at}</time>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn after_logging_in_nobody_is_led_elsewhere() {
+        assert_eq!(next("/incidents/00000000000z9"), Some("/incidents/00000000000z9"));
+        for elsewhere in
+            ["", "/", "/incidents/", "/incidents/../login", "//evil.example/incidents/1", "/incidents/a?b"]
+        {
+            assert_eq!(next(elsewhere), None, "{elsewhere}");
+        }
+    }
+}
