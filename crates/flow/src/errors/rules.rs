@@ -85,7 +85,8 @@ pub(super) fn judge(
     Ok((!fired.is_empty()).then(|| fired.join("; ")))
 }
 
-/// Remembers verdicts, and forgets those of rules that are gone; what is another than before, and is not told of anyway, is for the ledger.
+/// Remembers verdicts, and forgets those of rules that are gone; what is another than before, and is not told of
+/// anyway, is for the ledger.
 fn note(work: &mut Work, judged: Vec<Verdict>) {
     work.life.verdicts.retain(|known| judged.iter().any(|it| it.rule == known.rule));
     for it in judged {

@@ -49,8 +49,8 @@ pub fn weigh_bases(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
     Ok(tx.query_one(sql, &[project.into()], |row| row.int(0))?.unwrap_or_default())
 }
 
-/// Forgets what a project was heard of before a time and not since: what it sent by the hour, releases and environments,
-/// and words about errors that never came. Words about errors that have come meanwhile are put to them.
+/// Forgets what a project was heard of before a time and not since: what it sent by the hour, releases and
+/// environments, and words about errors that never came. Words about errors that have come meanwhile are put to them.
 ///
 /// # Errors
 /// When the database is gone or full.
