@@ -20,6 +20,7 @@ use crate::tracked::maps::Maps;
 use crate::tracked::pack::{Packer, most_at_once};
 use crate::tracked::projects::Projects;
 use crate::tracked::tally::Tally;
+use crate::tracked::turns::Turns;
 use crate::tracked::uploads::Uploads;
 use crate::tracked::words::KnownWords;
 
@@ -55,8 +56,8 @@ pub struct Core {
     pub known_words: KnownWords,
     /// What projects send that is not kept.
     pub tally: Tally,
-    /// A permit an error that is worked on beside the database.
-    pub(crate) reporting: tokio::sync::Semaphore,
+    /// Who is worked on beside the database.
+    pub(crate) reporting: Turns,
     /// What has been done.
     pub counters: Counters,
     /// The same as spans, for those who want to see it.
@@ -85,7 +86,7 @@ impl Core {
             uploads: Uploads::default(),
             known_words: KnownWords::default(),
             tally: Tally::default(),
-            reporting: tokio::sync::Semaphore::new(most_at_once()),
+            reporting: Turns::of(most_at_once()),
             counters: Counters::default(),
             traces: Traces::default(),
         }

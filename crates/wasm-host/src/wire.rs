@@ -2,23 +2,35 @@
 //! is done here.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use plugin_host::body::{Body, End, Mortal};
 use plugin_host::{Journal, Level, Peer};
 use plugin_protocol::calls::{CANCEL, Call as _, CancelParams, Drain, Health, Shutdown, Start};
-use plugin_protocol::wire::CANCELLED;
+use plugin_protocol::wire::{CANCELLED, INTERNAL_ERROR};
 use plugin_protocol::{Fault, Frame, RpcId};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::pool::Pool;
+
+/// How long a component may compute at once, before it waits for something or has answered, to be called quick.
+const QUICK: Duration = Duration::from_millis(1);
+/// How many quick calls, one after the other, make a component one that computes on the hub's own threads.
+const MANY: u32 = 8;
+
+type Answer = Result<Box<RawValue>, Fault>;
 
 /// One end of a wire.
 struct Wire {
@@ -28,6 +40,8 @@ struct Wire {
     /// where instances compute
     threads: Handle,
     under_way: Mutex<HashMap<RpcId, (String, AbortHandle)>>,
+    /// calls that were quick since the last that was not
+    quick: AtomicU32,
     /// rung when something is answered
     answered: Notify,
     tasks: TaskTracker,
@@ -43,6 +57,7 @@ pub fn body(pool: Pool, threads: Handle, journal: Arc<Journal>, tasks: &TaskTrac
         journal,
         threads,
         under_way: Mutex::default(),
+        quick: AtomicU32::new(0),
         answered: Notify::new(),
         tasks: tasks.clone(),
     };
@@ -93,22 +108,52 @@ impl Wire {
                     wire.say(&id, "{}");
                 });
             }
-            _ => {
-                let mut under_way = self.under_way();
-                let (wire, its) = (self.clone(), id.clone());
-                let (name, params) = (method.clone(), params.unwrap_or_else(|| RawValue::NULL.to_owned()));
-                let chain = self.peer.chain(&id);
-                let asked = async move {
-                    let answer = wire.pool.ask(&method, params.get(), chain).await;
-                    // only one of two answers: whoever finds it under way
-                    if wire.under_way().remove(&its).is_some() {
-                        wire.answer(&its, answer);
-                    }
-                };
-                let task = self.tasks.spawn_on(asked, &self.threads);
-                under_way.insert(id, (name, task.abort_handle()));
+            _ => self.begin(id, method, params.unwrap_or_else(|| RawValue::NULL.to_owned())),
+        }
+    }
+
+    /// Asks an instance. One that was quick of late begins right here, which saves two threads from being woken; what
+    /// does not end at once goes on where nothing of the hub's waits for it.
+    fn begin(self: &Arc<Self>, id: RpcId, method: String, params: Box<RawValue>) {
+        let (wire, name, chain) = (self.clone(), method.clone(), self.peer.chain(&id));
+        let asked = async move { wire.pool.ask(&method, params.get(), chain).await };
+        let failed = |_| Fault::new(INTERNAL_ERROR, "the host failed, which its own log tells of");
+        let asked = AssertUnwindSafe(asked).catch_unwind();
+        let mut asked = async move { asked.await.map_err(failed)? }.boxed();
+        if self.quick.load(Ordering::Relaxed) >= MANY {
+            // whoever takes it over looks at once how far it is: nobody has to be woken for this
+            let begun = self.timed(|| asked.poll_unpin(&mut Context::from_waker(Waker::noop())));
+            if let Poll::Ready(answer) = begun {
+                return self.answer(&id, answer);
             }
         }
+        let mut under_way = self.under_way();
+        let (wire, its) = (self.clone(), id.clone());
+        let goes_on = async move {
+            let begun = std::future::poll_fn(|context| Poll::Ready(wire.timed(|| asked.poll_unpin(context))));
+            let answer = match begun.await {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => asked.await,
+            };
+            // only one of two answers: whoever finds it under way
+            if wire.under_way().remove(&its).is_some() {
+                wire.answer(&its, answer);
+            }
+        };
+        let task = self.tasks.spawn_on(goes_on, &self.threads);
+        under_way.insert(id, (name, task.abort_handle()));
+    }
+
+    /// Looks how long a call computes before it waits for something or has answered.
+    fn timed(&self, compute: impl FnOnce() -> Poll<Answer>) -> Poll<Answer> {
+        let began = Instant::now();
+        let state = compute();
+        if began.elapsed() < QUICK {
+            self.quick.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.quick.store(0, Ordering::Relaxed);
+        }
+        state
     }
 
     /// Nobody waits for this any more: it is stopped.
@@ -134,7 +179,7 @@ impl Wire {
         self.answer(id, json.map_err(|error| Fault::new(CANCELLED, error.to_string())));
     }
 
-    fn answer(&self, id: &RpcId, answer: Result<Box<RawValue>, Fault>) {
+    fn answer(&self, id: &RpcId, answer: Answer) {
         self.peer.answered(id, answer);
         self.answered.notify_waiters();
     }

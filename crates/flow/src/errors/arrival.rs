@@ -14,7 +14,7 @@ use crate::driver::Hub;
 use crate::driver::intake::{Intake, Load};
 use crate::ingest::Done;
 use crate::tracked::maps::{Gathering, look};
-use crate::tracked::projects::ProjectInForce;
+use crate::tracked::projects::KeyInForce;
 
 /// What became of a request.
 pub struct Reported {
@@ -44,13 +44,14 @@ impl Hub {
     /// When it cannot be read, too many are waiting already, or the database is gone or full.
     pub async fn report(
         &self,
-        project: Arc<ProjectInForce>,
+        key: &KeyInForce,
         peer: Option<IpAddr>,
         open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
     ) -> Result<Reported, NotReported> {
         let _place = self.place_to_accept().map_err(NotReported::NotAccepted)?;
+        let project = key.project.clone();
         let (core, at, number) = (self.core.clone(), self.clock.now(), project.project.id);
-        let permit = self.core.reporting.acquire().await;
+        let turn = self.core.reporting.take(&key.conduct, at).await;
         let grouped = {
             let (core, project) = (core.clone(), project.clone());
             move |maps: &Gathering, event| {
@@ -99,7 +100,7 @@ impl Hub {
                 .await??
             }
         };
-        drop(permit);
+        drop(turn);
         let (event_id, new_base) = (report.event.event_id.clone(), report.new_base.clone());
         let taken = self.ride(Arc::new(report), at).await?;
         if let Some(base) = new_base.filter(|_| matches!(taken, Taken::Kept { .. })) {

@@ -8,6 +8,8 @@ use model::project::{Project, ProjectKey, Scrub};
 use store::{Result, Tx};
 use tracker::Scrubber;
 
+use super::turns::Conduct;
+
 /// The version of what has to be read.
 const NONE: i64 = -1;
 
@@ -27,6 +29,8 @@ pub struct KeyInForce {
     pub key: ProjectKey,
     /// Its project.
     pub project: Arc<ProjectInForce>,
+    /// How whoever has it behaves.
+    pub conduct: Arc<Conduct>,
 }
 
 /// All projects, at one moment.
@@ -56,7 +60,8 @@ impl Projects {
             store::projects::all(tx)?.into_iter().map(ready).collect();
         let in_force = |key: ProjectKey| {
             let project = by_id.get(&key.project)?.clone();
-            Some((key.public.clone(), Arc::new(KeyInForce { key, project })))
+            let conduct = self.keys.get(&key.public).map(|it| it.conduct.clone()).unwrap_or_default();
+            Some((key.public.clone(), Arc::new(KeyInForce { key, project, conduct })))
         };
         let keys = store::projects::keys(tx)?.into_iter().filter_map(in_force).collect();
         Ok(Arc::new(Projects { version, keys: Arc::new(keys), by_id: Arc::new(by_id) }))

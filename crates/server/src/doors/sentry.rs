@@ -224,7 +224,7 @@ async fn run(
     admitted: Admitted,
     open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
 ) -> Result<Response, No> {
-    let (project, by, further) = (admitted.project.clone(), app.clone(), admitted.clone());
+    let (by, further) = (app.clone(), admitted.clone());
     let too_many = Arc::new(OnceLock::new());
     let (is_counted, over) = (asked.door != Door::Envelope, too_many.clone());
     // only an event counts, and only it is refused when there are too many: not what comes with it
@@ -239,14 +239,14 @@ async fn run(
         }
         Ok(envelope)
     };
-    let mut reported = app.hub.report(project.clone(), asked.peer, open).await?;
+    let mut reported = app.hub.report(&further.key, asked.peer, open).await?;
     // browsers put several reports together, each of which is an event
     while reported.envelope.has_report() {
         further.count_event(app).map_err(No::Limited)?;
         let rest = std::mem::take(&mut reported.envelope);
-        reported = app.hub.report(project.clone(), asked.peer, move || Ok(rest)).await?;
+        reported = app.hub.report(&further.key, asked.peer, move || Ok(rest)).await?;
     }
-    items::take(app, &project, &reported.envelope).await?;
+    items::take(app, &further.key.project, &reported.envelope).await?;
     if let Some(seconds) = too_many.get() {
         return Err(No::Limited(*seconds));
     }

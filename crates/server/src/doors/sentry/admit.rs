@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::header;
-use flow::tracked::projects::{KeyInForce, ProjectInForce};
+use flow::tracked::projects::KeyInForce;
 use tracker::{Credentials, Door, Places, Refusal};
 
 use super::{Asked, No};
@@ -14,8 +14,7 @@ use crate::shares::Share;
 /// Somebody whose key is good.
 #[derive(Clone)]
 pub(super) struct Admitted {
-    pub(super) project: Arc<ProjectInForce>,
-    key: Arc<KeyInForce>,
+    pub(super) key: Arc<KeyInForce>,
     /// Its place among the requests that are worked on.
     pub(super) _share: Arc<Share>,
 }
@@ -41,7 +40,8 @@ impl Admitted {
     }
 
     fn note_refused(&self, app: &App) {
-        app.hub.core.tally.add(self.project.project.id, "rate limited", 1);
+        self.key.conduct.note_refused(app.now());
+        app.hub.core.tally.add(self.key.project.project.id, "rate limited", 1);
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Resul
         app.hub.core.tally.add(project.project.id, "too many at once", 1);
         return Err(No::Limited(RETRY_AFTER_SECONDS));
     };
-    let admitted = Admitted { project: project.clone(), key: found.clone(), _share: Arc::new(share) };
+    let admitted = Admitted { key: found.clone(), _share: Arc::new(share) };
     if asked.door != Door::Envelope {
         admitted.count_event(app).map_err(No::Limited)?;
     }
