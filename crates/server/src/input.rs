@@ -221,6 +221,14 @@ pub fn deadline(path: &str, until: Option<TimeIn>, span: Option<SpanIn>, now: Ti
     }
 }
 
+/// Whether an address leads to the web, and not into the page that shows it.
+pub(crate) fn is_web(url: &str) -> bool {
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    let rest = ["http://", "https://"].iter().find(|scheme| lower.starts_with(**scheme));
+    rest.is_some_and(|scheme| url.len() > scheme.len())
+        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,6 +41,7 @@ pub mod serve;
 mod shares;
 pub mod signed;
 mod sources;
+mod tickets;
 pub mod times;
 mod tries;
 pub mod views;

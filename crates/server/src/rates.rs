@@ -48,15 +48,6 @@ impl Rates {
         Ok(())
     }
 
-    /// After how many seconds a key may send more, if it may not now.
-    pub(crate) fn spent(&self, key: Id, rate: Rate, now: Time) -> Option<u32> {
-        let length = Duration::from_secs(u64::from(rate.seconds));
-        let began = beginning(key, length, now);
-        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.get(&key).filter(|it| it.began == began && it.taken >= rate.events);
-        window.map(|_| left(began + length, rate, now))
-    }
-
     /// Whether it is time to ask the database for keys that are new.
     pub(crate) fn may_look(&self, now: Time) -> bool {
         let mut looked = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,8 +88,6 @@ mod tests {
         };
         let take = |key, second| rates.take(Id(key), rate, at(key, second));
         assert_eq!((take(1, 0), take(1, 1), take(1, 2)), (Ok(()), Ok(()), Err(58)));
-        let spent = |key, second| rates.spent(Id(key), rate, at(key, second));
-        assert_eq!((spent(1, 2), spent(1, 60), spent(2, 2)), (Some(58), None, None));
         assert_eq!(take(2, 2), Ok(()), "another key is another's");
         assert_eq!((take(1, 59), take(1, 60)), (Err(1), Ok(())));
         assert_eq!(take(1, -500), Ok(()), "a clock that was set back");

@@ -2,9 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use flow::driver::Act;
 use model::limits::MAX_NOTE_BYTES;
-use plugin_protocol::calls::{TicketAnswer, TicketParams};
+use plugin_protocol::calls::TicketAnswer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +12,7 @@ use crate::body::OptionalJson;
 use crate::error::{Answer, Problem};
 use crate::input::{PathId, short, text};
 use crate::signed::Signed;
+use crate::tickets::{Made, Wanted};
 use crate::views::incident::IncidentView;
 
 /// A ticket that is wanted.
@@ -50,7 +50,7 @@ pub(super) struct TicketView {
     path = "/api/v1/incidents/{id}/ticket",
     tag = "incidents",
     summary = "Have a plugin make a ticket for an incident",
-    description = "The ticket becomes a note in the incident's timeline. The plugin is given a key that is the same \
+    description = "The ticket becomes a note in the incident's timeline, and its address the incident's. The plugin is given a key that is the same \
         for the same incident, so that asking twice need not make two.",
     security(("token" = ["respond"])),
     params(("id" = String, Path, description = "Its id")),
@@ -70,28 +70,8 @@ pub(super) async fn make_ticket(
 ) -> Answer<Json<TicketView>> {
     let by = signed.caller.signed(&short("by", it.by)?);
     let note = text("note", it.note, MAX_NOTE_BYTES)?;
-    let incident = app.hub.store.read(move |tx| store::incidents::get(tx, id)).await?;
-    let incident = incident.ok_or_else(|| Problem::not_found("incident", id))?;
-    let plugin = match (it.plugin.as_str(), app.plugins.makers_of_tickets().as_slice()) {
-        ("", []) => return Err(Problem::not_in_state("no plugin that runs makes tickets")),
-        ("", [one]) => one.clone(),
-        ("", several) => {
-            let why = format!("several plugins make tickets, name one of {}", several.join(", "));
-            return Err(Problem::wrong("plugin", why));
-        }
-        (named, _) => named.to_owned(),
-    };
-    let incident = serde_json::to_value(IncidentView::from(incident));
-    let incident = incident.map_err(|error| Problem::internal(error.to_string()))?;
-    let params = TicketParams { key: format!("ticket-{id}"), incident, by: by.clone(), note };
-    let made = app.plugins.ticket(&plugin, &params).await.map_err(Problem::not_in_state)?;
-    let TicketAnswer { id: ticket, url, title } = made;
-    let words: Vec<&str> =
-        [&ticket, &title, &url].into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
-    let said = format!("ticket by {plugin}: {}", words.join(", "));
-    // no letter takes more than four bytes
-    let said: String = said.chars().take(MAX_NOTE_BYTES / 4).collect();
-    let incident = signed.hub.act(id, Act::Note { by, text: said }).await?;
-    let incident = incident.ok_or_else(|| Problem::not_found("incident", id))?;
-    Ok(Json(TicketView { plugin, id: ticket, url, title, incident: incident.into() }))
+    let wanted = Wanted { incident: id, plugin: it.plugin, by, note };
+    let Made { plugin, ticket, incident } = app.make_ticket(&signed, wanted).await?;
+    let TicketAnswer { id, url, title } = ticket;
+    Ok(Json(TicketView { plugin, id, url, title, incident: incident.into() }))
 }

@@ -22,6 +22,7 @@ mod owned;
 mod post;
 mod profiles;
 mod refused;
+mod schema;
 mod serve;
 mod shown;
 mod sources;

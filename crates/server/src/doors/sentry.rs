@@ -171,11 +171,11 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
             };
             let (intake, rest) = gather(app, asked, body).await?;
             // at the other doors it has been counted before it was read
-            if asked.door == Door::Envelope {
+            let is_counted = asked.door != Door::Envelope || {
                 let has_event = || intake.has_event() || asked.begins_with_event(&rest);
-                admitted.refuse_unread(app, has_event).map_err(No::Limited)?;
-            }
-            run(app, asked, admitted, move || {
+                admitted.count_unread(app, has_event).map_err(No::Limited)?
+            };
+            run(app, asked, admitted, is_counted, move || {
                 let mut intake = intake;
                 intake.push(&rest)?;
                 let mut envelope = intake.finish()?;
@@ -202,7 +202,7 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
             let credentials = tracker::auth::credentials(&places(asked, envelope.header.dsn.as_deref()))?;
             drop(place);
             let admitted = admit(app, asked, &credentials).await?;
-            run(app, asked, admitted, move || Ok(envelope)).await
+            run(app, asked, admitted, false, move || Ok(envelope)).await
         }
         None => {
             drain(app, body).await;
@@ -222,11 +222,12 @@ async fn run(
     app: &Shared,
     asked: &Asked,
     admitted: Admitted,
+    is_counted: bool,
     open: impl FnOnce() -> Result<Envelope, Refusal> + Send + 'static,
 ) -> Result<Response, No> {
     let (by, further) = (app.clone(), admitted.clone());
     let too_many = Arc::new(OnceLock::new());
-    let (is_counted, over) = (asked.door != Door::Envelope, too_many.clone());
+    let over = too_many.clone();
     // only an event counts, and only it is refused when there are too many: not what comes with it
     let open = move || {
         let mut envelope = open()?;

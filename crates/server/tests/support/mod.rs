@@ -9,6 +9,7 @@
 
 pub mod argus;
 pub mod connectors;
+pub mod described;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -216,10 +217,13 @@ impl Stage {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Reply { status: head.status, headers: head.headers, body }
+        let reply = Reply { status: head.status, headers: head.headers, body };
+        described::fits(&self.router, &method, &path, &reply).await;
+        reply
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -34,7 +34,7 @@ const MAX_WAITING_JOBS: usize = 4096;
 /// Jobs that share a transaction at the most, so that no caller waits for ever longer ones.
 const MAX_JOBS_PER_COMMIT: usize = 512;
 /// Memory for pages of the writer, in KiB (SQLite counts negative sizes in KiB).
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
+const WRITER_CACHE_KIB: i64 = 24 * 1024;
 /// Memory for pages of each reader, in KiB.
 const READER_CACHE_KIB: i64 = 4 * 1024;
 /// Idle readers that keep their pages. Others are those of a moment at which many read at once, and find what they need

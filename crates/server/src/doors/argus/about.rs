@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::call::{Answer, Call, Reply, Route, Version};
+use super::call::{Answer, Call, Reply, Version};
+use super::schema::described;
 
 /// The version of Argus whose API this is.
 const ARGUS_VERSION: &str = "2.10.2";
@@ -29,48 +30,6 @@ pub(super) async fn metadata(call: Call) -> Answer {
 /// `GET schema/`.
 pub(super) async fn schema(call: Call) -> Answer {
     Reply::ok(&described(call.version, call.routes))
-}
-
-/// The description of a version, as OpenAPI has it.
-pub(super) fn described(version: Version, routes: [&[Route]; 2]) -> Value {
-    let number = if version == Version::V2 { 2 } else { 3 };
-    let mut paths = Map::new();
-    for route in routes.into_iter().flatten() {
-        let path = match route.versions {
-            [] => route.path.to_owned(),
-            versions if versions.contains(&number) => format!("/api/v{number}/{}", route.path),
-            _ => continue,
-        };
-        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-        let parameters: Vec<Value> = names
-            .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-            .collect();
-        let operations: Map<String, Value> = route
-            .verbs
-            .iter()
-            .map(|verb| {
-                let id = format!("{}_{}", verb.method, path.replace(['/', '{', '}', '-'], "_"));
-                let security = if verb.need.is_none() { json!([{}]) } else { json!([{ "tokenAuth": [] }]) };
-                let operation = json!({
-                    "operationId": id.to_lowercase().trim_matches('_'),
-                    "summary": verb.about,
-                    "parameters": parameters,
-                    "security": security,
-                    "responses": { "default": { "description": "JSON, or nothing" } },
-                });
-                (verb.method.as_str().to_ascii_lowercase(), operation)
-            })
-            .collect();
-        paths.insert(path, Value::Object(operations));
-    }
-    let about = "Token, a blank, and a token";
-    let token = json!({ "type": "apiKey", "in": "header", "name": "Authorization", "description": about });
-    json!({
-        "openapi": "3.0.3",
-        "info": { "title": "Argus' API, as Nightbell serves it", "version": format!("v{number}") },
-        "paths": paths,
-        "components": { "securitySchemes": { "tokenAuth": token } },
-    })
 }
 
 /// `GET schema/swagger-ui/` and `GET schema/redoc/`: the same for people.

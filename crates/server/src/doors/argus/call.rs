@@ -16,6 +16,7 @@ use crate::app::Shared;
 use crate::auth::{Peer, Scope};
 use crate::body;
 use crate::query::Query;
+use crate::signed::Signed;
 use crate::sources::Book;
 
 /// What a handler gives.
@@ -117,6 +118,15 @@ impl Call {
         Ok(self.asker()?.caller.actor(self.peer.map(|peer| peer.0.ip())))
     }
 
+    /// The same, and who does what is done.
+    ///
+    /// # Errors
+    /// As [`Call::asker`].
+    pub fn signed(&self) -> Result<Signed, Refused> {
+        let (caller, actor) = (self.asker()?.caller.clone(), self.actor()?);
+        Ok(Signed { hub: self.app.hub.signed(actor.clone()), caller, actor })
+    }
+
     /// The registered sources.
     pub async fn book(&self) -> Result<Arc<Book>, Refused> {
         Ok(self.app.sources.book(&self.app.hub.store, self.app.now()).await?)
@@ -183,6 +193,12 @@ pub(super) struct Verb {
     pub need: Option<Scope>,
     /// What it does, in a few words.
     pub about: &'static str,
+    /// The shape of its body, if it has one.
+    pub takes: Option<&'static str>,
+    /// The status of its answer when it did it.
+    pub status: u16,
+    /// The shape of that answer, if there is something in it.
+    pub gives: Option<&'static str>,
     /// What does it.
     pub run: fn(Call) -> BoxFuture<'static, Answer>,
 }

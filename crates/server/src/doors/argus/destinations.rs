@@ -12,7 +12,6 @@ use super::refused::Refused;
 use crate::accounts::{Desk, put_back};
 use crate::auth::Scope;
 use crate::pages::escaped;
-use crate::signed::Signed;
 
 /// Bytes of a label.
 const MAX_LABEL: usize = 200;
@@ -102,17 +101,11 @@ fn sure(desk: &Desk<'_, '_>) -> Option<Time> {
     desk.caller.may(Scope::Admin).then_some(desk.now)
 }
 
-/// Who asks, as our own API knows them.
-fn signed(call: &Call) -> Result<Signed, Refused> {
-    let (caller, actor) = (call.asker()?.caller.clone(), call.actor()?);
-    Ok(Signed { hub: call.app.hub.signed(actor.clone()), caller, actor })
-}
-
 /// Sends a code to a destination that nobody has confirmed, which Argus knows nothing of: it is said at our own API.
 /// That this cannot be done now is no reason to refuse what was made.
 async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(), Refused> {
     if it.body.verified_at.is_none() {
-        let by = signed(call)?;
+        let by = call.signed()?;
         if let Err(problem) = call.app.send_code(&by, it.id).await {
             tracing::info!(reason = problem.detail, destination = %it.id, "no code was sent");
         }
@@ -124,7 +117,7 @@ async fn send_code(call: &Call, it: &Definition<OwnedDestination>) -> Result<(),
 pub(super) async fn create(call: Call) -> Answer {
     let (mut said, ground) = (read(&call, true)?, call.app.ground());
     if let (Some(kind), Some(settings)) = (&said.media, &mut said.settings) {
-        call.app.may_make(&signed(&call)?, None, kind, settings).await.map_err(refused)?;
+        call.app.may_make(&call.signed()?, None, kind, settings).await.map_err(refused)?;
     }
     let kept = call.at_desk(move |desk| {
         let kind = said.media.unwrap_or_default();
@@ -149,7 +142,7 @@ pub(super) async fn create(call: Call) -> Answer {
 pub(super) async fn change(call: Call) -> Answer {
     let (id, mut said) = (Id(call.number(0)?), read(&call, false)?);
     if let Some(settings) = &mut said.settings {
-        call.app.may_change(&signed(&call)?, id, settings).await.map_err(refused)?;
+        call.app.may_change(&call.signed()?, id, settings).await.map_err(refused)?;
     }
     let is_moved = said.settings.is_some();
     let ground = call.app.ground();
@@ -196,7 +189,7 @@ fn labelled(refused: Refused) -> Refused {
 
 /// `DELETE notificationprofiles/destinations/N/`.
 pub(super) async fn remove(call: Call) -> Answer {
-    let asked = call.app.may_remove(&signed(&call)?, Id(call.number(0)?)).await;
+    let asked = call.app.may_remove(&call.signed()?, Id(call.number(0)?)).await;
     if let Err(why) = asked {
         return call.gone::<()>(Err(refused(why)));
     }

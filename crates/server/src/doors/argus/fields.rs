@@ -7,6 +7,7 @@ use model::extra::AddedTag;
 use serde_json::{Map, Value};
 
 use super::refused::Refused;
+use crate::input::is_web;
 use crate::times;
 
 /// Characters of a description, a metadata object as text, and other long texts.
@@ -183,14 +184,6 @@ impl Fields {
         wrong.into_iter().for_each(|what| self.wrong(name, what));
         Some(tags)
     }
-}
-
-/// Whether an address leads to the web, and not into the page that shows it.
-pub(super) fn is_web(url: &str) -> bool {
-    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
-    let rest = ["http://", "https://"].iter().find(|scheme| lower.starts_with(**scheme));
-    rest.is_some_and(|scheme| url.len() > scheme.len())
-        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// Reads a time; one without a zone is UTC.

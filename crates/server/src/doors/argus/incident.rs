@@ -12,6 +12,7 @@ use super::mapping;
 use super::post::{details_url, metadata};
 use super::refused::Refused;
 use super::shown;
+use crate::tickets::Wanted;
 
 /// Fields that may be changed.
 const CHANGEABLE: [&str; 6] = ["tags", "details_url", "ticket_url", "level", "metadata", "description"];
@@ -138,6 +139,16 @@ pub(super) async fn automatic_ticket(call: Call) -> Answer {
     if !url.is_empty() {
         return Reply::ok(&json!({ "ticket_url": url }));
     }
-    let text = "No ticket plugin is set up here: PUT the address of a ticket to ticket_url/.";
-    Err(Refused::Bare(StatusCode::BAD_REQUEST, text.to_owned()))
+    let asker = call.asker()?;
+    asker.may_change(&incident)?;
+    if call.app.plugins.makers_of_tickets().is_empty() {
+        let text = "No ticket plugin is set up here: PUT the address of a ticket to ticket_url/.";
+        return Err(Refused::Bare(StatusCode::BAD_REQUEST, text.to_owned()));
+    }
+    let by = asker.signs(&incident);
+    let wanted = Wanted { incident: incident.id, plugin: String::new(), by, note: String::new() };
+    let made = call.app.make_ticket(&call.signed()?, wanted).await;
+    // Argus says what its ticket system has said, as a text
+    let made = made.map_err(|problem| Refused::Bare(StatusCode::SERVICE_UNAVAILABLE, problem.detail))?;
+    Reply::ok(&json!({ "ticket_url": made.ticket.url }))
 }

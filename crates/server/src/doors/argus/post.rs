@@ -187,7 +187,7 @@ fn ends(fields: &mut Fields) -> Ends {
 /// The address of more about it, whole.
 pub(super) fn details_url(fields: &mut Fields, base: &str) -> Option<String> {
     let url = mapping::absolute(base, &fields.text("details_url", MAX_SHORT)?);
-    if url.contains(':') && !super::fields::is_web(&url) {
+    if url.contains(':') && !crate::input::is_web(&url) {
         fields.wrong("details_url", "must be a path, or an address that begins with http:// or https://");
     }
     Some(url)

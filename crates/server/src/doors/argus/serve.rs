@@ -133,7 +133,7 @@ pub(crate) fn is_ours(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::about::described;
+    use super::super::schema::described;
     use super::*;
 
     #[test]

@@ -71,7 +71,7 @@ fn read(fields: &mut Fields, all: bool) -> Said {
     let mut name = |field: &str| (all || fields.has(field)).then(|| fields.needed_text(field, MAX_NAME));
     let (name, kind) = (name("name"), name("type").map(|kind| kind.to_lowercase()));
     let base_url = fields.text("base_url", MAX_SHORT);
-    if base_url.as_ref().is_some_and(|url| !url.is_empty() && !super::fields::is_web(url)) {
+    if base_url.as_ref().is_some_and(|url| !url.is_empty() && !crate::input::is_web(url)) {
         fields.wrong("base_url", "must be an address that begins with http:// or https://");
     }
     let heartbeat_every = frequency(fields);

@@ -27,16 +27,14 @@ impl Admitted {
         app.rates.take(self.key.key.id, rate, app.now()).inspect_err(|_| self.note_refused(app))
     }
 
-    /// Refuses an event without reading it when its key has sent too many; `has_event` looks whether there is one.
-    pub(super) fn refuse_unread(&self, app: &App, has_event: impl FnOnce() -> bool) -> Result<(), u32> {
-        let spent = self.key.key.rate.and_then(|rate| app.rates.spent(self.key.key.id, rate, app.now()));
-        match spent {
-            Some(seconds) if has_event() => {
-                self.note_refused(app);
-                Err(seconds)
-            }
-            _ => Ok(()),
+    /// Counts an event by what a body begins with, which `has_event` looks at: whoever waits to be read is counted
+    /// already, and what is too much need not be read. Says whether it was counted.
+    pub(super) fn count_unread(&self, app: &App, has_event: impl FnOnce() -> bool) -> Result<bool, u32> {
+        let is_counted = self.key.key.rate.is_some() && has_event();
+        if is_counted {
+            self.count_event(app)?;
         }
+        Ok(is_counted)
     }
 
     fn note_refused(&self, app: &App) {
