@@ -8,10 +8,10 @@ import stat
 import sys
 import threading
 from collections import deque
-from typing import Callable, Deque, Optional, Tuple
+from typing import Callable, Deque, Optional, Tuple, Union
 
-CHUNK = 256 * 1024
-"""Bytes that are read at once."""
+CHUNK = 64 * 1024
+"""Bytes that are read at once: what a pipe holds."""
 
 
 _wire: Optional[Tuple[int, int]] = None
@@ -50,13 +50,17 @@ def _can_wait(fd: int) -> bool:
 
 
 class Reader:
-    """Hands on what is read; `ended` is called once, at the end."""
+    """Hands on what is read, which is good until the call ends; `ended` is called once, at the end."""
 
-    def __init__(self, fd: int, feed: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, fd: int, feed: Callable[[Union[bytes, memoryview]], None], ended: Callable[[], None]
+    ) -> None:
         self._fd = fd
         self._feed = feed
         self._ended = ended
         self._loop = asyncio.get_running_loop()
+        # read into one place again and again: memory for the longest read would be got and given back at each
+        self._room = memoryview(bytearray(CHUNK))
         if _can_wait(fd):
             os.set_blocking(fd, False)
             self._loop.add_reader(fd, self._ready)
@@ -65,13 +69,13 @@ class Reader:
 
     def _ready(self) -> None:
         try:
-            data = os.read(self._fd, CHUNK)
+            count = os.readv(self._fd, [self._room])
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
-        if data:
-            self._feed(data)
+            count = 0
+        if count:
+            self._feed(self._room[:count])
         else:
             self.close()
             self._ended()

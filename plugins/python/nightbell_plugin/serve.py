@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, TypeVar
 
@@ -24,8 +25,16 @@ LONGEST_SECONDS = 86_400.0
 """No call is given more time than a day, whatever it is told."""
 STOP_SECONDS = 4.0
 """How long the plugin's functions for its end may take together: the host waits 5 seconds."""
+SETTLED_SECONDS = 2.0
+"""How long after its start what a plugin has made is taken to be what it keeps."""
 FIRST_REST, LONGEST_REST = 1.0, 60.0
 """Seconds before background work that failed begins anew: at first, and at most."""
+
+
+def settle() -> None:
+    """Modules and settings stay: whoever looks for garbage need not look through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Overdue(Exception):
@@ -175,6 +184,7 @@ class Session:
             raise
         loop = asyncio.get_running_loop()
         self._tasks += [loop.create_task(self._background(work)) for work in self.plugin.backgrounds]
+        loop.call_later(SETTLED_SECONDS, settle)
         # what was added to what `hello` said
         added = [
             {**route, "methods": [method for method in route["methods"] if method not in before.get(name(route), ())]}

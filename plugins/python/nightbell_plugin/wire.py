@@ -184,7 +184,7 @@ class Peer:
 
     # what comes in
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Union[bytes, memoryview]) -> None:
         """Takes in bytes as they were read, lines or parts of them."""
         buffer = self._buffer
         seen = len(buffer)

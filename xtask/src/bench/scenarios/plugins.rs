@@ -18,6 +18,8 @@ use crate::bench::target::{Routing, memory_of};
 const MAX_LAG: Duration = Duration::from_secs(120);
 /// How long a plugin may take until it is ready.
 const MAX_START: Duration = Duration::from_secs(20);
+/// Alerts a second, when they are seldom.
+const SELDOM: f64 = 50.0;
 
 /// Two kinds that take everything at once: one in batches, one by one in threads, as the plugins of other systems
 /// are run.
@@ -48,7 +50,7 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
     let load = Load { alerts: setting.size(5_120, 1_024), ..load };
     let (rate, _) = told(setting, "threads", load).await?;
     readings.push(("plugin_threads", rate));
-    readings.extend(paced(setting, setting.size(300, 50)).await?);
+    readings.extend(one_in_flight(setting).await?);
     Ok(readings)
 }
 
@@ -68,24 +70,31 @@ async fn told(setting: &Setting, kind: &str, load: Load) -> Result<(f64, f64)> {
 }
 
 /// One at a time: from the hub's hand to the plugin's answer, beside that to a webhook's; and what the plugin takes
-/// when it is idle.
-async fn paced(setting: &Setting, alerts: usize) -> Result<Readings> {
-    let (mut webhook, _) = one_by_one(setting, "webhook", alerts).await?;
-    let (mut plugin, idle) = one_by_one(setting, "quick", alerts).await?;
-    let mut at = |part: f64| {
-        let [plugin, webhook] =
-            [&mut plugin, &mut webhook].map(|times| milliseconds(quantile(times, part)) * 1000.0);
-        (plugin, plugin - webhook)
-    };
-    let ((p50, p50_more), (p99, p99_more)) = (at(0.5), at(0.99));
-    Ok(vec![
-        ("plugin_p50", p50),
-        ("plugin_p50_more", p50_more),
-        ("plugin_p99", p99),
-        ("plugin_p99_more", p99_more),
-        ("plugin_start", idle.start),
-        ("plugin_memory", idle.memory),
-    ])
+/// when it is idle. One after the other, as a protocol is measured; and seldom, when everybody sleeps in between and
+/// what is waited for is mostly that a processor wakes.
+async fn one_in_flight(setting: &Setting) -> Result<Readings> {
+    let (alerts, mut readings) = (setting.size(300, 50), Readings::new());
+    for (pace, names) in [
+        (None, ["plugin_p50", "plugin_p50_more", "plugin_p99", "plugin_p99_more"]),
+        (
+            Some(SELDOM),
+            ["plugin_seldom_p50", "plugin_seldom_p50_more", "plugin_seldom_p99", "plugin_seldom_p99_more"],
+        ),
+    ] {
+        let (mut webhook, _) = one_by_one(setting, "webhook", alerts, pace).await?;
+        let (mut plugin, idle) = one_by_one(setting, "quick", alerts, pace).await?;
+        let mut at = |part: f64| {
+            let [plugin, webhook] =
+                [&mut plugin, &mut webhook].map(|times| milliseconds(quantile(times, part)) * 1000.0);
+            [plugin, plugin - webhook]
+        };
+        let figures = [at(0.5), at(0.99)];
+        readings.extend(names.into_iter().zip(figures.into_iter().flatten()));
+        if pace.is_some() {
+            readings.extend([("plugin_start", idle.start), ("plugin_memory", idle.memory)]);
+        }
+    }
+    Ok(readings)
 }
 
 /// What a plugin takes that has little to do: milliseconds until it is ready, and MiB.
@@ -94,13 +103,22 @@ struct Idle {
     memory: f64,
 }
 
-/// How long each try takes, at a pace at which each is alone.
-async fn one_by_one(setting: &Setting, kind: &str, alerts: usize) -> Result<(Vec<Duration>, Idle)> {
+/// How long each try takes: so many a second, or each as soon as the one before it was taken, at which time that was
+/// mostly told, too.
+async fn one_by_one(
+    setting: &Setting,
+    kind: &str,
+    alerts: usize,
+    pace: Option<f64>,
+) -> Result<(Vec<Duration>, Idle)> {
     let stage = stage(setting, kind, alerts).await?;
     let target = stage.target()?;
     let mut client = Client::connect(target.address).await?;
     let plugin = ready(&mut client, "guest").await?;
-    post_paced(target.address, &stage.alerts, alerts, 50.0).await?;
+    match pace {
+        Some(pace) => drop(post_paced(target.address, &stage.alerts, alerts, pace).await?),
+        None => drop(post_all(target.address, &stage.alerts, Load { clients: 1, batch: 1, alerts }).await?),
+    }
     delivered(&mut client, kind, alerts).await?;
     let times = latencies(&mut client, alerts).await?;
     let pid = plugin["pid"].as_u64().context("the plugin has no process")?;
