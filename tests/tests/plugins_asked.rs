@@ -220,6 +220,15 @@ fn what_a_check_finds_is_an_incident_until_it_passes_and_a_ticket_is_made_for_it
     assert_eq!(made["title"], "front: is open please", "{made}");
     let timeline = hub.get(&format!("/api/v1/incidents/{id}/timeline")).to_string();
     assert!(timeline.contains("https://tickets.example/OPS-17"), "{timeline}");
+    // the incident says where it is, also to clients of Argus, who may have one made, too
+    let theirs = hub.get("/api/v2/incidents/?search=front");
+    let theirs = &theirs["results"][0];
+    assert_eq!(theirs["ticket_url"], "https://tickets.example/OPS-17", "{theirs}");
+    let path = format!("/api/v2/incidents/{}", theirs["pk"]);
+    hub.ask("PUT", &format!("{path}/ticket_url/"), r#"{"ticket_url": ""}"#);
+    let made = hub.ask("PUT", &format!("{path}/automatic-ticket/"), "{}");
+    assert!(made.status == 200 && made.body.contains("https://tickets.example/OPS-17"), "{}", made.body);
+    assert_eq!(hub.get("/api/")["ticket_plugin"], "rooms");
     let none = hub.ask("POST", &format!("/api/v1/incidents/{id}/ticket"), r#"{"plugin": "nobody"}"#);
     assert!(none.status == 409 && none.body.contains("nobody does not run here"), "{}", none.body);
 

@@ -50,8 +50,8 @@ pub(super) struct TicketView {
     path = "/api/v1/incidents/{id}/ticket",
     tag = "incidents",
     summary = "Have a plugin make a ticket for an incident",
-    description = "The ticket becomes a note in the incident's timeline, and its address the incident's. The plugin is given a key that is the same \
-        for the same incident, so that asking twice need not make two.",
+    description = "The ticket becomes a note in the incident's timeline, and its address the incident's. The plugin \
+        is given a key that is the same for the same incident, so that asking twice need not make two.",
     security(("token" = ["respond"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<TicketIn>,

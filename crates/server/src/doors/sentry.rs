@@ -106,15 +106,17 @@ impl Asked {
     }
 }
 
-impl Asked {
-    /// Whether an event comes in the first bytes of a body: what most begin with.
-    fn begins_with_event(&self, body: &[u8]) -> bool {
-        /// Bytes that are looked at, and at a time.
-        const LOOKED_AT: (usize, usize) = (2048, 256);
-        let Ok(mut intake) = self.intake() else { return false };
-        let pieces = body[..body.len().min(LOOKED_AT.0)].chunks(LOOKED_AT.1);
-        pieces.into_iter().any(|piece| intake.push(piece).is_ok() && intake.has_event())
+/// Reads the beginning of a body until an event comes in it, which most begin with: says whether one did.
+fn begin(intake: &mut Intake, rest: &mut BytesMut) -> Result<bool, Refusal> {
+    /// Bytes that are read, and at a time.
+    const BEGINNING: (usize, usize) = (2048, 256);
+    let mut read = 0;
+    while !intake.has_event() && read < BEGINNING.0 && !rest.is_empty() {
+        let piece = rest.split_to(rest.len().min(BEGINNING.1));
+        read += piece.len();
+        intake.push(&piece)?;
     }
+    Ok(intake.has_event())
 }
 
 /// Why a request is answered with no.
@@ -169,12 +171,14 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
                     return Err(no);
                 }
             };
-            let (intake, rest) = gather(app, asked, body).await?;
-            // at the other doors it has been counted before it was read
-            let is_counted = asked.door != Door::Envelope || {
-                let has_event = || intake.has_event() || asked.begins_with_event(&rest);
-                admitted.count_unread(app, has_event).map_err(No::Limited)?
-            };
+            let (mut intake, mut rest) = gather(app, asked, body).await?;
+            // at the other doors it has been counted before it was read; here, whoever waits to be read is counted
+            // already, and what is too much need not be read
+            let mut is_counted = asked.door != Door::Envelope;
+            if !is_counted && admitted.is_limited() && begin(&mut intake, &mut rest)? {
+                admitted.count_event(app).map_err(No::Limited)?;
+                is_counted = true;
+            }
             run(app, asked, admitted, is_counted, move || {
                 let mut intake = intake;
                 intake.push(&rest)?;

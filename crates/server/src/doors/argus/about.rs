@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{Answer, Call, Reply, Version};
 use super::schema::described;
@@ -22,7 +22,7 @@ pub(super) async fn metadata(call: Call) -> Answer {
             "v2": call.address("/api/v2/schema/"),
             "v3": call.address("/api/v3/schema/"),
         },
-        "ticket_plugin": Value::Null,
+        "ticket_plugin": call.app.plugins.makers_of_tickets().first(),
         "destination_plugins": kinds,
     }))
 }

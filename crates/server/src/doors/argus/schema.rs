@@ -123,7 +123,11 @@ fn asked(path: &str, verb: &Verb) -> Vec<Value> {
         None if kind == "date-time" => json!({ "type": "string", "format": kind }),
         None => json!({ "type": kind }),
     };
-    let parameter = |(name, kind): &(&str, &str)| json!({ "name": name, "in": "query", "schema": typed(kind), "style": "form", "explode": false });
+    // several values stand in one parameter, with commas between them
+    let parameter = |(name, kind): &(&str, &str)| {
+        let schema = typed(kind);
+        json!({ "name": name, "in": "query", "schema": schema, "style": "form", "explode": false })
+    };
     all.iter().map(parameter).collect()
 }
 

@@ -94,7 +94,7 @@ pub(super) static ROUTES: &[Route] = &[
         POST Respond "Say what happened to several incidents" (BulkEvents -> 201 Changes) bulk::events,
     ),
     route!("incidents/ticket_url/bulk/", BOTH,
-        POST Respond "Say where the ticket about several incidents is" (BulkTicketUrls -> 201 Changes) bulk::ticket_urls,
+        POST Respond "Say where the tickets of several incidents are" (BulkTicketUrls -> 201 Changes) bulk::ticket_urls,
     ),
     route!("incidents/sources/", BOTH,
         GET Read "List sources" (-> Sources) sources::list,

@@ -27,14 +27,9 @@ impl Admitted {
         app.rates.take(self.key.key.id, rate, app.now()).inspect_err(|_| self.note_refused(app))
     }
 
-    /// Counts an event by what a body begins with, which `has_event` looks at: whoever waits to be read is counted
-    /// already, and what is too much need not be read. Says whether it was counted.
-    pub(super) fn count_unread(&self, app: &App, has_event: impl FnOnce() -> bool) -> Result<bool, u32> {
-        let is_counted = self.key.key.rate.is_some() && has_event();
-        if is_counted {
-            self.count_event(app)?;
-        }
-        Ok(is_counted)
+    /// Whether it may not send as much as it likes.
+    pub(super) fn is_limited(&self) -> bool {
+        self.key.key.rate.is_some()
     }
 
     fn note_refused(&self, app: &App) {
