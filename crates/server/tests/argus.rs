@@ -179,6 +179,9 @@ async fn users_close_reopen_and_take_and_are_told_when_that_is_in_vain() {
     let shorter =
         stage.ask("PATCH", &one, json!({ "expiration": stage.at(-1) }).to_string()).await.expect(200);
     assert_eq!(shorter["expiration"], stage.at(-1));
+    let same = stage.ask("PATCH", &one, "{}").await.expect(200);
+    assert_eq!(same, shorter, "what is not given stays");
+    assert!(stage.ask("PUT", &one, "{}").await.expect(400).get("expiration").is_some());
     assert_eq!(stage.get(&path).await.expect(200)["acked"], false);
     let gone = json!({ "timestamp": NOW, "expiration": stage.at(-5) });
     assert!(stage.post(&acks, &gone).await.expect(400).get("expiration").is_some());

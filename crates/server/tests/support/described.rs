@@ -14,8 +14,8 @@ use super::Reply;
 /// Descriptions by their addresses: they are the same on every stage.
 static KNOWN: LazyLock<Mutex<HashMap<&str, Value>>> = LazyLock::new(Mutex::default);
 
-/// Makes sure that an answer is one of those that the description knows.
-pub async fn fits(router: &Router, method: &Method, path: &str, reply: &Reply) {
+/// Makes sure that an answer is one of those that the description knows, and so is what was sent if it was taken.
+pub async fn fits(router: &Router, (method, path): (&Method, &str), sent: &[u8], reply: &Reply) {
     let schema = match path {
         _ if path.ends_with("/schema/") => return,
         _ if path.starts_with("/api/v2/") => "/api/v2/schema/",
@@ -40,21 +40,30 @@ pub async fn fits(router: &Router, method: &Method, path: &str, reply: &Reply) {
     let said = &operation["responses"];
     let said = said.get(status.to_string()).or(said.get("default").filter(|_| status >= 400));
     let said = said.unwrap_or_else(|| panic!("{method} {path}: {status} is not described: {}", reply.text()));
-    let Some(shape) = said.pointer("/content/application~1json/schema") else {
+    let content = "/content/application~1json/schema";
+    if let Some(shape) = operation["requestBody"].pointer(content).filter(|_| status < 400)
+        && let Ok(sent) = serde_json::from_slice(sent)
+    {
+        // what is overlooked may be sent
+        let wrong = wrong(&described, shape, &sent, false);
+        assert!(wrong.is_empty(), "{method} {path} took what is not described: {wrong:?}: {sent}");
+    }
+    let Some(shape) = said.pointer(content) else {
         let is_page = said.get("content").is_some();
         assert!(is_page || reply.body.is_empty(), "{method} {path}: nothing was described: {}", reply.text());
         return;
     };
-    if status >= 500 {
-        return;
+    if status < 500 {
+        let wrong = wrong(&described, shape, &reply.json(), true);
+        assert!(wrong.is_empty(), "{method} {path}: {wrong:?}: {}", reply.text());
     }
-    let shape = plain(&json!({ "allOf": [shape], "components": described["components"] }));
-    let wrong: Vec<String> = jsonschema::validator_for(&shape)
-        .unwrap()
-        .iter_errors(&reply.json())
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(wrong.is_empty(), "{method} {path}: {wrong:?}: {}", reply.text());
+}
+
+/// What of a value is not as its shape; `only`: it has nothing that is not described either.
+fn wrong(described: &Value, shape: &Value, value: &Value, only: bool) -> Vec<String> {
+    let shape = plain(&json!({ "allOf": [shape], "components": described["components"] }), only);
+    let validator = jsonschema::validator_for(&shape).unwrap();
+    validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
 /// What is described of a path and a method; the path that fits literally goes before one with a name in it.
@@ -70,13 +79,13 @@ fn operation<'a>(described: &'a Value, method: &Method, path: &str) -> Option<&'
     operations.get(method.as_str().to_ascii_lowercase())
 }
 
-/// The same as JSON Schema has it, and so that what is not described is wrong.
-fn plain(value: &Value) -> Value {
+/// The same as JSON Schema has it; `only`: what is not described is wrong.
+fn plain(value: &Value, only: bool) -> Value {
     match value {
         Value::Object(object) => {
             let mut plain: Map<String, Value> =
-                object.iter().map(|(name, it)| (name.clone(), self::plain(it))).collect();
-            if plain.contains_key("properties") && plain.get("type").is_some_and(Value::is_string) {
+                object.iter().map(|(name, it)| (name.clone(), self::plain(it, only))).collect();
+            if only && plain.contains_key("properties") && plain.get("type").is_some_and(Value::is_string) {
                 plain.entry("additionalProperties").or_insert(json!(false));
             }
             match plain.remove("nullable") {
@@ -84,7 +93,7 @@ fn plain(value: &Value) -> Value {
                 _ => Value::Object(plain),
             }
         }
-        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Array(items) => items.iter().map(|it| plain(it, only)).collect(),
         other => other.clone(),
     }
 }

@@ -217,12 +217,15 @@ impl Stage {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (head, sent) = request.into_parts();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let sent = axum::body::to_bytes(sent, usize::MAX).await.unwrap();
+        let request = Request::from_parts(head, Body::from(sent.clone()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let reply = Reply { status: head.status, headers: head.headers, body };
-        described::fits(&self.router, &method, &path, &reply).await;
+        described::fits(&self.router, (&method, &path), &sent, &reply).await;
         reply
     }
 

@@ -91,7 +91,16 @@ pub(super) async fn take(call: &Call, incident: &Incident, taken: Taken) -> Resu
 }
 
 /// `PUT incidents/N/acks/M/`: only until when it is good may be changed.
+pub(super) async fn replace(call: Call) -> Answer {
+    keep(call, true).await
+}
+
+/// `PATCH incidents/N/acks/M/`: what is not given stays as it is.
 pub(super) async fn change(call: Call) -> Answer {
+    keep(call, false).await
+}
+
+async fn keep(call: Call, all: bool) -> Answer {
     let timeline = call.timeline().await?;
     let mut fields = Fields::new(call.object()?);
     for name in
@@ -99,11 +108,15 @@ pub(super) async fn change(call: Call) -> Answer {
     {
         fields.wrong(&name, "The field is not allowed to be changed.");
     }
-    if !fields.has("expiration") {
+    let is_given = fields.has("expiration");
+    if all && !is_given {
         fields.wrong("expiration", "This field is required.");
     }
     let until = fields.time("expiration");
     fields.done()?;
+    if !is_given {
+        return one(&call, &timeline).await;
+    }
     let id = Id(call.number(1)?);
     let is_it = |line: &&store::ledger::Line| line.id == id && line.change.kind == ChangeKind::Acknowledged;
     let line = timeline.lines.iter().find(is_it).ok_or_else(Refused::not_found)?;

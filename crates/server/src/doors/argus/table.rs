@@ -78,7 +78,7 @@ pub(super) static ROUTES: &[Route] = &[
     ),
     route!("incidents/{pk}/acks/{ack}/", BOTH,
         GET Read "One acknowledgement" (-> Ack) acks::get,
-        PUT Respond "Change until when an acknowledgement is good" (AckChange -> Ack) acks::change,
+        PUT Respond "Change until when an acknowledgement is good" (AckChange -> Ack) acks::replace,
         PATCH Respond "The same" (AckChange -> Ack) acks::change,
     ),
     route!("incidents/{pk}/tags/", BOTH,
