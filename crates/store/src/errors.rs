@@ -12,17 +12,18 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, discard_hashes, forget_issue,
-    hashes_of, head, heads, insert_issues, insert_words, merged_into, put, set_merged, that_say, touch,
-    words,
+    Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, count_issues, discard_hashes,
+    forget_issue, hashes_of, head, heads, insert_issues, insert_words, merged_in, merged_into, put, recount,
+    set_merged, that_say, touch, words,
 };
 pub use keep::{
     Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, sweep_project,
     trim_tags, weigh, weigh_bases,
 };
 pub use reading::{
-    Feedback, Step, TagCount, base_for, base_of, count_since, count_users_since, event_by_key, feedback_of,
-    hours_of, navigate, page, project_hours, seen, seen_at, tags_of, tags_with, times_by_hour,
+    Feedback, Step, TagCount, base_for, base_of, count_between, count_since, count_users_since, estimate,
+    event_by_key, feedback_of, hours_of, navigate, page, project_hours, seen, seen_at, tags_of, tags_with,
+    times_by_hour,
 };
 
 /// An hour, in microseconds.
@@ -134,19 +135,46 @@ pub fn count_hours(tx: &mut Tx<'_>, counts: &[Hourly]) -> Result<()> {
     Ok(())
 }
 
-/// Notes users that an issue has hit; returns those that are new, by their places.
+/// A user that an error hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The issue that the error's sum leads to: there it is noted, so that it can be counted again when issues part.
+    pub home: Id,
+    /// The issue that counts for it.
+    pub head: Id,
+    /// A sum of what the user is known by.
+    pub user: i64,
+}
+
+/// Notes users that errors have hit; returns those that are new to the issue that counts, by their places.
 ///
 /// # Errors
 /// When the database is gone or full.
-pub fn note_users(tx: &mut Tx<'_>, users: &[(Id, i64)]) -> Result<Vec<usize>> {
+pub fn note_users(tx: &mut Tx<'_>, hits: &[Hit]) -> Result<Vec<usize>> {
     let sql = "SELECT 1 FROM issue_users WHERE issue_id = $1 AND user_key = $2";
-    let known =
-        tx.query_many(sql, users, |(issue, user)| [(*issue).into(), (*user).into()], |place, _| Ok(place))?;
-    let is_new = |(place, it): &(usize, &(Id, i64))| !known.contains(place) && !users[..*place].contains(it);
-    let new: Vec<usize> = users.iter().enumerate().filter(is_new).map(|(place, _)| place).collect();
+    let known = tx.query_many(sql, hits, |it| [it.home.into(), it.user.into()], |place, _| Ok(place))?;
+    let is_first = |place: usize, of: fn(&Hit) -> Id| {
+        let it = &hits[place];
+        !hits[..place].iter().any(|before| of(before) == of(it) && before.user == it.user)
+    };
+    let is_new = |place: &usize| !known.contains(place) && is_first(*place, |it| it.home);
+    let new: Vec<usize> = (0..hits.len()).filter(is_new).collect();
+    // others that count as the same issue may know them
+    let sql = "SELECT 1 FROM issue_users WHERE issue_id = $1 AND user_key = $2 \
+               UNION ALL SELECT 1 FROM issues i JOIN issue_users u \
+               ON u.issue_id = i.id AND u.user_key = $2 WHERE i.merged_into = $1 LIMIT 1";
+    let elsewhere = tx.query_many(
+        sql,
+        &new,
+        |place| [hits[*place].head.into(), hits[*place].user.into()],
+        |place, _| Ok(place),
+    )?;
     let sql = "INSERT INTO issue_users (issue_id, user_key) VALUES ($1, $2)";
-    tx.execute_many(sql, &new, |place| [users[*place].0.into(), users[*place].1.into()])?;
-    Ok(new)
+    tx.execute_many(sql, &new, |place| [hits[*place].home.into(), hits[*place].user.into()])?;
+    let counts = |(at, place): (usize, usize)| {
+        (!elsewhere.contains(&at) && is_first(place, |it| it.head)).then_some(place)
+    };
+    Ok(new.into_iter().enumerate().filter_map(counts).collect())
 }
 
 /// A value of a tag that came with an issue.

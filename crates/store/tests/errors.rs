@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::incident::State;
 use model::{Event, Id, Incident, Labels, NewEvent, Time};
-use store::errors::{self, BaseRow, EventRow, Found, Hourly, IssueRow, Looked, Step, Tagged};
+use store::errors::{self, BaseRow, EventRow, Found, Hit, Hourly, IssueRow, Looked, Step, Tagged};
 use store::events::Texts;
 use store::{Durability, Result, Store, Tx, incidents};
 use support::on_both;
@@ -104,8 +104,9 @@ fn what_is_counted_adds_up() {
             issue(tx, 1, "aa")?;
             let hour = |times| Hourly { issue: id(1), hour: 7, times, kept: times, bytes: times * 10 };
             errors::count_hours(tx, &[hour(2), hour(3)])?;
-            assert_eq!(errors::note_users(tx, &[(id(1), 5), (id(1), 6), (id(1), 5)])?, [0, 1]);
-            assert_eq!(errors::note_users(tx, &[(id(1), 6), (id(1), 7)])?, [1]);
+            let hit = |user| Hit { home: id(1), head: id(1), user };
+            assert_eq!(errors::note_users(tx, &[hit(5), hit(6), hit(5)])?, [0, 1]);
+            assert_eq!(errors::note_users(tx, &[hit(6), hit(7)])?, [1]);
             let tag = |value| Tagged { issue: id(1), name: "browser", value };
             errors::count_tags(tx, &[tag("Firefox"), tag("Chrome"), tag("Firefox")], NOW)?;
             errors::note_seen(tx, &[(1, "release", "1.0", 2), (1, "release", "1.0", 1)], NOW)?;
@@ -126,6 +127,67 @@ fn what_is_counted_adds_up() {
             Ok(())
         });
         read.await.unwrap();
+    });
+}
+
+#[test]
+fn users_are_noted_where_their_errors_lead_and_counted_where_they_count() {
+    on_both(async |store: Store| {
+        let done = store.write(Durability::Disk, |tx| {
+            [(1, "aa"), (2, "bb"), (3, "cc")].into_iter().try_for_each(|(n, hash)| issue(tx, n, hash))?;
+            let hit = |home, head, user| Hit { home: id(home), head: id(head), user };
+            assert_eq!(errors::note_users(tx, &[hit(1, 1, 5), hit(2, 2, 5)])?, [0, 1], "two by themselves");
+            errors::set_merged(tx, id(2), Some(id(1)))?;
+            errors::set_merged(tx, id(3), Some(id(1)))?;
+            let hits = [hit(3, 1, 5), hit(3, 1, 6), hit(2, 1, 6), hit(1, 1, 7), hit(2, 1, 7)];
+            assert_eq!(errors::note_users(tx, &hits)?, [1, 3], "each counts once for all of them");
+            let seen = |tx: &mut Tx<'_>, n| -> Result<i64> {
+                errors::recount(tx, id(n))?;
+                Ok(errors::head(tx, id(n))?.map_or(-1, |it| it.issue.users_seen))
+            };
+            assert_eq!(seen(tx, 1)?, 3);
+            errors::set_merged(tx, id(2), None)?;
+            assert_eq!((seen(tx, 1)?, seen(tx, 2)?), (3, 3), "5, 6 and 7 here as there");
+            errors::set_merged(tx, id(3), None)?;
+            assert_eq!((seen(tx, 1)?, seen(tx, 3)?), (2, 2));
+            Ok(())
+        });
+        done.await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_too_much_to_be_counted_is_estimated_by_the_hour() {
+    on_both(async |store: Store| {
+        let hour = NOW.0 / errors::HOUR;
+        let done = store.write(Durability::Disk, move |tx| {
+            let of =
+                |issue, back, times| Hourly { issue: id(issue), hour: hour - back, times, kept: 0, bytes: 0 };
+            errors::count_hours(tx, &[of(1, 0, 600), of(1, 1, 1200), of(2, 1, 1200), of(1, 2, 400)])
+        });
+        done.await.unwrap();
+        let read = store.read(move |tx| {
+            let at = |back: i64, minutes: i64| Time((hour - back) * errors::HOUR + minutes * 60_000_000);
+            let now = at(0, 30);
+            let family = [id(1), id(2)];
+            let whole = errors::estimate(tx, &family, (at(2, 0), at(0, 0)), now)?;
+            assert_eq!(whole, (2800, 2800), "whole hours");
+            let part = errors::estimate(tx, &family, (at(2, 30), at(1, 15)), now)?;
+            assert_eq!(part, (0, 200 + 600), "parts have their share");
+            let (least, about) = errors::estimate(tx, &family, (at(0, 15), Time::MAX), now)?;
+            assert_eq!((least, about / 10), (0, 30), "half of what came in half an hour");
+            Ok(())
+        });
+        read.await.unwrap();
+        let counted = store.write(Durability::Disk, |tx| {
+            issue(tx, 1, "aa")?;
+            let events: Vec<EventRow> = (1..=5).map(|n| event(n, 1)).collect();
+            errors::insert(tx, &events.iter().collect::<Vec<_>>())?;
+            let soon = NOW + Duration::from_secs(1);
+            let before = errors::count_between(tx, &[id(1)], (Time(0), NOW), 9)?;
+            Ok((before, errors::count_between(tx, &[id(1)], (NOW, soon), 9)?))
+        });
+        assert_eq!(counted.await.unwrap(), (0, 5));
     });
 }
 

@@ -1,13 +1,16 @@
 //! What people do about issues: each is one transaction with its line in the audit log.
 
+use std::collections::BTreeSet;
+
 use model::extra::Telling;
 use model::incident::{Change, ChangeKind, Input};
+use model::time::span::format as spelt;
 use model::{Id, Time};
 use serde_json::{Value, json};
 use store::errors::{self, Head};
 use store::{Durability, Result, Tx};
 
-use super::life::{Life, Mute, ResolvedIn};
+use super::life::{Ignore, Life, Mute, ResolvedIn};
 use super::releases;
 use crate::audit::Signature;
 use crate::core::Core;
@@ -27,7 +30,7 @@ pub enum IssueAct {
     /// It is not.
     Unresolve,
     /// Nobody wants to hear of it, until something.
-    Ignore(Mute),
+    Ignore(Ignore),
     /// Somebody does again.
     Unignore,
     /// A user or a team (`team:` and its name) looks after it; empty: nobody.
@@ -89,8 +92,11 @@ pub fn act(core: &Core, tx: &mut Tx<'_>, sign: &Signature, id: Id, act: &IssueAc
     if let Some(why) = not {
         return Ok((Acted::Not(why), desk.done));
     }
-    head.issue.life = life.to_column();
-    errors::put(tx, &[&head.issue])?;
+    // what merging changes was written when it was counted anew
+    if !matches!(act, IssueAct::Merge(_) | IssueAct::Unmerge(_)) {
+        head.issue.life = life.to_column();
+        errors::put(tx, &[&head.issue])?;
+    }
     let after = errors::head(tx, id)?.map(|it| standing(&it));
     sign.write(tx, act.name(), ("incident", &id.to_string()), Some(before), after)?;
     Ok((Acted::Done, desk.done))
@@ -153,9 +159,10 @@ impl Desk<'_> {
                 let by = self.by().to_owned();
                 self.input(tx, id, &Input::Reopen { by: &by, note: "" })?;
             }
-            IssueAct::Ignore(mute) => {
-                life.mute = Some(mute.clone());
-                self.telling(tx, id, Telling::Quiet, &format!("ignored {}", until(mute)))?;
+            IssueAct::Ignore(ignore) => {
+                let mute = ignore.mute(head.times_seen, head.issue.users_seen, self.now);
+                self.telling(tx, id, Telling::Quiet, &format!("ignored {}", until(&mute)))?;
+                life.mute = Some(mute);
             }
             IssueAct::Unignore => {
                 life.mute = None;
@@ -215,7 +222,8 @@ impl Desk<'_> {
     }
 
     fn merge(&mut self, tx: &mut Tx<'_>, head: &Head, others: &[Id]) -> Result<Option<String>> {
-        let id = head.issue.id;
+        let (id, mut joining) = (head.issue.id, BTreeSet::new());
+        // all of it or nothing
         for other in others {
             let Some(it) = errors::head(tx, *other)? else {
                 return Ok(Some(format!("there is no issue {other}")));
@@ -224,20 +232,22 @@ impl Desk<'_> {
                 let why = if *other == id { "is this one itself" } else { "is of another project" };
                 return Ok(Some(format!("issue {other} {why}")));
             }
-            if it.issue.merged_into == Some(id) {
-                continue;
+            match it.issue.merged_into {
+                None => joining.insert(*other),
+                Some(into) if into == id => continue,
+                Some(elsewhere) => {
+                    return Ok(Some(format!("issue {other} counts as {elsewhere}: merge that one")));
+                }
+            };
+        }
+        for other in joining {
+            for it in errors::merged_into(tx, other)?.into_iter().chain([other]) {
+                errors::set_merged(tx, it, Some(id))?;
             }
-            if let Some(elsewhere) = it.issue.merged_into {
-                return Ok(Some(format!("issue {other} counts as {elsewhere}: merge that one")));
-            }
-            for child in errors::merged_into(tx, *other)? {
-                errors::set_merged(tx, child, Some(id))?;
-            }
-            errors::set_merged(tx, *other, Some(id))?;
-            errors::touch(tx, &[(id, it.times_seen)], head.last_seen.max(it.last_seen))?;
-            self.hush(tx, *other, &format!("merged into issue {id}"))?;
+            self.hush(tx, other, &format!("merged into issue {id}"))?;
             self.note(tx, id, ChangeKind::Noted, &format!("issue {other} was merged into it"))?;
         }
+        recounted(tx, id)?;
         Ok(None)
     }
 
@@ -245,24 +255,43 @@ impl Desk<'_> {
         // of one that is merged, itself is meant
         let (target, others) = match head.issue.merged_into {
             Some(target) => (target, vec![head.issue.id]),
-            None if others.is_empty() => (head.issue.id, errors::merged_into(tx, head.issue.id)?),
             None => (head.issue.id, others.to_vec()),
         };
-        for other in others {
-            let Some(it) = errors::head(tx, other)?.filter(|it| it.issue.merged_into == Some(target)) else {
-                return Ok(Some(format!("issue {other} does not count as {target}")));
-            };
+        let merged = errors::merged_into(tx, target)?;
+        if let Some(other) = others.iter().find(|it| !merged.contains(it)) {
+            return Ok(Some(format!("issue {other} does not count as {target}")));
+        }
+        let is_leaving = |it: &Id| others.is_empty() || others.contains(it);
+        for other in merged.into_iter().filter(is_leaving) {
             errors::set_merged(tx, other, None)?;
-            if let Some(into) = errors::head(tx, target)? {
-                errors::touch(tx, &[(target, -it.times_seen)], into.last_seen)?;
-            }
             self.telling(tx, other, Telling::Quiet, &format!("no longer merged into issue {target}"))?;
             let by = self.by().to_owned();
             self.input(tx, other, &Input::Reopen { by: &by, note: "" })?;
             self.telling(tx, other, Telling::Once, "errors of it are told of again")?;
+            recounted(tx, other)?;
         }
+        recounted(tx, target)?;
         Ok(None)
     }
+}
+
+/// Counts an issue anew that others have joined or left. Who ignores it until there are so many more goes on to.
+fn recounted(tx: &mut Tx<'_>, id: Id) -> Result<()> {
+    let before = errors::head(tx, id)?;
+    errors::recount(tx, id)?;
+    let Some((before, mut after)) = before.zip(errors::head(tx, id)?) else { return Ok(()) };
+    let mut life = Life::from_column(&after.issue.life);
+    if let Some(mute) = &mut life.mute {
+        let users = after.issue.users_seen - before.issue.users_seen;
+        mute.shift(after.times_seen - before.times_seen, users);
+    }
+    after.issue.life = life.to_column();
+    let family: Vec<Id> = errors::merged_into(tx, id)?.into_iter().chain([id]).collect();
+    let newest = releases::newest_of(tx, after.issue.project, &family)?;
+    if !newest.is_empty() {
+        after.issue.last_release = newest;
+    }
+    errors::put(tx, &[&after.issue])
 }
 
 fn until(mute: &Mute) -> String {
@@ -270,6 +299,8 @@ fn until(mute: &Mute) -> String {
         mute.until.map(|at| format!("until {at}")),
         mute.times.map(|times| format!("until it was seen {times} times")),
         mute.users.map(|users| format!("until it has hit {users} users")),
+        mute.times_within.map(|it| format!("until it was seen {} times within {}", it.count, spelt(it.span))),
+        mute.users_within.map(|it| format!("until it has hit {} users within {}", it.count, spelt(it.span))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "for good".to_owned() } else { parts.join(", or ") }

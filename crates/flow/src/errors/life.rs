@@ -1,6 +1,7 @@
 //! What becomes of an issue when it is seen again, and what people have said about it: pure.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use model::Time;
 use model::alert_rule::Happened;
@@ -54,6 +55,53 @@ pub struct Mute {
     /// Until it has hit so many users in all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<i64>,
+    /// Until it was seen so often within a span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times_within: Option<Within>,
+    /// Until it has hit so many users within a span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users_within: Option<Within>,
+}
+
+/// So many within a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    /// So many.
+    pub count: i64,
+    /// Within so long.
+    #[serde(with = "model::time::span")]
+    pub span: Duration,
+    /// What came before does not count: whoever ignores an issue knows of it.
+    pub since: Time,
+}
+
+/// How long somebody wants to hear nothing of an issue, as they say it: until whatever comes first; nothing: for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ignore {
+    /// Until this time.
+    pub until: Option<Time>,
+    /// Until it was seen so many times more.
+    pub times: Option<More>,
+    /// Until it has hit so many users more.
+    pub users: Option<More>,
+}
+
+/// So many more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct More {
+    /// So many.
+    pub count: u32,
+    /// Within so long; `None`: in all.
+    pub within: Option<Duration>,
+}
+
+/// How much there was of an issue within the spans that its mute has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// How often it was seen.
+    pub times: i64,
+    /// Users that it has hit.
+    pub users: i64,
 }
 
 /// What a rule said of an issue.
@@ -81,6 +129,8 @@ pub struct Seen<'a> {
     pub times: i64,
     /// Users that it has hit.
     pub users: i64,
+    /// The same within the spans of its mute.
+    pub lately: Lately,
     /// How the event's release stands to the one that the issue was resolved by, if that is known.
     pub by_resolved: Option<Ordering>,
     /// The time.
@@ -209,6 +259,42 @@ impl Mute {
     fn has_grown(&self, seen: &Seen<'_>) -> bool {
         self.times.is_some_and(|times| times <= seen.times)
             || self.users.is_some_and(|users| users <= seen.users)
+            || self.times_within.is_some_and(|it| it.count <= seen.lately.times)
+            || self.users_within.is_some_and(|it| it.count <= seen.lately.users)
+    }
+
+    /// Goes on with as many still to come when what counts has become more or less without anything having happened:
+    /// by others that joined the issue or left it.
+    pub(super) fn shift(&mut self, times: i64, users: i64) {
+        self.times = self.times.map(|it| it.saturating_add(times));
+        self.users = self.users.map(|it| it.saturating_add(users));
+    }
+}
+
+impl Within {
+    /// From when on it is counted.
+    pub(super) fn begins(&self, now: Time) -> Time {
+        self.since.max(now - self.span)
+    }
+}
+
+impl Ignore {
+    /// What an issue goes by that was seen so often and by so many users until now.
+    pub fn mute(&self, times: i64, users: i64, now: Time) -> Mute {
+        let in_all = |more: Option<More>, until_now: i64| {
+            more.filter(|it| it.within.is_none()).map(|it| until_now.saturating_add(it.count.into()))
+        };
+        let within = |more: Option<More>| {
+            let it = more?;
+            Some(Within { count: it.count.into(), span: it.within?, since: now })
+        };
+        Mute {
+            until: self.until,
+            times: in_all(self.times, times),
+            users: in_all(self.users, users),
+            times_within: within(self.times),
+            users_within: within(self.users),
+        }
     }
 }
 
@@ -221,7 +307,8 @@ mod tests {
     const NOW: Time = Time::from_seconds(1_790_000_000);
 
     fn seen(state: State, release: &str) -> Seen<'_> {
-        Seen { is_new: false, state, release, times: 5, users: 2, by_resolved: None, now: NOW }
+        let lately = Lately { times: 3, users: 1 };
+        Seen { is_new: false, state, release, times: 5, users: 2, lately, by_resolved: None, now: NOW }
     }
 
     /// By the order of their names.
@@ -285,5 +372,35 @@ mod tests {
         assert_eq!(counted.see(&seen(State::Open, "")), Sight::Again);
         assert_eq!(counted.substatus(Time(0), NOW), "escalating");
         assert_eq!(Life::from_column(&counted.to_column()), counted);
+    }
+
+    #[test]
+    fn a_mute_may_be_for_as_long_as_there_are_few_within_a_span() {
+        let hour = Duration::from_secs(3600);
+        let ignore = |times, users| {
+            let more = |count: Option<u32>| count.map(|count| More { count, within: Some(hour) });
+            Ignore { times: more(times), users: more(users), ..Ignore::default() }.mute(5, 2, NOW)
+        };
+        let sees = |mute: Mute| {
+            let mut life = Life { mute: Some(mute), ..Life::default() };
+            assert_eq!(Life::from_column(&life.to_column()), life);
+            life.see(&seen(State::Open, ""))
+        };
+        assert_eq!(sees(ignore(Some(4), None)), Sight::Muted, "three of late, whatever was before");
+        assert_eq!(sees(ignore(Some(3), None)), Sight::Unmuted);
+        assert_eq!(sees(ignore(Some(4), Some(2))), Sight::Muted);
+        assert_eq!(sees(ignore(Some(4), Some(1))), Sight::Unmuted);
+        let within = ignore(Some(4), None).times_within.unwrap();
+        assert_eq!(within.begins(NOW + hour / 2), NOW, "nothing counts from before");
+        assert_eq!(within.begins(NOW + hour * 2), NOW + hour);
+    }
+
+    #[test]
+    fn as_many_more_are_to_come_when_others_join() {
+        let more = |count| Some(More { count, within: None });
+        let mut mute = Ignore { times: more(4), users: more(1), ..Ignore::default() }.mute(5, 2, NOW);
+        assert_eq!((mute.times, mute.users, mute.times_within), (Some(9), Some(3), None));
+        mute.shift(10, 3);
+        assert_eq!((mute.times, mute.users), (Some(19), Some(6)));
     }
 }

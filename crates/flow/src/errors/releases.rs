@@ -2,12 +2,15 @@
 
 use std::cmp::Ordering;
 
+use model::Id;
 use store::errors::{self, IssueRow};
 use store::{Result, Tx};
 use tracker::release::compare;
 
 /// Releases that are looked at for the newest: those that were heard of last.
 const RECENT: i64 = 50;
+/// The same of an issue.
+const RECENT_OF_ISSUE: usize = 50;
 
 /// Which of two releases is older, if that is known.
 ///
@@ -41,6 +44,22 @@ pub(super) fn note(tx: &mut Tx<'_>, project: i64, issue: &mut IssueRow, release:
         release.clone_into(&mut issue.last_release);
     }
     Ok(())
+}
+
+/// The newest release that issues which count as one were seen in, as far as that is known; empty: it is not.
+///
+/// # Errors
+/// When the database is gone.
+pub(super) fn newest_of(tx: &mut Tx<'_>, project: i64, family: &[Id]) -> Result<String> {
+    let mut seen = errors::tags_of(tx, family, Some("release"))?;
+    seen.sort_by_key(|it| std::cmp::Reverse(it.last_seen));
+    let mut newest = String::new();
+    for it in seen.into_iter().take(RECENT_OF_ISSUE) {
+        if newest.is_empty() || order(tx, project, &newest, &it.value)? == Some(Ordering::Less) {
+            newest = it.value;
+        }
+    }
+    Ok(newest)
 }
 
 /// The newest release of a project, if it has any.

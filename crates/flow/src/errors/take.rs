@@ -8,7 +8,7 @@ use model::event::{Action, Event};
 use model::extra::Telling;
 use model::incident::{Change, ChangeKind, Input, State};
 use model::{Id, Incident, Labels, NewEvent, Time};
-use store::errors::{self, EventRow, Found, HOUR, Head, Hourly, IssueRow, Tagged};
+use store::errors::{self, EventRow, Found, HOUR, Head, Hit, Hourly, IssueRow, Tagged};
 use store::events::Judged;
 use store::ledger::Line;
 use store::{Result, Tx};
@@ -250,7 +250,7 @@ impl Desk<'_> {
                     _ => tags.push(tagged),
                 }
             }
-            users.extend(report.user.map(|user| (self.homes[home], user)));
+            users.extend(report.user.map(|user| Hit { home: *home, head: self.homes[home], user }));
         }
         let hours: Vec<Hourly> = hours
             .into_iter()
@@ -262,7 +262,7 @@ impl Desk<'_> {
         let new = errors::count_and_tell_new(tx, &of, self.now)?;
         self.new_there = new.into_iter().map(|it| environments[it].0).collect();
         for place in errors::note_users(tx, &users)? {
-            if let Some(work) = self.works.get_mut(&users[place].0) {
+            if let Some(work) = self.works.get_mut(&users[place].head) {
                 work.head.issue.users_seen += 1;
                 work.row_changed = true;
             }
@@ -288,6 +288,7 @@ impl Desk<'_> {
             release,
             times: work.head.times_seen + work.times,
             users: work.head.issue.users_seen,
+            lately: work.lately(tx, self.now)?,
             by_resolved,
             now: self.now,
         };

@@ -1,10 +1,14 @@
 //! Doing something about an issue.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use flow::errors::acts::{Acted, Fixed, IssueAct};
-use flow::errors::life::Mute;
-use model::{Id, Time};
+use flow::errors::life::{Ignore, More};
+use model::Id;
+use model::alert_rule::MAX_COUNTED;
+use model::time::span::format as spelt;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -46,6 +50,14 @@ pub(crate) enum ActionIn {
         /// Until it has hit so many users more.
         #[serde(default)]
         users: Option<u32>,
+        /// Until it was seen so many `times` within so long, such as `1h`, instead of in all.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        times_within: Option<SpanIn>,
+        /// Until it has hit so many `users` within so long.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        users_within: Option<SpanIn>,
     },
     /// Somebody wants to hear of it again.
     Unignore,
@@ -104,7 +116,7 @@ pub(super) async fn act_on_issue(
             let found = by.hub.act(id, note).await?;
             return found.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("issue", id));
         }
-        other => meant(&app, id, other).await?,
+        other => meant(&app, other).await?,
     };
     match by.hub.act_on_issue(id, act).await? {
         Acted::Done => Ok(StatusCode::NO_CONTENT),
@@ -113,7 +125,7 @@ pub(super) async fn act_on_issue(
     }
 }
 
-async fn meant(app: &App, id: Id, action: ActionIn) -> Answer<IssueAct> {
+async fn meant(app: &App, action: ActionIn) -> Answer<IssueAct> {
     Ok(match action {
         ActionIn::Resolve { in_release: Some(_), in_next_release: true } => {
             return Err(Problem::wrong("in_release", "is given beside `in_next_release`: give one of them"));
@@ -125,15 +137,11 @@ async fn meant(app: &App, id: Id, action: ActionIn) -> Answer<IssueAct> {
             IssueAct::Resolve(in_next_release.then_some(Fixed::InNext))
         }
         ActionIn::Unresolve => IssueAct::Unresolve,
-        ActionIn::Ignore { until, span, times, users } => {
-            let now: Time = app.now();
-            let until = deadline("until", until, span, now)?;
-            let head = app.hub.store.read(move |tx| store::errors::head(tx, id)).await?;
-            let head = head.ok_or_else(|| Problem::not_found("issue", id))?;
-            IssueAct::Ignore(Mute {
-                until,
-                times: times.map(|more| head.times_seen + i64::from(more)),
-                users: users.map(|more| head.issue.users_seen + i64::from(more)),
+        ActionIn::Ignore { until, span, times, users, times_within, users_within } => {
+            IssueAct::Ignore(Ignore {
+                until: deadline("until", until, span, app.now())?,
+                times: more("times", times, times_within)?,
+                users: more("users", users, users_within)?,
             })
         }
         ActionIn::Unignore => IssueAct::Unignore,
@@ -142,6 +150,25 @@ async fn meant(app: &App, id: Id, action: ActionIn) -> Answer<IssueAct> {
         ActionIn::Unmerge { issues } => IssueAct::Unmerge(issues),
         ActionIn::Discard | ActionIn::Comment { .. } => IssueAct::Discard,
     })
+}
+
+/// So many more, in all or within a span.
+fn more(field: &str, count: Option<u32>, within: Option<SpanIn>) -> Answer<Option<More>> {
+    /// The longest span that something is counted in.
+    const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+    let span_of = format!("{field}_within");
+    match (count, within) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Problem::wrong(span_of, format!("is given without `{field}`"))),
+        (Some(_), Some(SpanIn(span))) if span.is_zero() || span > LONGEST => {
+            Err(Problem::wrong(span_of, format!("must be from 1s to {}", spelt(LONGEST))))
+        }
+        (Some(count), Some(_)) if count > MAX_COUNTED => Err(Problem::wrong(
+            field,
+            format!("is more than {MAX_COUNTED}, to which is counted within a span"),
+        )),
+        (Some(count), within) => Ok(Some(More { count, within: within.map(|it| it.0) })),
+    }
 }
 
 /// Somebody who is there.

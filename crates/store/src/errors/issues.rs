@@ -257,12 +257,58 @@ pub fn merged_into(tx: &mut Tx<'_>, issue: Id) -> Result<Vec<Id>> {
     tx.query(sql, &[issue.into()], |row| row.id(0))
 }
 
+/// Issues of a project that count as others.
+///
+/// # Errors
+/// When the database is gone.
+pub fn merged_in(tx: &mut Tx<'_>, project: i64) -> Result<Vec<Id>> {
+    let sql = "SELECT id FROM issues WHERE merged_into IS NOT NULL AND project_id = $1 ORDER BY id";
+    tx.query(sql, &[project.into()], |row| row.id(0))
+}
+
+/// How many issues a project has, those that count as others included.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_issues(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM issues WHERE project_id = $1";
+    Ok(tx.query_one(sql, &[project.into()], |row| row.int(0))?.unwrap_or(0))
+}
+
 /// Lets an issue count as another, or as itself again.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn set_merged(tx: &mut Tx<'_>, issue: Id, into: Option<Id>) -> Result<()> {
     tx.execute("UPDATE issues SET merged_into = $1 WHERE id = $2", &[into.into(), issue.into()])?;
+    Ok(())
+}
+
+/// Counts an issue anew, by what is written of it and of those that count as it: how often it was seen, when last, and by
+/// how many users.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn recount(tx: &mut Tx<'_>, issue: Id) -> Result<()> {
+    let of = "issue_id = $1 OR issue_id IN (SELECT id FROM issues WHERE merged_into = $1)";
+    let mut one =
+        |sql: String| Result::Ok(tx.query_one(&sql, &[issue.into()], |row| row.int(0))?.unwrap_or(0));
+    let times = one(format!("SELECT CAST(COALESCE(SUM(times), 0) AS BIGINT) FROM issue_hours WHERE {of}"))?;
+    let users = one(format!("SELECT COUNT(DISTINCT user_key) FROM issue_users WHERE {of}"))?;
+    let mut last = None;
+    for it in merged_into(tx, issue)?.into_iter().chain([issue]) {
+        let sql = "SELECT MAX(id) FROM error_events WHERE issue_id = $1";
+        last = last.max(tx.query_one(sql, &[it.into()], |row| row.opt_int(0))?.flatten());
+    }
+    let sql = "UPDATE issues SET users_seen = $1 WHERE id = $2";
+    tx.execute(sql, &[users.into(), issue.into()])?;
+    let sql = "UPDATE incidents SET times_seen = $1 WHERE id = $2";
+    tx.execute(sql, &[times.into(), issue.into()])?;
+    // an issue keeps its newest error as long as it is there
+    if let Some(last) = last {
+        let sql = "UPDATE incidents SET last_seen = $1 WHERE id = $2";
+        tx.execute(sql, &[Id(last).made_at().into(), issue.into()])?;
+    }
     Ok(())
 }
 

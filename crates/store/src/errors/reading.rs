@@ -123,29 +123,74 @@ pub fn base_for(tx: &mut Tx<'_>, project: i64, hash: &str) -> Result<Option<Base
 /// # Errors
 /// When the database is gone.
 pub fn count_since(tx: &mut Tx<'_>, family: &[Id], since: Time, most: i64) -> Result<i64> {
-    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM error_events WHERE issue_id = $1 AND id >= $2 LIMIT $3) \
-               AS counted";
+    count_between(tx, family, (since, Time::MAX), most)
+}
+
+/// The same from a time until another.
+///
+/// # Errors
+/// When the database is gone.
+pub fn count_between(tx: &mut Tx<'_>, family: &[Id], (since, until): (Time, Time), most: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM error_events WHERE issue_id = $1 AND id >= $2 AND id < $3 \
+               LIMIT $4) AS counted";
     let mut count = 0;
     for issue in family {
-        let values = [(*issue).into(), Id::first_at(since).into(), most.into()];
+        let (from, to) = (Id::first_at(since), Id::first_at(until));
+        let values = [(*issue).into(), from.into(), to.into(), most.into()];
         count += tx.query_one(sql, &values, |row| row.int(0))?.unwrap_or(0);
     }
     Ok(count.min(most))
 }
 
-/// How many users events of issues that count as one hit since a time; at most `most` of the newest are looked at.
+/// How many events of issues that count as one arrived from a time until another, by what is counted by the hour: at the
+/// least, and about how many, where a part of an hour has its share of it.
+///
+/// # Errors
+/// When the database is gone.
+pub fn estimate(
+    tx: &mut Tx<'_>,
+    family: &[Id],
+    (since, until): (Time, Time),
+    now: Time,
+) -> Result<(i64, i64)> {
+    let (mut least, mut about) = (0i64, 0i64);
+    for (hour, times) in times_by_hour(tx, family, since)? {
+        let begins = hour.saturating_mul(HOUR);
+        // the last one is not over yet
+        let ends = (begins + HOUR).min(now.0.max(begins) + 1);
+        let inside = ends.min(until.0) - begins.max(since.0);
+        if inside <= 0 {
+            continue;
+        }
+        let share = i128::from(times) * i128::from(inside) / i128::from(ends - begins);
+        about += i64::try_from(share).unwrap_or(i64::MAX);
+        if inside == ends - begins {
+            least += times;
+        }
+    }
+    Ok((least, about))
+}
+
+/// How many users events of issues that count as one hit since a time; at most `most` of the newest of each are looked
+/// at.
 ///
 /// # Errors
 /// When the database is gone.
 pub fn count_users_since(tx: &mut Tx<'_>, family: &[Id], since: Time, most: i64) -> Result<i64> {
-    let sql = "SELECT COUNT(DISTINCT user_key) FROM (SELECT user_key FROM error_events \
-               WHERE issue_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3) AS counted";
-    let mut count = 0;
+    let from = "FROM (SELECT user_key FROM error_events WHERE issue_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3) \
+                AS counted WHERE user_key IS NOT NULL";
+    if let [issue] = family {
+        let values = [(*issue).into(), Id::first_at(since).into(), most.into()];
+        let sql = format!("SELECT COUNT(DISTINCT user_key) {from}");
+        return Ok(tx.query_one(&sql, &values, |row| row.int(0))?.unwrap_or(0));
+    }
+    // one user of several is one
+    let mut users = std::collections::BTreeSet::new();
     for issue in family {
         let values = [(*issue).into(), Id::first_at(since).into(), most.into()];
-        count += tx.query_one(sql, &values, |row| row.int(0))?.unwrap_or(0);
+        users.extend(tx.query(&format!("SELECT DISTINCT user_key {from}"), &values, |row| row.int(0))?);
     }
-    Ok(count)
+    Ok(i64::try_from(users.len()).unwrap_or(i64::MAX))
 }
 
 /// Events of an issue by hour, from an hour on.
