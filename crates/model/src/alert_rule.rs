@@ -1,5 +1,7 @@
 //! Alert rules: when somebody has to know of an error. Pure: what has to be counted is asked of whoever looks.
 
+mod holds;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,11 +46,17 @@ pub struct AlertRule {
     /// Only in this environment; empty: in any.
     #[serde(default)]
     pub environment: String,
-    /// One of these must hold.
+    /// What has to happen.
     pub when: Vec<Condition>,
-    /// And all of these.
+    /// How many of `when` must hold.
+    #[serde(default = "Match::any", skip_serializing_if = "Match::is_any")]
+    pub action_match: Match,
+    /// What must be so besides.
     #[serde(default)]
     pub filters: Vec<Filter>,
+    /// How many of `filters` must hold, if there are any.
+    #[serde(default = "Match::all", skip_serializing_if = "Match::is_all")]
+    pub filter_match: Match,
     /// For how long after it has fired it does not fire again for the same issue.
     #[serde(default = "half_an_hour")]
     pub frequency_minutes: u32,
@@ -59,6 +67,36 @@ pub struct AlertRule {
 
 fn half_an_hour() -> u32 {
     30
+}
+
+/// How many of several must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// Each.
+    All,
+    /// One.
+    Any,
+    /// Not one.
+    None,
+}
+
+impl Match {
+    fn any() -> Self {
+        Match::Any
+    }
+
+    fn all() -> Self {
+        Match::All
+    }
+
+    fn is_any(&self) -> bool {
+        *self == Match::Any
+    }
+
+    fn is_all(&self) -> bool {
+        *self == Match::All
+    }
 }
 
 /// What has to happen.
@@ -198,6 +236,13 @@ pub enum Count {
         /// up to so many.
         most: u32,
     },
+    /// Errors of its issue: exactly up to [`MAX_COUNTED`], and about how many where there are more.
+    About {
+        /// Since then,
+        since: Time,
+        /// until then; `None`: until now.
+        until: Option<Time>,
+    },
 }
 
 /// An error as rules look at it.
@@ -244,7 +289,9 @@ impl AlertRule {
             project: project.to_owned(),
             environment: String::new(),
             when: vec![Condition::FirstSeen, Condition::Regression, Condition::Unmuted],
+            action_match: Match::Any,
             filters: Vec::new(),
+            filter_match: Match::All,
             frequency_minutes: 0,
             disabled: false,
         }
@@ -293,9 +340,9 @@ impl AlertRule {
                 return Err(Refusal::new(format!("filters[{n}].name"), why));
             }
             if let Filter::LevelAtLeast { level } = it
-                && rank(level).is_none()
+                && holds::rank(level).is_none()
             {
-                let why = format!("{level:?} is none of {}", LEVELS.join(", "));
+                let why = format!("{level:?} is none of {}", holds::LEVELS.join(", "));
                 return Err(Refusal::new(format!("filters[{n}].level"), why));
             }
         }
@@ -322,8 +369,8 @@ impl AlertRule {
         if !self.environment.is_empty() && tag("environment") != self.environment {
             return Ok(Judgement::no(format!("it is not of the environment {}", self.environment)));
         }
-        if let Some(filter) = self.filters.iter().find(|it| !it.holds(facts)) {
-            return Ok(Judgement::no(format!("a filter leaves it out: {}", filter.words())));
+        if let Some(why) = self.left_out(facts) {
+            return Ok(Judgement::no(why));
         }
         let again = fired_at.map(|at| at + Duration::from_secs(u64::from(self.frequency_minutes) * 60));
         if again.is_some_and(|at| facts.now < at) {
@@ -332,136 +379,68 @@ impl AlertRule {
                 self.frequency_minutes
             )));
         }
+        let mut held = Vec::new();
         for condition in &self.when {
-            if condition.holds(facts, &mut count)? {
-                return Ok(Judgement { fires: true, why: condition.words() });
+            match self.reason(condition, facts, &mut count)? {
+                Some(why) if self.action_match == Match::None => {
+                    return Ok(Judgement::no(format!("one of its conditions holds: {why}")));
+                }
+                Some(why) => held.push(why),
+                None if self.action_match == Match::All => {
+                    return Ok(Judgement::no(format!(
+                        "not all of its conditions hold: {}",
+                        condition.words()
+                    )));
+                }
+                None => {}
             }
-            // what was first seen in staging is news in production
-            let is_news = facts.is_new_in_environment && !self.environment.is_empty();
-            if *condition == Condition::FirstSeen && is_news {
-                let why = format!("it is new in the environment {}", self.environment);
-                return Ok(Judgement { fires: true, why });
+            // the others need not be counted
+            if self.action_match == Match::Any && !held.is_empty() {
+                break;
             }
         }
-        let words: Vec<String> = self.when.iter().map(Condition::words).collect();
-        Ok(Judgement::no(format!("none of its conditions holds: {}", words.join("; "))))
-    }
-}
-
-impl Condition {
-    fn holds<E>(
-        &self,
-        facts: &Facts<'_>,
-        count: &mut impl FnMut(Count) -> Result<i64, E>,
-    ) -> Result<bool, E> {
-        let ago = |minutes: u32| facts.now - Duration::from_secs(u64::from(minutes) * 60);
-        Ok(match *self {
-            Condition::FirstSeen => facts.happened == Happened::First,
-            Condition::Regression => facts.happened == Happened::Regression,
-            Condition::Unmuted => facts.happened == Happened::Unmuted,
-            Condition::EveryEvent => true,
-            Condition::Events { more_than, minutes } => {
-                let (since, most) = (ago(minutes), more_than.saturating_add(1));
-                count(Count::Events { since, most })? > i64::from(more_than)
+        let words = || self.when.iter().map(Condition::words).collect::<Vec<_>>().join("; ");
+        Ok(match self.action_match {
+            Match::Any if held.is_empty() => {
+                Judgement::no(format!("none of its conditions holds: {}", words()))
             }
-            Condition::Users { more_than, minutes } => {
-                let (since, most) = (ago(minutes), more_than.saturating_add(1));
-                count(Count::Users { since, most })? > i64::from(more_than)
-            }
-            Condition::Percent { more_than, minutes } => {
-                let mut since = |minutes| count(Count::Events { since: ago(minutes), most: MAX_COUNTED });
-                let (both, now) = (since(minutes.saturating_mul(2))?, since(minutes)?);
-                let before = both - now;
-                before > 0 && (now - before) * 100 > before * i64::from(more_than)
-            }
+            Match::Any | Match::All => Judgement { fires: true, why: held.join(", and ") },
+            Match::None => Judgement { fires: true, why: format!("none of these: {}", words()) },
         })
     }
 
-    fn words(&self) -> String {
-        match self {
-            Condition::FirstSeen => "it is new".to_owned(),
-            Condition::Regression => "it was over, and is back".to_owned(),
-            Condition::Unmuted => "it was ignored until now".to_owned(),
-            Condition::EveryEvent => "it happened".to_owned(),
-            Condition::Events { more_than, minutes } => format!("more than {more_than} in {minutes} minutes"),
-            Condition::Users { more_than, minutes } => {
-                format!("more than {more_than} users in {minutes} minutes")
+    /// Why filters leave an error out, if they do.
+    fn left_out(&self, facts: &Facts<'_>) -> Option<String> {
+        let mut words = self.filters.iter().filter(|it| !it.holds(facts)).map(Filter::words);
+        match self.filter_match {
+            Match::All => words.next().map(|it| format!("a filter leaves it out: {it}")),
+            Match::Any => {
+                let words: Vec<String> = words.collect();
+                let all = !words.is_empty() && words.len() == self.filters.len();
+                all.then(|| format!("no filter lets it in: {}", words.join("; ")))
             }
-            Condition::Percent { more_than, minutes } => {
-                format!("{more_than} % more in {minutes} minutes than before")
+            Match::None => {
+                let holds = self.filters.iter().find(|it| it.holds(facts));
+                holds.map(|it| format!("a filter leaves it out: not {}", it.words()))
             }
         }
     }
-}
 
-impl Filter {
-    fn holds(&self, facts: &Facts<'_>) -> bool {
-        let age = facts.now.since(facts.first_seen);
-        let span = |minutes: &u32| Duration::from_secs(u64::from(*minutes) * 60);
-        let tag = |name: &str| facts.tags.get(name).cloned();
-        match self {
-            Filter::OlderThan { minutes } => age > span(minutes),
-            Filter::NewerThan { minutes } => age <= span(minutes),
-            Filter::SeenAtLeast { times } => facts.times >= i64::from(*times),
-            Filter::Assigned { to } if to.is_empty() => !facts.assignee.is_empty(),
-            Filter::Assigned { to } => facts.assignee == to,
-            Filter::Unassigned => facts.assignee.is_empty(),
-            Filter::LatestRelease => tag("release").is_some_and(|it| it == facts.latest_release),
-            Filter::LevelAtLeast { level } => tag("level").and_then(|it| rank(&it)) >= rank(level),
-            Filter::Tag(question) => question.holds(tag(&question.name).as_deref()),
-            Filter::Attribute(question) => question.holds((facts.attributes)(&question.name).as_deref()),
+    /// Why a condition holds, if it does.
+    fn reason<E>(
+        &self,
+        condition: &Condition,
+        facts: &Facts<'_>,
+        count: &mut impl FnMut(Count) -> Result<i64, E>,
+    ) -> Result<Option<String>, E> {
+        if condition.holds(facts, count)? {
+            return Ok(Some(condition.words()));
         }
+        // what was first seen in staging is news in production
+        let is_news = facts.is_new_in_environment && !self.environment.is_empty();
+        let is_new_there = *condition == Condition::FirstSeen && is_news;
+        Ok(is_new_there.then(|| format!("it is new in the environment {}", self.environment)))
     }
-
-    fn words(&self) -> String {
-        match self {
-            Filter::OlderThan { minutes } => format!("older than {minutes} minutes"),
-            Filter::NewerThan { minutes } => format!("newer than {minutes} minutes"),
-            Filter::SeenAtLeast { times } => format!("seen at least {times} times"),
-            Filter::Assigned { to } if to.is_empty() => "assigned".to_owned(),
-            Filter::Assigned { to } => format!("assigned to {to}"),
-            Filter::Unassigned => "assigned to nobody".to_owned(),
-            Filter::LatestRelease => "of the latest release".to_owned(),
-            Filter::LevelAtLeast { level } => format!("at least {level}"),
-            Filter::Tag(question) => format!("tag {}", question.words()),
-            Filter::Attribute(question) => question.words(),
-        }
-    }
-}
-
-impl Question {
-    fn holds(&self, text: Option<&str>) -> bool {
-        let wanted = self.value.to_lowercase();
-        let holds = text.filter(|it| !it.is_empty()).is_some_and(|text| {
-            let text = text.to_lowercase();
-            match self.how {
-                How::Equals => text == wanted,
-                How::Contains => text.contains(&wanted),
-                How::StartsWith => text.starts_with(&wanted),
-                How::EndsWith => text.ends_with(&wanted),
-                How::IsSet => true,
-            }
-        });
-        holds != self.not
-    }
-
-    fn words(&self) -> String {
-        let not = if self.not { "not " } else { "" };
-        let how = match self.how {
-            How::Equals => "equal to",
-            How::Contains => "with",
-            How::StartsWith => "beginning with",
-            How::EndsWith => "ending with",
-            How::IsSet => return format!("{} {not}set", self.name),
-        };
-        format!("{} {not}{how} {:?}", self.name, self.value)
-    }
-}
-
-const LEVELS: [&str; 5] = ["debug", "info", "warning", "error", "fatal"];
-
-fn rank(level: &str) -> Option<usize> {
-    LEVELS.iter().position(|it| *it == level)
 }
 
 #[cfg(test)]

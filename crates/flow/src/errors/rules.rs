@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use model::alert_rule::{Count, Facts, Happened, Judgement};
+use model::alert_rule::{Count, Facts, Happened, Judgement, MAX_COUNTED};
 use model::{AlertRule, Id, Time};
 use store::{Result, Tx, errors};
 
@@ -64,6 +64,7 @@ pub(super) fn judge(
         match it {
             Count::Events { since, most } => errors::count_since(&mut tx, &family, since, most.into()),
             Count::Users { since, most } => errors::count_users_since(&mut tx, &family, since, most.into()),
+            Count::About { since, until } => about(&mut tx, &family, (since, until), now),
         }
     };
     let (mut fired, mut judged) = (Vec::new(), Vec::new());
@@ -83,6 +84,18 @@ pub(super) fn judge(
     }
     note(work, judged);
     Ok((!fired.is_empty()).then(|| fired.join("; ")))
+}
+
+/// How many errors of issues that count as one came from a time until another: counted one by one as long as they are
+/// few, and by the hours where there are more.
+fn about(tx: &mut Tx<'_>, family: &[Id], (since, until): (Time, Option<Time>), now: Time) -> Result<i64> {
+    let most = i64::from(MAX_COUNTED);
+    let (least, about) = errors::estimate(tx, family, (since, until.unwrap_or(Time::MAX)), now)?;
+    if least >= most {
+        return Ok(about);
+    }
+    let counted = errors::count_between(tx, family, (since, until.unwrap_or(Time::MAX)), most)?;
+    Ok(if counted >= most { counted.max(about) } else { counted })
 }
 
 /// Remembers verdicts, and forgets those of rules that are gone; what is another than before, and is not told of

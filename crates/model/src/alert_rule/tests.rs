@@ -28,6 +28,8 @@ fn judged(rule: &AlertRule, happened: Happened, fired_at: Option<Time>, events: 
             }
             Count::Events { most, .. } => events[0].min(most.into()),
             Count::Users { most, .. } => 3.min(most.into()),
+            Count::About { until: Some(_), .. } => events[0] - events[1],
+            Count::About { until: None, .. } => events[1],
         })
     };
     rule.judge(&facts, fired_at, count).unwrap()
@@ -78,6 +80,8 @@ fn conditions_count_what_they_are_about() {
     assert!(fires(&many, [11, 11]) && !fires(&many, [10, 10]));
     let percent = when(serde_json::json!({ "is": "percent", "more_than": 100, "minutes": 5 }));
     assert!(fires(&percent, [13, 9]) && !fires(&percent, [12, 8]) && !fires(&percent, [9, 9]));
+    // what is more than is counted one by one is compared all the same
+    assert!(fires(&percent, [700_000, 500_000]) && !fires(&percent, [900_000, 500_000]));
     let users = when(serde_json::json!({ "is": "users", "more_than": 2, "minutes": 5 }));
     assert!(fires(&users, [0, 0]));
 }
@@ -100,6 +104,43 @@ fn filters_and_frequency_hold_back() {
     assert_eq!(judged(&bad, Happened::First, None, [0, 0]).why, "a filter leaves it out: at least fatal");
     let elsewhere = AlertRule { environment: "staging".into(), ..with(serde_json::json!([])) };
     assert!(!fires(&elsewhere, None));
+}
+
+#[test]
+fn a_rule_says_how_many_of_its_conditions_and_filters_must_hold() {
+    let said = |action: &str, filter: &str, when: serde_json::Value, filters: serde_json::Value| {
+        let spec = serde_json::json!({
+            "project": "shop", "when": when, "action_match": action, "filters": filters, "filter_match": filter,
+        });
+        let it = judged(&rule(spec), Happened::Regression, None, [5, 5]);
+        (it.fires, it.why)
+    };
+    let back = serde_json::json!({ "is": "regression" });
+    let new = serde_json::json!({ "is": "first_seen" });
+    let many = serde_json::json!({ "is": "events", "more_than": 4, "minutes": 5 });
+    let of = |all: &[&serde_json::Value]| serde_json::json!(all);
+    let no_filter = serde_json::json!([]);
+    let (fires, why) = said("all", "all", of(&[&back, &many]), no_filter.clone());
+    assert!(fires && why == "it was over, and is back, and more than 4 in 5 minutes", "{why}");
+    let (fires, why) = said("all", "any", of(&[&back, &new]), no_filter.clone());
+    assert!(!fires && why == "not all of its conditions hold: it is new", "{why}");
+    let (fires, why) = said("none", "none", of(&[&new]), no_filter.clone());
+    assert!(fires && why == "none of these: it is new", "{why}");
+    let (fires, why) = said("none", "all", of(&[&new, &back]), no_filter);
+    assert!(!fires && why.starts_with("one of its conditions holds: it was over"), "{why}");
+    let (fatal, unassigned) = (
+        serde_json::json!({ "is": "level_at_least", "level": "fatal" }),
+        serde_json::json!({ "is": "unassigned" }),
+    );
+    assert!(said("any", "any", of(&[&back]), of(&[&fatal, &unassigned])).0);
+    let (fires, why) = said("any", "any", of(&[&back]), of(&[&fatal]));
+    assert!(!fires && why == "no filter lets it in: at least fatal", "{why}");
+    assert!(said("any", "none", of(&[&back]), of(&[&fatal])).0);
+    let (fires, why) = said("any", "none", of(&[&back]), of(&[&fatal, &unassigned]));
+    assert!(!fires && why == "a filter leaves it out: not assigned to nobody", "{why}");
+    // what nobody has asked for is not written, so that older programs can read it
+    let plain = serde_json::to_value(AlertRule::default_for("shop")).unwrap();
+    assert!(plain.get("action_match").is_none() && plain.get("filter_match").is_none(), "{plain}");
 }
 
 #[test]
