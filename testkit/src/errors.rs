@@ -37,6 +37,22 @@ impl World {
         self.store.write_blocking(make).unwrap()
     }
 
+    /// A project goes by other settings from now on.
+    pub fn project_goes_by(&mut self, project: i64, change: impl FnOnce(&mut Settings) + Send + 'static) {
+        let write = move |tx: &mut store::Tx<'_>| {
+            let mut it = store::projects::named(tx, &project.to_string())?.unwrap();
+            change(&mut it.settings);
+            store::projects::update(tx, &it)
+        };
+        self.store.write_blocking(write).unwrap();
+    }
+
+    /// What the driver does about issues every minute.
+    pub fn tends(&mut self) {
+        let done = self.nodes[0].stage.tend_issues(self.now).unwrap();
+        self.hand(0, done);
+    }
+
     /// A program reports an error; its issue, if it is kept.
     pub fn reports(&mut self, project: i64, event: &Value) -> Option<Id> {
         let (taken, done) = self.nodes[0].stage.report(project, &event.to_string(), self.now).unwrap();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use flow::errors::acts::{Fixed, IssueAct};
-use flow::errors::life::Mute;
+use flow::errors::life::{Ignore, More};
 use model::incident::State;
 use model::{Id, Rules};
 use serde_json::json;
@@ -102,7 +102,8 @@ fn what_is_ignored_resolved_and_merged_is_told_when_that_says_so() {
     let shop = world.project("shop");
     let id = world.reports(shop, &exception(1, "pay")).unwrap();
     world.settles();
-    world.does(id, IssueAct::Ignore(Mute { times: Some(4), ..Mute::default() }));
+    let three_more = Some(More { count: 3, within: None });
+    world.does(id, IssueAct::Ignore(Ignore { times: three_more, ..Ignore::default() }));
     world.reports(shop, &exception(2, "pay"));
     world.reports(shop, &exception(3, "pay"));
     world.passes(Duration::from_secs(3600));
@@ -135,6 +136,44 @@ fn what_is_ignored_resolved_and_merged_is_told_when_that_says_so() {
 }
 
 #[test]
+fn what_is_ignored_until_there_is_much_of_it_at_once_is_told_then() {
+    let mut world = World::new(simple_rules());
+    let shop = world.project("shop");
+    let id = world.reports(shop, &exception(1, "pay")).unwrap();
+    world.passes(Duration::from_secs(1));
+    let burst = Some(More { count: 3, within: Some(Duration::from_secs(600)) });
+    world.does(id, IssueAct::Ignore(Ignore { times: burst, ..Ignore::default() }));
+    for n in 2..8 {
+        world.reports(shop, &exception(n, "pay"));
+        world.passes(Duration::from_secs(301));
+    }
+    assert_eq!(told(&world).len(), 1, "never three within ten minutes: {:?}", told(&world));
+    world.passes(Duration::from_secs(700));
+    for n in 8..11 {
+        world.reports(shop, &exception(n, "pay"));
+    }
+    world.passes(Duration::from_secs(400));
+    assert_eq!(told(&world)[1..], [["shop in pay 10"]]);
+    // as many more are to come when another issue joins
+    let three_more = Some(More { count: 3, within: None });
+    world.does(id, IssueAct::Ignore(Ignore { times: three_more, ..Ignore::default() }));
+    let other = world.reports(shop, &exception(11, "ship")).unwrap();
+    for n in 12..20 {
+        world.reports(shop, &exception(n, "ship"));
+    }
+    world.passes(Duration::from_secs(400));
+    world.does(id, IssueAct::Merge(vec![other]));
+    let before = world.seen.len();
+    world.reports(shop, &exception(20, "pay"));
+    world.reports(shop, &exception(21, "ship"));
+    world.passes(Duration::from_secs(3600));
+    assert_eq!(world.seen.len(), before, "two of three");
+    world.reports(shop, &exception(22, "pay"));
+    world.passes(Duration::from_secs(400));
+    assert_eq!(told(&world).last().unwrap(), &["shop in pay 22"]);
+}
+
+#[test]
 fn silences_hold_errors_back_as_they_do_alerts() {
     let mut world = World::new(simple_rules());
     let shop = world.project("shop");
@@ -144,4 +183,78 @@ fn silences_hold_errors_back_as_they_do_alerts() {
     assert!(told(&world).is_empty());
     world.passes(Duration::from_secs(700));
     assert_eq!(told(&world), [["shop in pay 1"]]);
+}
+
+fn state(world: &World, id: Id) -> Option<State> {
+    let found = world.store.read_blocking(|tx| store::incidents::get(tx, id)).unwrap();
+    found.map(|it| it.state)
+}
+
+#[test]
+fn an_issue_of_which_nothing_is_heard_for_long_is_over_and_says_why() {
+    let mut world = World::new(simple_rules());
+    let shop = world.project("shop");
+    let id = world.reports(shop, &exception(1, "pay")).unwrap();
+    let ignored = world.reports(shop, &exception(2, "ship")).unwrap();
+    world.does(ignored, IssueAct::Ignore(Ignore::default()));
+    world.settles();
+    world.time_goes_by(Duration::from_secs(20 * 86_400));
+    world.tends();
+    assert_eq!(state(&world, id), Some(State::Open), "nobody has asked for it");
+    world.project_goes_by(shop, |it| it.resolve_after_days = 14);
+    let fresh = world.reports(shop, &exception(3, "scan")).unwrap();
+    world.tends();
+    world.passes(Duration::from_secs(400));
+    assert_eq!(state(&world, id), Some(State::Resolved));
+    let others = [state(&world, ignored), state(&world, fresh)];
+    assert_eq!(others, [Some(State::Open); 2], "what is ignored waits for something else");
+    let said = world.explains(id).join("\n");
+    assert!(said.contains("not seen for 14 days"), "{said}");
+    assert_eq!(world.reports(shop, &exception(4, "pay")), Some(id), "it is back");
+    world.passes(Duration::from_secs(400));
+    assert_eq!(told(&world).last().unwrap(), &["shop in pay 2"]);
+}
+
+#[test]
+fn however_many_kinds_of_errors_there_are_a_project_keeps_only_so_many_issues() {
+    let mut world = World::new(simple_rules());
+    let shop = world.project("shop");
+    world.project_goes_by(shop, |it| it.keep.issues = 10);
+    let rare = world.reports(shop, &exception(1, "pay")).unwrap();
+    world.reports(shop, &exception(2, "pay"));
+    let of_ann = world.reports(shop, &exception(3, "ship")).unwrap();
+    world.does(of_ann, IssueAct::Assign("ann".to_owned()));
+    let over = world.reports(shop, &exception(4, "scan")).unwrap();
+    world.does(over, IssueAct::Resolve(None));
+    world.passes(Duration::from_secs(600));
+    // every error is one of its own
+    let mut flood = Vec::new();
+    for n in 0..50 {
+        let function = format!("kind_{}", "x".repeat(n + 1));
+        flood.extend(world.reports(shop, &exception(100 + n, &function)));
+        world.passes(Duration::from_secs(1));
+    }
+    world.tends();
+    let looked = store::errors::Looked::newest(Some(shop), 100);
+    let (left, _) = world.store.read_blocking(|tx| store::errors::heads(tx, looked)).unwrap();
+    let left: Vec<Id> = left.iter().map(|it| it.issue.id).rev().collect();
+    let stays: Vec<Id> = [rare, of_ann].into_iter().chain(flood[42..].iter().copied()).collect();
+    assert_eq!(left, stays, "what is rare, what somebody looks after, and what is recent");
+    world.tends();
+    assert_eq!(state(&world, rare), Some(State::Open), "there is room now");
+    // nothing is left of those that went, whatever retention has time for
+    let since = world.now - Duration::from_secs(90 * 86_400);
+    let keep = store::retention::Keep {
+        resolved_since: since,
+        repeats_since: since,
+        audit_since: since,
+        most_incidents: 0,
+        most_bytes: 0,
+        configurations: 10,
+    };
+    world.passes(Duration::from_secs(600));
+    let sweep = move |tx: &mut store::Tx<'_>| store::retention::sweep(tx, &keep, 100);
+    while world.store.write_blocking(sweep).unwrap() > 0 {}
+    assert_eq!((state(&world, over), state(&world, flood[0])), (None, None));
+    assert_ne!(world.reports(shop, &exception(999, "scan")), Some(over), "it begins anew");
 }

@@ -6,7 +6,7 @@
 //! incidents on when there is something to tell. Most errors are only counted: the spine hears of one that opens an
 //! issue, brings one back, or that a rule of its project finds worth a word. [`life`] says what becomes of an issue,
 //! `rules` whether somebody has to know, and [`say`] in which words; [`acts`] are what people do; [`said`] is what
-//! users say; [`keep`] forgets.
+//! users say; [`keep`] forgets errors, and `tend` passes over issues.
 //!
 //! *Architecture Invariant:* an error is on disk, counted and grouped before its client hears 200.
 
@@ -20,5 +20,6 @@ mod rules;
 pub mod said;
 pub mod say;
 pub mod take;
+pub(crate) mod tend;
 pub mod uploads;
 mod work;

@@ -15,6 +15,7 @@ use crate::driver::Act;
 use crate::errors::acts::{self, Acted, IssueAct};
 use crate::errors::report::{self, NotReported};
 use crate::errors::take::{self, Taken};
+use crate::errors::tend::Tending;
 use crate::ingest::{self, Accepted, Done};
 use crate::live::Live;
 use crate::verbs;
@@ -84,6 +85,29 @@ impl Stage {
         let (core, line) = (self.core.clone(), self.core.id(now));
         let sign = Signature { id: line, at: now, actor: Arc::new(Actor::local()), chain: 0 };
         self.store.write_blocking(move |tx| acts::act(&core, tx, &sign, id, &act))
+    }
+
+    /// Passes over the issues of all projects once, as the driver does every minute.
+    ///
+    /// # Errors
+    /// As [`Stage::open`].
+    pub fn tend_issues(&self, now: Time) -> Result<Done> {
+        let projects = self.store.read_blocking(|tx| self.core.projects(tx))?;
+        let mut all = Done { at: Some(now), ..Done::default() };
+        for it in projects.all() {
+            let mut tending = Tending::new(&it.project, now);
+            while tending.lasting().is_some() {
+                let core = self.core.clone();
+                let step = move |tx: &mut store::Tx<'_>| {
+                    let done = tending.step(&core, tx)?;
+                    Ok((tending, done))
+                };
+                let done;
+                (tending, done) = self.store.write_blocking(step)?;
+                all.join(done);
+            }
+        }
+        Ok(all)
     }
 
     /// Runs the steps once.

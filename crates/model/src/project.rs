@@ -15,6 +15,12 @@ pub const MAX_SLUG_CHARS: usize = 50;
 pub const MAX_WORD_BYTES: usize = 100;
 /// Origins that a project allows, and fields that it names, at the most.
 pub const MAX_NAMED: usize = 200;
+/// Patterns of a project's own that are taken out.
+pub const MAX_PATTERNS: usize = 10;
+/// Bytes of one of them.
+pub const MAX_PATTERN_BYTES: usize = 500;
+/// The longest time without an error after which an issue is over by itself, in days.
+pub const MAX_RESOLVE_DAYS: u32 = 3_650;
 /// Bytes of a project's rules of grouping.
 pub const MAX_GROUPING_BYTES: usize = 64 * 1024;
 /// Characters of a public key: 128 bits in hexadecimal digits, as clients expect them.
@@ -59,6 +65,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Which errors get which fingerprint: a rule a line, as their reader has them.
     pub grouping: String,
+    /// An issue of which nothing was heard for so many days is over; zero: none is by itself.
+    pub resolve_after_days: u32,
 }
 
 /// What is taken out of events before anything is kept.
@@ -69,15 +77,29 @@ pub struct Scrub {
     pub enabled: bool,
     /// Names of fields whose values go, beside those that are known (`password`, `token` and the like).
     pub fields: Vec<String>,
-    /// Names of fields that stay whatever is in them.
+    /// Names of fields that stay whatever is in them, but for passwords, cookies and authorisations.
     pub safe_fields: Vec<String>,
+    /// Names of fields that stay even though they are passwords, cookies or authorisations.
+    pub keep_secrets: Vec<String>,
+    /// Regular expressions: what they find goes, wherever it stands.
+    pub patterns: Vec<String>,
+    /// What does not go by its looks: `card`, `email` and the like.
+    pub safe_patterns: Vec<String>,
     /// Whether addresses of users go, too.
     pub addresses: bool,
 }
 
 impl Default for Scrub {
     fn default() -> Self {
-        Scrub { enabled: true, fields: Vec::new(), safe_fields: Vec::new(), addresses: false }
+        Scrub {
+            enabled: true,
+            fields: Vec::new(),
+            safe_fields: Vec::new(),
+            keep_secrets: Vec::new(),
+            patterns: Vec::new(),
+            safe_patterns: Vec::new(),
+            addresses: false,
+        }
     }
 }
 
@@ -91,11 +113,13 @@ pub struct Keep {
     pub events: i64,
     /// Bytes of events at the most, as they are kept.
     pub bytes: i64,
+    /// Issues at the most: of more, the quietest go.
+    pub issues: i64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Keep { days: 90, events: 1_000_000, bytes: 4 << 30 }
+        Keep { days: 90, events: 1_000_000, bytes: 4 << 30, issues: 100_000 }
     }
 }
 
@@ -113,6 +137,11 @@ impl Project {
             at_most("settings.allowed_origins", self.settings.allowed_origins.len(), MAX_NAMED),
             at_most("settings.scrub.fields", self.settings.scrub.fields.len(), MAX_NAMED),
             at_most("settings.scrub.safe_fields", self.settings.scrub.safe_fields.len(), MAX_NAMED),
+            at_most("settings.scrub.keep_secrets", self.settings.scrub.keep_secrets.len(), MAX_NAMED),
+            at_most("settings.scrub.patterns", self.settings.scrub.patterns.len(), MAX_PATTERNS),
+            at_most("settings.scrub.safe_patterns", self.settings.scrub.safe_patterns.len(), MAX_NAMED),
+            self.settings.check_patterns(),
+            self.settings.check_resolving(),
             self.settings.words().try_for_each(|(field, word)| check_word(field, word)),
             self.settings.keep.check(),
             match self.settings.grouping.len() {
@@ -138,7 +167,26 @@ impl Settings {
         let origins = self.allowed_origins.iter().map(|it| ("settings.allowed_origins", it.as_str()));
         let fields = self.scrub.fields.iter().map(|it| ("settings.scrub.fields", it.as_str()));
         let safe = self.scrub.safe_fields.iter().map(|it| ("settings.scrub.safe_fields", it.as_str()));
-        origins.chain(fields).chain(safe)
+        let secrets = self.scrub.keep_secrets.iter().map(|it| ("settings.scrub.keep_secrets", it.as_str()));
+        let looks = self.scrub.safe_patterns.iter().map(|it| ("settings.scrub.safe_patterns", it.as_str()));
+        origins.chain(fields).chain(safe).chain(secrets).chain(looks)
+    }
+
+    fn check_patterns(&self) -> Result<(), Refusal> {
+        match self.scrub.patterns.iter().position(|it| it.is_empty() || it.len() > MAX_PATTERN_BYTES) {
+            None => Ok(()),
+            Some(n) => {
+                let why = format!("must have 1 to {MAX_PATTERN_BYTES} bytes");
+                Err(Refusal::new(format!("settings.scrub.patterns[{n}]"), why))
+            }
+        }
+    }
+
+    fn check_resolving(&self) -> Result<(), Refusal> {
+        match self.resolve_after_days {
+            0..=MAX_RESOLVE_DAYS => Ok(()),
+            _ => Err(Refusal::new("settings.resolve_after_days", format!("is more than {MAX_RESOLVE_DAYS}"))),
+        }
     }
 }
 
@@ -148,6 +196,7 @@ impl Keep {
             () if self.days == 0 => Err(Refusal::new("settings.keep.days", "must be at least 1")),
             () if self.events < 1 => Err(Refusal::new("settings.keep.events", "must be at least 1")),
             () if self.bytes < 1 => Err(Refusal::new("settings.keep.bytes", "must be at least 1")),
+            () if self.issues < 1 => Err(Refusal::new("settings.keep.issues", "must be at least 1")),
             () => Ok(()),
         }
     }

@@ -1,22 +1,18 @@
 //! Errors are kept within the bounds of their projects: what is old goes, and of what is too much, that which there is
 //! plenty of. An issue keeps its newest error as long as it is there.
 
-use model::incident::State;
-use model::project::Keep;
+use model::project::{Keep, Project};
 use model::{Id, Time};
-use store::errors::{self, Head, Looked, Plenty, Weight};
+use store::errors::{self, Plenty, Weight};
 use store::{Durability, Result};
 
+use super::tend::Tending;
 use crate::driver::Hub;
 
 /// Errors that go in one step.
 const STEP: i64 = 500;
 /// Steps of one issue in one sweep, so that others have their turn.
 const STEPS: usize = 20;
-/// Values of tags that an issue keeps.
-const MAX_TAGS: i64 = 2_000;
-/// Steps over the issues of a project in one sweep: a million of them.
-const ISSUE_STEPS: usize = 2_000;
 /// Texts that one step looks at.
 const BASES: i64 = 500;
 
@@ -71,7 +67,11 @@ impl Hub {
         let projects = self.core.known_projects();
         for project in projects.all() {
             let (id, keep) = (project.project.id, project.project.settings.keep);
-            if let Err(error) = self.sweep_project(id, keep, now).await {
+            let swept = match self.sweep_project(id, keep, now).await {
+                Ok(()) => self.tend_issues(&project.project, now).await,
+                not => not,
+            };
+            if let Err(error) = swept {
                 tracing::warn!(%error, project = id, "what is old of a project could not be swept");
             }
         }
@@ -109,23 +109,22 @@ impl Hub {
                 }
             }
         }
-        let mut looked = Looked::newest(Some(project), STEP);
-        for _ in 0..ISSUE_STEPS {
-            let (some, older) = self.store.read(move |tx| errors::heads(tx, looked)).await?;
-            let Some(last) = some.last() else { break };
-            looked.before = last.issue.id;
-            let is_over = |it: &Head| it.state == State::Resolved && it.last_seen < since;
-            let (over, stay): (Vec<&Head>, Vec<&Head>) = some.iter().partition(|it| is_over(it));
-            let ids = |them: Vec<&Head>| them.into_iter().map(|it| it.issue.id).collect::<Vec<_>>();
-            let (over, stay) = (ids(over), ids(stay));
+        Ok(())
+    }
+
+    /// Passes over the issues of a project.
+    async fn tend_issues(&self, project: &Project, now: Time) -> Result<()> {
+        let mut tending = Tending::new(project, now);
+        while let Some(durability) = tending.lasting() {
+            let core = self.core.clone();
             let step = move |tx: &mut store::Tx<'_>| {
-                over.iter().try_for_each(|id| forget(tx, *id))?;
-                stay.iter().try_for_each(|id| errors::trim_tags(tx, *id, MAX_TAGS).map(drop))
+                let done = tending.step(&core, tx)?;
+                Ok((tending, done))
             };
-            self.store.write(Durability::Lazy, step).await?;
-            if !older {
-                break;
-            }
+            let written = self.store.write(durability, step).await;
+            let done;
+            (tending, done) = self.noted(written)?;
+            self.follow(done);
         }
         Ok(())
     }
@@ -144,15 +143,6 @@ impl Hub {
     }
 }
 
-/// Forgets an issue that is over and that nothing was heard of for so long that no error of it is kept.
-fn forget(tx: &mut store::Tx<'_>, issue: Id) -> Result<()> {
-    for id in errors::merged_into(tx, issue)?.into_iter().chain([issue]) {
-        errors::forget_events(tx, id)?;
-        errors::forget_issue(tx, id)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +157,7 @@ mod tests {
 
     #[test]
     fn of_too_much_that_goes_which_there_is_plenty_of() {
-        let keep = |events, bytes| Keep { days: 1, events, bytes };
+        let keep = |events, bytes| Keep { days: 1, events, bytes, issues: 1 };
         let all = [issue(1, 1000), issue(2, 100), issue(3, 2)];
         assert!(excess(&all, 0, &keep(2000, 1 << 30)).is_empty());
         assert_eq!(gone(&excess(&all, 0, &keep(502, 1 << 30))), [(1, 600)]);

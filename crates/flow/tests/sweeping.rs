@@ -1,0 +1,135 @@
+//! What projects need not keep goes by itself: what is old, what is too much, and what was deleted.
+
+#![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
+
+#[path = "../../store/tests/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow::driver::Retention;
+use flow::errors::acts::{Acted, IssueAct};
+use flow::errors::take::Taken;
+use flow::{Clock, Hub, Live, SystemClock};
+use model::project::{Keep, Project, Settings};
+use model::receiver::Receiver;
+use model::{Id, Rules, Time};
+use sdk::Registry;
+use sdk::http::{Guard, Http};
+use store::{Durability, Store, Tx};
+use tracker::{Door, Intake, Limits};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a test waits for something that must come.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A clock that stands still.
+struct Standing(Time);
+
+impl Clock for Standing {
+    fn now(&self) -> Time {
+        self.0
+    }
+}
+
+async fn hub(store: &Store, clock: Arc<dyn Clock>) -> Hub {
+    let rules = Rules::simple(Receiver { name: "ops".into(), destinations: Vec::new() });
+    let live = Live::new(rules, Vec::new(), &Registry::default()).unwrap();
+    Hub::start(store.clone(), live, Http::new(Guard::default()).unwrap(), clock, Retention::default())
+        .await
+        .unwrap()
+}
+
+async fn project(hub: &Hub, slug: &'static str, keep: Keep) -> i64 {
+    let make = move |tx: &mut Tx<'_>| {
+        let id = store::projects::next_number(tx)?;
+        let settings = Settings { keep, ..Settings::default() };
+        let (slug, platform) = (slug.to_owned(), "python".to_owned());
+        let project = Project { id, slug, platform, team: None, settings, created_at: Time(0) };
+        assert!(store::projects::insert(tx, &project)?);
+        Ok(id)
+    };
+    let id = hub.store.write(Durability::Disk, make).await.unwrap();
+    hub.know_projects().await.unwrap();
+    id
+}
+
+async fn reports(hub: &Hub, project: i64, function: &str, ids: std::ops::Range<usize>) -> Id {
+    let project = hub.core.known_projects().get(project).unwrap().clone();
+    let mut last = Id(0);
+    for n in ids {
+        let text = serde_json::json!({
+            "event_id": format!("{n:032x}"), "platform": "python",
+            "exception": { "values": [{ "type": "E", "stacktrace": { "frames": [
+                { "module": "shop", "function": function, "in_app": true },
+            ] } }] },
+        })
+        .to_string();
+        let open = move || Intake::whole(Door::Store, None, "", Limits::default(), text.as_bytes());
+        let reported = hub.report(project.clone(), None, open).await.unwrap();
+        match reported.event {
+            Some((_, Taken::Kept { issue, .. })) => last = issue,
+            other => panic!("{other:?}"),
+        }
+    }
+    last
+}
+
+/// Errors that are kept of an issue; nothing: it is gone.
+async fn kept(store: &Store, issue: Id) -> Option<usize> {
+    let read = move |tx: &mut Tx<'_>| {
+        let head = store::errors::head(tx, issue)?;
+        let events = store::errors::page(tx, &[issue], Id(i64::MAX), 1000)?.len();
+        Ok(head.map(|_| events))
+    };
+    store.read(read).await.unwrap()
+}
+
+async fn becomes(store: &Store, issue: Id, wanted: Option<usize>, what: &str) {
+    let asking = async {
+        while kept(store, issue).await != wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(DEADLINE, asking).await;
+    assert!(in_time.is_ok(), "{what}: {:?} are kept", kept(store, issue).await);
+}
+
+#[test]
+fn what_need_not_be_kept_goes_when_a_hub_has_started() {
+    support::on_both(async |store: Store| {
+        let now = SystemClock.now();
+        let past = hub(&store, Arc::new(Standing(now - DAY * 100))).await;
+        let month = Keep { days: 30, ..Keep::default() };
+        let (old, few) = (project(&past, "old", month).await, Keep { events: 10, ..month });
+        let stays = reports(&past, old, "pay", 0..5).await;
+        let over = reports(&past, old, "ship", 5..8).await;
+        assert_eq!(past.act_on_issue(over, IssueAct::Resolve(None)).await.unwrap(), Acted::Done);
+        assert!(past.stop(DEADLINE).await);
+        let lately = hub(&store, Arc::new(Standing(now - DAY))).await;
+        let many = project(&lately, "many", few).await;
+        let plenty = reports(&lately, many, "pay", 0..30).await;
+        let rare = reports(&lately, many, "ship", 30..32).await;
+        let gone = project(&lately, "gone", month).await;
+        let lost = reports(&lately, gone, "pay", 0..3).await;
+        let delete = move |tx: &mut Tx<'_>| store::projects::delete(tx, gone, now);
+        store.write(Durability::Disk, delete).await.unwrap();
+        assert!(lately.stop(DEADLINE).await);
+        // the first sweep is at the start
+        let hub = hub(&store, Arc::new(SystemClock)).await;
+        becomes(&store, stays, Some(1), "an issue that is not over keeps its newest").await;
+        becomes(&store, over, None, "what is over and old goes as a whole").await;
+        becomes(&store, plenty, Some(8), "of too much, what there is plenty of goes").await;
+        becomes(&store, rare, Some(2), "what is rare stays").await;
+        becomes(&store, lost, None, "what belongs to a project that was deleted").await;
+        let read = move |tx: &mut Tx<'_>| {
+            let head = store::errors::head(tx, stays)?.unwrap();
+            let left = [old, many].map(|project| store::errors::weigh(tx, project));
+            Ok((head.times_seen, left.map(Result::unwrap).map(|it| it.events)))
+        };
+        let (times, left) = store.read(read).await.unwrap();
+        assert_eq!((times, left), (5, [1, 10]), "how often it was seen stays known");
+        assert!(hub.stop(DEADLINE).await);
+    });
+}
