@@ -9,18 +9,26 @@
 
 mod looks;
 mod names;
+mod own;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use self::looks::Looks;
 use self::names::Names;
+use self::own::Own;
 use crate::event::{Breadcrumb, Change, Data, Event, Note, Notes, Request, Stacktrace};
+
+pub use self::looks::LOOKS;
 
 /// What stands in the place of a secret.
 pub const FILTERED: &str = "[Filtered]";
 /// Names that a project may add, and as many that it may exempt.
 pub const MAX_NAMES: usize = 200;
+/// Patterns that a project may add.
+pub const MAX_PATTERNS: usize = 10;
+/// Bytes of memory that one of them may take when it is made ready.
+pub const MAX_PATTERN_MEMORY: usize = 256 << 10;
 /// Levels of data that are looked into; the normaliser leaves no more.
 const MAX_LEVELS: usize = 64;
 
@@ -32,8 +40,15 @@ pub struct Settings {
     pub defaults: bool,
     /// More names whose values are taken out: parts of names, in any case, without regard to `-` and `_`.
     pub sensitive: Vec<String>,
-    /// Names whose values stay, whatever they look like: whole names.
+    /// Names whose values stay, whatever they look like: whole names. What is always a secret goes even so:
+    /// passwords, cookies of sessions, authorisations.
     pub safe: Vec<String>,
+    /// Names whose values stay even though they are always secrets: whole names.
+    pub kept_secrets: Vec<String>,
+    /// Regular expressions: what they find is taken out, wherever looks are looked at.
+    pub patterns: Vec<String>,
+    /// Looks that are none: names out of [`LOOKS`].
+    pub safe_looks: Vec<String>,
     /// Addresses of users and clients are taken out, too.
     pub ip_addresses: bool,
     /// Nothing is taken out at all.
@@ -42,7 +57,65 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { defaults: true, sensitive: Vec::new(), safe: Vec::new(), ip_addresses: false, off: false }
+        Settings {
+            defaults: true,
+            sensitive: Vec::new(),
+            safe: Vec::new(),
+            kept_secrets: Vec::new(),
+            patterns: Vec::new(),
+            safe_looks: Vec::new(),
+            ip_addresses: false,
+            off: false,
+        }
+    }
+}
+
+/// What cannot be of settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadSettings {
+    /// Which of them, and the place in its list.
+    pub at: (Part, usize),
+    /// Why not.
+    pub why: String,
+}
+
+/// A list of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// [`Settings::safe`].
+    Safe,
+    /// [`Settings::patterns`].
+    Patterns,
+    /// [`Settings::safe_looks`].
+    SafeLooks,
+}
+
+impl Settings {
+    /// Whether all of it can be.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), BadSettings> {
+        let bad = |part, index: usize, why: String| Err(BadSettings { at: (part, index), why });
+        if let Some(index) = self.safe.iter().position(|name| names::is_always_secret(name)) {
+            let why = format!(
+                "{:?} is a password, a cookie or an authorisation: those that must stay are named by themselves",
+                self.safe[index]
+            );
+            return bad(Part::Safe, index, why);
+        }
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            if let Err(why) = own::compiled(pattern) {
+                return bad(Part::Patterns, index, why);
+            }
+        }
+        match self.safe_looks.iter().position(|name| !LOOKS.contains(&name.as_str())) {
+            Some(index) => {
+                let why = format!("{:?} is none of {}", self.safe_looks[index], LOOKS.join(", "));
+                bad(Part::SafeLooks, index, why)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -75,7 +148,7 @@ impl Scrubber {
     pub fn new(settings: &Settings) -> Self {
         Scrubber {
             names: Names::new(settings),
-            looks: Looks { on: settings.defaults },
+            looks: Looks::new(settings.defaults, &settings.safe_looks, Own::new(&settings.patterns)),
             ip_addresses: settings.ip_addresses,
             off: settings.off,
         }
@@ -179,6 +252,10 @@ impl Walk<'_> {
                 for value in [&mut user.id, &mut user.username].into_iter().flatten() {
                     walk.text(value, Place::Value);
                 }
+                // by which people are told apart: only what the project asks for goes
+                if let Some(email) = &mut user.email {
+                    walk.own(email);
+                }
                 walk.members(&mut user.data, MAX_LEVELS);
             });
         }
@@ -232,7 +309,9 @@ impl Walk<'_> {
                     {
                         walk.filter(name, value);
                     }
-                    "Set-Cookie" | "Authorization" | "Proxy-Authorization" if walk.scrubber.looks.on => {
+                    "Set-Cookie" | "Authorization" | "Proxy-Authorization"
+                        if walk.scrubber.looks.on && !walk.scrubber.names.is_safe(name) =>
+                    {
                         walk.filter(name, value);
                     }
                     _ => walk.named(name, value),
@@ -294,15 +373,11 @@ impl Walk<'_> {
                 _ => self.scrubber.names.verdict(name),
             };
             match verdict {
-                Verdict::Safe => {}
-                Verdict::Secret => {
-                    let already = value.as_str() == Some(FILTERED);
-                    let counts = value.is_number() && self.scrubber.names.is_a_count(name);
-                    if !already && !counts {
-                        *value = Json::String(FILTERED.to_owned());
-                        self.at(Step::Key(name.clone()), Walk::note);
-                    }
+                Verdict::Safe if value.is_object() || value.is_array() => {
+                    self.at(Step::Key(name.clone()), |walk| walk.inside_safe(value, levels));
                 }
+                Verdict::Safe => {}
+                Verdict::Secret => self.taken_out(name, value),
                 Verdict::Unknown if self.has_nothing(value) => {}
                 Verdict::Unknown => {
                     self.at(Step::Key(name.clone()), |walk| walk.json(value, levels));
@@ -311,11 +386,41 @@ impl Walk<'_> {
         }
     }
 
+    fn taken_out(&mut self, name: &str, value: &mut Json) {
+        let already = value.as_str() == Some(FILTERED);
+        let counts = value.is_number() && self.scrubber.names.is_a_count(name);
+        if !already && !counts {
+            *value = Json::String(FILTERED.to_owned());
+            self.at(Step::Key(name.to_owned()), Walk::note);
+        }
+    }
+
+    /// Of what is to stay, what is always a secret goes.
+    fn inside_safe(&mut self, value: &mut Json, levels: usize) {
+        match value {
+            Json::Array(list) if levels > 0 => {
+                for (index, value) in list.iter_mut().enumerate() {
+                    self.at(Step::Index(index), |walk| walk.inside_safe(value, levels - 1));
+                }
+            }
+            Json::Object(members) if levels > 0 => {
+                for (name, value) in members.iter_mut() {
+                    if !value.is_null() && !value.is_boolean() && self.scrubber.names.must_go(name) {
+                        self.taken_out(name, value);
+                    } else {
+                        self.at(Step::Key(name.clone()), |walk| walk.inside_safe(value, levels - 1));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Most values are short texts without anything in them: they cost no step of the path.
     fn has_nothing(&self, value: &Json) -> bool {
         match value {
             Json::String(text) => !self.scrubber.looks.may_have(text, Place::Value),
-            Json::Number(number) => !self.scrubber.looks.is_card(number),
+            Json::Number(number) => self.scrubber.looks.of_number(number).is_none(),
             Json::Array(list) => list.is_empty(),
             Json::Object(members) => members.is_empty(),
             Json::Null | Json::Bool(_) => true,
@@ -341,9 +446,11 @@ impl Walk<'_> {
                 }
             }
             Json::Object(members) if levels > 0 => self.members(members, levels - 1),
-            Json::Number(number) if self.scrubber.looks.is_card(number) => {
-                *value = Json::String(looks::CARD.to_owned());
-                self.note();
+            Json::Number(number) => {
+                if let Some(what) = self.scrubber.looks.of_number(number) {
+                    *value = Json::String(what.to_owned());
+                    self.note();
+                }
             }
             _ => {}
         }
@@ -352,6 +459,13 @@ impl Walk<'_> {
     fn optional(&mut self, field: &'static str, text: &mut Option<String>, place: Place) {
         if let Some(text) = text {
             self.at(Step::Field(field), |walk| walk.text(text, place));
+        }
+    }
+
+    /// What only the project's own patterns are held against.
+    fn own(&mut self, text: &mut String) {
+        if self.scrubber.looks.replace_own(text) {
+            self.note();
         }
     }
 

@@ -103,11 +103,15 @@ impl ProjectInForce {
     }
 }
 
-fn scrubbing(it: &Scrub) -> tracker::scrub::Settings {
+/// What a project says of secrets, as it is gone by.
+pub fn scrubbing(it: &Scrub) -> tracker::scrub::Settings {
     tracker::scrub::Settings {
         defaults: true,
         sensitive: it.fields.clone(),
         safe: it.safe_fields.clone(),
+        kept_secrets: it.keep_secrets.clone(),
+        patterns: it.patterns.clone(),
+        safe_looks: it.safe_patterns.clone(),
         ip_addresses: it.addresses,
         off: !it.enabled,
     }

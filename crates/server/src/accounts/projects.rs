@@ -1,10 +1,12 @@
 //! Projects and their keys.
 
+use flow::tracked::projects::scrubbing;
 use model::Id;
 use model::project::{Keep, Project, ProjectKey, Rate, Scrub, Settings};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use store::artifacts::Bundle;
+use tracker::scrub::{BadSettings, Part};
 use utoipa::ToSchema;
 
 use super::{Desk, Done, checked, shown};
@@ -40,14 +42,17 @@ pub struct ProjectChange {
     pub team: Option<String>,
     /// Pages of which browsers may report, such as `https://shop.example` or `*.shop.example`; none: any.
     pub allowed_origins: Option<Vec<String>>,
-    /// What is taken out of events before anything is kept: `enabled`, `fields`, `safe_fields`, `addresses`.
+    /// What is taken out of events before anything is kept: `enabled`, `fields`, `safe_fields`, `keep_secrets`,
+    /// `patterns`, `safe_patterns`, `addresses`.
     #[schema(value_type = Option<Object>)]
     pub scrub: Option<Scrub>,
-    /// How much is kept: `days`, `events`, `bytes`.
+    /// How much is kept: `days`, `events`, `bytes`, `issues`.
     #[schema(value_type = Option<Object>)]
     pub keep: Option<Keep>,
     /// Which errors get which fingerprint, a rule a line: `error.type:OperationalError -> database-down`.
     pub grouping: Option<String>,
+    /// An issue of which nothing was heard for so many days is over; 0: none is by itself.
+    pub resolve_after_days: Option<u32>,
 }
 
 /// A key as somebody asks for it.
@@ -154,6 +159,7 @@ impl Desk<'_, '_> {
         settings.allowed_origins = change.allowed_origins.unwrap_or_else(|| settings.allowed_origins.clone());
         settings.scrub = change.scrub.unwrap_or_else(|| settings.scrub.clone());
         settings.keep = change.keep.unwrap_or(settings.keep);
+        settings.resolve_after_days = change.resolve_after_days.unwrap_or(settings.resolve_after_days);
         if let Some(text) = change.grouping {
             let read = text.parse::<tracker::Rules>();
             read.map_err(|wrong| Problem::wrong("grouping", wrong.to_string()))?;
@@ -161,6 +167,9 @@ impl Desk<'_, '_> {
         }
         if project != before {
             checked(project.problems())?;
+            if project.settings.scrub != before.settings.scrub {
+                readable(&project.settings.scrub)?;
+            }
             if project.slug != before.slug && store::projects::named(self.tx, &project.slug)?.is_some() {
                 return Err(taken(&project.slug).into());
             }
@@ -308,6 +317,18 @@ impl Desk<'_, '_> {
 /// A key that nobody can guess, as clients send it.
 pub fn fresh_public_key() -> String {
     format!("{:032x}", rand::random::<u128>())
+}
+
+/// Whether what a project says of secrets can be gone by.
+fn readable(scrub: &Scrub) -> Result<(), Problem> {
+    scrubbing(scrub).check().map_err(|BadSettings { at: (part, index), why }| {
+        let (field, hint) = match part {
+            Part::Safe => ("safe_fields", " in keep_secrets"),
+            Part::Patterns => ("patterns", ""),
+            Part::SafeLooks => ("safe_patterns", ""),
+        };
+        Problem::wrong(format!("scrub.{field}[{index}]"), format!("{why}{hint}"))
+    })
 }
 
 fn taken(slug: &str) -> Problem {

@@ -32,6 +32,8 @@ pub struct ProjectView {
     pub keep: Keep,
     /// Which errors get which fingerprint, a rule a line.
     pub grouping: String,
+    /// An issue of which nothing was heard for so many days is over; 0: none is by itself.
+    pub resolve_after_days: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
@@ -82,6 +84,7 @@ impl ProjectView {
             scrub: project.settings.scrub,
             keep: project.settings.keep,
             grouping: project.settings.grouping,
+            resolve_after_days: project.settings.resolve_after_days,
             created_at: project.created_at,
             keys: keys.into_iter().map(|it| ProjectKeyView::new(it, base_url)).collect(),
         }

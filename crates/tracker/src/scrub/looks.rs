@@ -6,10 +6,11 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use serde_json::Number;
 
-use super::Place;
+use super::own::Own;
+use super::{FILTERED, Place};
 
 /// In the place of a card's number.
-pub(super) const CARD: &str = "[card]";
+const CARD: &str = "[card]";
 const IBAN: &str = "[iban]";
 const SSN: &str = "[ssn]";
 const TOKEN: &str = "[token]";
@@ -28,9 +29,27 @@ static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     builder.ok()
 });
 
-#[derive(Debug, Clone, Copy)]
+/// Everything that is known by its looks, as a project may exempt it.
+pub const LOOKS: [&str; 7] = ["private_key", "token", "url_password", "ssn", "card", "iban", "email"];
+
+#[derive(Debug, Clone)]
 pub(super) struct Looks {
     pub(super) on: bool,
+    /// which of [`LOOKS`] the project lets stay
+    safe: [bool; LOOKS.len()],
+    own: Own,
+}
+
+/// The places of these in [`LOOKS`].
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    PrivateKey,
+    Token,
+    UrlPassword,
+    Ssn,
+    Card,
+    Iban,
+    Email,
 }
 
 /// What a text has in it, found by looking at each byte once.
@@ -45,9 +64,22 @@ struct Hints {
 }
 
 impl Looks {
+    pub(super) fn new(on: bool, safe: &[String], own: Own) -> Self {
+        Looks { on, safe: LOOKS.map(|name| safe.iter().any(|it| it == name)), own }
+    }
+
+    fn goes(&self, look: Look) -> bool {
+        !self.safe[look as usize]
+    }
+
     /// Whether it is worth looking closer. Of thousands of texts hardly one is.
     pub(super) fn may_have(&self, text: &str, place: Place) -> bool {
-        self.on && self.hints(text, place).any()
+        (self.on && self.hints(text, place).any()) || self.own.is_in(text)
+    }
+
+    /// Replaces what the project's own patterns find; says whether there was anything.
+    pub(super) fn replace_own(&self, text: &mut String) -> bool {
+        self.own.replace(text)
     }
 
     fn hints(&self, text: &str, place: Place) -> Hints {
@@ -77,39 +109,42 @@ impl Looks {
 
     /// Replaces what looks like a secret; says whether there was one.
     pub(super) fn replace(&self, text: &mut String, place: Place) -> bool {
-        if !self.on {
-            return false;
-        }
+        let found = self.on && self.replace_known(text, place);
+        // after the others: of what those have found, nothing is left to look at
+        self.replace_own(text) || found
+    }
+
+    fn replace_known(&self, text: &mut String, place: Place) -> bool {
         let hints = self.hints(text, place);
         if !hints.any() {
             return false;
         }
         let mut found = false;
-        let mut with = |regex: &LazyLock<Option<Regex>>, replacement: &str| {
-            let Some(regex) = regex.as_ref() else { return };
+        let mut with = |look: Look, regex: &LazyLock<Option<Regex>>, replacement: &str| {
+            let Some(regex) = regex.as_ref().filter(|_| self.goes(look)) else { return };
             if let std::borrow::Cow::Owned(replaced) = regex.replace_all(text, replacement) {
                 *text = replaced;
                 found = true;
             }
         };
         if hints.dashes {
-            with(&PRIVATE_KEY, KEY);
+            with(Look::PrivateKey, &PRIVATE_KEY, KEY);
         }
         if hints.bearer {
-            with(&BEARER, "${1} [token]");
+            with(Look::Token, &BEARER, "${1} [token]");
         }
         if hints.dotted_token {
-            with(&JWT, TOKEN);
+            with(Look::Token, &JWT, TOKEN);
         }
         if hints.scheme {
-            with(&IN_URL, "${1}[password]@");
+            with(Look::UrlPassword, &IN_URL, "${1}[password]@");
         }
         if hints.digits {
-            with(&US_SSN, SSN);
-            found |= numbers(text);
+            with(Look::Ssn, &US_SSN, SSN);
+            found |= numbers(text, (self.goes(Look::Card), self.goes(Look::Iban)));
         }
         if hints.at
-            && let Some(regex) = EMAIL_ADDRESS.as_ref()
+            && let Some(regex) = EMAIL_ADDRESS.as_ref().filter(|_| self.goes(Look::Email))
         {
             let replaced = regex.replace_all(text, |captures: &regex::Captures<'_>| {
                 // the host behind a password that was taken out of a URL is no address
@@ -124,13 +159,14 @@ impl Looks {
         found
     }
 
-    /// A number in JSON that is a card's.
-    pub(super) fn is_card(&self, number: &Number) -> bool {
-        let Some(number) = number.as_u64().filter(|_| self.on) else { return false };
-        if number < 100_000_000_000_000 {
-            return false;
+    /// What stands in the place of a number in JSON, if that is a card's or the project does not want it.
+    pub(super) fn of_number(&self, number: &Number) -> Option<&'static str> {
+        let digits =
+            number.as_u64().filter(|it| self.on && self.goes(Look::Card) && *it >= 100_000_000_000_000);
+        if digits.is_some_and(|it| is_card(it.to_string().bytes())) {
+            return Some(CARD);
         }
-        is_card(number.to_string().bytes())
+        (!self.own.is_none() && self.own.is_in(&number.to_string())).then_some(FILTERED)
     }
 }
 
@@ -160,8 +196,8 @@ static EMAIL_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(r"(?:\[password\]|[A-Za-z0-9._%+'-]+)@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 });
 
-/// Cards and accounts: runs of digits in groups, told from other numbers by their sums.
-fn numbers(text: &mut String) -> bool {
+/// Cards and accounts, as far as they go: runs of digits in groups, told from other numbers by their sums.
+fn numbers(text: &mut String, (cards, ibans): (bool, bool)) -> bool {
     let mut out = String::new();
     let mut copied = 0;
     let bytes = text.as_bytes();
@@ -173,7 +209,8 @@ fn numbers(text: &mut String) -> bool {
             at += 1;
             continue;
         }
-        let (end, what) = match (card_at(bytes, at), iban_at(bytes, at)) {
+        let card = card_at(bytes, at).filter(|_| cards);
+        let (end, what) = match (card, iban_at(bytes, at).filter(|_| ibans)) {
             (Some(end), _) => (end, CARD),
             (None, Some(end)) => (end, IBAN),
             (None, None) => {

@@ -58,6 +58,8 @@ const SESSIONS: &[&str] = &[
     "symfony",
     "usersession",
 ];
+/// Wherever these occur in a name, its value goes even though the project says that it is safe.
+const ALWAYS: &[&str] = &["password", "passwd", "passphrase", "mysqlpwd", "authorization", "cookie"];
 /// Characters of a name that are looked at.
 const MAX_LENGTH: usize = 256;
 
@@ -75,6 +77,15 @@ pub(super) struct Names {
     own: Option<AhoCorasick>,
     defaults: bool,
     safe: HashSet<String>,
+}
+
+/// Whether a project has to say by itself that values of this name stay.
+pub(super) fn is_always_secret(name: &str) -> bool {
+    is_always(&bare(name))
+}
+
+fn is_always(bare: &str) -> bool {
+    bare == "pwd" || SESSIONS.contains(&bare) || ALWAYS.iter().any(|part| bare.contains(part))
 }
 
 /// Without case and without all that is neither letter nor digit: `X-Api_Key`, as `xapikey`.
@@ -97,8 +108,23 @@ impl Names {
         Names {
             own: if own.is_empty() { None } else { finder(&own) },
             defaults: settings.defaults,
-            safe: settings.safe.iter().take(MAX_NAMES).map(|name| bare(name)).collect(),
+            safe: {
+                let safe = settings.safe.iter().take(MAX_NAMES).map(|name| bare(name));
+                let safe = safe.filter(|name| !settings.defaults || !is_always(name));
+                let said = settings.kept_secrets.iter().take(MAX_NAMES).map(|name| bare(name));
+                safe.chain(said).collect()
+            },
         }
+    }
+
+    pub(super) fn is_safe(&self, name: &str) -> bool {
+        self.safe.contains(&bare(name))
+    }
+
+    /// Whether what is called so goes even inside what is safe.
+    pub(super) fn must_go(&self, name: &str) -> bool {
+        let bare = bare(name);
+        self.defaults && is_always(&bare) && !self.safe.contains(&bare)
     }
 
     pub(super) fn verdict(&self, name: &str) -> Verdict {
@@ -200,13 +226,16 @@ mod tests {
     fn a_project_adds_and_exempts() {
         let settings = Settings {
             sensitive: vec!["Customer-No".to_owned()],
-            safe: vec!["password_hint".to_owned()],
+            safe: vec!["token_count".to_owned(), "password_age".to_owned()],
+            kept_secrets: vec!["password_hint".to_owned()],
             ..Settings::default()
         };
         let names = Names::new(&settings);
         assert_eq!(names.verdict("customer_no"), Verdict::Secret);
         assert_eq!(names.verdict("the_customerNo_2"), Verdict::Secret);
-        assert_eq!(names.verdict("passwordHint"), Verdict::Safe);
+        assert_eq!(names.verdict("tokenCount"), Verdict::Safe);
+        assert_eq!(names.verdict("passwordHint"), Verdict::Safe, "that was said plainly");
+        assert_eq!(names.verdict("password_age"), Verdict::Secret, "that was not");
         let none = Names::new(&Settings { defaults: false, ..settings });
         assert_eq!(none.verdict("password"), Verdict::Unknown);
         assert_eq!(none.verdict("customer_no"), Verdict::Secret);

@@ -148,6 +148,94 @@ fn a_project_has_its_say() {
     assert!(off.notes.is_empty());
 }
 
+#[test]
+fn what_is_safe_does_not_let_passwords_cookies_and_authorisations_out() {
+    let payload = json!({
+        "extra": {
+            "form": {"card": "4111 1111 1111 1111", "login": [{"password": "p", "user_cookie": "c", "token": "t"}]},
+            "password": "p", "token": "t",
+        },
+        "request": {"headers": {"Authorization": "Digest x"}, "cookies": "sid=1; theme=dark"},
+    });
+    let safe = ["form", "password", "token", "authorization", "sid"].map(str::to_owned).to_vec();
+    let own = Settings { safe: safe.clone(), ..Settings::default() };
+    let event = scrubbed(&own, payload.clone());
+    let form = |password: &str, cookie: &str| {
+        let login = json!([{"password": password, "user_cookie": cookie, "token": "t"}]);
+        json!({"card": "4111 1111 1111 1111", "login": login})
+    };
+    assert_eq!(
+        json!(event.extra),
+        json!({"form": form(FILTERED, FILTERED), "password": FILTERED, "token": "t"})
+    );
+    let request = event.request.unwrap();
+    assert_eq!((request.headers[0].1.as_str(), request.cookies[0].1.as_str()), (FILTERED, FILTERED));
+    // unless somebody says so plainly
+    let plainly = Settings { kept_secrets: safe, ..own.clone() };
+    let event = scrubbed(&plainly, payload);
+    assert_eq!(json!(event.extra), json!({"form": form("p", FILTERED), "password": "p", "token": "t"}));
+    let request = event.request.unwrap();
+    assert_eq!((request.headers[0].1.as_str(), request.cookies[0].1.as_str()), ("Digest x", "1"));
+    let bad = own.check().unwrap_err();
+    assert_eq!(bad.at, (Part::Safe, 1), "{}", bad.why);
+}
+
+#[test]
+fn a_project_has_patterns_of_its_own_and_lets_looks_stay() {
+    let own = Settings {
+        patterns: vec![r"CUST-\d{4}".to_owned(), r"^\d{8}$".to_owned()],
+        safe_looks: vec!["card".to_owned(), "email".to_owned()],
+        ..Settings::default()
+    };
+    own.check().unwrap();
+    let event = scrubbed(
+        &own,
+        json!({
+            "message": "CUST-4711 wrote from ann@example.org, not CUST-12",
+            "extra": {
+                "a": "of CUST-4711", "n": 12345678, "m": 1234567, "card": "4111 1111 1111 1111",
+                "c": 4111111111111111_u64, "iban": "GB82WEST12345698765432", "safe": "x12345678",
+            },
+            "user": {"email": "CUST-4711@example.org", "id": "CUST-4711"},
+            "tags": {"customer": "CUST-0001"},
+        }),
+    );
+    let message = event.message.as_ref().unwrap().formatted.as_str();
+    assert_eq!(message, "[Filtered] wrote from ann@example.org, not CUST-12");
+    assert_eq!(
+        json!(event.extra),
+        json!({
+            "a": "of [Filtered]", "n": FILTERED, "m": 1234567, "card": "4111 1111 1111 1111",
+            "c": 4111111111111111_u64, "iban": FILTERED, "safe": "x12345678",
+        })
+    );
+    let user = event.user.as_ref().unwrap();
+    assert_eq!(user.email.as_deref(), Some("[Filtered]@example.org"));
+    assert_eq!((user.id.as_deref(), event.tags["customer"].as_str()), (Some(FILTERED), FILTERED));
+    assert!(event.notes.list.iter().any(|note| note.path == "extra.n"), "{:?}", event.notes.list);
+}
+
+#[test]
+fn patterns_that_cannot_be_are_refused_with_their_reason() {
+    let why = |pattern: &str| {
+        let settings =
+            Settings { patterns: vec!["ok".to_owned(), pattern.to_owned()], ..Settings::default() };
+        let bad = settings.check().unwrap_err();
+        assert_eq!(bad.at, (Part::Patterns, 1));
+        // it is left out, and the others hold
+        let event = scrubbed(&settings, json!({"extra": {"x": "ok"}}));
+        assert_eq!(event.extra["x"], FILTERED);
+        bad.why
+    };
+    assert!(why("a(").contains("unclosed group"), "{}", why("a("));
+    assert!(why(r"\w{500}").contains("bytes of memory"), "{}", why(r"\w{500}"));
+    assert!(why("a*").contains("fits nothing at all"));
+    assert!(why("(?=x)").contains("look-around"), "{}", why("(?=x)"));
+    let looks = Settings { safe_looks: vec!["cards".to_owned()], ..Settings::default() };
+    let bad = looks.check().unwrap_err();
+    assert!(bad.at == (Part::SafeLooks, 0) && bad.why.contains("private_key, token"), "{}", bad.why);
+}
+
 proptest::proptest! {
     #[test]
     fn scrubbing_twice_is_scrubbing_once(text in "x\\PC{0,60}", card in proptest::bool::ANY) {
