@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::Rules;
 use sdk::Registry;
-use sdk::http::Guard;
+use sdk::http::{Guard, Network};
 use serde::de::DeserializeOwned;
 
 use crate::answers::Answers;
@@ -295,7 +295,7 @@ fn assemble(
     let receivers = places.receivers();
     let (integrations, checks) = (places.integrations(), places.checks());
     let mut sections = Sections { root: &root, failed: &failed, problems };
-    let server: Option<Server> = sections.read("server");
+    let server: Option<Server> = sections.server();
     let database = sections.database(&among.directory);
     let (outbound, limits) = (sections.outbound(), sections.read("limits"));
     let incidents: Option<Incidents> = sections.read("incidents");
@@ -417,6 +417,16 @@ impl Sections<'_> {
         let plugins: Plugins = self.read("plugins")?;
         let folder = plugins.folder.map(|folder| directory.join(folder));
         Some(Plugins { folder, ..plugins })
+    }
+
+    fn server(&mut self) -> Option<Server> {
+        let server: Server = self.read("server")?;
+        for (n, text) in server.trusted_proxies.iter().enumerate() {
+            if let Err(message) = text.parse::<Network>() {
+                self.error(&Path::of(&["server", "trusted_proxies"]).index(n), message);
+            }
+        }
+        Some(server)
     }
 
     fn outbound(&mut self) -> Option<Guard> {

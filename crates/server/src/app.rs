@@ -1,16 +1,18 @@
 //! What the handlers share.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use config::overrides::Change;
 use config::{Defaults, Overrides};
 use flow::Hub;
 use futures::future::BoxFuture;
 use model::account::Actor;
 use model::{Rules, Time};
+use sdk::http::Network;
 use sdk::registry::Reader;
 use sdk::{Registry, Surroundings};
 use serde::Deserialize;
@@ -19,12 +21,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, Peer};
 use crate::counts::Http;
 use crate::error::Wrong;
 use crate::limits::MAX_LISTENERS;
 use crate::oidc::{self, Oidc};
 use crate::passwords::Passwords;
+use crate::proxies;
 use crate::rates::Rates;
 use crate::refusals::Refusals;
 use crate::shares::Shares;
@@ -163,6 +166,8 @@ pub struct Options {
     pub prefix: String,
     /// Whether requests from this very machine need no token.
     pub allow_anonymous_loopback: bool,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Bytes that a body may have.
     pub max_body_bytes: usize,
     /// How long the head of a request may take to arrive; also how long a connection may idle: longer than the minute
@@ -193,6 +198,7 @@ impl Default for Options {
         Options {
             prefix: String::new(),
             allow_anonymous_loopback: true,
+            trusted_proxies: Vec::new(),
             max_body_bytes: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(10),
@@ -296,6 +302,11 @@ pub struct App {
 }
 
 impl App {
+    /// The address of who sends these headers, behind whatever proxies are trusted.
+    pub(crate) fn address(&self, headers: &HeaderMap, peer: Option<Peer>) -> Option<IpAddr> {
+        Some(proxies::client(&self.options.trusted_proxies, headers, peer?.0.ip()))
+    }
+
     /// Notes that the configuration was loaded again, or could not be.
     pub fn note_reload(&self, worked: bool) {
         let mut reloaded = self.reloaded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -114,8 +114,9 @@ async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Requ
     let caller = admission::who(app, request.headers(), request.method(), peer).await;
     let caller = caller.inspect_err(|problem| {
         if problem.code() == StatusCode::UNAUTHORIZED {
-            let (what, peer) = (format!("{} {}", word(request.method()), name), peer.map(|peer| peer.0.ip()));
-            app.refusals.note(&what, peer, &problem.detail, app.now());
+            let what = format!("{} {}", word(request.method()), name);
+            let from = app.address(request.headers(), peer);
+            app.refusals.note(&what, from, &problem.detail, app.now());
         }
     })?;
     if !caller.may(need) {

@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod pages;
 pub mod passwords;
 pub mod plugins;
+mod proxies;
 pub mod query;
 mod rates;
 mod refusals;

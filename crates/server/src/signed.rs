@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, header};
 use flow::Hub;
 use model::account::Actor;
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::auth::{Caller, Peer};
 use crate::error::{Answer, Problem};
 use crate::limits::MAX_AGENT_CHARS;
@@ -30,7 +30,7 @@ impl FromRequestParts<Shared> for Signed {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Answer<Self> {
         let caller = parts.extensions.get::<Arc<Caller>>().cloned();
         let caller = caller.ok_or_else(|| Problem::internal("nobody was let in, and yet somebody asks"))?;
-        let actor = caller.actor(parts.extensions.get::<Peer>().map(|peer| peer.0.ip()));
+        let actor = caller.actor(app.address(&parts.headers, parts.extensions.get::<Peer>().copied()));
         Ok(Signed { hub: app.hub.signed(actor.clone()).chained(caller.chain), caller, actor })
     }
 }
@@ -48,10 +48,10 @@ pub struct Visitor {
 
 impl Visitor {
     /// Who sends these headers from there.
-    pub fn of(headers: &HeaderMap, peer: Option<Peer>) -> Self {
+    pub fn of(app: &App, headers: &HeaderMap, peer: Option<Peer>) -> Self {
         let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Visitor {
-            address: peer.map(|peer| peer.0.ip().to_canonical()),
+            address: app.address(headers, peer),
             agent: agent.unwrap_or_default().chars().take(MAX_AGENT_CHARS).collect(),
             local: is_from_here(headers, peer),
         }
@@ -61,8 +61,8 @@ impl Visitor {
 impl FromRequestParts<Shared> for Visitor {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Self::Rejection> {
-        Ok(Visitor::of(&parts.headers, parts.extensions.get::<Peer>().copied()))
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Self::Rejection> {
+        Ok(Visitor::of(app, &parts.headers, parts.extensions.get::<Peer>().copied()))
     }
 }
 

@@ -107,6 +107,8 @@ pub fn options(config: &Config) -> Options {
     Options {
         prefix: server.prefix(),
         allow_anonymous_loopback: server.allow_anonymous_loopback,
+        // what is none was refused when it was read
+        trusted_proxies: server.trusted_proxies.iter().filter_map(|it| it.parse().ok()).collect(),
         max_body_bytes: server.max_body_bytes,
         header_timeout: server.header_timeout,
         request_timeout: server.request_timeout,

@@ -35,7 +35,8 @@ impl std::str::FromStr for Network {
 }
 
 impl Network {
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
         let same = |a: u128, b: u128, width: u8| {
             let shift = u32::from(width - self.bits);
             a.checked_shr(shift).unwrap_or(0) == b.checked_shr(shift).unwrap_or(0)

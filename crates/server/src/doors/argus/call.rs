@@ -115,7 +115,7 @@ impl Call {
 
     /// The same, as the audit log has it.
     pub fn actor(&self) -> Result<Actor, Refused> {
-        Ok(self.asker()?.caller.actor(self.peer.map(|peer| peer.0.ip())))
+        Ok(self.asker()?.caller.actor(self.app.address(&self.headers, self.peer)))
     }
 
     /// The same, and who does what is done.

@@ -49,7 +49,7 @@ async fn got(call: &Call) -> Result<NewToken, Refused> {
     let name = fields.needed_text("username", MAX_TEXT);
     let password = fields.needed_text("password", MAX_TEXT);
     fields.done()?;
-    let visitor = Visitor::of(&call.headers, call.peer);
+    let visitor = Visitor::of(&call.app, &call.headers, call.peer);
     let login = Login { name, password: Secret::new(password) };
     let logged_in = call.app.log_in(login, &visitor).await.map_err(|problem| match problem.code() {
         StatusCode::UNAUTHORIZED => Refused::whole("This name and this password do not go together."),
@@ -74,7 +74,7 @@ async fn renewed(call: &Call) -> Result<NewToken, Refused> {
         let text = "Send a username and a password, or a token that is good.";
         return Err(Refused::Detail(StatusCode::UNAUTHORIZED, text.to_owned()));
     }
-    let address = call.peer.map(|peer| peer.0.ip());
+    let address = call.app.address(&call.headers, call.peer);
     call.app.tries.take(&Trying::tokens(address), call.app.now())?;
     let actor = caller.actor(address);
     Ok(call.app.desk(&caller, actor, |desk| desk.renew_token()).await?)
