@@ -80,8 +80,6 @@ pub struct CheckIn {
     pub duration: Option<f64>,
     /// Where.
     pub environment: Option<String>,
-    /// When it should run, when the client knows: for a heartbeat that does not exist yet.
-    pub schedule: Option<Schedule>,
 }
 
 /// How a run is.
@@ -94,21 +92,6 @@ pub enum CheckInStatus {
     Error,
     /// It has begun.
     InProgress,
-}
-
-/// When a job should run, by its client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Schedule {
-    /// Five fields, as cron has them.
-    pub cron: Option<String>,
-    /// Seconds between two runs, of a job that has an interval.
-    pub every: Option<u64>,
-    /// The time zone of the cron fields.
-    pub timezone: Option<String>,
-    /// Minutes that it may be late.
-    pub margin: Option<u64>,
-    /// Minutes that it may run.
-    pub max_runtime: Option<u64>,
 }
 
 /// What a user wrote about an error.
@@ -151,44 +134,6 @@ pub fn check_in(payload: &[u8]) -> Option<CheckIn> {
         status,
         duration: duration.filter(|seconds| (0.0..=MAX_DURATION).contains(seconds)),
         environment: word(&value, "environment"),
-        schedule: value.get("monitor_config").and_then(schedule),
-    })
-}
-
-fn schedule(config: &Value<'_>) -> Option<Schedule> {
-    let schedule = config.get("schedule")?;
-    let number = |value: Option<&Value<'_>>| {
-        value
-            .and_then(Value::as_int)
-            .and_then(|number| u64::try_from(number).ok())
-            .filter(|number| *number > 0)
-    };
-    let (mut cron, mut every) = (None, None);
-    match schedule.get("type").and_then(Value::as_str)? {
-        "crontab" => cron = word(schedule, "value"),
-        "interval" => {
-            let unit = match schedule.get("unit").and_then(Value::as_str).unwrap_or_default() {
-                "minute" => 60,
-                "hour" => 3_600,
-                "day" => 86_400,
-                "week" => 7 * 86_400,
-                "month" => 30 * 86_400,
-                "year" => 365 * 86_400,
-                _ => return None,
-            };
-            every = number(schedule.get("value")).and_then(|count| count.checked_mul(unit));
-        }
-        _ => return None,
-    }
-    if cron.is_none() && every.is_none() {
-        return None;
-    }
-    Some(Schedule {
-        cron,
-        every,
-        timezone: word(config, "timezone"),
-        margin: number(config.get("checkin_margin")),
-        max_runtime: number(config.get("max_runtime")),
     })
 }
 
@@ -260,11 +205,6 @@ mod tests {
         assert_eq!(
             (read.monitor.as_str(), read.status, read.duration),
             ("nightly-backup", CheckInStatus::Ok, Some(12.5))
-        );
-        let schedule = read.schedule.unwrap();
-        assert_eq!(
-            (schedule.every, schedule.margin, schedule.timezone.as_deref()),
-            (Some(7200), Some(5), Some("Europe/Berlin"))
         );
         let alive = check_in(
             br#"{"check_in_id":"00000000000000000000000000000000","monitor_slug":"a","status":"in_progress"}"#,

@@ -6,7 +6,7 @@ use axum::http::header;
 use flow::tracked::projects::KeyInForce;
 use tracker::{Credentials, Door, Places, Refusal};
 
-use super::{Asked, No};
+use super::{Asked, Limit, No};
 use crate::app::App;
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::shares::Share;
@@ -63,11 +63,11 @@ pub(super) async fn admit(app: &App, asked: &Asked, said: &Credentials) -> Resul
     }
     let Some(share) = app.shares.take(project.project.id).await else {
         app.hub.core.tally.add(project.project.id, "too many at once", 1);
-        return Err(No::Limited(RETRY_AFTER_SECONDS));
+        return Err(No::Limited(Limit::Project(RETRY_AFTER_SECONDS)));
     };
     let admitted = Admitted { key: found.clone(), _share: Arc::new(share) };
     if asked.door != Door::Envelope {
-        admitted.count_event(app).map_err(No::Limited)?;
+        admitted.count_event(app).map_err(No::of_key)?;
     }
     Ok(admitted)
 }

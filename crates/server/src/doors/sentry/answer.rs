@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracker::{Door, Envelope, Refusal};
 
+use super::Limit;
 use crate::error::Problem;
 
 const ERROR: HeaderName = HeaderName::from_static("x-sentry-error");
@@ -60,14 +61,23 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-/// 429: the key has sent more than it may, or its project more at once.
-pub(super) fn limited(seconds: u32) -> Response {
-    let why = "the key has sent more than it may";
+/// 429: there is too much, for now. What a key may send are events; who has too much under way at once, or finds no
+/// place, is to hold back whatever it is.
+pub(super) fn limited(limit: Limit) -> Response {
+    let (seconds, why, said) = match limit {
+        Limit::Key(seconds) => {
+            (seconds, "the key has sent more than it may", "default;error;security:key:quota")
+        }
+        Limit::Project(seconds) => {
+            (seconds, "the project sends too much at once", ":project:too_many_at_once")
+        }
+        Limit::Server(seconds) => (seconds, "there is too much at once", ":organization:too_many_at_once"),
+    };
     let mut response =
         of_json(StatusCode::TOO_MANY_REQUESTS, &json!({ "detail": why, "causes": [] }).to_string());
     insert(&mut response, ERROR, why);
     insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
-    insert(&mut response, LIMITS, &format!("{seconds}:default;error;security:key:quota"));
+    insert(&mut response, LIMITS, &format!("{seconds}:{said}"));
     response
 }
 
@@ -126,6 +136,18 @@ fn insert(response: &mut Response, name: HeaderName, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_limited_hears_of_what_there_is_too_much() {
+        let said = |limit| {
+            let response = limited(limit);
+            assert!(response.status() == 429 && response.headers()["retry-after"] == "7");
+            response.headers()[LIMITS].to_str().unwrap().to_owned()
+        };
+        assert_eq!(said(Limit::Key(7)), "7:default;error;security:key:quota");
+        assert_eq!(said(Limit::Project(7)), "7::project:too_many_at_once");
+        assert_eq!(said(Limit::Server(7)), "7::organization:too_many_at_once");
+    }
 
     #[test]
     fn what_is_not_kept_is_said_once_and_in_whole_seconds() {
