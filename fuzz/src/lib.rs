@@ -41,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     ("go_template_file", templating::go_template_file),
     ("plugin_line", plugging::plugin_line),
     ("plugin_manifest", plugging::plugin_manifest),
+    ("sentry_auth", tracking::sentry_auth),
+    ("sentry_form", tracking::sentry_form),
     ("sentry_body", tracking::sentry_body),
     ("sentry_event", tracking::sentry_event),
     ("sentry_report", tracking::sentry_report),

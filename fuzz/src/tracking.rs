@@ -2,11 +2,14 @@
 
 use std::io::{Cursor, Write as _};
 
+use tracker::auth::{MAX_KEY_LENGTH, credentials};
+use tracker::form;
 use tracker::sourcemap::SourceMap;
 use tracker::uploads::bundle::{Bundle, MAX_FILES};
 use tracker::uploads::{Assemble, PIECE_BYTES, piece};
 use tracker::{
-    Arrival, Door, Event, Intake, Item, ItemKind, Limits, Rules, Scrubber, describe, group, items, process,
+    Arrival, Door, Event, Intake, Item, ItemKind, Limits, Places, Rules, Scrubber, describe, group, items,
+    process,
 };
 
 use crate::halves;
@@ -39,6 +42,38 @@ pub fn sentry_body(data: &[u8]) {
         (Err(refusal), _) | (_, Err(refusal)) => {
             assert!([400, 413, 415].contains(&refusal.status()) && !refusal.detail.is_empty());
         }
+    }
+}
+
+/// Who sends, a line for each place where that may stand; an empty one is not there.
+pub fn sentry_auth(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.split('\n').map(|line| Some(line).filter(|line| !line.is_empty()));
+    let mut next = || lines.next().flatten();
+    let places = Places { x_sentry_auth: next(), authorization: next(), query: next(), dsn: next() };
+    match credentials(&places) {
+        Ok(said) => {
+            assert!((1..=MAX_KEY_LENGTH).contains(&said.key.len()));
+            assert!(said.key.bytes().all(|byte| byte.is_ascii_graphic()));
+            let others = [said.version, said.client, said.project, said.timestamp];
+            assert!(others.iter().flatten().all(|it| it.len() <= 4 * MAX_KEY_LENGTH));
+            assert!(others.iter().flatten().all(|it| !it.contains(char::is_control)));
+        }
+        Err(refusal) => assert!(refusal.status() == 403 && refusal.header().is_ascii()),
+    }
+}
+
+/// A form of several parts: its content type, then the body.
+pub fn sentry_form(data: &[u8]) {
+    const MOST: usize = 8;
+    let (kind, body) = halves(data);
+    match form::parts(&String::from_utf8_lossy(kind), body, MOST) {
+        Ok(parts) => {
+            assert!(parts.len() <= MOST);
+            // each is a piece of what was sent, and none is there twice
+            assert!(parts.iter().map(|part| part.bytes.len()).sum::<usize>() <= body.len());
+        }
+        Err(refusal) => assert!([400, 413].contains(&refusal.status()) && !refusal.detail.is_empty()),
     }
 }
 

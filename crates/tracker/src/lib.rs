@@ -35,6 +35,7 @@ mod body;
 pub mod describe;
 pub mod envelope;
 pub mod event;
+pub mod form;
 pub mod group;
 mod intake;
 pub mod items;

@@ -8,7 +8,6 @@
 mod admit;
 mod answer;
 mod beacon;
-mod form;
 mod items;
 mod uploads;
 
@@ -123,10 +122,27 @@ fn begin(intake: &mut Intake, rest: &mut BytesMut) -> Result<bool, Refusal> {
 enum No {
     /// It cannot be read, or the key is not good.
     Refused(Refusal),
-    /// There is more than its key may send, or more at once than its project may; seconds.
-    Limited(u32),
+    /// There is too much, for now.
+    Limited(Limit),
     /// Not now.
     Unavailable(String),
+}
+
+/// Of what there is too much, and after how many seconds somebody may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    /// A key has sent more events than it may.
+    Key(u32),
+    /// A project has more requests under way than it may.
+    Project(u32),
+    /// Whosever it is: the server has no place.
+    Server(u32),
+}
+
+impl No {
+    fn of_key(seconds: u32) -> Self {
+        No::Limited(Limit::Key(seconds))
+    }
 }
 
 impl From<Refusal> for No {
@@ -145,14 +161,14 @@ impl From<NotReported> for No {
 }
 
 async fn take(app: &Shared, door: Door, project: Option<String>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let peer = app.address(request.headers(), request.extensions().get::<Peer>().copied());
     let (parts, body) = request.into_parts();
     let origin = parts.headers.get(header::ORIGIN).cloned();
     let asked = Asked { door, project, headers: parts.headers, uri: parts.uri, peer };
     let response = match taken(app, &asked, body).await {
         Ok(response) => response,
         Err(No::Refused(refusal)) => refused(&refusal),
-        Err(No::Limited(seconds)) => limited(seconds),
+        Err(No::Limited(limit)) => limited(limit),
         Err(No::Unavailable(why)) => unavailable(&why),
     };
     answer::shared(response, origin)
@@ -176,7 +192,7 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
             // already, and what is too much need not be read
             let mut is_counted = asked.door != Door::Envelope;
             if !is_counted && admitted.is_limited() && begin(&mut intake, &mut rest)? {
-                admitted.count_event(app).map_err(No::Limited)?;
+                admitted.count_event(app).map_err(No::of_key)?;
                 is_counted = true;
             }
             run(app, asked, admitted, is_counted, move || {
@@ -194,7 +210,7 @@ async fn taken(app: &Shared, asked: &Asked, body: Body) -> Result<Response, No> 
         None if asked.door == Door::Envelope => {
             let Some(place) = app.shares.take(NOBODY).await else {
                 drain(app, body).await;
-                return Err(No::Limited(RETRY_AFTER_SECONDS));
+                return Err(No::Limited(Limit::Server(RETRY_AFTER_SECONDS)));
             };
             let (intake, rest) = gather(app, asked, body).await?;
             let open = move || {
@@ -247,13 +263,13 @@ async fn run(
     let mut reported = app.hub.report(&further.key, asked.peer, open).await?;
     // browsers put several reports together, each of which is an event
     while reported.envelope.has_report() {
-        further.count_event(app).map_err(No::Limited)?;
+        further.count_event(app).map_err(No::of_key)?;
         let rest = std::mem::take(&mut reported.envelope);
         reported = app.hub.report(&further.key, asked.peer, move || Ok(rest)).await?;
     }
     items::take(app, &further.key.project, &reported.envelope).await?;
     if let Some(seconds) = too_many.get() {
-        return Err(No::Limited(*seconds));
+        return Err(No::of_key(*seconds));
     }
     Ok(answered(asked.door, reported.event.map(|(id, _)| id), &reported.envelope))
 }

@@ -11,10 +11,10 @@ use flow::tracked::uploads::Upload;
 use model::Time;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracker::Refusal;
 use tracker::uploads::{self, Assemble, MAX_REQUEST_BYTES, Named, PIECES_OF_REQUEST, State as Upto};
+use tracker::{Refusal, form};
 
-use super::{answer, form};
+use super::answer;
 use crate::app::{App, Shared};
 use crate::auth::Scope;
 use crate::body;

@@ -2,28 +2,28 @@
 
 use memchr::memmem;
 
-use crate::error::{Answer, Problem};
+use crate::refusal::Refusal;
 
 /// Bytes of what stands before the bytes of a part.
 const MAX_HEAD_BYTES: usize = 4096;
 
 /// A part of a form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<'a> {
+pub struct Part<'a> {
     /// What it is called.
-    pub(super) name: String,
+    pub name: String,
     /// What its file is called.
-    pub(super) file: String,
+    pub file: String,
     /// What is in it.
-    pub(super) bytes: &'a [u8],
+    pub bytes: &'a [u8],
 }
 
 /// The parts of a form, `most` at the most.
 ///
 /// # Errors
 /// When it is none, or has more.
-pub(super) fn parts<'a>(content_type: &str, body: &'a [u8], most: usize) -> Answer<Vec<Part<'a>>> {
-    let broken = || Problem::bad("the body is no multipart/form-data, or breaks off");
+pub fn parts<'a>(content_type: &str, body: &'a [u8], most: usize) -> Result<Vec<Part<'a>>, Refusal> {
+    let broken = || Refusal::malformed("the body is no multipart/form-data, or breaks off");
     let mark = boundary(content_type).ok_or_else(broken)?;
     let mut rest = match body.strip_prefix(&mark.as_bytes()[2..]) {
         Some(rest) => rest,
@@ -32,7 +32,7 @@ pub(super) fn parts<'a>(content_type: &str, body: &'a [u8], most: usize) -> Answ
     let mut parts = Vec::new();
     while !rest.starts_with(b"--") {
         if parts.len() == most {
-            return Err(Problem::too_large(format!("the form has more than {most} parts")));
+            return Err(Refusal::too_large(format!("the form has more than {most} parts")));
         }
         rest = rest.strip_prefix(b"\r\n").ok_or_else(broken)?;
         let head = memmem::find(&rest[..rest.len().min(MAX_HEAD_BYTES)], b"\r\n\r\n").ok_or_else(broken)?;
@@ -91,7 +91,7 @@ mod tests {
         let part = |file: &str, bytes| Part { name: "file".into(), file: file.into(), bytes };
         assert_eq!(found, [part("aa", b"1\r\n--2".as_slice()), part("bb", b"".as_slice())]);
         assert_eq!(parts("multipart/form-data;boundary=\"--xyz\"", &form(&[]), 2).unwrap(), []);
-        assert_eq!(parts(KIND, &body, 1).unwrap_err().code(), 413);
+        assert_eq!(parts(KIND, &body, 1).unwrap_err().status(), 413);
     }
 
     #[test]
