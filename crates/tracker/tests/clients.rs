@@ -1,5 +1,6 @@
 //! What real clients sent: raven-python 6.10.0, sentry_sdk 2.75.0, @sentry/node 11.12.0, @sentry/browser 11.12.0 in
-//! Chromium. The bodies in `recorded/` are theirs, but for the paths and addresses of the machine that they ran on.
+//! Chromium, sentry 0.49.5 for Rust. The bodies in `recorded/` are theirs, but for the paths and addresses of the
+//! machine that they ran on.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
@@ -46,7 +47,8 @@ fn each_client_has_its_golden_event() {
             insta::assert_json_snapshot!(name.clone(), event(&name));
         }
     }
-    for name in ["raven-log", "sdk-log", "browser-chained", "browser-message"] {
+    for name in ["raven-log", "sdk-log", "browser-chained", "browser-message", "rust-chained", "rust-message"]
+    {
         insta::assert_json_snapshot!(name, event(name));
     }
 }
@@ -79,6 +81,7 @@ fn titles_and_places_are_what_people_look_for() {
         ("sdk-message", "a plain message", "http://shop.example.org/pay"),
         ("raven-log", "no stock of apples for user 4711", "http://shop.example.org/pay"),
         ("node-chained", "PaymentError: order 17 cannot be paid", "pay(report)"),
+        ("rust-chained", "PaymentError: order 17 cannot be paid", "main.rs in till::shop::checkout"),
     ] {
         let event = event(name);
         assert_eq!((event.title.as_str(), event.culprit.as_str()), (title, culprit), "{name}");
@@ -87,9 +90,11 @@ fn titles_and_places_are_what_people_look_for() {
 
 #[test]
 fn what_clients_forget_to_hide_is_hidden() {
-    for name in ["raven-chained", "sdk-chained"] {
+    for name in ["raven-chained", "sdk-chained", "rust-chained", "rust-message"] {
         let stored = serde_json::to_string(&event(name)).unwrap();
-        for secret in ["4111 1111 1111 1111", "\"abc\"", "[\"sessionid\",\"12345\"]"] {
+        for secret in
+            ["4111 1111 1111 1111", "\"password\":\"hunter2\"", "\"abc\"", "[\"sessionid\",\"12345\"]"]
+        {
             assert!(!stored.contains(secret), "{name} has {secret}");
         }
     }
