@@ -1,5 +1,7 @@
 //! `nightbell issue`.
 
+mod reading;
+
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -69,10 +71,16 @@ enum Command {
         /// Until they have hit so many users more
         #[arg(long, value_name = "N")]
         users: Option<u32>,
+        /// Until they were seen so many --times within so long, such as 1h
+        #[arg(long, value_name = "SPAN", requires = "times")]
+        times_within: Option<String>,
+        /// Until they have hit so many --users within so long
+        #[arg(long, value_name = "SPAN", requires = "users")]
+        users_within: Option<String>,
     },
     /// Say who looks after issues
     Assign {
-        /// Who: a user, or team:NAME
+        /// Who: a user, or team:NAME; nobody
         to: String,
         /// Which ones
         #[arg(required = true)]
@@ -85,6 +93,71 @@ enum Command {
         /// Which ones
         #[arg(required = true)]
         ids: Vec<String>,
+    },
+    #[command(flatten)]
+    Plain(Plain),
+    /// List the errors of an issue, newest first; `issue show --event` shows one
+    Events {
+        /// Which one
+        id: String,
+        /// How many
+        #[arg(long, value_name = "N", default_value = "50")]
+        limit: usize,
+        /// Go on from here: what the page before says
+        #[arg(long, value_name = "CURSOR")]
+        cursor: Option<String>,
+    },
+    /// Count the values of an issue's tags
+    Tags {
+        /// Which one
+        id: String,
+        /// Only this tag
+        name: Option<String>,
+    },
+    /// Explain why an error is in its issue: what was looked at, and what of it counted
+    Grouping {
+        /// Which one
+        id: String,
+        /// Which error of it: an id, first or latest
+        #[arg(long, value_name = "ERROR", default_value = "latest")]
+        event: String,
+    },
+}
+
+/// What needs no more than to be said.
+#[derive(Subcommand)]
+enum Plain {
+    /// Say that issues are not over
+    Unresolve {
+        /// Which ones
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Hear of issues again
+    Unignore {
+        /// Which ones
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Let issues that count as another one count as themselves again
+    Unmerge {
+        /// The one that they count as, or one of them
+        id: String,
+        /// Which ones; all, if none is named
+        ids: Vec<String>,
+    },
+    /// Forget issues with all their errors, and take in no more like them
+    Discard {
+        /// Which ones
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Say something about an issue
+    Comment {
+        /// Which one
+        id: String,
+        /// What
+        text: String,
     },
 }
 
@@ -131,21 +204,48 @@ impl Args {
                     json!({ "action": "resolve", "in_release": in_release, "in_next_release": in_next });
                 act(&hub, &ids, &body, "is resolved", output).await
             }
-            Command::Ignore { ids, span, times, users } => {
+            Command::Ignore { ids, span, times, users, times_within, users_within } => {
+                let given = [
+                    ("for", span.map(Value::from)),
+                    ("times", times.map(Value::from)),
+                    ("users", users.map(Value::from)),
+                    ("times_within", times_within.map(Value::from)),
+                    ("users_within", users_within.map(Value::from)),
+                ];
                 let mut body = Map::from_iter([("action".to_owned(), "ignore".into())]);
-                let given = [("for", span.map(Value::from)), ("times", times.map(Value::from))];
-                let given = given.into_iter().chain([("users", users.map(Value::from))]);
-                body.extend(given.filter_map(|(name, value)| Some((name.to_owned(), value?))));
+                body.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
                 act(&hub, &ids, &Value::Object(body), "is ignored", output).await
             }
             Command::Assign { to, ids } => {
+                let to = if to == "nobody" { String::new() } else { to };
                 act(&hub, &ids, &json!({ "action": "assign", "to": to }), "is assigned", output).await
             }
             Command::Merge { into, ids } => {
                 let body = json!({ "action": "merge", "issues": ids });
                 act(&hub, &[into], &body, "stands for all of them", output).await
             }
+            Command::Events { id, limit, cursor } => reading::events(&hub, &id, limit, cursor, output).await,
+            Command::Tags { id, name } => reading::tags(&hub, &id, name, output).await,
+            Command::Grouping { id, event } => reading::grouping(&hub, &id, &event, output).await,
+            Command::Plain(plain) => plain.run(&hub, output).await,
         }
+    }
+}
+
+impl Plain {
+    async fn run(self, hub: &Client, output: Output) -> Result<()> {
+        let (ids, body, done) = match self {
+            Plain::Unresolve { ids } => (ids, json!({ "action": "unresolve" }), "is not over"),
+            Plain::Unignore { ids } => (ids, json!({ "action": "unignore" }), "is heard of again"),
+            Plain::Discard { ids } => (ids, json!({ "action": "discard" }), "is gone for good"),
+            Plain::Comment { id, text } => {
+                (vec![id], json!({ "action": "comment", "text": text }), "has your words")
+            }
+            Plain::Unmerge { id, ids } => {
+                (vec![id], json!({ "action": "unmerge", "issues": ids }), "stands for itself again")
+            }
+        };
+        act(hub, &ids, &body, done, output).await
     }
 }
 

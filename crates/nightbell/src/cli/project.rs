@@ -1,5 +1,7 @@
 //! `nightbell project`.
 
+mod set;
+
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -40,6 +42,7 @@ enum Command {
         /// Which one, by slug or number
         project: String,
     },
+    Set(Box<set::Set>),
     /// Forget a project with all its errors
     Delete {
         /// Which one, by slug or number
@@ -127,6 +130,7 @@ impl Args {
                 warn(&hub, &answer, output);
                 output.answer(&answer, || shown(&answer))
             }
+            Command::Set(set) => set.run(&hub, output).await,
             Command::Delete { project } => {
                 let answer = hub.delete(&path(&project)).await?;
                 output.answer(&answer, || format!("{project} is gone"))
@@ -212,13 +216,18 @@ fn shown(answer: &Value) -> String {
         table.row([field(it, "id"), label, rate_of(it), revoked, field(it, "dsn")]);
     }
     let (keep, slug) = (&answer["keep"], field(answer, "slug"));
+    let over = match answer["resolve_after_days"].as_u64() {
+        Some(days) if days > 0 => format!("\nan issue is over after {days} days without an error"),
+        _ => String::new(),
+    };
     format!(
-        "{slug} (project {}, {})\nkeeps {} days, {} events and {} bytes at the most\n\n{}",
+        "{slug} (project {}, {})\nkeeps {} days, {} events, {} bytes and {} issues at the most{over}\n\n{}",
         field(answer, "id"),
         field(answer, "platform"),
         keep["days"],
         keep["events"],
         keep["bytes"],
+        keep["issues"],
         table.text()
     )
 }
