@@ -1,5 +1,5 @@
-//! Issues are merged and part again in any order: each says how often it was seen and by how many users, as if nothing had
-//! ever been merged.
+//! Issues are merged and part again in any order: each says how often it was seen and by how many users, as if nothing
+//! had ever been merged.
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 

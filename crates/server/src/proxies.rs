@@ -1,7 +1,7 @@
 //! Where a request comes from when there are proxies in between: what those say is believed that the operator trusts.
 //!
-//! Each proxy puts the address that it was asked from at the end of `X-Forwarded-For`. So the list is read from its end,
-//! for as long as those who wrote it are trusted; all that stands before may be made up.
+//! Each proxy puts the address that it was asked from at the end of `X-Forwarded-For`. So the list is read from its
+//! end, for as long as those who wrote it are trusted; all that stands before may be made up.
 
 use std::net::{IpAddr, SocketAddr};
 

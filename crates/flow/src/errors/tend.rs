@@ -1,5 +1,5 @@
-//! What becomes of issues without anybody doing anything, in a pass over those of a project: what is over and long past is
-//! forgotten, what was quiet for as long as the project says is over, and of too many the quietest go.
+//! What becomes of issues without anybody doing anything, in a pass over those of a project: what is over and long past
+//! is forgotten, what was quiet for as long as the project says is over, and of too many the quietest go.
 
 use std::collections::BinaryHeap;
 use std::time::Duration;

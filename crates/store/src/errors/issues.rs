@@ -284,8 +284,8 @@ pub fn set_merged(tx: &mut Tx<'_>, issue: Id, into: Option<Id>) -> Result<()> {
     Ok(())
 }
 
-/// Counts an issue anew, by what is written of it and of those that count as it: how often it was seen, when last, and by
-/// how many users.
+/// Counts an issue anew, by what is written of it and of those that count as it: how often it was seen, when last, and
+/// by how many users.
 ///
 /// # Errors
 /// When the database is gone or full.

@@ -142,8 +142,8 @@ pub fn count_between(tx: &mut Tx<'_>, family: &[Id], (since, until): (Time, Time
     Ok(count.min(most))
 }
 
-/// How many events of issues that count as one arrived from a time until another, by what is counted by the hour: at the
-/// least, and about how many, where a part of an hour has its share of it.
+/// How many events of issues that count as one arrived from a time until another, by what is counted by the hour: at
+/// the least, and about how many, where a part of an hour has its share of it.
 ///
 /// # Errors
 /// When the database is gone.
