@@ -49,8 +49,8 @@ pub struct Server {
     /// machine and adds no `Forwarded` or `X-Forwarded-For`: everybody would come from there.
     pub allow_anonymous_loopback: bool,
     /// Networks and addresses of proxies whose `X-Forwarded-For` is believed, such as `10.1.0.0/16`: then the address
-    /// of who asks is the last one in it that is none of these. It is what the audit log, the limits on logging in and the
-    /// users of errors go by. Nobody's is believed unless named here.
+    /// of who asks is the last one in it that is none of these. It is what the audit log, the limits on logging in and
+    /// the users of errors go by. Nobody's is believed unless named here.
     pub trusted_proxies: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use flow::driver::Retention;
 use flow::errors::acts::{Acted, IssueAct};
 use flow::errors::take::Taken;
 use flow::{Hub, Live, SystemClock};
-use model::project::{Project, Settings};
+use model::project::{Project, ProjectKey, Settings};
 use model::receiver::Receiver;
 use model::{Id, Rules, Time};
 use sdk::Registry;
@@ -98,6 +98,17 @@ impl Shop {
             let project =
                 Project { id, slug, platform: "python".into(), team: None, settings, created_at: Time(0) };
             assert!(store::projects::insert(tx, &project)?);
+            let (public, label) = (format!("key{id}"), String::new());
+            let key = ProjectKey {
+                id: Id(id),
+                project: id,
+                public,
+                label,
+                rate: None,
+                created_at: Time(0),
+                revoked_at: None,
+            };
+            store::projects::insert_key(tx, &key)?;
             Ok(id)
         };
         self.project = self.hub.store.write(Durability::Disk, make).await.unwrap();
@@ -120,8 +131,8 @@ impl Shop {
         })
         .to_string();
         let open = move || Intake::whole(Door::Store, None, "", Limits::default(), text.as_bytes());
-        let project = self.hub.core.known_projects().get(self.project).unwrap().clone();
-        let reported = self.hub.report(project, None, open).await.unwrap();
+        let key = self.hub.core.known_projects().key(&format!("key{}", self.project)).unwrap().clone();
+        let reported = self.hub.report(&key, None, open).await.unwrap();
         self.book.errors.push((kind, user));
         match reported.event {
             Some((_, Taken::Kept { issue, .. })) => issue,

@@ -12,7 +12,7 @@ use flow::driver::Retention;
 use flow::errors::acts::{Acted, IssueAct};
 use flow::errors::take::Taken;
 use flow::{Clock, Hub, Live, SystemClock};
-use model::project::{Keep, Project, Settings};
+use model::project::{Keep, Project, ProjectKey, Settings};
 use model::receiver::Receiver;
 use model::{Id, Rules, Time};
 use sdk::Registry;
@@ -48,6 +48,17 @@ async fn project(hub: &Hub, slug: &'static str, keep: Keep) -> i64 {
         let (slug, platform) = (slug.to_owned(), "python".to_owned());
         let project = Project { id, slug, platform, team: None, settings, created_at: Time(0) };
         assert!(store::projects::insert(tx, &project)?);
+        let (public, label) = (format!("key{id}"), String::new());
+        let key = ProjectKey {
+            id: Id(id),
+            project: id,
+            public,
+            label,
+            rate: None,
+            created_at: Time(0),
+            revoked_at: None,
+        };
+        store::projects::insert_key(tx, &key)?;
         Ok(id)
     };
     let id = hub.store.write(Durability::Disk, make).await.unwrap();
@@ -56,7 +67,7 @@ async fn project(hub: &Hub, slug: &'static str, keep: Keep) -> i64 {
 }
 
 async fn reports(hub: &Hub, project: i64, function: &str, ids: std::ops::Range<usize>) -> Id {
-    let project = hub.core.known_projects().get(project).unwrap().clone();
+    let key = hub.core.known_projects().key(&format!("key{project}")).unwrap().clone();
     let mut last = Id(0);
     for n in ids {
         let text = serde_json::json!({
@@ -67,7 +78,7 @@ async fn reports(hub: &Hub, project: i64, function: &str, ids: std::ops::Range<u
         })
         .to_string();
         let open = move || Intake::whole(Door::Store, None, "", Limits::default(), text.as_bytes());
-        let reported = hub.report(project.clone(), None, open).await.unwrap();
+        let reported = hub.report(&key, None, open).await.unwrap();
         match reported.event {
             Some((_, Taken::Kept { issue, .. })) => last = issue,
             other => panic!("{other:?}"),
