@@ -93,6 +93,9 @@ impl Door {
     }
 }
 
+/// What a client does to a body.
+type Encode<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn every_encoding_of_every_client_is_read() {
     let door = Door::open(TOML);
@@ -103,7 +106,7 @@ fn every_encoding_of_every_client_is_read() {
     };
     let plain = |text: &[u8]| text.to_vec();
     let stored = |text: &[u8]| zstd::encode_all(text, 1).unwrap();
-    let encodings: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 8] = [
+    let encodings: [(&str, Encode<'_>); 8] = [
         ("", &plain),
         ("identity", &plain),
         ("UTF-8", &plain),
