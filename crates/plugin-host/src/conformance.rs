@@ -1,6 +1,10 @@
 //! Whether a plugin keeps the contract: it is greeted, asked what nobody should know, told what nobody understands,
-//! and ended,
-//! and everything that it does is looked at. Nothing is sent anywhere.
+//! given work without a network, sent lines that are none, and ended, each in a life of its own as far as need be; and
+//! everything that it does is looked at. Nothing is sent anywhere.
+
+mod made;
+mod wire;
+mod work;
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -9,12 +13,13 @@ use std::time::Duration;
 
 use plugin_protocol::Provides;
 use plugin_protocol::calls::{
-    Call as _, Configure, ConfigureAnswer, ConfigureParams, Drain, Events, EventsParams, Health, Nothing,
-    Shutdown, Start,
+    CANCEL, Call as _, Configure, ConfigureAnswer, ConfigureParams, Drain, Events, EventsParams, Health,
+    Nothing, Shutdown, Start,
 };
 use plugin_protocol::limits::{BEGIN_TIME, CONFIGURE_TIME, EVENTS_TIME, HEALTH_TIME, MAX_CHAIN, STOP_TIME};
+use plugin_protocol::manifest::Runtime;
 use plugin_protocol::provides::{Route, TOPICS, covers};
-use plugin_protocol::wire::{self, NO_SUCH_METHOD};
+use plugin_protocol::wire::{NO_SUCH_METHOD, notification};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -22,17 +27,23 @@ use crate::body::Body;
 use crate::folder::Found;
 use crate::greeting;
 use crate::host::Host;
-use crate::peer::{Terms, Unanswered};
-use crate::plugin::{self, Plugin};
+use crate::peer::{Peer, Terms, Unanswered};
+use crate::plugin::{self, Plugin, World};
 use crate::schema::Schema;
 use crate::spec::Spec;
 
 /// What is said of a plugin whose beginning cannot be looked at.
 const NOT_BEGUN: &str = "it needs settings, so it was not begun";
+/// A method that nobody has.
+const UNKNOWN: &str = "nightbell/unknown";
 /// How many questions are asked at once.
 const AT_ONCE: usize = 16;
-/// How long the end of a plugin may take once its input is closed.
-const END_TIME: Duration = STOP_TIME;
+/// How long the end of a plugin may take once its input is closed: then it is sent a signal.
+const END_TIME: Duration = Duration::from_millis(STOP_TIME.as_millis() as u64 / 5);
+/// Lines of the log of each life.
+const LOG_LINES: usize = 20;
+/// How long there is between two looks at what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Something that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +65,8 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// The last lines of its log.
     pub log: Vec<String>,
+    /// Answers that nobody asked for.
+    strays: u64,
 }
 
 impl Report {
@@ -67,67 +80,114 @@ impl Report {
     }
 }
 
+/// One life of a plugin that is looked at.
+struct Life {
+    plugin: Arc<Plugin>,
+    body: Body,
+}
+
+impl Life {
+    async fn begin(spec: &Spec, world: &World) -> Result<Life, String> {
+        let plugin = Arc::new(Plugin::new(spec.clone()));
+        let body = plugin::start(&plugin, spec, world).await?;
+        Ok(Life { plugin, body })
+    }
+
+    fn strays(&self) -> u64 {
+        self.body.peer.strays.load(Ordering::Relaxed)
+    }
+
+    /// How long its end took, once its input was closed.
+    async fn end(self, report: &mut Report) -> Duration {
+        let began = tokio::time::Instant::now();
+        self.body.end().await;
+        let took = began.elapsed();
+        report.log.extend(self.plugin.journal.last(LOG_LINES));
+        took
+    }
+}
+
+fn ended_by_itself(took: Duration) -> Result<(), String> {
+    if took < END_TIME {
+        return Ok(());
+    }
+    Err(format!("it took {took:?} and a signal; it should end by itself"))
+}
+
+/// Waits until something is so, at most so long.
+async fn until(limit: Duration, is: impl Fn() -> bool) -> bool {
+    let waiting = async {
+        while !is() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(limit, waiting).await.is_ok()
+}
+
 /// Looks at one plugin, which is started for it.
 pub async fn look(host: &Host, found: &Found) -> Report {
     let mut report = Report::default();
     let spec = Spec::bare(found.clone(), found.manifest.limits(), String::new());
-    let plugin = Arc::new(Plugin::new(spec.clone()));
     let world = host.world();
-    match plugin::start(&plugin, &spec, &world).await {
-        Ok(process) => {
+    match Life::begin(&spec, &world).await {
+        Ok(life) => {
             report.note("it starts", Ok(()));
-            talk(&process, &spec, &world.places, &mut report).await;
-            let began = tokio::time::Instant::now();
-            process.end().await;
-            let took = began.elapsed();
-            let ended = if took < END_TIME / 5 {
-                Ok(())
-            } else {
-                Err(format!("it took {took:?} and a signal; it should end by itself"))
-            };
+            let greeted = talk(&life.body, &spec, &world.places, &mut report).await;
+            report.strays += life.strays();
+            let ended = ended_by_itself(life.end(&mut report).await);
             report.note("it ends when its input is closed", ended);
-            let strays = process.peer.strays.load(Ordering::Relaxed);
+            if greeted {
+                work::look(&spec, &world, &mut report).await;
+            }
+            let strays = report.strays;
             let strays = if strays == 0 { Ok(()) } else { Err(format!("it gave {strays} such answers")) };
             report.note("it answers only what it was asked", strays);
+            // components are asked by calls, not by lines
+            if greeted && found.manifest.run.runtime != Runtime::Wasm {
+                wire::look(&spec, &world, &mut report).await;
+            }
         }
         Err(why) => report.note("it starts", Err(why)),
     }
     report.remarks.extend(may_circle(found, &report.provides));
     report.remarks.extend(not_there(found, &world.places));
-    report.log = plugin.journal.last(20);
     let garbage = report.log.iter().find(|line| line.starts_with("on standard output"));
     report.note("standard output has messages only", garbage.map_or(Ok(()), |line| Err(line.clone())));
     report
 }
 
-async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut Report) {
+/// What nobody knows is answered as such.
+async fn knows_not(peer: &Peer) -> Result<(), String> {
+    match peer.ask_raw(UNKNOWN, &json!({}), Terms::within(HEALTH_TIME)).await {
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+        Err(Unanswered::Fault(fault)) => Err(format!("it answered error {}", fault.code)),
+        Ok(_) => Err("it answered as if it knew it".to_owned()),
+        Err(other) => Err(other.to_string()),
+    }
+}
+
+/// The first life; whether it was greeted.
+async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut Report) -> bool {
     match greeting::hello(process, spec, places).await {
         Ok(hello) => {
             report.note("it says hello", Ok(()));
             report.provides = hello.provides;
         }
-        Err(bad) => return report.note("it says hello", Err(bad.why)),
+        Err(bad) => {
+            report.note("it says hello", Err(bad.why));
+            return false;
+        }
     }
-    report.note("its schemas are schemas", schemas(&report.provides));
+    report.note("its schemas are schemas", schemas(&report.provides, |raw| Schema::new(raw).map(drop)));
+    report.note("its defaults fit its schemas", schemas(&report.provides, made::bad_defaults));
     let may_serve = spec.found.manifest.permissions.serve || report.provides.routes.is_empty();
     let served = if may_serve { Ok(()) } else { Err("permissions.serve is not in its manifest".to_owned()) };
     report.note("its routes may be served", served);
-    let unknown = async || {
-        let asked = process.peer.ask_raw("nightbell/unknown", &json!({}), Terms::within(HEALTH_TIME)).await;
-        match asked {
-            Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
-            Err(Unanswered::Fault(fault)) => Err(format!("it answered error {}", fault.code)),
-            Ok(_) => Err("it answered as if it knew it".to_owned()),
-            Err(other) => Err(other.to_string()),
-        }
-    };
-    report.note("it answers -32601 to what it does not know", unknown().await);
-    let all = futures::future::join_all((0..AT_ONCE).map(|_| unknown())).await;
+    report.note("it answers -32601 to what it does not know", knows_not(&process.peer).await);
+    let all = futures::future::join_all((0..AT_ONCE).map(|_| knows_not(&process.peer))).await;
     report.note("it answers each of several questions at once", all.into_iter().collect());
-    for (method, params) in
-        [("nightbell/unknown", json!({})), (plugin_protocol::calls::CANCEL, json!({"id": 0}))]
-    {
-        if let Ok(line) = wire::notification(method, &params) {
+    for (method, params) in [(UNKNOWN, json!({})), (CANCEL, json!({"id": 0}))] {
+        if let Ok(line) = notification(method, &params) {
             process.peer.say(line).await;
         }
     }
@@ -145,16 +205,22 @@ async fn talk(process: &Body, spec: &Spec, places: &crate::Places, report: &mut 
         Err(why) => Err(why.to_string()),
     };
     report.note("it ignores words that it does not know", configured);
-    let optional = |asked: Result<(), Unanswered>| match asked {
-        Ok(()) => Ok(()),
-        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
-        Err(why) => Err(why.to_string()),
-    };
     if takes_none {
         looks_at_beginning(process, spec, report).await;
     } else {
         report.remarks.push(NOT_BEGUN.to_owned());
     }
+    ends(process, report).await;
+    true
+}
+
+/// Tells it what it subscribes to, and that its end comes.
+async fn ends(process: &Body, report: &mut Report) {
+    let optional = |asked: Result<(), Unanswered>| match asked {
+        Ok(()) => Ok(()),
+        Err(Unanswered::Fault(fault)) if fault.code == NO_SUCH_METHOD => Ok(()),
+        Err(why) => Err(why.to_string()),
+    };
     for subscription in report.provides.subscriptions.clone() {
         // a batch without anything in it: nothing happens, but it must be known
         let params = EventsParams { subscription: subscription.name.clone(), events: Vec::new() };
@@ -228,7 +294,8 @@ fn not_there(found: &Found, places: &crate::Places) -> Vec<String> {
     gone.chain(unset).collect()
 }
 
-fn schemas(provides: &Provides) -> Result<(), String> {
+/// Asks something of each schema.
+fn schemas(provides: &Provides, ask: impl Fn(Option<&Value>) -> Result<(), String>) -> Result<(), String> {
     let own = [("settings", &provides.settings), ("user", &provides.user), ("project", &provides.project)];
     let own = own.into_iter().map(|(name, schema)| (name.to_owned(), schema.as_ref()));
     let kinds = provides.destinations.iter().flat_map(|it| {
@@ -238,7 +305,7 @@ fn schemas(provides: &Provides) -> Result<(), String> {
     let checks =
         provides.checks.iter().map(|it| (format!("checks.{}.settings", it.kind), it.settings.as_ref()));
     for (name, schema) in own.chain(kinds).chain(checks) {
-        Schema::new(schema).map_err(|why| format!("{name}: {why}"))?;
+        ask(schema).map_err(|why| format!("{name}: {why}"))?;
     }
     Ok(())
 }

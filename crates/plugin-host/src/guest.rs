@@ -89,7 +89,7 @@ impl Ear for GuestEar {
         let (id, method, params) = match frame {
             Frame::Notification { method, params } => return told(&plugin, &method, params.as_deref()),
             Frame::Request { id, method, params } => (id, method, params),
-            Frame::Answer { .. } => return,
+            Frame::Answer { .. } | Frame::Unread(_) => return,
         };
         let place = match self.place() {
             Ok(place) => place,

@@ -372,6 +372,9 @@ async fn read(
         journal.said("plugin", &line);
         match Frame::read(&line) {
             Ok(Frame::Answer { id, result }) => peer.answered(&id, result),
+            Ok(Frame::Unread(fault)) => {
+                journal.write(Level::Warning, &format!("it could not read what it was sent: {fault}"));
+            }
             Ok(frame) => ear.clone().hear(&peer, frame),
             Err(error) => {
                 garbage += 1;

@@ -71,6 +71,18 @@ impl Sandbox {
     }
 }
 
+/// Whether a process can be kept from having sockets here.
+pub fn holds_sockets() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        linux::refuses_calls()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        false
+    }
+}
+
 impl Ready {
     /// Enters it: in the child, between fork and exec. Makes system calls and nothing else.
     ///
@@ -192,6 +204,11 @@ mod linux {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
         Ok(created.into())
+    }
+
+    /// Whether system calls can be refused on this machine.
+    pub fn refuses_calls() -> bool {
+        filter(&Sandbox::default()).is_some()
     }
 
     /// System calls that no plugin needs, and that have been ways out of a sandbox before.

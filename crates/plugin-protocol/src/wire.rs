@@ -85,6 +85,8 @@ pub enum Frame {
         /// What came of it.
         result: Result<Box<RawValue>, Fault>,
     },
+    /// Something could not be read by whoever it was for, who does not know what it was.
+    Unread(Fault),
 }
 
 /// A line that is no message, and why.
@@ -147,7 +149,10 @@ impl Frame {
                 };
                 Ok(Frame::Answer { id, result })
             }
-            (None, None) => Err(NotAMessage("not a message: it has neither `id` nor `method`".to_owned())),
+            (None, None) => match frame.error {
+                Some(fault) => Ok(Frame::Unread(fault)),
+                None => Err(NotAMessage("not a message: it has neither `id` nor `method`".to_owned())),
+            },
         }
     }
 }
@@ -229,6 +234,10 @@ mod tests {
         assert!(matches!(read(r#"{"method": "log", "params": {}}"#), Ok(Frame::Notification { .. })));
         assert!(matches!(read(r#"{"id": "a", "result": null}"#), Ok(Frame::Answer { result: Ok(_), .. })));
         assert!(matches!(read(r#"{"id": 1, "error": {}}"#), Ok(Frame::Answer { result: Err(_), .. })));
+        assert!(matches!(
+            read(r#"{"id": null, "error": {"code": -32700}}"#),
+            Ok(Frame::Unread(Fault { code: PARSE_ERROR, .. }))
+        ));
         // what is unknown is ignored, also beside what is known
         assert!(matches!(
             read(r#"{"id": 1, "result": 2, "more": [1]}"#),

@@ -28,7 +28,8 @@ export const destinations = {
   },
 };
 
-function post({ key, settings: place, message }) {
+function post({ key, kind, settings: place, message }) {
+  if (kind !== "hook_js") return { outcome: "rejected", reason: "there is no such kind" };
   const request = {
     method: "POST",
     url: place.url,

@@ -31,6 +31,8 @@ class Destinations:
 
 
 def post(delivery):
+    if delivery["kind"] != "hook_py":
+        return {"outcome": "rejected", "reason": "there is no such kind"}
     request = {
         "method": "POST",
         "url": delivery["settings"]["url"],

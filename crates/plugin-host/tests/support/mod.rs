@@ -1,9 +1,10 @@
 //! A host with one guest that misbehaves on request.
 
+mod python;
 mod telling;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use sdk::{Answer, Registry};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use python::python;
 pub use telling::{context, message};
 
 /// How long anything may take that is waited for.
@@ -25,17 +27,6 @@ pub struct Stage {
     pub folder: TempDir,
     pub wanted: Wanted,
     pub registry: Registry,
-}
-
-/// The Python of this machine, behind whatever chooses it.
-pub fn python() -> (PathBuf, PathBuf) {
-    let asked = std::process::Command::new("python3")
-        .args(["-c", "import sys; print(sys.executable); print(sys.base_prefix)"])
-        .output()
-        .expect("these tests need python3");
-    let said = String::from_utf8(asked.stdout).unwrap();
-    let mut lines = said.lines().map(PathBuf::from);
-    (lines.next().unwrap(), lines.next().unwrap())
 }
 
 /// The manifest of the guest with these wishes, and more lines.

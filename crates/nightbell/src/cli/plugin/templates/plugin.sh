@@ -6,9 +6,11 @@ while IFS= read -r line; do
     hello)
         printf '%s' "$line" | jq -c '{jsonrpc: "2.0", id, result: {protocol: 1, sdk: "sh", provides: {}}}' ;;
     deliver)
-        printf '%s' "$line" | jq -r '.params.deliveries[] | "to \(.settings.room): \(.message.title)"' >&2
         printf '%s' "$line" |
-            jq -c '{jsonrpc: "2.0", id, result: {outcomes: [.params.deliveries[] | {id, outcome: "delivered"}]}}' ;;
+            jq -r '.params.deliveries[] | select(.kind == "@NAME@") | "to \(.settings.room): \(.message.title)"' >&2
+        printf '%s' "$line" | jq -c '{jsonrpc: "2.0", id, result: {outcomes: [.params.deliveries[] |
+            if .kind == "@NAME@" then {id, outcome: "delivered"}
+            else {id, outcome: "rejected", reason: "there is no such kind"} end]}}' ;;
     configure | start | health | drain | shutdown)
         printf '%s' "$line" | jq -c '{jsonrpc: "2.0", id, result: {}}' ;;
     *)
