@@ -51,6 +51,16 @@ type Kind struct {
 	MostAlerts int `json:"most_alerts,omitempty"`
 }
 
+// Wants is what a subscription is to be told of.
+type Wants struct {
+	// Topics are such as incident.opened, or incident.* for all of a sort.
+	Topics []string `json:"topics"`
+	// Sources are those whose events are told, of the topic event.accepted; none: all.
+	Sources []string `json:"sources,omitempty"`
+	// Batch is how many come in one call; 0: as many as the host likes.
+	Batch int `json:"batch,omitempty"`
+}
+
 type destination struct {
 	facts map[string]any
 	batch bool
@@ -150,14 +160,11 @@ func (it *Plugin) addDestination(
 	it.provides["destinations"] = append(it.provides["destinations"], all)
 }
 
-// Subscription adds things that happen in the hub; the same ones come again after an error. A batch of 0 is the
-// host's own.
-func (it *Plugin) Subscription(name string, topics []string, batch int, hear func(context.Context, []Event) error) {
+// Subscription adds things that happen in the hub; the same ones come again after an error.
+func (it *Plugin) Subscription(name string, wants Wants, hear func(context.Context, []Event) error) {
 	twice(it.subscriptions[name] != nil, name)
-	facts := map[string]any{"name": name, "topics": topics}
-	if batch > 0 {
-		facts["batch"] = batch
-	}
+	facts := object(wants)
+	facts["name"] = name
 	it.subscriptions[name] = hear
 	it.provides["subscriptions"] = append(it.provides["subscriptions"], facts)
 }

@@ -82,7 +82,7 @@ func guest() *Plugin {
 		}
 		return outcomes
 	})
-	plugin.Subscription("hears", []string{"incident.*"}, 0, func(ctx context.Context, events []Event) error {
+	plugin.Subscription("hears", Wants{Topics: []string{"incident.*"}}, func(ctx context.Context, events []Event) error {
 		_, err := plugin.Host.Emit(ctx, "k", map[string]string{"key": events[0].ID})
 		return err
 	})
@@ -463,9 +463,28 @@ func TestWhatIsUnderWayIsFinishedBeforeTheEndAndNothingNewIsBegun(t *testing.T) 
 	it.end(0)
 }
 
+func TestASubscriptionSaysWhatItWants(t *testing.T) {
+	plugin := New()
+	hear := func(context.Context, []Event) error { return nil }
+	plugin.Subscription("all", Wants{Topics: []string{"incident.*"}}, hear)
+	wants := Wants{Topics: []string{"event.accepted"}, Sources: []string{"ci"}, Batch: 3}
+	plugin.Subscription("some", wants, hear)
+	host, err := NewTestHost(plugin, map[string]string{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	var said any
+	if err := json.Unmarshal(host.Provides["subscriptions"], &said); err != nil {
+		t.Fatal(err)
+	}
+	same(t, said, `[{"name": "all", "topics": ["incident.*"]},
+		{"batch": 3, "name": "some", "sources": ["ci"], "topics": ["event.accepted"]}]`)
+}
+
 func TestAnErrorOfAnyLengthIsToldAndAPanicLeavesTheSettingsThatThereWere(t *testing.T) {
 	plugin := New()
-	plugin.Subscription("hears", []string{"incident.*"}, 0, func(context.Context, []Event) error {
+	plugin.Subscription("hears", Wants{Topics: []string{"incident.*"}}, func(context.Context, []Event) error {
 		return &RPCError{7, strings.Repeat("x", MaxLine)}
 	})
 	plugin.OnConfigure(func(_ context.Context, settings json.RawMessage) error {

@@ -382,13 +382,13 @@ export class Plugin {
       hello: (params) => this.#hello(params),
       configure: (params) => this.#configure(params),
       start: () => this.#start(),
-      deliver: (params, signal) => this.#work(this.#deliver(params, signal)),
+      deliver: (params, signal) => this.#work(this.#deliver(params, signal), signal),
       validate: this.#validators.size > 0 && ((params) => this.#validate(params)),
       test: this.#tests.size > 0 && ((params) => this.#test(params)),
-      events: this.#subscriptions.size > 0 && ((params, signal) => this.#work(this.#events(params, signal))),
-      request: (params, signal) => this.#work(this.#request(params, signal)),
+      events: this.#subscriptions.size > 0 && ((params, signal) => this.#work(this.#events(params, signal), signal)),
+      request: (params, signal) => this.#work(this.#request(params, signal), signal),
       check: this.#checks.size > 0 && ((params, signal) => this.#check(params, signal)),
-      ticket: this.#ticket && ((params, signal) => this.#work(this.#makeTicket(params, signal))),
+      ticket: this.#ticket && ((params, signal) => this.#work(this.#makeTicket(params, signal), signal)),
       health: () => this.#healthy(),
       drain: () => this.#drain(),
       shutdown: () => this.#close(),
@@ -473,12 +473,14 @@ export class Plugin {
 
   // its work
 
-  async #work(promise) {
-    this.#working.add(promise);
+  /** What is under way until it is done, or until nobody waits for it any more: it may never be settled. */
+  async #work(promise, signal) {
+    const working = unlessAborted(signal, promise);
+    this.#working.add(working);
     try {
-      return await promise;
+      return await working;
     } finally {
-      this.#working.delete(promise);
+      this.#working.delete(working);
     }
   }
 

@@ -39,7 +39,7 @@ export class Host {
   /** What people and projects have set for the plugin, by their names. */
   set: Map<string, Settings>;
   /** Any method of the contract. */
-  ask(method: string, params?: object): Promise<any>;
+  ask(method: string, params?: object, signal?: AbortSignal): Promise<any>;
   /** New settings; what the plugin says to them. */
   configure(
     settings: Settings,

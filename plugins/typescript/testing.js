@@ -107,9 +107,9 @@ export class Host {
     };
   }
 
-  /** Any method of the contract. */
-  ask(method, params = {}) {
-    return this.#peer.request(method, params, CALL_MS);
+  /** Any method of the contract; nobody waits for its answer any more when the signal ends. */
+  ask(method, params = {}, signal = undefined) {
+    return this.#peer.request(method, params, CALL_MS, signal);
   }
 
   /** New settings; what the plugin says to them. */

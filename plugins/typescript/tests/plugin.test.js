@@ -245,6 +245,35 @@ test("what is under way is finished before the end, and nothing new is begun", a
   assert.equal(await hub.ended, 0);
 });
 
+test("a promise that is never settled is answered in its time, and holds up nothing", async () => {
+  const plugin = new Plugin();
+  const never = () => new Promise(() => {});
+  plugin.destination("never", {}, never);
+  plugin.destination("nobody", { batch: 8 }, never);
+  plugin.check("never", {}, never);
+  let begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  plugin.subscription("never", { topics: ["incident.*"] }, () => {
+    begin();
+    return never();
+  });
+  const host = await Host.with(plugin);
+  const alone = { id: "a", kind: "never", deadline_ms: 20 };
+  const together = ["b", "c"].map((id) => ({ id, kind: "nobody", deadline_ms: 20 }));
+  const { outcomes } = await host.ask("deliver", { deliveries: [alone, ...together] });
+  const said = outcomes.map(({ id, outcome, reason }) => `${id} ${outcome}: ${reason}`).sort();
+  assert.deepEqual(said, ["a", "b", "c"].map((id) => `${id} retry: not done within 20 ms`));
+  const looked = await host.ask("check", { kind: "never", deadline_ms: 20 });
+  assert.deepEqual([looked.status, looked.detail], ["failing", "the check did not end in time"]);
+  // what names no time of its own lasts as long as the host's patience, and its end does not wait for it
+  const patience = new AbortController();
+  const heard = host.ask("events", { subscription: "never", events: [] }, patience.signal);
+  await begun;
+  patience.abort(new Error("enough"));
+  await assert.rejects(heard, /enough/);
+  await host.close();
+});
+
 test("what cannot work is told at once", () => {
   const plugin = new Plugin().destination("one", {}, () => {});
   assert.throws(() => plugin.destination("one", {}, () => {}), /"one" is there twice/);
