@@ -5,7 +5,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc;
 
 use nightbell_acceptance::documents::{fenced, find_or_skip, indented, port_or_skip, python_or_skip};
@@ -99,13 +100,66 @@ fn a_plugin_of_sentry_is_heard_on_the_port_of_its_document() {
     ];
     let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
     let hub = hub_with("dummy", Path::new("python3"), &files, "[[receivers.ops.notify-dummy]]\n");
+    is_heard_by(&server, &hub);
+}
+
+/// An alert is seen on the port as the document's plugin tells of it.
+fn is_heard_by(server: &TcpListener, hub: &Hub) {
     let wanted = alert(&[("alertname", "ZeroDivisionError"), ("project", "shop")]);
     hub.alerts(&[wanted]);
     let mut said = String::new();
     server.accept().unwrap().0.read_to_string(&mut said).unwrap();
     let incident = hub.get("/api/v1/incidents")["items"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(said, format!("shop it hurts (1 times seen). http://bell.example/incidents/{incident}"));
-    delivered(&hub, "ops/notify-dummy/0");
+    delivered(hub, "ops/notify-dummy/0");
+}
+
+/// A Python with all that this one has but the published plugins, where the package in the folder `source` is installed
+/// as Sentry's document says.
+fn installed(python: &Path, environment: &Path, source: &Path) -> PathBuf {
+    tool::run(Command::new(python).args(["-m", "venv", "--without-pip"]).arg(environment));
+    let own = environment.join("bin/python");
+    let packages = |python: &Path| {
+        let words = ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"];
+        PathBuf::from(tool::run(Command::new(python).args(words)).trim())
+    };
+    for package in std::fs::read_dir(packages(python)).unwrap() {
+        let package = package.unwrap();
+        if !package.file_name().to_string_lossy().starts_with("sentry_plugins") {
+            tool::run(Command::new("cp").arg("-r").arg(package.path()).arg(packages(&own)));
+        }
+    }
+    let pip = |words: &[&str]| {
+        let mut pip = Command::new(&own);
+        pip.args(["-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check"]).args(words);
+        tool::run(pip.current_dir(source));
+    };
+    pip(&["install", "--no-index", "--no-deps", "--no-build-isolation", "-e", "."]);
+    // what it requires is there: `sentry`
+    pip(&["check"]);
+    own
+}
+
+#[test]
+fn a_package_for_sentry_is_installed_as_its_document_says_and_found_by_its_entry_points() {
+    let name = "sentry-notification-plugin.md";
+    let Some(text) = find_or_skip(name) else { return };
+    let Some(python) = python_or_skip("setuptools", "NIGHTBELL_TEST_SENTRY_PYTHON") else { return };
+    let Some((_turn, server)) = port_or_skip(name) else { return };
+    let folder = TempDir::new().unwrap();
+    let source = folder.path().join("sentry-notify-dummy");
+    std::fs::create_dir_all(source.join("sentry_notify_dummy")).unwrap();
+    let code = format!("{}\n{}", fenced(&text, "class NotifyDummyPlugin"), fenced(&text, "def notify_users"));
+    let setup = fenced(&text, "entry_points");
+    std::fs::write(source.join("setup.py"), setup).unwrap();
+    std::fs::write(source.join("sentry_notify_dummy/__init__.py"), "").unwrap();
+    std::fs::write(source.join("sentry_notify_dummy/plugin.py"), code).unwrap();
+    let own = installed(&python, &folder.path().join("environment"), &source);
+    // whatever is installed there, by its entry points
+    let manifest = format!("{}[permissions]\nread = [{source:?}]\n", manifest("dummy", "sentry", "*"));
+    let files = [("dummy/plugin.toml", manifest.as_str())];
+    let hub = hub_with("dummy", &own, &files, "[[receivers.ops.notify-dummy]]\n");
+    is_heard_by(&server, &hub);
 }
 
 #[test]

@@ -363,9 +363,14 @@ class Published(Case):
                 )
                 self.assertEqual(outcome["outcome"], "delivered", (outcome, host.logs))
                 self.assertIn("'Acknowledge': Disk is full, ann @", web.seen[1]["body"])
+                over = alert(state="resolved", ends_at="2026-01-31T13:00:00Z")
+                outcome = await host.deliver("argus-msteams", value, what=message(kind="resolved", alerts=[over]))
+                self.assertEqual(outcome["outcome"], "delivered", (outcome, host.logs))
+                steps = zip(("firing", "acknowledged", "resolved"), web.seen)
+                self.golden("argus-plugins.json", {step: json.loads(one["body"]) for step, one in steps})
                 # it says that it has sent what it has not; its log knows better
                 outcome = await host.deliver("argus-msteams", {"webhook": "https://teams.example/x"})
-                self.assertEqual((outcome["outcome"], len(web.seen)), ("retry", 2))
+                self.assertEqual((outcome["outcome"], len(web.seen)), ("retry", 3))
                 self.assertIn("Could not send", outcome["reason"])
 
 

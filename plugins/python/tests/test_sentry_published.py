@@ -1,7 +1,8 @@
 """What the published plugins of Sentry send, compared with golden messages.
 
-`NIGHTBELL_TEST_SENTRY_PYTHON` names a Python in whose environment `stand-ins/sentry` and `sentry-plugins==9.1.2` are
-installed (the latter with `--no-deps`); `NIGHTBELL_TEST_GOLDEN=write` writes the golden messages anew.
+`NIGHTBELL_TEST_SENTRY_PYTHON` names a Python in whose environment `stand-ins/sentry`, `boto3` and
+`sentry-plugins==9.1.2` are installed (the latter with `--no-deps`); `NIGHTBELL_TEST_GOLDEN=write` writes the golden
+messages anew.
 """
 
 import json
@@ -22,7 +23,15 @@ SETTINGS = {
     "victorops": {"api_key": "v"},
     "splunk": {"instance": "http://splunk.example", "index": "main", "token": "t"},
     "segment": {"write_key": "w"},
+    "amazon-sqs": {
+        "queue_url": "https://sqs.eu-central-1.amazonaws.com/12345678/errors",
+        "region": "eu-central-1",
+        "access_key": "AKIA0",
+        "secret_key": "s",
+    },
 }
+# published with a choice of what Amazon has, which grows
+GROWS = ("amazon-sqs", "region", "oneOf")
 # every request is written down in place of being sent
 RECORDER = """
 import io, json, os
@@ -37,13 +46,27 @@ def send(self, request, **_):
     response.raw = io.BytesIO(b'{"status": "success", "result": "success"}')
     return response
 HTTPAdapter.send = send
+
+from botocore.awsrequest import AWSResponse
+from botocore.httpsession import URLLib3Session
+def sign(self, request):
+    body = request.body.decode() if isinstance(request.body, bytes) else request.body
+    with open(os.environ["RECORD"], "a") as file:
+        file.write(json.dumps([request.method, request.url, "application/json", body]) + "\\n")
+    response = AWSResponse(request.url, 200, {}, None)
+    response._content = b'{"MessageId": "m-1"}'
+    return response
+URLLib3Session.send = sign
 """
 
 
 def read(body, kind):
     """A body as what is in it."""
     if kind == "application/json":
-        return json.loads(body)
+        said = json.loads(body)
+        if "MessageBody" in said:
+            said["MessageBody"] = json.loads(said["MessageBody"])
+        return said
     fields = {name: values[0] for name, values in parse_qs(body).items()}
     if "payload" in fields:
         fields["payload"] = json.loads(fields["payload"])
@@ -71,11 +94,21 @@ class Published(unittest.IsolatedAsyncioTestCase):
                     self.assertEqual(said, {"value": settings})
                     outcome = await host.deliver(kind, settings, what=what, id=f"d{number}")
                     self.assertEqual(outcome["outcome"], "delivered", (kind, outcome))
+                # what is acknowledged or over is none of theirs: nothing is sent, and that is right
+                for kind, settings in SETTINGS.items():
+                    for step in ("acknowledged", "resolved"):
+                        over = message(kind=step, alerts=[alert(state=step, labels=labels)])
+                        outcome = await host.deliver(kind, settings, what=over, id=f"{kind} {step}")
+                        self.assertEqual(outcome["outcome"], "skipped", (kind, step, outcome))
+                        self.assertIn(f"not told when something is {step}", outcome["reason"])
                 schemas = {kind["kind"]: kind["settings"] for kind in host.provides["destinations"]}
             with open(record, encoding="utf-8") as file:
                 lines = [json.loads(line) for line in file]
         left_out = [line for line in host.errors.decode().splitlines() if "makes tickets" in line]
         self.assertGreaterEqual(len(left_out), 8)
+        kind, option, word = GROWS
+        regions = [each["const"] for each in schemas[kind]["properties"][option].pop(word)]
+        self.assertIn("eu-central-1", regions)
         requests = [{"method": m, "url": url, "body": read(body, kind)} for m, url, kind, body in lines]
         seen = {"requests": requests, "schemas": {kind: schemas[kind] for kind in SETTINGS}}
         if os.environ.get("NIGHTBELL_TEST_GOLDEN") == "write":

@@ -278,7 +278,8 @@ class Kind:
         firing = [alert for alert in notification.alerts if alert.state != "resolved"]
         tell: Callable[[Any], Any] = self.tell
         if message.kind in ("resolved", "acknowledged") or not firing:
-            if not overrides(self.plugin, "notify_about_activity", NotificationPlugin):
+            hears = isinstance(self.plugin, NotificationPlugin)
+            if not hears or not overrides(self.plugin, "notify_about_activity", NotificationPlugin):
                 return Skipped(f"Sentry's plugins are not told when something is {message.kind}")
             kind = Activity.ASSIGNED if message.kind == "acknowledged" else Activity.SET_RESOLVED
             tell = self._activity(kind)
