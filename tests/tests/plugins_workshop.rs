@@ -58,7 +58,10 @@ fn bells(folder: &Path, text: &str) {
 
 /// Runs the binary in this folder, without a way to an index of packages; whether it worked, and what it said.
 fn nightbell(folder: &Path, words: &[&str]) -> (bool, String) {
-    let mut command = command(words);
+    offline(folder, command(words))
+}
+
+fn offline(folder: &Path, mut command: Command) -> (bool, String) {
     let wheels = folder.join("wheels");
     std::fs::create_dir_all(&wheels).unwrap();
     command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", &wheels);
@@ -115,7 +118,8 @@ fn what_was_installed_is_installed_again_until_somebody_wants_the_newest() {
     };
     let locked = |data: &str| {
         let path = folder.join(data).join("plugin-env/bells");
-        std::fs::read_to_string(path.join("requirements.lock")).unwrap().trim().to_owned()
+        let text = std::fs::read_to_string(path.join("requirements.lock")).unwrap();
+        text.split_whitespace().next().unwrap().to_owned()
     };
     wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "");
     install(&[]);
@@ -129,11 +133,7 @@ fn what_was_installed_is_installed_again_until_somebody_wants_the_newest() {
     install(&[]);
     assert_eq!(locked("data"), "clapper==1.0");
     // and so is that of somebody else, if the plugin says what it was tried with
-    std::fs::write(
-        plugin.join("requirements.lock"),
-        "# as of today\nclapper==1.0 \\\n    --hash=sha256:00\n",
-    )
-    .unwrap();
+    std::fs::write(plugin.join("requirements.lock"), "# as of today\nclapper==1.0\n").unwrap();
     install(&["--data", "other"]);
     assert_eq!(locked("other"), "clapper==1.0");
     install(&["--upgrade"]);
@@ -142,6 +142,57 @@ fn what_was_installed_is_installed_again_until_somebody_wants_the_newest() {
     assert!(works && said.contains("dong in "), "{said}");
     let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells", "--data", "other"]);
     assert!(works && said.contains("ding in "), "{said}");
+}
+
+#[test]
+fn what_is_not_as_the_lock_says_is_not_installed() {
+    let Some(python) = python_or_skip("ensurepip", "NIGHTBELL_TEST_VENV_PYTHON") else { return };
+    let folder = TempDir::new().unwrap();
+    let (folder, wheels) = (folder.path(), folder.path().join("wheels"));
+    bells(folder, BELLS);
+    let manifest = MANIFEST.replace("module = 'bells'\n", "module = 'bells'\nrequirements = ['clapper']\n");
+    std::fs::write(folder.join("plugins/bells/plugin.toml"), manifest).unwrap();
+    // pip says the sums of all that it gets, uv those of what an index has
+    let without_uv = folder.join("without-uv");
+    std::fs::create_dir(&without_uv).unwrap();
+    std::fs::write(without_uv.join("uv"), "#!/bin/sh\nexit 1\n").unwrap();
+    tool::run(Command::new("chmod").arg("755").arg(without_uv.join("uv")));
+    let words = ["plugin", "install", "plugins/bells", "--python", python.to_str().unwrap()];
+    let install = || nightbell(folder, &words);
+    let install_by_pip = || {
+        let mut install = command(&words);
+        let all = std::env::var_os("PATH").unwrap();
+        let path = std::iter::once(without_uv.clone()).chain(std::env::split_paths(&all));
+        install.env("PATH", std::env::join_paths(path).unwrap());
+        offline(folder, install)
+    };
+    wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "");
+    let (works, said) = install_by_pip();
+    assert!(works, "{said}");
+    let environment = folder.join("data/plugin-env/bells");
+    let lock = std::fs::read_to_string(environment.join("requirements.lock")).unwrap();
+    assert!(lock.starts_with("clapper==1.0 \\\n    --hash=sha256:"), "{lock}");
+    // somebody puts another file in the place of the one that was tried
+    wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'boom'\n", "");
+    for part in ["bin", "lib"] {
+        std::fs::remove_dir_all(environment.join(part)).unwrap();
+    }
+    for (works, said) in [install_by_pip(), install()] {
+        assert!(!works && said.contains("has another sum than there is refused"), "{said}");
+    }
+    let (_, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
+    assert!(!said.contains("boom"), "{said}");
+    // the lock of whoever wrote the plugin counts in the same way
+    let lock = environment.join("requirements.lock");
+    std::fs::rename(&lock, folder.join("plugins/bells/requirements.lock")).unwrap();
+    let (works, said) = install();
+    assert!(!works && said.contains("refused"), "{said}");
+    // whoever wants the newest wants it as it is
+    let words = ["plugin", "install", "plugins/bells", "--upgrade", "--python", python.to_str().unwrap()];
+    let (works, said) = nightbell(folder, &words);
+    assert!(works, "{said}");
+    let (works, said) = nightbell(folder, &["plugin", "test", "plugins/bells"]);
+    assert!(works && said.contains("boom in "), "{said}");
 }
 
 #[test]

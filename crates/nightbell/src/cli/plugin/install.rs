@@ -71,7 +71,7 @@ impl Install {
         let locked = environment.lock().await?;
         let place = self.data.environments().join(found.id());
         let answer = json!({
-            "plugin": found.place, "environment": place, "locked": locked.lines().collect::<Vec<_>>()
+            "plugin": found.place, "environment": place, "locked": locked
         });
         output.answer(&answer, || format!("{} is installed in {}", found.id(), place.display()))
     }
