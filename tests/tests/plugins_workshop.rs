@@ -7,10 +7,12 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use nightbell_acceptance::documents::python_or_skip;
 use nightbell_acceptance::hub::command;
-use nightbell_acceptance::{PATIENCE, tool, wait_for};
+use nightbell_acceptance::{Hub, PATIENCE, tool, wait_for};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const MANIFEST: &str = "[plugin]\nid = 'bells'\nversion = '1'\ncontract = 1\n[run]\nruntime = 'python'\n\
@@ -213,6 +215,77 @@ fn a_package_that_is_a_plugin_gets_a_folder_by_its_entry_point() {
     let (works, said) = install("clapper");
     assert!(!works && said.contains("has no entry point nightbell.plugins"), "{said}");
     assert!(!folder.join("data/plugins/clapper").exists());
+}
+
+/// How long an install may take: an environment is made for it.
+const INSTALLING: Duration = Duration::from_secs(180);
+
+/// Waits for the end of what was begun.
+fn job(hub: &Hub, path: &str, body: &Value) -> Value {
+    let begun = hub.ask("POST", path, &body.to_string());
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let path = format!("/api/v1/plugin-jobs/{}", begun.json()["id"]);
+    wait_for("the end of a job", INSTALLING, || {
+        let it = hub.get(&path);
+        (it["state"] != "running").then_some(it)
+    })
+}
+
+#[test]
+fn over_the_api_plugins_are_looked_at_installed_and_tried() {
+    let Some(python) = python_or_skip("ensurepip", "NIGHTBELL_TEST_VENV_PYTHON") else { return };
+    let folder = TempDir::new().unwrap();
+    let wheels = folder.path().join("wheels");
+    bells(folder.path(), BELLS);
+    let manifest = MANIFEST.replace("module = 'bells'\n", "module = 'bells'\nrequirements = ['clapper']\n");
+    std::fs::write(folder.path().join("plugins/bells/plugin.toml"), manifest).unwrap();
+    wheel(&python, &wheels, "clapper-1.0", "clapper", "SOUND = 'ding'\n", "");
+    let ringer = BELLS.replace("\"bells\"", "\"ringer\"");
+    wheel(&python, &wheels, "bell_ringer-1.5", "ringer", &ringer, "clapper");
+    let config = |install: bool| {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[plugins]\nfolder = \"plugins\"\nactive = []\npython = {python:?}\n\
+             remote_install = {install}\n[route]\nreceiver = \"ops\"\n[[receivers.ops.inbox]]\n"
+        )
+    };
+    let file = folder.path().join("nightbell.toml");
+    std::fs::write(&file, config(false)).unwrap();
+    let links = wheels.display();
+    let [pip, uv] = [format!("PIP_FIND_LINKS={links}"), format!("UV_FIND_LINKS={links}")];
+    let mut hub = Hub::prepare(folder, &["--config", &file.display().to_string()]);
+    hub.wrapped_in(&["env", "PIP_NO_INDEX=1", &pip, "UV_OFFLINE=1", "UV_NO_CACHE=1", &uv]);
+    hub.wake();
+    // whose machine it is has not said so, and nobody else can
+    let refused = hub.ask("POST", "/api/v1/plugins/bells/install", "");
+    assert!(refused.status == 403 && refused.body.contains("plugins.remote_install"), "{refused:?}");
+    let refused = hub.ask("POST", "/api/v1/config/plugins", r#"{"set": {"remote_install": true}}"#);
+    assert!(refused.status == 400 && refused.body.contains("cannot be changed"), "{refused:?}");
+    let looked = job(&hub, "/api/v1/plugins/bells/check", &Value::Null);
+    assert_eq!((&looked["state"], &looked["report"]["good"]), (&json!("done"), &json!(false)), "{looked}");
+    assert!(looked["report"]["log"].to_string().contains("clapper"), "{looked}");
+    std::fs::write(&file, config(true)).unwrap();
+    assert_eq!(hub.ask("POST", "/-/reload", "").status, 200);
+    let installed = job(&hub, "/api/v1/plugins/bells/install", &json!({}));
+    assert_eq!(installed["state"], "done", "{installed}");
+    assert!(installed["log"].to_string().contains("bells is installed in"), "{installed}");
+    let looked = job(&hub, "/api/v1/plugins/bells/check", &Value::Null);
+    assert_eq!(looked["report"]["good"], true, "{looked:#}");
+    let package = json!({ "package": "bell-ringer==1.5" });
+    let installed = job(&hub, "/api/v1/plugins/bell-ringer/install", &package);
+    assert_eq!(installed["state"], "done", "{installed}");
+    let gone = job(&hub, "/api/v1/plugins/no-bell/install", &json!({ "package": "no-bell==1" }));
+    assert!(gone["state"] == "failed" && gone["log"].to_string().contains("no-bell"), "{gone}");
+    for id in ["bells", "bell-ringer"] {
+        hub.post(&format!("/api/v1/plugins/{id}/enable"), &json!({}));
+        let tried = hub.post(&format!("/api/v1/plugins/{id}/test"), &json!({}));
+        let items = tried["items"].as_array().unwrap();
+        let sent: Vec<&str> = items.iter().map(|it| it["sent"].as_str().unwrap()).collect();
+        assert_eq!(sent, ["firing", "repeated", "acknowledged", "resolved", "test"]);
+        let rings = |it: &Value| it["success"] == true && it["message"].to_string().contains("ding in ");
+        assert!(items.iter().all(rings), "{tried:#}");
+    }
+    let audit = hub.get("/api/v1/audit?limit=100").to_string();
+    assert!(audit.contains("plugin.install") && audit.contains("bell-ringer==1.5"), "{audit}");
 }
 
 #[test]

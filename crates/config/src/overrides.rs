@@ -25,7 +25,7 @@ const PLAIN: [&str; 5] = ["incidents", "log", "plugins", "self_watch", "storm"];
 /// Sections to which elements can be added.
 const OPEN: [&str; 3] = ["checks", "integrations", "receivers"];
 /// Options that hold from the next start on, that are elements of their own, or that only the file may say.
-const NOT_LIVE: [(&str, &str); 7] = [
+const NOT_LIVE: [(&str, &str); 8] = [
     ("log", "format"),
     ("plugins", "folder"),
     ("plugins", "home"),
@@ -33,6 +33,7 @@ const NOT_LIVE: [(&str, &str); 7] = [
     ("plugins", "require_isolation"),
     ("plugins", "settings"),
     // who may do what on this machine is its owner's word
+    ("plugins", "remote_install"),
     ("plugins", "users"),
 ];
 /// Where values of overrides come from, for people.
@@ -439,6 +440,7 @@ mod tests {
             ("receivers", "", json!({"remove": ["ops/slack/0"]}), "was not added here"),
             ("plugins", "", json!({"set": {"folder": "/x"}}), "cannot be changed while the hub runs"),
             ("plugins", "", json!({"set": {"users.foo": "root"}}), "cannot be changed while the hub runs"),
+            ("plugins", "", json!({"set": {"remote_install": true}}), "cannot be changed while the hub runs"),
             ("log", "", json!({}), "nothing to do"),
         ] {
             let bad = after(&[(section, element, json)]).err().unwrap();

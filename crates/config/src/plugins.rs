@@ -26,6 +26,9 @@ pub struct Plugins {
     pub active: Vec<String>,
     /// Whether a plugin is refused where this machine cannot isolate it as it should be.
     pub require_isolation: bool,
+    /// Whether who administers the hub may have plugins installed over HTTP: what packages bring to build them runs as
+    /// the user of the hub.
+    pub remote_install: bool,
     /// The Python for plugins that have no environment of their own.
     pub python: String,
     /// What each may take at the most; its manifest may say less.
@@ -47,6 +50,7 @@ impl Default for Plugins {
             home: None,
             active: Vec::new(),
             require_isolation: false,
+            remote_install: false,
             python: "python3".to_owned(),
             limits: BTreeMap::new(),
             users: BTreeMap::new(),

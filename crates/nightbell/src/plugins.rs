@@ -71,6 +71,14 @@ pub fn sdk(data: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Puts the Python package where the plugins of a host find it.
+///
+/// # Errors
+/// When that fails.
+pub fn provide(host: &Host) -> Result<()> {
+    unpack(host.sdk())
+}
+
 /// A host for one plugin on the bench, which keeps what it keeps in `data`, but has its environment of Python where it
 /// was installed.
 ///

@@ -9,6 +9,7 @@ mod overriding;
 mod reload;
 mod traces;
 pub mod wire;
+mod workshop;
 
 use std::path::PathBuf;
 use std::sync::Arc;

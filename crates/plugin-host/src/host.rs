@@ -99,6 +99,14 @@ impl Host {
         }))
     }
 
+    /// A host without plugins and with no hub behind it, in the same surroundings, for which plugins keep what they
+    /// keep in another folder.
+    #[must_use]
+    pub fn apart(&self, states: PathBuf) -> Self {
+        let places = Places { states, ..Places::clone(&self.0.places) };
+        Self::with_engine(places, self.0.engine.clone())
+    }
+
     pub(crate) fn world(&self) -> World {
         self.0.world()
     }

@@ -21,6 +21,7 @@ mod kinds;
 mod live;
 mod on_call;
 mod overrides;
+mod plugin_jobs;
 mod plugins;
 mod previews;
 mod projects;
@@ -87,6 +88,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(plugins::restart_plugin))
         .routes(routes!(plugins::enable_plugin))
         .routes(routes!(plugins::disable_plugin))
+        .routes(routes!(plugins::test_plugin))
+        .routes(routes!(plugin_jobs::check_plugin))
+        .routes(routes!(plugin_jobs::install_plugin))
+        .routes(routes!(plugin_jobs::list_plugin_jobs))
+        .routes(routes!(plugin_jobs::get_plugin_job))
         .routes(routes!(integrations::list_integrations))
         .routes(routes!(integrations::post_integration))
         .routes(routes!(heartbeats::list_heartbeats))

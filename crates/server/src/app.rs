@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use crate::auth::{Auth, Peer};
 use crate::counts::Http;
 use crate::error::Wrong;
+use crate::jobs::{Beginning, Jobs, Told, Work};
 use crate::limits::MAX_LISTENERS;
 use crate::oidc::{self, Oidc};
 use crate::passwords::Passwords;
@@ -60,6 +61,13 @@ pub trait Configuring: Send + Sync {
     /// The line in the audit log is written with them.
     fn override_settings(&self, wanted: Overriding, by: By)
     -> BoxFuture<'static, Result<i64, NotOverridden>>;
+
+    /// Gets ready for what takes its time to do to a plugin of the folder of plugins. Once it is begun it says how it
+    /// goes. One thing is done at a time.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    fn work_on_plugin(&self, id: &str, work: Work, told: Told) -> Result<Beginning, NotOverridden>;
 
     /// The rules of a text that may come from anybody. Nothing is looked up for it; the error is all that is
     /// wrong, a line each.
@@ -135,6 +143,8 @@ pub enum NotOverridden {
     Wrong(Vec<Wrong>),
     /// It cannot be now, for this reason.
     Unusable(String),
+    /// Whoever owns the machine does not want it so, in words.
+    Forbidden(String),
     /// The database is gone or full.
     Store(StoreError),
 }
@@ -287,6 +297,8 @@ pub struct App {
     /// Places for the errors that projects report.
     pub(crate) shares: Arc<Shares>,
     pub(crate) http: Http,
+    /// What was done to plugins.
+    pub(crate) jobs: Jobs,
     /// One permit for each other request that is worked on.
     pub(crate) requests: Semaphore,
     /// One permit a listener to live changes.
@@ -341,6 +353,7 @@ impl App {
             rates: Rates::default(),
             shares: Shares::of(options.max_requests),
             http: Http::default(),
+            jobs: Jobs::default(),
             requests: Semaphore::new(options.max_requests),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
             stopping: CancellationToken::new(),

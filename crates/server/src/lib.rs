@@ -8,6 +8,7 @@
 //! * [`api`] is our own API, one file a resource; [`doors`] are other systems' APIs, which turn foreign
 //!   requests into our commands and our rows into foreign JSON.
 //! * [`views`] are the shapes in which our rows are shown; [`error`] is where errors become answers.
+//! * [`jobs`] are what is done to plugins and takes its time.
 //! * [`openapi`] is the description of it all. Which scope a route needs is read from it.
 //!
 //! *Architecture Invariant:* no rule of a foreign system leaks inward, and nothing is answered with 2xx
@@ -25,6 +26,7 @@ pub mod doors;
 pub mod error;
 pub mod front;
 pub mod input;
+pub mod jobs;
 pub mod limits;
 pub mod metrics;
 pub mod oidc;

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use model::Rules;
 use plugin_host::{Host, Unusable};
 use plugin_protocol::calls::Complaint;
+use server::jobs::{Beginning, Told, Work};
 use server::{App, By, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding};
 use store::rules::Applied;
 use tokio_util::sync::CancellationToken;
@@ -50,10 +51,12 @@ pub(super) struct Inner {
     remembered: Mutex<BTreeMap<i64, Settings>>,
     /// One at a time.
     busy: tokio::sync::Mutex<()>,
-    /// Ends what follows others.
-    stop: CancellationToken,
+    /// Who works on a plugin.
+    pub(super) workshop: Arc<tokio::sync::Mutex<()>>,
+    /// Ends what follows others, and work on plugins.
+    pub(super) stop: CancellationToken,
     /// Where it is done: to the end, also when whoever asked for it has gone.
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
 }
 
 impl Reloader {
@@ -77,6 +80,7 @@ impl Reloader {
             app,
             remembered,
             busy,
+            workshop: Arc::default(),
             stop,
             tasks,
         }))
@@ -192,6 +196,10 @@ impl Configuring for Reloader {
         Box::pin(async move {
             changing.await.unwrap_or_else(|error| Err(NotOverridden::Unusable(error.to_string())))
         })
+    }
+
+    fn work_on_plugin(&self, id: &str, work: Work, told: Told) -> Result<Beginning, NotOverridden> {
+        self.0.work_on_plugin(id, work, told)
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> Result<Rules, Vec<String>> {

@@ -243,11 +243,17 @@ pub(super) async fn changed(
     name: &str,
 ) -> Answer<Json<ChangedView>> {
     let by = By { name: by.caller.signed(name), actor: Arc::new(by.actor) };
-    match app.configuring.override_settings(wanted, by).await {
-        Ok(version) => Ok(Json(ChangedView { version })),
-        Err(NotOverridden::Unknown(what)) => Err(Problem::new(crate::error::Kind::NotFound, what)),
-        Err(NotOverridden::Wrong(all)) => Err(Problem::all_wrong(all)),
-        Err(NotOverridden::Unusable(why)) => Err(Problem::not_in_state(why)),
-        Err(NotOverridden::Store(error)) => Err(error.into()),
+    let version = app.configuring.override_settings(wanted, by).await.map_err(problem)?;
+    Ok(Json(ChangedView { version }))
+}
+
+/// Why it was not, as an answer.
+pub(super) fn problem(why: NotOverridden) -> Problem {
+    match why {
+        NotOverridden::Unknown(what) => Problem::new(crate::error::Kind::NotFound, what),
+        NotOverridden::Wrong(all) => Problem::all_wrong(all),
+        NotOverridden::Unusable(why) => Problem::not_in_state(why),
+        NotOverridden::Forbidden(why) => Problem::forbidden(why),
+        NotOverridden::Store(error) => error.into(),
     }
 }

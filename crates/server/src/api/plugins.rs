@@ -3,15 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use flow::driver::Subscribed;
+use futures::future::join_all;
 use model::Topic;
 use plugin_host::Status;
+use sdk::MessageKind;
 use sdk::registry::Whose;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::overrides::{ChangedView, changed};
+use super::service_tests::{ServiceTestIn, TestedView, tried};
 use crate::app::{Overriding, Shared};
+use crate::body::OptionalJson;
 use crate::error::{Answer, Problem};
 use crate::input::Name;
 use crate::signed::Signed;
@@ -191,6 +195,77 @@ pub(super) async fn restart_plugin(
     noted.await?;
     plugin.restart();
     get_plugin(State(app), Name(id)).await
+}
+
+/// What is to be tried.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = NewPluginTest)]
+pub(super) struct TestIn {
+    /// Which of its kinds; the first, if not given.
+    kind: Option<String>,
+    /// Settings of the place to send to, over those of `[defaults.KIND]`.
+    #[schema(value_type = Object)]
+    settings: Map<String, Value>,
+}
+
+/// What came of one message.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginTested)]
+pub(super) struct PluginTestedView {
+    /// `firing`, `repeated`, `acknowledged`, `resolved` or `test`.
+    #[schema(value_type = String)]
+    sent: MessageKind,
+    /// What came of it.
+    #[serde(flatten)]
+    tested: TestedView,
+}
+
+/// Tries a plugin.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plugins/{id}/test",
+    tag = "plugins",
+    summary = "Send one of each sort of message with a plugin, really and at once, and tell what came of each",
+    description = "Nothing is kept and nothing is tried again. That the other side does not take one is an answer, \
+        too: then its `success` is false. `/api/v1/service-tests/KIND` sends one, with more to say about it.",
+    security(("token" = ["admin"])),
+    params(("id" = String, Path, description = "Its id")),
+    request_body = Option<TestIn>,
+    responses(
+        (status = 200, description = "What came of each", body = Page<PluginTestedView>),
+        (status = 400, description = "The settings do not fit the kind", body = Problem),
+        (status = 404, description = "There is none with this id, or it has no such kind", body = Problem),
+    ),
+)]
+pub(super) async fn test_plugin(
+    State(app): State<Shared>,
+    Name(id): Name,
+    OptionalJson(wanted): OptionalJson<TestIn>,
+) -> Answer<Json<Page<PluginTestedView>>> {
+    let found = app.plugins.list().into_iter().find(|status| status.id == id);
+    let found = found.ok_or_else(|| Problem::not_found("plugin", &id))?;
+    let kind = match wanted.kind {
+        Some(kind) => found.destinations.into_iter().find(|it| *it == kind),
+        None => found.destinations.into_iter().next(),
+    };
+    let kind = kind.ok_or_else(|| Problem::not_found("kind of destination", format_args!("of {id}")))?;
+    let sorts = [
+        MessageKind::Firing,
+        MessageKind::Repeated,
+        MessageKind::Acknowledged,
+        MessageKind::Resolved,
+        MessageKind::Test,
+    ];
+    let mut trying = Vec::new();
+    for sort in sorts {
+        trying.push(tried(&app, kind.clone(), ServiceTestIn::of(sort, wanted.settings.clone())));
+    }
+    let mut items = Vec::new();
+    for (sent, tested) in sorts.into_iter().zip(join_all(trying).await) {
+        items.push(PluginTestedView { sent, tested: tested? });
+    }
+    Ok(Json(Page::whole(items)))
 }
 
 /// Lets a plugin run.

@@ -182,6 +182,11 @@ pub(super) async fn make_service_test(
     Name(kind): Name,
     OptionalJson(wanted): OptionalJson<ServiceTestIn>,
 ) -> Answer<Json<TestedView>> {
+    tried(&app, kind, wanted).await.map(Json)
+}
+
+/// Makes a test.
+pub(super) async fn tried(app: &App, kind: String, wanted: ServiceTestIn) -> Answer<TestedView> {
     let kinds = app.kinds();
     let schema = schema_of(&kinds, &kind)?;
     if let Some(other) = wanted.kind.as_ref().filter(|other| **other != kind) {
@@ -190,7 +195,7 @@ pub(super) async fn make_service_test(
     let exposed = app.exposed();
     let mut settings = match wanted.destination.as_str() {
         "" => defaults_of(&exposed, &kind),
-        id => settings_of(&app, &kind, id)?,
+        id => settings_of(app, &kind, id)?,
     };
     let before = settings.clone();
     put_over(&mut settings, wanted.settings);
@@ -211,8 +216,9 @@ pub(super) async fn make_service_test(
     let MessageIn { kind: sort, title, severity } = wanted.message;
     let title = short("message.title", title.unwrap_or_else(|| sample::test_title(&destination)))?;
     let now = app.now();
-    let key = format!("test-{now}");
     let (sort, severity) = (sort.unwrap_or(MessageKind::Test), severity.unwrap_or(Severity::Info));
+    // several may be made at the same moment
+    let key = format!("test-{now}-{}", sort as u8);
     let receiver = destination.split('/').next().unwrap_or_default();
     let mut message = sample::message(sort, &title, severity, &key, receiver, now);
     message.notification.external_url.clone_from(&app.hub.core.live().rules.external_url);
@@ -222,7 +228,15 @@ pub(super) async fn make_service_test(
     let answer = app.hub.try_once(ready, message, options, SERVICE_TEST_TIME, &destination).await;
     // what was given is nobody's to repeat, whoever answers
     let answer = answer.hiding(&sdk::secret::needles(&settings, schema));
-    Ok(Json(answer.into()))
+    Ok(answer.into())
+}
+
+impl ServiceTestIn {
+    /// One of this sort, to a place with these settings.
+    pub(super) fn of(sort: MessageKind, settings: Map<String, Value>) -> Self {
+        let message = MessageIn { kind: Some(sort), ..MessageIn::default() };
+        ServiceTestIn { settings, message, ..ServiceTestIn::default() }
+    }
 }
 
 impl ServiceTestView {

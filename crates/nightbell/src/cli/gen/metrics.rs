@@ -11,6 +11,7 @@ use flow::{Hub, SystemClock};
 use futures::future::BoxFuture;
 use model::Rules;
 use sdk::http::Http;
+use server::jobs::{Beginning, Told, Work};
 use server::{App, By, ConfigFormat, Configuring, NotOverridden, NotRolledBack, Overriding, Setup};
 use store::{Location, Store};
 use tokio::net::TcpListener;
@@ -51,6 +52,15 @@ impl Configuring for Fixed {
         _by: By,
     ) -> BoxFuture<'static, std::result::Result<i64, NotOverridden>> {
         Box::pin(async { Err(NotOverridden::Unusable("this server is not configured".to_owned())) })
+    }
+
+    fn work_on_plugin(
+        &self,
+        _id: &str,
+        _work: Work,
+        _told: Told,
+    ) -> std::result::Result<Beginning, NotOverridden> {
+        Err(NotOverridden::Unusable("this server is not configured".to_owned()))
     }
 
     fn rules_of(&self, text: &str, format: ConfigFormat) -> std::result::Result<Rules, Vec<String>> {
