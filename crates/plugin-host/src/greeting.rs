@@ -16,7 +16,7 @@ use crate::spec::Spec;
 /// What a plugin does when it is configured, for people.
 const TAKING_SETTINGS: &str = "taking its settings";
 /// What the host can do beside what the contract asks of it.
-const FEATURES: [&str; 5] = ["emit", "fetch", "incident", "kv", "settings"];
+const FEATURES: [&str; 6] = ["emit", "fetch", "incident", "kv", "mail", "settings"];
 
 /// Why a plugin that was started is of no use.
 pub struct Bad {

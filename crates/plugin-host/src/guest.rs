@@ -35,8 +35,8 @@ static NOWHERE_ELSE: LazyLock<HttpSettings> = LazyLock::new(|| {
 
 /// What the hub does for plugins. Permissions are looked at before it is asked.
 pub trait Services: Send + Sync + 'static {
-    /// Answers `emit`, `incident.get`, `incident.act`, `settings.get` and `kv.…`, for the plugin of this id. What it
-    /// does is the last link of a chain that is so long.
+    /// Answers `emit`, `incident.get`, `incident.act`, `mail`, `settings.get` and `kv.…`, for the plugin of this id.
+    /// What it does is the last link of a chain that is so long.
     fn ask(
         &self,
         plugin: &str,
@@ -180,7 +180,7 @@ impl GuestEar {
                 let chain = next.inspect_err(|fault| plugin.journal.note(&fault.message))?;
                 self.services.ask(&plugin.id, method, params, chain).await
             }
-            guest::INCIDENT_GET | guest::SETTINGS_GET => {
+            guest::INCIDENT_GET | guest::SETTINGS_GET | guest::MAIL => {
                 self.services.ask(&plugin.id, method, params, 0).await
             }
             other => Err(Fault::new(NO_SUCH_METHOD, format!("there is no method {other:?}"))),
@@ -250,6 +250,7 @@ fn permitted(may: &Permissions, method: &str) -> Result<(), Fault> {
     let needs = match method {
         guest::EMIT => (may.emit, "emit"),
         guest::INCIDENT_ACT => (may.act, "act"),
+        guest::MAIL => (may.mail, "mail"),
         guest::FETCH if may.network == Network::None => (false, "network"),
         guest::FETCH => (!may.hosts.is_empty(), "hosts"),
         _ => return Ok(()),
@@ -328,6 +329,9 @@ mod tests {
         let fault = permitted(&Permissions::default(), guest::EMIT).unwrap_err();
         assert_eq!(fault.code, NOT_PERMITTED);
         assert!(fault.message.contains("permissions.emit"));
+        assert!(
+            permitted(&Permissions::default(), guest::MAIL).unwrap_err().message.contains("permissions.mail")
+        );
         assert_eq!(permitted(&Permissions::default(), guest::KV_GET), Ok(()));
     }
 }

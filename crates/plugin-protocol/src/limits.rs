@@ -38,6 +38,10 @@ pub const CONFIGURE_TIME: Duration = Duration::from_secs(5);
 pub const TEST_TIME: Duration = Duration::from_secs(15);
 /// How long `ticket` may take.
 pub const TICKET_TIME: Duration = Duration::from_secs(20);
+/// How long a mail may take that a plugin sends by the hub's account.
+pub const MAIL_TIME: Duration = Duration::from_secs(8);
+/// Whom one such mail may go to.
+pub const MAX_RECIPIENTS: usize = 100;
 /// How long a batch of events may take.
 pub const EVENTS_TIME: Duration = Duration::from_secs(30);
 /// How long `health` may take.

@@ -163,6 +163,8 @@ pub struct Permissions {
     pub emit: bool,
     /// Whether it may acknowledge, resolve and comment on incidents.
     pub act: bool,
+    /// Whether it may send mail by the hub's own account.
+    pub mail: bool,
     /// Whether it may have routes.
     pub serve: bool,
 }

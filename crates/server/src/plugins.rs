@@ -4,6 +4,8 @@
 //! by the
 //! same handlers: nothing of their checks is written twice.
 
+mod mail;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -69,6 +71,7 @@ impl Services for GuestServices {
                 guest::INCIDENT_GET => asked.incident(&params).await,
                 guest::INCIDENT_ACT => asked.act(&params).await,
                 guest::SETTINGS_GET => asked.settings(&params).await,
+                guest::MAIL => mail::send(&asked.app, &asked.plugin, params).await,
                 guest::KV_GET | guest::KV_SET | guest::KV_DELETE | guest::KV_LIST => {
                     asked.kept(&method, &params).await
                 }

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import logging
-from typing import Any, Awaitable, Dict, List, Mapping, Optional, Sequence, TypeVar, cast
+from typing import Any, Awaitable, Dict, Iterable, List, Mapping, Optional, Sequence, TypeVar, cast
 
 from .records import Answer, with_body
 from .wire import FAILED, NOT_FOUND, Peer, RpcError, current_request, last_line, logger as own_logger
@@ -143,6 +143,22 @@ class Host:
             params["idempotency_key"] = idempotency_key
         answer = await self.ask("emit", **params)
         return [str(id_) for id_ in (answer or {}).get("ids", [])]
+
+    async def mail(
+        self,
+        to: Iterable[str],
+        subject: str,
+        text: str,
+        *,
+        html: str = "",
+        reply_to: str = "",
+        key: str = "",
+    ) -> Dict[str, Any]:
+        """Sends a mail by the hub's own account; what came of it, as of a delivery. With the same `key`,
+        it is the same mail. Needs the permission `mail`."""
+        words = {"html": html, "reply_to": reply_to, "key": key}
+        given = {name: value for name, value in words.items() if value}
+        return dict(await self.ask("mail", to=list(to), subject=subject, text=text, **given) or {})
 
     async def fetch(
         self,

@@ -84,7 +84,7 @@ class Host:
     them is given.
 
     Entering starts it up to `start`, with `settings`; with `begin=False` nothing is asked yet. What the
-    plugin says is in `logs`, `statuses`, `emitted`, `acts` and `keys`; a function in `answers` replaces the
+    plugin says is in `logs`, `statuses`, `emitted`, `acts`, `mails` and `keys`; a function in `answers` replaces the
     answer to one of its questions.
     """
 
@@ -98,6 +98,7 @@ class Host:
         folder: str = "",
         state: str = "",
         begin: bool = True,
+        offers: Sequence[str] = ("fetch", "kv"),
     ) -> None:
         if (plugin is None) == (command is None):
             raise ValueError("give a plugin or a command")
@@ -107,6 +108,8 @@ class Host:
         self.env = dict(env or {})
         self.about = {"id": "test", "folder": folder, "state": state}
         self.begin = begin
+        self.offers = list(offers)
+        """What the hub can do."""
         self.provides: Dict[str, Any] = {}
         self.features: List[str] = []
         self.logs: List[Dict[str, Any]] = []
@@ -114,6 +117,7 @@ class Host:
         self.emitted: List[Dict[str, Any]] = []
         self.acts: List[Dict[str, Any]] = []
         self.incidents: Dict[str, Dict[str, Any]] = {}
+        self.mails: List[Dict[str, Any]] = []
         self.keys: Dict[str, Any] = {}
         self.set: Dict[str, Dict[str, Any]] = {}
         """What people and projects have set for the plugin, by their names."""
@@ -152,7 +156,7 @@ class Host:
             "hello",
             protocol={"min": 1, "max": 1},
             host={"name": "nightbell", "version": "0.0.0"},
-            features=["fetch", "kv"],
+            features=self.offers,
             plugin=self.about,
         )
         self.provides, self.features = said["provides"], said["features"]
@@ -243,6 +247,7 @@ class Host:
                 "kv.delete",
                 "kv.list",
                 "settings.get",
+                "mail",
                 "fetch",
             )
         }
@@ -292,6 +297,10 @@ class Host:
 
     def _settings_get(self, params: Dict[str, Any]) -> Any:
         return {"settings": self.set.get(params.get("user") or params.get("project") or "", {})}
+
+    def _mail(self, params: Dict[str, Any]) -> Any:
+        self.mails.append(params)
+        return {"outcome": "delivered"}
 
     def _fetch(self, params: Dict[str, Any]) -> Any:
         raise RpcError(FAILED, f"put a function into answers['fetch'] to answer {params['url']}")

@@ -7,6 +7,7 @@ import re
 import unittest
 
 from nightbell_plugin.testing import alert, message
+from nightbell_plugin.wire import RpcError
 
 from .django_side import Case, Mail, Web, needs, needs_django
 from .documents import document
@@ -314,6 +315,68 @@ class Media(Case):
         self.assertIn("end_time: Still open\n", letter["text"])
         self.assertEqual((by_subject["to"], by_subject["subject"]), (["sms@x.example"], "sms +4722222222"))
         self.assertEqual(by_address["to"], ["sms+4722222222@x.example"])
+
+    async def test_mails_of_a_medium_without_a_server_are_handed_to_the_hub(self):
+        self.write(
+            "own.py",
+            """
+            from django.core.mail import EmailMultiAlternatives, send_mail
+            from argus.notificationprofile.media.base import NotificationMedium
+
+            class Letters(NotificationMedium):
+                MEDIA_SLUG = "letters"
+                MEDIA_NAME = "Letters"
+                MEDIA_SETTINGS_KEY = "to"
+                MEDIA_JSON_SCHEMA = {"type": "object", "properties": {"to": {"type": "string"}}}
+
+                @classmethod
+                def send(cls, event, destinations, **kwargs):
+                    for address in sorted(cls.get_relevant_addresses(destinations)):
+                        letter = EmailMultiAlternatives("two\\nlines", "plain", None, [address])
+                        letter.reply_to = ["re@x.example"]
+                        letter.attach_alternative("<p>{{ html }}</p>", "text/html")
+                        if address.startswith("files"):
+                            letter.attach("a.txt", b"x", "text/plain")
+                        letter.send()
+                    return True
+            """,
+        )
+        list_ = "own.Letters,argus.notificationprofile.media.email.EmailNotification"
+        async with self.host(list_, offers=["mail"]) as host:
+            deliver = lambda id="d1", to="jo@x.example": host.deliver("argus-letters", {"to": to}, id=id)
+            outcome = await deliver()
+            self.assertEqual(outcome["outcome"], "delivered", (outcome, host.logs))
+            whole = {"to": ["jo@x.example"], "subject": "two lines", "text": "plain", "html": "<p>{{ html }}</p>"}
+            key = "d1/jo@x.example/two lines"
+            self.assertEqual(host.mails, [{**whole, "reply_to": "re@x.example", "key": key}])
+            outcome = await host.deliver("argus-email", {"email_address": "ann@x.example"})
+            self.assertEqual(outcome["outcome"], "delivered", (outcome, host.logs))
+            self.assertEqual(host.mails[1]["to"], ["ann@x.example"])
+            # what came of the mail is what came of the delivery
+            for said, wanted in (
+                ({"outcome": "retry", "reason": "busy", "after_ms": 1500}, ("retry", "busy", 1500)),
+                ({"outcome": "rejected", "reason": "nobody"}, ("rejected", "nobody", None)),
+            ):
+                host.answers["mail"] = lambda params, said=said: said
+                outcome = await deliver()
+                self.assertEqual(
+                    (outcome["outcome"], outcome["reason"], outcome.get("after_ms")), wanted, outcome
+                )
+            for code, wanted in ((-32003, "rejected"), (-32004, "rejected"), (-32005, "retry")):
+
+                def refuse(params, code=code):
+                    raise RpcError(code, "no account")
+
+                host.answers["mail"] = refuse
+                outcome = await deliver()
+                self.assertEqual(outcome["outcome"], wanted, outcome)
+            outcome = await deliver(to="files@x.example")
+            self.assertEqual(outcome["outcome"], "rejected")
+            self.assertIn("attachments", outcome["reason"])
+        async with self.host("own.Letters") as host:
+            outcome = await host.deliver("argus-letters", {"to": "jo@x.example"})
+            self.assertEqual(outcome["outcome"], "rejected")
+            self.assertIn("permissions.mail", outcome["reason"])
 
     async def test_what_cannot_work_is_told(self):
         self.write("own.py", "class A:\n    pass\n")

@@ -20,5 +20,7 @@ pub const KV_DELETE: &str = "kv.delete";
 pub const KV_LIST: &str = "kv.list";
 /// What a person, or a project, has set for this plugin.
 pub const SETTINGS_GET: &str = "settings.get";
+/// A mail by the hub's own account.
+pub const MAIL: &str = "mail";
 /// A request over HTTP through the host.
 pub const FETCH: &str = "fetch";

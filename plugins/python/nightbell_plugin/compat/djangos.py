@@ -7,9 +7,11 @@ import os
 import secrets
 import sys
 import types
-from typing import Any, Dict, Iterator, Mapping, Sequence, Set
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Set
 
-from ..outcomes import Misconfigured, Rejected
+from ..host import Host, current_delivery
+from ..outcomes import Misconfigured, Rejected, Retry
+from ..wire import NOT_FOUND, NOT_PERMITTED, WRONG_PARAMETERS, RpcError
 from . import oldnames
 from .watch import mailed
 
@@ -41,7 +43,7 @@ SETTINGS_SCHEMA: Dict[str, Any] = {
     "title": "Settings of Django",
     "description": "Each name in capitals becomes a setting of Django in the plugin's process.",
     "properties": {
-        "EMAIL_HOST": {"type": "string", "title": "Mail server", "description": "For plugins that send mail"},
+        "EMAIL_HOST": {"type": "string", "title": "Mail server", "description": "Without it, the hub sends mail"},
         "EMAIL_PORT": {"type": "integer", "minimum": 1, "maximum": 65535, "default": 25},
         "EMAIL_HOST_USER": {"type": "string"},
         "EMAIL_HOST_PASSWORD": {"type": "string", "x-secret": True},
@@ -180,19 +182,62 @@ def sqlite(state: str, name: str) -> Dict[str, Any]:
     }
 
 
+def mails_by(host: Host) -> None:
+    """Mails of a plugin that names no server of its own are handed to this hub."""
+    global _hub
+    _hub = host
+
+
+_hub: Optional[Host] = None
+NO_SERVER = "this plugin sends mail: set permissions.mail in its manifest, or EMAIL_HOST in its settings"
+
+
+def hand_over(message: Any) -> bool:
+    """Has the hub send a mail; whether there was anybody to send it to. What came of it is the delivery's outcome."""
+    if _hub is None or "mail" not in _hub.features:
+        raise Rejected(NO_SERVER)
+    to = [str(address) for address in message.recipients()]
+    if not to:
+        return False
+    if getattr(message, "attachments", None):
+        raise Rejected("mails with attachments need a server of the plugin's own: set EMAIL_HOST in its settings")
+    text, html = str(message.body), ""
+    if getattr(message, "content_subtype", "plain") == "html":
+        text, html = "", text
+    for content, kind in getattr(message, "alternatives", None) or ():
+        html = str(content) if kind == "text/html" else html
+    delivery, subject = current_delivery.get(), " ".join(str(message.subject).split())
+    more = {"html": html, "reply_to": str(next(iter(getattr(message, "reply_to", None) or ()), ""))}
+    if delivery:
+        # the mail of another try is the same one
+        more["key"] = "/".join([delivery, *to, subject])
+    try:
+        said = _hub.wait(_hub.mail(to, subject, text, **more))
+    except RpcError as error:
+        if error.code == NOT_PERMITTED:
+            raise Rejected(NO_SERVER) from None
+        if error.code in (NOT_FOUND, WRONG_PARAMETERS):
+            raise Rejected(f"the hub sends no such mail: {error.message}") from None
+        raise Retry(f"the hub did not send the mail: {error.message}") from None
+    if said.get("outcome") == "rejected":
+        raise Rejected(str(said.get("reason", "")))
+    if said.get("outcome") != "delivered":
+        after = said.get("after_ms")
+        raise Retry(str(said.get("reason", "")), after=after / 1000 if after else None)
+    return True
+
+
 def mail_backend() -> Any:
-    """Django's backend for SMTP, which says what to do if there is no server."""
+    """Django's backend for SMTP, for plugins that name a server; the mails of all others the hub sends."""
     from django.conf import settings
     from django.core.mail.backends.smtp import EmailBackend
 
     class Backend(EmailBackend):
-        def open(self) -> Any:
-            if not settings.EMAIL_HOST and not self.host:
-                raise Rejected("this plugin sends mail: set EMAIL_HOST in its settings")
-            return super().open()
-
         def send_messages(self, email_messages: Any) -> Any:
-            sent = super().send_messages(email_messages)
+            if settings.EMAIL_HOST or self.host:
+                sent = super().send_messages(email_messages)
+            else:
+                sent = sum(hand_over(message) for message in email_messages)
             if sent:
                 mailed()
             return sent

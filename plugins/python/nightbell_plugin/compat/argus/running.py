@@ -34,6 +34,7 @@ def plugin_of(names: Sequence[str]) -> Plugin:
     for medium in dict.fromkeys(media):
         Kind(medium).add_to(plugin)
     plugin.on_configure(djangos.configure)
+    djangos.mails_by(plugin.host)
     return plugin
 
 

@@ -57,6 +57,7 @@ def plugin_of(packages: Sequence[str]) -> Plugin:
     for kind in checks:
         running.add_check(kind)
     plugin.on_configure(running.configure)
+    djangos.mails_by(plugin.host)
     own = os.environ.get("NIGHTBELL_PLUGIN") or packages[0]
     for route in web.mount(packages, own):
         running.add_route(route, own)
