@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
+mod reporting;
 #[path = "../../store/tests/support/mod.rs"]
 mod support;
 
@@ -10,17 +11,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::driver::Retention;
 use flow::errors::acts::{Acted, IssueAct};
-use flow::errors::take::Taken;
-use flow::{Hub, Live, SystemClock};
-use model::project::{Project, ProjectKey, Settings};
-use model::receiver::Receiver;
-use model::{Id, Rules, Time};
-use sdk::Registry;
-use sdk::http::{Guard, Http};
-use store::{Durability, Store};
-use tracker::{Door, Intake, Limits};
+use flow::{Hub, SystemClock};
+use model::Id;
+use model::project::Settings;
+use store::Store;
+
+use reporting::exception;
 
 /// Kinds of errors, each of which is an issue of its own.
 const FUNCTIONS: [&str; 5] = ["pay", "ship", "tax", "mail", "scan"];
@@ -81,38 +78,14 @@ struct Shop {
 
 impl Shop {
     async fn open(store: &Store) -> Shop {
-        let rules = Rules::simple(Receiver { name: "ops".into(), destinations: Vec::new() });
-        let live = Live::new(rules, Vec::new(), &Registry::default()).unwrap();
-        let http = Http::new(Guard::default()).unwrap();
-        let clock = Arc::new(SystemClock);
-        let hub = Hub::start(store.clone(), live, http, clock, Retention::default()).await.unwrap();
+        let hub = reporting::hub(store, Arc::new(SystemClock)).await;
         let book = Book { errors: Vec::new(), into: [None; KINDS], ids: [Id(0); KINDS] };
         Shop { hub, project: 0, book }
     }
 
     /// A story of its own, in a project of its own.
     async fn begin(&mut self, story: u64) {
-        let make = move |tx: &mut store::Tx<'_>| {
-            let id = store::projects::next_number(tx)?;
-            let (slug, settings) = (format!("shop{story}"), Settings::default());
-            let project =
-                Project { id, slug, platform: "python".into(), team: None, settings, created_at: Time(0) };
-            assert!(store::projects::insert(tx, &project)?);
-            let (public, label) = (format!("key{id}"), String::new());
-            let key = ProjectKey {
-                id: Id(id),
-                project: id,
-                public,
-                label,
-                rate: None,
-                created_at: Time(0),
-                revoked_at: None,
-            };
-            store::projects::insert_key(tx, &key)?;
-            Ok(id)
-        };
-        self.project = self.hub.store.write(Durability::Disk, make).await.unwrap();
-        self.hub.know_projects().await.unwrap();
+        self.project = reporting::project(&self.hub, format!("shop{story}"), Settings::default()).await;
         self.book = Book { errors: Vec::new(), into: [None; KINDS], ids: [Id(0); KINDS] };
         for kind in 0..KINDS {
             self.book.ids[kind] = self.reports(kind, kind).await;
@@ -122,22 +95,13 @@ impl Shop {
     /// An error of this kind hits this user; the issue that counts it.
     async fn reports(&mut self, kind: usize, user: usize) -> Id {
         let n = self.book.errors.len();
-        let text = serde_json::json!({
+        let event = serde_json::json!({
             "event_id": format!("{n:032x}"), "platform": "python", "release": format!("1.{n}"),
-            "user": { "id": user.to_string() },
-            "exception": { "values": [{ "type": "E", "stacktrace": { "frames": [
-                { "module": "shop", "function": FUNCTIONS[kind], "in_app": true },
-            ] } }] },
-        })
-        .to_string();
-        let open = move || Intake::whole(Door::Store, None, "", Limits::default(), text.as_bytes());
-        let key = self.hub.core.known_projects().key(&format!("key{}", self.project)).unwrap().clone();
-        let reported = self.hub.report(&key, None, open).await.unwrap();
+            "user": { "id": user.to_string() }, "exception": exception(FUNCTIONS[kind]),
+        });
+        let issue = reporting::reports(&self.hub, self.project, &event).await;
         self.book.errors.push((kind, user));
-        match reported.event {
-            Some((_, Taken::Kept { issue, .. })) => issue,
-            other => panic!("{other:?}"),
-        }
+        issue
     }
 
     async fn does(&self, kind: usize, act: IssueAct) {

@@ -2,23 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that breaks fails")]
 
+mod reporting;
 #[path = "../../store/tests/support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flow::driver::Retention;
 use flow::errors::acts::{Acted, IssueAct};
-use flow::errors::take::Taken;
-use flow::{Clock, Hub, Live, SystemClock};
-use model::project::{Keep, Project, ProjectKey, Settings};
-use model::receiver::Receiver;
-use model::{Id, Rules, Time};
-use sdk::Registry;
-use sdk::http::{Guard, Http};
+use flow::{Clock, Hub, SystemClock};
+use model::project::{Keep, Settings};
+use model::{Id, Time};
 use store::{Durability, Store, Tx};
-use tracker::{Door, Intake, Limits};
+
+use reporting::{exception, hub};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a test waits for something that must come.
@@ -33,56 +30,17 @@ impl Clock for Standing {
     }
 }
 
-async fn hub(store: &Store, clock: Arc<dyn Clock>) -> Hub {
-    let rules = Rules::simple(Receiver { name: "ops".into(), destinations: Vec::new() });
-    let live = Live::new(rules, Vec::new(), &Registry::default()).unwrap();
-    Hub::start(store.clone(), live, Http::new(Guard::default()).unwrap(), clock, Retention::default())
-        .await
-        .unwrap()
-}
-
-async fn project(hub: &Hub, slug: &'static str, keep: Keep) -> i64 {
-    let make = move |tx: &mut Tx<'_>| {
-        let id = store::projects::next_number(tx)?;
-        let settings = Settings { keep, ..Settings::default() };
-        let (slug, platform) = (slug.to_owned(), "python".to_owned());
-        let project = Project { id, slug, platform, team: None, settings, created_at: Time(0) };
-        assert!(store::projects::insert(tx, &project)?);
-        let (public, label) = (format!("key{id}"), String::new());
-        let key = ProjectKey {
-            id: Id(id),
-            project: id,
-            public,
-            label,
-            rate: None,
-            created_at: Time(0),
-            revoked_at: None,
-        };
-        store::projects::insert_key(tx, &key)?;
-        Ok(id)
-    };
-    let id = hub.store.write(Durability::Disk, make).await.unwrap();
-    hub.know_projects().await.unwrap();
-    id
+async fn project(hub: &Hub, slug: &str, keep: Keep) -> i64 {
+    reporting::project(hub, slug.to_owned(), Settings { keep, ..Settings::default() }).await
 }
 
 async fn reports(hub: &Hub, project: i64, function: &str, ids: std::ops::Range<usize>) -> Id {
-    let key = hub.core.known_projects().key(&format!("key{project}")).unwrap().clone();
     let mut last = Id(0);
     for n in ids {
-        let text = serde_json::json!({
-            "event_id": format!("{n:032x}"), "platform": "python",
-            "exception": { "values": [{ "type": "E", "stacktrace": { "frames": [
-                { "module": "shop", "function": function, "in_app": true },
-            ] } }] },
-        })
-        .to_string();
-        let open = move || Intake::whole(Door::Store, None, "", Limits::default(), text.as_bytes());
-        let reported = hub.report(&key, None, open).await.unwrap();
-        match reported.event {
-            Some((_, Taken::Kept { issue, .. })) => last = issue,
-            other => panic!("{other:?}"),
-        }
+        let event = serde_json::json!({
+            "event_id": format!("{n:032x}"), "platform": "python", "exception": exception(function),
+        });
+        last = reporting::reports(hub, project, &event).await;
     }
     last
 }
