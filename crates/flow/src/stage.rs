@@ -97,13 +97,8 @@ impl Stage {
         for it in projects.all() {
             let mut tending = Tending::new(&it.project, now);
             while tending.lasting().is_some() {
-                let core = self.core.clone();
-                let step = move |tx: &mut store::Tx<'_>| {
-                    let done = tending.step(&core, tx)?;
-                    Ok((tending, done))
-                };
                 let done;
-                (tending, done) = self.store.write_blocking(step)?;
+                (tending, done) = self.store.write_blocking(tending.stepping(self.core.clone()))?;
                 all.join(done);
             }
         }

@@ -12,7 +12,7 @@ mod keep;
 mod reading;
 
 pub use issues::{
-    Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, count_issues, discard_hashes,
+    Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, count_issues, discard_hashes, family,
     forget_issue, hashes_of, head, heads, insert_issues, insert_words, merged_in, merged_into, put, recount,
     set_merged, that_say, touch, words,
 };

@@ -180,7 +180,7 @@ impl Desk<'_> {
             IssueAct::Merge(others) => return self.merge(tx, head, others),
             IssueAct::Unmerge(others) => return self.unmerge(tx, head, others),
             IssueAct::Discard => {
-                for it in errors::merged_into(tx, id)?.into_iter().chain([id]) {
+                for it in errors::family(tx, id)? {
                     errors::discard_hashes(tx, it)?;
                 }
                 self.hush(tx, id, "discarded: no more errors like it are taken in")?;
@@ -241,7 +241,7 @@ impl Desk<'_> {
             };
         }
         for other in joining {
-            for it in errors::merged_into(tx, other)?.into_iter().chain([other]) {
+            for it in errors::family(tx, other)? {
                 errors::set_merged(tx, it, Some(id))?;
             }
             self.hush(tx, other, &format!("merged into issue {id}"))?;
@@ -286,7 +286,7 @@ fn recounted(tx: &mut Tx<'_>, id: Id) -> Result<()> {
         mute.shift(after.times_seen - before.times_seen, users);
     }
     after.issue.life = life.to_column();
-    let family: Vec<Id> = errors::merged_into(tx, id)?.into_iter().chain([id]).collect();
+    let family = errors::family(tx, id)?;
     let newest = releases::newest_of(tx, after.issue.project, &family)?;
     if !newest.is_empty() {
         after.issue.last_release = newest;
@@ -324,8 +324,9 @@ impl Hub {
 
     /// Forgets all errors of an issue, some at a time, and then the issue.
     async fn forget_issue(&self, id: Id) -> Result<()> {
-        let family = self.store.read(move |tx| errors::merged_into(tx, id)).await?;
-        for it in family.into_iter().chain([id]) {
+        let family = self.store.read(move |tx| errors::family(tx, id)).await?;
+        // itself last: as long as it is there, it is known what is left of it
+        for it in family.into_iter().rev() {
             let step = move |tx: &mut Tx<'_>| errors::evict(tx, it, Time::MAX, STEP);
             while self.store.write(Durability::Lazy, step).await?.events > 0 {}
             self.store

@@ -116,12 +116,7 @@ impl Hub {
     async fn tend_issues(&self, project: &Project, now: Time) -> Result<()> {
         let mut tending = Tending::new(project, now);
         while let Some(durability) = tending.lasting() {
-            let core = self.core.clone();
-            let step = move |tx: &mut store::Tx<'_>| {
-                let done = tending.step(&core, tx)?;
-                Ok((tending, done))
-            };
-            let written = self.store.write(durability, step).await;
+            let written = self.store.write(durability, tending.stepping(self.core.clone())).await;
             let done;
             (tending, done) = self.noted(written)?;
             self.follow(done);

@@ -122,11 +122,7 @@ fn family(tx: &mut Tx<'_>, issue: Id, rules: &[(&str, &AlertRule)]) -> Result<Ve
     let counts = |rule: &AlertRule| {
         rule.when.iter().any(|it| matches!(it, Events { .. } | Users { .. } | Percent { .. }))
     };
-    let mut family = vec![issue];
-    if rules.iter().any(|(_, rule)| counts(rule)) {
-        family.extend(errors::merged_into(tx, issue)?);
-    }
-    Ok(family)
+    if rules.iter().any(|(_, rule)| counts(rule)) { errors::family(tx, issue) } else { Ok(vec![issue]) }
 }
 
 fn asks_for_release(rule: &AlertRule) -> bool {

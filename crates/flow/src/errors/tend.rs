@@ -2,6 +2,7 @@
 //! is forgotten, what was quiet for as long as the project says is over, and of too many the quietest go.
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::incident::{Input, State};
@@ -133,11 +134,18 @@ impl Tending {
         }
     }
 
-    /// Goes on.
-    ///
-    /// # Errors
-    /// When the database is gone or full.
-    pub(crate) fn step(&mut self, core: &Core, tx: &mut Tx<'_>) -> Result<Done> {
+    /// What one transaction does to go on: the pass as it is then, and what has to be told.
+    pub(crate) fn stepping(
+        mut self,
+        core: Arc<Core>,
+    ) -> impl FnOnce(&mut Tx<'_>) -> Result<(Self, Done)> + Send {
+        move |tx| {
+            let done = self.step(&core, tx)?;
+            Ok((self, done))
+        }
+    }
+
+    fn step(&mut self, core: &Core, tx: &mut Tx<'_>) -> Result<Done> {
         let mut done = Done { at: Some(self.now), ..Done::default() };
         if !self.quiet.is_empty() {
             let some = self.quiet.split_off(self.quiet.len().saturating_sub(FEW));
@@ -212,8 +220,7 @@ impl Tending {
             if errors::head(tx, it.id)?.is_none_or(|now| now.last_seen != it.last_seen) {
                 continue;
             }
-            let mut family = errors::merged_into(tx, it.id)?;
-            family.push(it.id);
+            let family = errors::family(tx, it.id)?;
             forget(tx, it.id)?;
             // as if they had been over since for ever: retention takes what is oldest
             store::incidents::set_aside(tx, &family, Time(0))?;
@@ -225,7 +232,7 @@ impl Tending {
 
 /// Forgets an issue with all that counts as it.
 fn forget(tx: &mut Tx<'_>, issue: Id) -> Result<()> {
-    for id in errors::merged_into(tx, issue)?.into_iter().chain([issue]) {
+    for id in errors::family(tx, issue)? {
         errors::forget_events(tx, id)?;
         errors::forget_issue(tx, id)?;
     }

@@ -35,8 +35,7 @@ impl Work {
         if mute.times_within.is_none() && mute.users_within.is_none() {
             return Ok(lately);
         }
-        let mut family = errors::merged_into(tx, self.head.issue.id)?;
-        family.push(self.head.issue.id);
+        let family = errors::family(tx, self.head.issue.id)?;
         if let Some(it) = &mute.times_within {
             lately.times = errors::count_since(tx, &family, it.begins(now), it.count)?;
         }

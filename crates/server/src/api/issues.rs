@@ -98,11 +98,6 @@ pub(super) async fn list_issues(State(app): State<Shared>, uri: Uri) -> Answer<J
     Ok(Json(IssuePage { items, next: more.then(|| (from + limit).to_string()), older_not_searched: older }))
 }
 
-/// The issues that count as this one, itself first.
-fn family(tx: &mut Tx<'_>, id: Id) -> Read<Vec<Id>> {
-    Ok([id].into_iter().chain(errors::merged_into(tx, id)?).collect())
-}
-
 /// Shows an issue.
 #[utoipa::path(
     get,
@@ -120,7 +115,7 @@ pub(super) async fn get_issue(State(app): State<Shared>, PathId(id): PathId) -> 
     let now = app.now();
     let read = move |tx: &mut Tx<'_>| {
         let Some(head) = errors::head(tx, id)? else { return Ok(None) };
-        let family = family(tx, id)?;
+        let family = errors::family(tx, id)?;
         let mut hashes = Vec::new();
         for it in &family {
             hashes.extend(errors::hashes_of(tx, *it)?);
@@ -179,7 +174,7 @@ pub(super) async fn list_issue_events(
     let query = Query::known(&uri, &["limit", "cursor"])?;
     let (before, limit) = (query.parsed::<Id>("cursor")?.unwrap_or(Id(i64::MAX)), query.limit()?);
     let read = move |tx: &mut Tx<'_>| {
-        let family = family(tx, id)?;
+        let family = errors::family(tx, id)?;
         let rows = errors::page(tx, &family, before, limit as i64 + 1)?;
         let mut lines = Vec::new();
         for row in rows {
@@ -215,7 +210,7 @@ pub(super) async fn get_issue_event(
     let id: Id = id.parse().map_err(|bad: model::id::BadId| Problem::wrong("id", bad.to_string()))?;
     let named = event.clone();
     let read = move |tx: &mut Tx<'_>| {
-        let family = family(tx, id)?;
+        let family = errors::family(tx, id)?;
         let Some(row) = event_named(tx, &family, &named)? else { return Ok(None) };
         shown(tx, &family, &row).map(Some)
     };
@@ -262,7 +257,7 @@ pub(super) async fn list_issue_tags(
 ) -> Answer<Json<Page<TagView>>> {
     let name = Query::known(&uri, &["name"])?.one("name")?.map(str::to_owned);
     let read = move |tx: &mut Tx<'_>| {
-        let family = family(tx, id)?;
+        let family = errors::family(tx, id)?;
         errors::tags_of(tx, &family, name.as_deref())
     };
     let found = app.hub.store.read(read).await?;
@@ -293,7 +288,7 @@ pub(super) async fn explain_grouping(
     let id: Id = id.parse().map_err(|bad: model::id::BadId| Problem::wrong("id", bad.to_string()))?;
     let (named, projects) = (event.clone(), app.hub.core.known_projects());
     let read = move |tx: &mut Tx<'_>| {
-        let family = family(tx, id)?;
+        let family = errors::family(tx, id)?;
         let Some(row) = event_named(tx, &family, &named)? else { return Ok(None) };
         let event = event_of(tx, &row)?;
         let known = projects.get(row.project);

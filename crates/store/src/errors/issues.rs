@@ -257,6 +257,14 @@ pub fn merged_into(tx: &mut Tx<'_>, issue: Id) -> Result<Vec<Id>> {
     tx.query(sql, &[issue.into()], |row| row.id(0))
 }
 
+/// An issue with those that count as it, itself first.
+///
+/// # Errors
+/// When the database is gone.
+pub fn family(tx: &mut Tx<'_>, issue: Id) -> Result<Vec<Id>> {
+    Ok([issue].into_iter().chain(merged_into(tx, issue)?).collect())
+}
+
 /// Issues of a project that count as others.
 ///
 /// # Errors
@@ -296,7 +304,7 @@ pub fn recount(tx: &mut Tx<'_>, issue: Id) -> Result<()> {
     let times = one(format!("SELECT CAST(COALESCE(SUM(times), 0) AS BIGINT) FROM issue_hours WHERE {of}"))?;
     let users = one(format!("SELECT COUNT(DISTINCT user_key) FROM issue_users WHERE {of}"))?;
     let mut last = None;
-    for it in merged_into(tx, issue)?.into_iter().chain([issue]) {
+    for it in family(tx, issue)? {
         let sql = "SELECT MAX(id) FROM error_events WHERE issue_id = $1";
         last = last.max(tx.query_one(sql, &[it.into()], |row| row.opt_int(0))?.flatten());
     }
