@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::incident::Input;
 use model::matcher::Matchers;
+use model::profile::Subject;
 use model::silence::{BadSilence, SilenceState};
 use model::time_interval::TimeInterval;
 use model::{Id, Incident, Labels, Notification, Silence, Time};
@@ -177,6 +178,16 @@ pub enum AsOf {
     Now,
     /// As it stood when it opened: open, and nobody had it.
     ItsOpening,
+}
+
+impl AsOf {
+    /// What filters look at then.
+    pub fn of(self, subject: Subject<'_>) -> Subject<'_> {
+        match self {
+            AsOf::Now => subject,
+            AsOf::ItsOpening => subject.as_it_opened(),
+        }
+    }
 }
 
 /// Works out what a silence, a maintenance or a profile would catch now and would have caught in the last week, of as

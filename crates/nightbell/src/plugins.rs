@@ -50,7 +50,7 @@ pub fn host(files: &Files, data: Option<&Path>) -> Result<Host> {
     let home = plugins.home.as_deref().map(absolute).transpose()?.unwrap_or_else(|| data.clone());
     let places = Places {
         states: states(&home),
-        environments: home.join("plugin-env"),
+        environments: environments(&home),
         sdk: home.join("plugin-sdk"),
         python: plugins.python.into(),
         environment: std::env::vars_os().collect(),
@@ -77,6 +77,11 @@ pub fn sdk(data: &Path) -> Result<PathBuf> {
 /// When that fails.
 pub fn provide(host: &Host) -> Result<()> {
     unpack(host.sdk())
+}
+
+/// Where the environments of Python are that belong to the plugins which live in a folder.
+pub fn environments(home: &Path) -> PathBuf {
+    home.join("plugin-env")
 }
 
 /// A host for one plugin on the bench, which keeps what it keeps in `data`, but has its environment of Python where it

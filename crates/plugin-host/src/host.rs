@@ -31,7 +31,7 @@ use crate::users::{self, User};
 mod learned;
 mod status;
 
-use learned::Known;
+use learned::{Known, of_kind};
 pub use learned::{Learned, Unusable, Wanted};
 pub use status::Status;
 
@@ -378,10 +378,7 @@ impl Host {
     /// The plugin that a kind of destination is of, and the schema of its settings.
     pub(crate) fn of_kind(&self, kind: &str) -> Option<(String, Option<Value>)> {
         let known = lock(&self.0.known);
-        known.iter().find_map(|(id, it)| {
-            let said = it.provides.destinations.iter().find(|it| it.kind == kind)?;
-            Some((id.clone(), said.settings.clone()))
-        })
+        of_kind(&known, kind).map(|(id, said)| (id.to_owned(), said.settings.clone()))
     }
 
     /// What each person, or each project, may set for a plugin, if there is anything.

@@ -415,6 +415,11 @@ impl Wrong {
     }
 }
 
+/// What the plugin is called that a package of Python is: names of packages are written in several ways.
+pub fn of_package(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '.'], "-")
+}
+
 /// Whether this may be an id or a kind.
 pub fn is_word(word: &str) -> bool {
     let mut characters = word.chars();

@@ -126,16 +126,13 @@ fn left_alone(
     now: Time,
 ) -> Turn {
     let Some(severity) = says.alerts.iter().map(|it| it.severity).max() else { return Turn::Now };
-    let Some((until, why)) = fate::quiet(people, known.definition.owner, severity, now) else {
-        return Turn::Now;
-    };
+    let Some(quiet) = fate::quiet(people, known.definition.owner, severity, now) else { return Turn::Now };
     let Some(failover) = &known.definition.body.failover else { return Turn::Never };
-    let yet = if until.is_some() { " yet" } else { "" };
-    let detail = format!("not told to {}{yet}: {why}", people.called(failover.destination));
+    let detail = quiet.untold(&people.called(failover.destination));
     for alert in &says.alerts {
         plan.lines.push(untold(core, alert.incident, detail.clone(), core.live().version, now));
     }
-    until.map_or(Turn::Never, Turn::Later)
+    quiet.until.map_or(Turn::Never, Turn::Later)
 }
 
 /// Why a message is not known to have reached its destination; `None`: it has, or somebody took it off.

@@ -57,24 +57,35 @@ pub(crate) fn at(
         };
     }
     match quiet(people, owner, incident.severity, now) {
-        Some((Some(at), why)) => Fate::Later { at, held_by: owner, why },
-        Some((None, why)) => Fate::Untold(why),
+        Some(Quiet { until: Some(at), why }) => Fate::Later { at, held_by: owner, why },
+        Some(Quiet { until: None, why }) => Fate::Untold(why),
         None if wait.is_zero() => Fate::Told(place),
         None => Fate::Later { at: now + wait, held_by: Id(0), why: String::new() },
     }
 }
 
-/// Until when somebody is left alone about something so bad, if it ends, and the same in words; `None`: they are not.
-pub(super) fn quiet(
-    people: &People,
-    owner: Id,
-    severity: Severity,
-    now: Time,
-) -> Option<(Option<Time>, String)> {
+/// Somebody is left alone.
+pub(super) struct Quiet {
+    /// Until when, if it ends.
+    pub(super) until: Option<Time>,
+    /// The same in words.
+    why: String,
+}
+
+impl Quiet {
+    /// What is said of a message that is therefore not sent there, or not yet.
+    pub(super) fn untold(&self, place: &str) -> String {
+        let yet = if self.until.is_some() { " yet" } else { "" };
+        format!("not told to {place}{yet}: {}", self.why)
+    }
+}
+
+/// Whether somebody is left alone about something so bad; `None`: they are not.
+pub(super) fn quiet(people: &People, owner: Id, severity: Severity, now: Time) -> Option<Quiet> {
     let person = people.book().person(owner).filter(|it| it.is_left_alone(severity, now))?;
     Some(match person.quiet_until(now) {
-        Some(at) => (Some(at), format!("it is their quiet hour until {at}")),
-        None => (None, "it is their quiet hour, which does not end".to_owned()),
+        Some(at) => Quiet { until: Some(at), why: format!("it is their quiet hour until {at}") },
+        None => Quiet { until: None, why: "it is their quiet hour, which does not end".to_owned() },
     })
 }
 

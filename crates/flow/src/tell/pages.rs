@@ -304,11 +304,9 @@ impl<'a> Run<'a> {
         }
         match fate::quiet(self.people, ring.user, incident.severity, self.now) {
             None => self.send(ring, incident),
-            Some((until, why)) => {
-                let yet = if until.is_some() { " yet" } else { "" };
-                let detail = format!("not told to {}{yet}: {why}", self.people.called(ring.destination));
-                self.untold(incident, detail);
-                self.rings.extend(until.map(|due_at| Ringing { due_at, ..ring }));
+            Some(quiet) => {
+                self.untold(incident, quiet.untold(&self.people.called(ring.destination)));
+                self.rings.extend(quiet.until.map(|due_at| Ringing { due_at, ..ring }));
             }
         }
         Ok(())

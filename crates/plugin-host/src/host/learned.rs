@@ -45,6 +45,17 @@ pub enum Unusable {
     Waits,
 }
 
+/// The one of these that a kind of destination is of, and what it says of it.
+pub(super) fn of_kind<'a>(
+    known: &'a BTreeMap<String, Known>,
+    kind: &str,
+) -> Option<(&'a str, &'a DestinationKind)> {
+    known.iter().find_map(|(id, known)| {
+        let said = known.provides.destinations.iter().find(|it| it.kind == kind)?;
+        Some((id.as_str(), said))
+    })
+}
+
 /// The plugins that are wanted, and what they provide. Nothing of it is in force yet.
 #[derive(Clone, Debug, Default)]
 pub struct Learned(pub(super) BTreeMap<String, Known>);
@@ -60,10 +71,7 @@ impl Learned {
 
     /// The plugin that a kind of destination is of, and what it says of it.
     pub fn of_kind(&self, kind: &str) -> Option<(&str, &DestinationKind)> {
-        self.0.iter().find_map(|(id, known)| {
-            let said = known.provides.destinations.iter().find(|it| it.kind == kind)?;
-            Some((id.as_str(), said))
-        })
+        of_kind(&self.0, kind)
     }
 
     /// Their ids.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use model::Time;
 use plugin_host::conformance::Report;
+use plugin_protocol::provides::of_package;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -165,7 +166,7 @@ pub(super) async fn install_plugin(
     let InstallIn { package, upgrade } = wanted;
     if let Some(package) = &package {
         let name = one_version(package).map_err(|why| Problem::wrong("package", why))?;
-        let called = name.to_ascii_lowercase().replace(['_', '.'], "-");
+        let called = of_package(name);
         if called != id {
             return Err(Problem::wrong("package", format!("its plugin is called {called:?}, not {id:?}")));
         }

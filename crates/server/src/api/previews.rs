@@ -130,9 +130,7 @@ async fn any_of(app: &App, filters: Vec<Filter>) -> Answer<Preview> {
     let now: Time = app.now();
     let takes = move |it: &Incident, as_of: AsOf| {
         let tags = tags_of(it);
-        let subject = Subject::of(it, &tags, None, now);
-        let subject = if as_of == AsOf::Now { subject } else { subject.as_it_opened() };
-        Filter::any(&filters, &subject)
+        Filter::any(&filters, &as_of.of(Subject::of(it, &tags, None, now)))
     };
     Ok(app.hub.store.read(move |tx| flow::verbs::preview(tx, takes, PREVIEW_SCAN, now)).await?)
 }

@@ -16,7 +16,7 @@ use crate::admission::who;
 use crate::app::{App, Shared};
 use crate::auth::{Peer, Scope};
 use crate::error::{Answer, Problem};
-use crate::input::Name;
+use crate::input::{Name, is_web};
 
 /// Lines of the timeline that are shown: the last ones.
 const LINES: i64 = 100;
@@ -97,8 +97,7 @@ fn text(incident: &Incident, lines: &[Line]) -> String {
     if let Some(by) = &incident.acknowledged_by {
         let _ = write!(text, "<p>{} has it</p>", escaped(by));
     }
-    // only what a browser opens as a page
-    if incident.link.starts_with("https://") || incident.link.starts_with("http://") {
+    if is_web(&incident.link) {
         let link = escaped(&incident.link);
         let _ = write!(text, "<p><a rel=\"noreferrer\" href=\"{link}\">{link}</a></p>");
     }

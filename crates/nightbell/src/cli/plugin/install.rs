@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use plugin_host::folder::{self, Found};
 use plugin_protocol::manifest::{Compat, Runtime};
+use plugin_protocol::provides::{is_word, of_package};
 use serde_json::{Value, json};
 
 use super::environment::{Environment, ask};
@@ -29,7 +30,7 @@ pub struct Data {
 impl Data {
     /// The folder with a folder for each plugin.
     pub fn environments(&self) -> PathBuf {
-        self.data.join("plugin-env")
+        plugins::environments(&self.data)
     }
 }
 
@@ -110,8 +111,8 @@ impl Install {
     async fn make(&self) -> Result<(Found, Environment)> {
         let name = self.what.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
         let name = name.map(str::to_owned).next().unwrap_or_default();
-        let id = name.to_ascii_lowercase().replace(['_', '.'], "-");
-        if !plugin_protocol::provides::is_word(&id) {
+        let id = of_package(&name);
+        if !is_word(&id) {
             bail!("{:?} is neither a folder with a plugin.toml nor the name of a package", self.what);
         }
         let plugins = self.plugins.clone().unwrap_or_else(|| self.data.data.join("plugins"));

@@ -83,6 +83,5 @@ pub(crate) fn whole(it: Maintenance, tx: &mut Tx<'_>) -> store::Result<Maintenan
 /// Whether it covers an incident while it is in force.
 pub(crate) fn would_cover(it: &Maintenance, incident: &Incident, as_of: AsOf, now: Time) -> bool {
     let tags = tags_of(incident);
-    let subject = Subject::of(incident, &tags, None, now);
-    it.would_cover(&if as_of == AsOf::Now { subject } else { subject.as_it_opened() })
+    it.would_cover(&as_of.of(Subject::of(incident, &tags, None, now)))
 }
