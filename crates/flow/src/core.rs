@@ -182,11 +182,8 @@ impl Core {
     /// # Errors
     /// When the database is gone.
     pub fn people(&self, tx: &mut Tx<'_>) -> Result<Arc<People>> {
-        let known = self.known_people();
-        let now = known.now(tx, &self.live())?;
-        if !Arc::ptr_eq(&known, &now) {
-            *self.people.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
-        }
+        let now = self.known_people().now(tx, &self.live())?;
+        put_newer(&self.people, &now, |it| it.version());
         Ok(now)
     }
 
@@ -225,11 +222,8 @@ impl Core {
     /// # Errors
     /// When the database is gone.
     pub fn projects(&self, tx: &mut Tx<'_>) -> Result<Arc<Projects>> {
-        let known = self.known_projects();
-        let now = known.now(tx)?;
-        if !Arc::ptr_eq(&known, &now) {
-            *self.projects.write().unwrap_or_else(PoisonError::into_inner) = now.clone();
-        }
+        let now = self.known_projects().now(tx)?;
+        put_newer(&self.projects, &now, |it| it.version());
         Ok(now)
     }
 
@@ -246,7 +240,21 @@ impl Core {
     /// Forgets what was read inside a transaction that was undone.
     pub fn forget(&self) {
         *self.silences.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.people.write().unwrap_or_else(PoisonError::into_inner) = self.known_people().unsure();
-        *self.projects.write().unwrap_or_else(PoisonError::into_inner) = self.known_projects().unsure();
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        *people = people.unsure();
+        let mut projects = self.projects.write().unwrap_or_else(PoisonError::into_inner);
+        *projects = projects.unsure();
+    }
+}
+
+/// Puts what was read in the place of what is known, unless that is newer: whoever began to look before others wrote
+/// may be done after them.
+fn put_newer<T>(known: &RwLock<Arc<T>>, read: &Arc<T>, version: impl Fn(&T) -> i64) {
+    let is_newer = |known: &Arc<T>| !Arc::ptr_eq(known, read) && version(known) <= version(read);
+    if is_newer(&known.read().unwrap_or_else(PoisonError::into_inner)) {
+        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+        if is_newer(&known) {
+            *known = read.clone();
+        }
     }
 }

@@ -113,6 +113,11 @@ impl People {
         }))
     }
 
+    /// Grows with what it is made of.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
     /// The same, to be read again: what it was made of may have been undone.
     pub(crate) fn unsure(&self) -> Arc<Self> {
         Arc::new(People { version: NONE, ..self.clone() })

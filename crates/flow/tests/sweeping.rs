@@ -102,3 +102,31 @@ fn what_need_not_be_kept_goes_when_a_hub_has_started() {
         assert!(hub.stop(DEADLINE).await);
     });
 }
+
+/// Whoever looked long ago and is late must not put what was there then in the place of what is there now.
+#[test]
+fn a_late_reader_does_not_bring_back_the_projects_of_the_past() {
+    support::on_both(async |store: Store| {
+        let hub = hub(&store, Arc::new(SystemClock)).await;
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (go, goes) = std::sync::mpsc::channel::<()>();
+        let core = hub.core.clone();
+        let late = store.read(move |tx| {
+            store::projects::current_version(tx)?;
+            begun.send(()).unwrap();
+            goes.recv().unwrap();
+            core.people(tx)?;
+            core.projects(tx).map(drop)
+        });
+        let early = async {
+            tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+            let new = project(&hub, "new", Keep::default()).await;
+            go.send(()).unwrap();
+            new
+        };
+        let (done, new) = futures::join!(late, early);
+        done.unwrap();
+        assert!(hub.core.known_projects().get(new).is_some());
+        assert!(hub.stop(DEADLINE).await);
+    });
+}

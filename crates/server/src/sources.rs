@@ -1,7 +1,7 @@
 //! Registered sources, remembered for some seconds: every request of a source asks who it is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Id, Time};
@@ -16,8 +16,16 @@ const HEARD_EVERY: Duration = Duration::from_secs(5);
 /// What is remembered of them.
 #[derive(Default)]
 pub(crate) struct Sources {
-    book: Mutex<Option<(Time, Arc<Book>)>>,
+    known: Mutex<Known>,
     heard: Mutex<HashMap<Id, Time>>,
+}
+
+/// The book, while it is good.
+#[derive(Default)]
+struct Known {
+    book: Option<(Time, Arc<Book>)>,
+    /// How often it was forgotten: what somebody began to read before that is of no use after.
+    forgotten: u64,
 }
 
 /// A registered source with the name of its user.
@@ -69,18 +77,31 @@ impl Book {
 impl Sources {
     /// The sources as they were some seconds ago, or are now.
     pub(crate) async fn book(&self, store: &Store, now: Time) -> Result<Arc<Book>> {
-        let known = self.book.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, book)) = known.filter(|(at, _)| *at <= now && now.since(*at) < GOOD_FOR) {
-            return Ok(book);
-        }
+        let forgotten = {
+            let known = self.known();
+            if let Some((_, book)) =
+                known.book.as_ref().filter(|(at, _)| *at <= now && now.since(*at) < GOOD_FOR)
+            {
+                return Ok(book.clone());
+            }
+            known.forgotten
+        };
         let book = Arc::new(store.read(Book::read).await?);
-        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, book.clone()));
+        let mut known = self.known();
+        if known.forgotten == forgotten {
+            known.book = Some((now, book.clone()));
+        }
         Ok(book)
     }
 
     /// Forgets the book: a source has changed.
     pub(crate) fn forget(&self) {
-        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut known = self.known();
+        *known = Known { book: None, forgotten: known.forgotten + 1 };
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it has to be noted that a source was heard of now.

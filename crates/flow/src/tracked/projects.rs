@@ -67,6 +67,11 @@ impl Projects {
         Ok(Arc::new(Projects { version, keys: Arc::new(keys), by_id: Arc::new(by_id) }))
     }
 
+    /// Grows with what it is made of.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
     /// The same, to be read again: what it was made of may have been undone.
     pub(crate) fn unsure(&self) -> Arc<Self> {
         Arc::new(Projects { version: NONE, ..self.clone() })
