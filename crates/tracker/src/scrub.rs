@@ -231,7 +231,10 @@ impl Walk<'_> {
             });
         }
         for thread in &mut event.threads {
-            self.at(Step::Field("threads"), |walk| walk.stack(thread.stacktrace.as_mut()));
+            self.at(Step::Field("threads"), |walk| {
+                walk.stack(thread.stacktrace.as_mut());
+                walk.stack(thread.raw_stacktrace.as_mut());
+            });
         }
         self.stack(event.stacktrace.as_mut());
         self.stack(event.raw_stacktrace.as_mut());

@@ -95,8 +95,9 @@ pub fn wanted(event: &Event) -> Vec<Wanted> {
     if !is_javascript(event) {
         return Vec::new();
     }
-    let frames = event.exceptions.iter().filter_map(|exception| exception.stacktrace.as_ref());
-    let frames = frames.chain(&event.stacktrace).flat_map(|stack| &stack.frames);
+    let stacks = event.exceptions.iter().filter_map(|exception| exception.stacktrace.as_ref());
+    let threads = event.threads.iter().filter_map(|thread| thread.stacktrace.as_ref());
+    let frames = stacks.chain(threads).chain(&event.stacktrace).flat_map(|stack| &stack.frames);
     let mut wanted: Vec<Wanted> = frames
         .filter(|frame| frame.lineno.is_some())
         .filter_map(file_of)
@@ -188,7 +189,8 @@ pub fn apply<'m>(event: &mut Event, find: impl Fn(&str) -> Found<'m>) -> usize {
     }
     let mut mapped = 0;
     let stacks = event.exceptions.iter_mut().map(|it| (&mut it.stacktrace, &mut it.raw_stacktrace));
-    for (stack, raw) in stacks.chain([(&mut event.stacktrace, &mut event.raw_stacktrace)]) {
+    let threads = event.threads.iter_mut().map(|it| (&mut it.stacktrace, &mut it.raw_stacktrace));
+    for (stack, raw) in stacks.chain(threads).chain([(&mut event.stacktrace, &mut event.raw_stacktrace)]) {
         let Some(stack) = stack else { continue };
         let before = stack.clone();
         let count = map_stack(stack, &find);
@@ -363,6 +365,30 @@ mod tests {
         assert!(map.weight() > 300, "{}", map.weight());
         let raw = exception.raw_stacktrace.as_ref().unwrap();
         assert_eq!(raw.frames[2].function.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn the_stack_of_a_thread_is_mapped_before_it_groups() {
+        let file = "https://shop.example.org/app.js";
+        let hashes = ["t", "y"].map(|built| {
+            let frames =
+                json!([{ "filename": file, "function": built, "lineno": 1, "colno": 31, "in_app": true }]);
+            let thread = json!({ "id": "1", "current": true, "stacktrace": { "frames": frames } });
+            let payload =
+                json!({ "platform": "javascript", "message": "slow", "threads": { "values": [thread] } });
+            let payload = payload.to_string();
+            let mut event = crate::normalise::event(payload.as_bytes(), &crate::Arrival::default()).unwrap();
+            assert_eq!(wanted(&event).len(), 1);
+            let map = map("charge");
+            assert_eq!(apply(&mut event, |wanted| of(wanted == file, &map)), 1);
+            let thread = &event.threads[0];
+            assert_eq!(thread.stacktrace.as_ref().unwrap().frames[0].module.as_deref(), Some("src/shop/pay"));
+            assert_eq!(thread.raw_stacktrace.as_ref().unwrap().frames[0].function.as_deref(), Some(built));
+            let rules = crate::Rules::default();
+            let groups = crate::group(&event, &rules);
+            groups.hashes().into_iter().map(|hash| hash.value).collect::<Vec<_>>()
+        });
+        assert_eq!(hashes[0], hashes[1]);
     }
 
     #[test]

@@ -160,6 +160,9 @@ pub struct Thread {
     /// Where it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stacktrace: Option<Stacktrace>,
+    /// The same, as it was sent, where [`Thread::stacktrace`] was mapped to sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_stacktrace: Option<Stacktrace>,
 }
 
 /// Something that happened before.

@@ -103,6 +103,7 @@ impl<'p> Stacks<'p> {
                     "crashed" => thread.crashed = value == Value::Bool(true),
                     "current" => thread.current = value == Value::Bool(true),
                     "stacktrace" => thread.stacktrace = self.stacktrace(read, value, &path),
+                    "raw_stacktrace" => thread.raw_stacktrace = self.stacktrace(read, value, &path),
                     _ => {}
                 }
             }
