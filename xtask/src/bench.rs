@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: Nightbell beside Alertmanager, same machine, same hour, same load.
+//! `cargo xtask bench`: Nightbell beside Alertmanager, and beside Bugsink where that is installed: same machine, same
+//! hour, same load.
 //!
 //! The cast: a generator (`load`) posts alerts to the program under test (`target`), which tells a receiver
 //! (`sink`) that notes what arrives when. A `stage` holds the three with their folder. `scenarios` are the
@@ -10,6 +11,7 @@
     reason = "a benchmark reads the clock: time is what it measures, not what it decides on"
 )]
 
+mod bugsink;
 mod ceiling;
 mod envelopes;
 mod figures;
@@ -64,6 +66,9 @@ pub struct Args {
     /// Write the figures of this part into the document, too, as a section of their own until the next complete run
     #[arg(long, requires = "only", conflicts_with = "quick")]
     section: bool,
+    /// A virtual environment that Bugsink is installed in: errors are measured with it, too
+    #[arg(long, value_name = "FOLDER")]
+    bugsink: Option<PathBuf>,
     /// A file that is locked during each run, so that others on this machine who lock it, too, wait
     #[arg(long)]
     lock: Option<PathBuf>,
@@ -132,7 +137,14 @@ async fn measure(args: &Args) -> Result<Report> {
     for &kind in kinds {
         programs.insert(kind, kind.program()?);
     }
-    let other = programs.get(&Kind::Alertmanager).map_or_else(|| "nothing".to_owned(), |path| version(path));
+    let mut peers: Vec<String> =
+        programs.get(&Kind::Alertmanager).map(|path| version(path)).into_iter().collect();
+    if let Some(environment) = &args.bugsink {
+        let environment = environment.canonicalize().context("looking for Bugsink")?;
+        peers.push(format!("{} where errors are taken in", bugsink::version(&environment)?));
+        programs.insert(Kind::Bugsink, environment);
+    }
+    let other = if peers.is_empty() { "nothing".to_owned() } else { peers.join(" and ") };
     let asked = if args.only.is_empty() { Scenario::value_variants() } else { &args.only };
     let runs = if args.quick { 1 } else { usize::from(args.runs) };
     // beside what cargo builds: on a disk, while the system's temporary folder may lie in memory

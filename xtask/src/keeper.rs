@@ -62,6 +62,11 @@ impl Kept {
         Ok(Kept { keeper, pid })
     }
 
+    /// The program's number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Whether the program is still running.
     pub fn runs(&self) -> bool {
         // one that has ended stays a zombie until its keeper is told to stop

@@ -59,8 +59,9 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut text = format!(
             "# Benchmarks\n\n\
-             Written by `cargo xtask bench`; do not edit. Nightbell and Alertmanager, one after the other in the \
-             same run, on the same machine, from the same generator, to the same receiver, on loopback.\n\n{}\n\n",
+             Written by `cargo xtask bench`; do not edit. Nightbell and its peer, one after the other in the same \
+             run, on the same machine, from the same generator, to the same receiver, on loopback. The peer is \
+             Alertmanager, or, where errors are taken in, Bugsink.\n\n{}\n\n",
             self.facts()
         );
         self.write_table(&mut text);
@@ -110,7 +111,7 @@ impl Report {
     }
 
     fn table(&self) -> Vec<Cells> {
-        let heads = ["what", "unit", "Nightbell", "Alertmanager", "ratio", "goal", "reached"];
+        let heads = ["what", "unit", "Nightbell", "peer", "ratio", "goal", "reached"];
         let mut table = vec![heads.map(str::to_owned)];
         for filled in [false, true] {
             table.extend(ROWS.iter().filter_map(|row| self.line(filled, row)));
@@ -122,7 +123,8 @@ impl Report {
     fn line(&self, filled: bool, row: &Row) -> Option<Cells> {
         let ours = self.figures.figure(filled, row, Kind::Nightbell);
         // the past fills only our own database: compared with the other's figure without one
-        let theirs = self.figures.figure(false, row, Kind::Alertmanager);
+        let peers = [Kind::Alertmanager, Kind::Bugsink];
+        let theirs = peers.into_iter().find_map(|kind| self.figures.figure(false, row, kind));
         if ours.is_none() && (filled || theirs.is_none()) {
             return None;
         }

@@ -97,7 +97,11 @@ impl Scenario {
                 | Scenario::PastErrors
                 | Scenario::Shed
         );
-        !ours || kind == Kind::Nightbell
+        match kind {
+            Kind::Nightbell => true,
+            Kind::Alertmanager => !ours,
+            Kind::Bugsink => self == Scenario::Errors,
+        }
     }
 
     /// Runs it once. (What `Filled` adds is only the reading: see [`fill`] for the rest.)

@@ -28,8 +28,10 @@ const MAX_SETTLE: Duration = Duration::from_secs(30);
 pub enum Kind {
     /// Ours.
     Nightbell,
-    /// The one it replaces.
+    /// The one it replaces where alerts are taken in.
     Alertmanager,
+    /// The one it replaces where errors are.
+    Bugsink,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
         match self {
             Kind::Nightbell => "Nightbell",
             Kind::Alertmanager => "Alertmanager",
+            Kind::Bugsink => "Bugsink",
         }
     }
 
@@ -46,6 +49,7 @@ impl Kind {
         match self {
             Kind::Nightbell => shell::build_nightbell(true),
             Kind::Alertmanager => find_or_install_alertmanager(),
+            Kind::Bugsink => bail!("Bugsink is measured where --bugsink says that it is installed"),
         }
     }
 }
@@ -219,6 +223,7 @@ impl Target {
                 command.arg(format!("--storage.path={}", data.display()));
                 command.arg(format!("--web.listen-address={address}")).arg("--cluster.listen-address=");
             }
+            Kind::Bugsink => bail!("Bugsink is several programs, none of which takes alerts"),
         }
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("starting {}", kind.title()))?;
@@ -251,15 +256,7 @@ impl Target {
 
     /// What it has used since it was started.
     pub fn usage(&self) -> Result<Usage> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
-        let ticks = cpu_ticks(&stat.context("reading a process's time")?)?;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
-        let status = status.context("reading a process's memory")?;
-        Ok(Usage {
-            cpu_microseconds: ticks * MICROSECONDS_PER_TICK,
-            resident_kib: field(&status, "VmRSS:").context("reading a process's memory")?,
-            peak_resident_kib: field(&status, "VmHWM:").context("reading a process's memory")?,
-        })
+        usage(self.pid)
     }
 
     /// Waits until it has nothing more to do, so that the work behind an answer counts too.
@@ -287,6 +284,38 @@ impl Target {
     }
 }
 
+/// What a process has used since it was started.
+fn usage(pid: u32) -> Result<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    let ticks = cpu_ticks(&stat.context("reading a process's time")?)?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.context("reading a process's memory")?;
+    Ok(Usage {
+        cpu_microseconds: ticks * MICROSECONDS_PER_TICK,
+        resident_kib: field(&status, "VmRSS:").context("reading a process's memory")?,
+        peak_resident_kib: field(&status, "VmHWM:").context("reading a process's memory")?,
+    })
+}
+
+/// What a process and those that it has started have used; what they share counts for each.
+pub fn usage_with_children(pid: u32) -> Result<Usage> {
+    let mut all = usage(pid)?;
+    for entry in std::fs::read_dir("/proc").context("looking for processes")? {
+        let name = entry.context("looking for processes")?.file_name();
+        let Some(child) = name.to_str().and_then(|it| it.parse::<u32>().ok()) else { continue };
+        // it may have ended since it was seen
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{child}/status")) else { continue };
+        if field(&status, "PPid:") != Some(u64::from(pid)) {
+            continue;
+        }
+        let one = usage(child)?;
+        all.cpu_microseconds += one.cpu_microseconds;
+        all.resident_kib += one.resident_kib;
+        all.peak_resident_kib += one.peak_resident_kib;
+    }
+    Ok(all)
+}
+
 /// The memory that a process has in use, in KiB.
 pub fn memory_of(pid: u64) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
@@ -295,7 +324,7 @@ pub fn memory_of(pid: u64) -> Result<u64> {
 
 /// An address that the system says is free. Somebody might take it before the program does: then the
 /// program says so and the run fails.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     listener.local_addr().context("looking for a free port")
 }

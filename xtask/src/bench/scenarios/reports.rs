@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::bench::bugsink;
 use crate::bench::envelopes::{Envelopes, Project, envelope};
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
 use crate::bench::load::{Load, Posted, post_all, post_paced};
 use crate::bench::stage::{Setting, Stage};
-use crate::bench::target::Routing;
+use crate::bench::target::{Kind, Routing};
 
 /// Clients that report at the same time.
 const CLIENTS: usize = 8;
@@ -25,6 +26,9 @@ const MAX_LAG: Duration = Duration::from_secs(30);
 
 /// All of it.
 pub async fn measure(setting: &Setting) -> Result<Readings> {
+    if setting.kind == Kind::Bugsink {
+        return bugsink::measure(setting, |n| envelope(n, n % GROUPS), CLIENTS).await;
+    }
     let mut readings = throughput(setting).await?;
     readings.extend(latency(setting).await?);
     Ok(readings)
