@@ -57,6 +57,7 @@ pub mod tell;
 pub mod trace;
 pub mod tracked;
 pub mod verbs;
+pub mod whose;
 
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::core::Core;

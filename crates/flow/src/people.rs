@@ -23,6 +23,7 @@ use store::{Result, Tx};
 use crate::live::{Live, LivePlace};
 
 mod directory;
+mod paged;
 mod told;
 
 pub use directory::Directory;

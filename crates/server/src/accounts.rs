@@ -149,6 +149,14 @@ impl Desk<'_, '_> {
         Err(Problem::forbidden(self.caller.lacks(needed)).into())
     }
 
+    /// Makes sure that who asks may respond for somebody, which is enough for what is their own.
+    fn must_respond(&self) -> Done<()> {
+        if self.caller.responds() {
+            return Ok(());
+        }
+        Err(Problem::forbidden(self.caller.lacks(Scope::Respond)).into())
+    }
+
     /// Makes sure that who asks is an admin, or this user with a session of their own: a token does not change whose
     /// it is.
     fn must_be(&self, user: &User) -> Done<()> {

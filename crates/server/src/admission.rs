@@ -70,16 +70,17 @@ async fn by_token(app: &App, secret: &str) -> Answer<Arc<Caller>> {
         let access = store::users::access(tx)?;
         let Some(token) = store::tokens::by_hash(tx, &text)? else { return Ok(None) };
         let user = token.user.map(|id| store::users::get(tx, id)).transpose()?.flatten();
-        Ok(Some((token, user, access)))
+        let teams = token.user.map(|id| store::teams::responding(tx, id)).transpose()?;
+        Ok(Some((token, user, teams.unwrap_or_default(), access)))
     });
     let good = found.await?.filter(|(token, ..)| token.is_good(now));
-    let (token, user, access) = good.ok_or_else(unknown)?;
+    let (token, user, teams, access) = good.ok_or_else(unknown)?;
     app.hub.core.see_access(access);
     if token.user.is_some() {
         let user = user.as_ref().filter(|user| user.is_enabled()).ok_or_else(unknown)?;
         note_seen(app, user, None, now).await;
     }
-    let caller = Arc::new(Caller::with_token(&token, user.as_ref()));
+    let caller = Arc::new(Caller::with_token(&token, user.as_ref(), teams));
     let until = token.expires_at.unwrap_or(Time::MAX).min(now + TOKEN_MEMORY);
     app.auth.remember(hash, Remembered { caller: caller.clone(), until, access }, generation);
     Ok(caller)
@@ -98,13 +99,14 @@ async fn by_session(app: &App, headers: &HeaderMap, method: &Method, secret: &st
     let found = app.hub.store.read(move |tx| {
         let access = store::users::access(tx)?;
         let Some(session) = store::sessions::by_hash(tx, &text)? else { return Ok(None) };
-        Ok(store::users::get(tx, session.user)?.map(|user| (session, user, access)))
+        let teams = store::teams::responding(tx, session.user)?;
+        Ok(store::users::get(tx, session.user)?.map(|user| (session, user, teams, access)))
     });
-    let good = found.await?.filter(|(session, user, _)| is_good(session, now) && user.is_enabled());
-    let (session, user, access) =
+    let good = found.await?.filter(|(session, user, ..)| is_good(session, now) && user.is_enabled());
+    let (session, user, teams, access) =
         good.ok_or_else(|| Problem::unauthorized("this session has ended: log in again"))?;
     note_seen(app, &user, Some(&session), now).await;
-    let caller = Arc::new(Caller::with_session(&user, session.id));
+    let caller = Arc::new(Caller::with_session(&user, session.id, teams));
     app.hub.core.see_access(access);
     let until = session.expires_at.min(now + TOKEN_MEMORY);
     app.auth.remember(hash, Remembered { caller: caller.clone(), until, access }, generation);

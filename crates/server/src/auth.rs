@@ -43,15 +43,46 @@ pub struct Caller {
     pub session: Option<Id>,
     /// What they may.
     pub scopes: Vec<Scope>,
+    /// Teams for which they may do what needs [`Scope::Respond`], though it be for no others.
+    pub teams: Vec<Id>,
     /// At the end of how long a [`chain`](model::NewEvent::chain) they ask; 0 for everybody but plugins.
     pub chain: u32,
 }
 
+/// What a route needs of who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// That they may do this, whomever it is about.
+    Everywhere(Scope),
+    /// That they may respond for all, or for a team: its handler finds out whether it is that team's.
+    RespondSomewhere,
+}
+
+impl Need {
+    /// What a description of the API calls the second.
+    pub const RESPOND_SOMEWHERE: &str = "respond:team";
+
+    /// The scope that is enough for it in any case.
+    pub fn scope(self) -> Scope {
+        match self {
+            Need::Everywhere(scope) => scope,
+            Need::RespondSomewhere => Scope::Respond,
+        }
+    }
+
+    /// As a description of the API says it.
+    pub fn from_name(name: &str) -> Option<Need> {
+        match name {
+            Need::RESPOND_SOMEWHERE => Some(Need::RespondSomewhere),
+            name => Scope::from_name(name).map(Need::Everywhere),
+        }
+    }
+}
+
 impl Caller {
     fn of(kind: ActorKind, name: &str, scopes: &[Scope]) -> Self {
-        let scopes = scopes.to_vec();
-        let name = name.to_owned();
-        Caller { kind, name, token: None, user: None, role: None, session: None, scopes, chain: 0 }
+        let (scopes, teams, name) = (scopes.to_vec(), Vec::new(), name.to_owned());
+        Caller { kind, name, token: None, user: None, role: None, session: None, scopes, teams, chain: 0 }
     }
 
     /// Somebody at this very machine.
@@ -77,16 +108,20 @@ impl Caller {
         Caller { user: Some(user.id), role: Some(user.role), ..caller }
     }
 
-    /// A user with a session.
-    pub fn with_session(user: &User, session: Id) -> Self {
-        Caller { session: Some(session), ..Caller::user(user) }
+    /// A user with a session, who may respond for these teams.
+    pub fn with_session(user: &User, session: Id, teams: Vec<Id>) -> Self {
+        Caller { session: Some(session), teams, ..Caller::user(user) }
     }
 
-    /// Whoever has a token: a user who does no more than they may, or the token itself.
-    pub fn with_token(token: &Token, user: Option<&User>) -> Self {
+    /// Whoever has a token: a user who does no more than they may, in these teams, too, or the token itself.
+    pub fn with_token(token: &Token, user: Option<&User>, teams: Vec<Id>) -> Self {
         let scopes: Vec<Scope> = token.scopes.split_whitespace().filter_map(Scope::from_name).collect();
         let caller = match user {
-            Some(user) => Caller { scopes: user.role.limit(&scopes), ..Caller::user(user) },
+            Some(user) => {
+                let lets = scopes.iter().any(|scope| scope.covers(Scope::Respond));
+                let teams = if lets { teams } else { Vec::new() };
+                Caller { scopes: user.role.limit(&scopes), teams, ..Caller::user(user) }
+            }
             None => Caller::of(ActorKind::Token, &token.name, &scopes),
         };
         Caller { token: Some(token.id), ..caller }
@@ -95,6 +130,24 @@ impl Caller {
     /// Whether they may do what needs this.
     pub fn may(&self, needed: Scope) -> bool {
         self.scopes.iter().any(|scope| scope.covers(needed))
+    }
+
+    /// Whether they may respond for somebody: for all, or for one of their teams.
+    pub fn responds(&self) -> bool {
+        self.may(Scope::Respond) || !self.teams.is_empty()
+    }
+
+    /// Whether they may respond for all, or for one of these teams.
+    pub fn responds_for<'a>(&self, teams: impl IntoIterator<Item = &'a Id>) -> bool {
+        self.may(Scope::Respond) || teams.into_iter().any(|team| self.teams.contains(team))
+    }
+
+    /// Whether they may ask for what a route needs.
+    pub fn has(&self, need: Need) -> bool {
+        match need {
+            Need::Everywhere(scope) => self.may(scope),
+            Need::RespondSomewhere => self.responds(),
+        }
     }
 
     /// Why they may not do what needs this.
@@ -253,7 +306,7 @@ mod tests {
     #[test]
     fn the_ledger_says_who_and_how() {
         let token = mint(Id(1), "bot", &[], Time(5), None).0;
-        let bot = Caller::with_token(&token, None);
+        let bot = Caller::with_token(&token, None, Vec::new());
         assert_eq!((bot.signed(""), bot.signed("ann")), ("bot".into(), "ann (with token bot)".into()));
         assert_eq!(Caller::local().signed("ann"), "ann");
         let user = Caller::user(&ann(Role::Viewer));
@@ -266,10 +319,24 @@ mod tests {
     #[test]
     fn a_token_never_does_more_than_its_user() {
         let token = mint(Id(1), "ci", &[Scope::Admin], Time(5), None).0;
-        let caller = Caller::with_token(&token, Some(&ann(Role::Viewer)));
+        let caller = Caller::with_token(&token, Some(&ann(Role::Viewer)), Vec::new());
         assert!(caller.may(Scope::Read) && !caller.may(Scope::Respond) && !caller.is_at_desk_of(Id(7)));
-        assert!(Caller::with_session(&ann(Role::Viewer), Id(3)).is_at_desk_of(Id(7)));
+        assert!(Caller::with_session(&ann(Role::Viewer), Id(3), Vec::new()).is_at_desk_of(Id(7)));
         assert_eq!(caller.actor(None).id, Some(Id(7)));
+    }
+
+    #[test]
+    fn in_a_team_a_token_does_what_its_scopes_and_the_role_there_both_say() {
+        let with = |scopes: &[Scope], teams: &[i64]| {
+            let token = mint(Id(1), "ci", scopes, Time(5), None).0;
+            Caller::with_token(&token, Some(&ann(Role::Viewer)), teams.iter().map(|id| Id(*id)).collect())
+        };
+        let both = with(&[Scope::Respond], &[1, 2]);
+        assert!(both.responds() && both.responds_for(&[Id(2), Id(9)]) && !both.responds_for(&[Id(9)]));
+        assert!(both.has(Need::RespondSomewhere) && !both.has(Need::Everywhere(Scope::Respond)));
+        let (looks, alone) = (with(&[Scope::Read], &[1]), with(&[Scope::Admin], &[]));
+        assert!(!looks.responds() && !looks.responds_for(&[Id(1)]) && !alone.responds());
+        assert!(Caller::local().responds_for(&[]), "who may for all may for what is nobody's");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::admission;
 use crate::app::Shared;
-use crate::auth::{Peer, Scope};
+use crate::auth::{Need, Peer, Scope};
 use crate::doors::alertmanager::error;
 use crate::doors::{argus, sentry};
 use crate::error::{Answer, Problem};
@@ -31,8 +31,8 @@ pub struct Front {
 /// A route as it is counted and guarded.
 struct Route {
     name: Arc<str>,
-    /// Which scope each method needs; `None`: anybody may.
-    needs: Vec<(Method, Option<Scope>)>,
+    /// What each method needs; `None`: anybody may.
+    needs: Vec<(Method, Option<Need>)>,
 }
 
 impl Route {
@@ -43,9 +43,9 @@ impl Route {
     }
 
     /// What a method needs; a method that is not there needs nothing, since it leads nowhere.
-    fn need(&self, method: &Method) -> Option<Scope> {
+    fn need(&self, method: &Method) -> Option<Need> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.needs.iter().find(|(have, _)| have == method).and_then(|(_, scope)| *scope)
+        self.needs.iter().find(|(have, _)| have == method).and_then(|(_, need)| *need)
     }
 }
 
@@ -54,10 +54,10 @@ impl Front {
     pub fn new(app: Shared, needs: Needs) -> Self {
         let prefix = &app.options.prefix;
         let mut routes: HashMap<String, Route> = HashMap::new();
-        for (method, path, scope) in needs {
+        for (method, path, need) in needs {
             let route = routes.entry(format!("{prefix}{path}"));
             let route = route.or_insert_with(|| Route { name: path.into(), needs: Vec::new() });
-            route.needs.push((method, scope));
+            route.needs.push((method, need));
         }
         Front { app, routes: Arc::new(routes), other: "other".into() }
     }
@@ -108,7 +108,7 @@ pub async fn front(State(front): State<Front>, mut request: Request, next: Next)
     response
 }
 
-async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Request) -> Answer<()> {
+async fn admit(app: &Shared, name: &str, need: Option<Need>, request: &mut Request) -> Answer<()> {
     let Some(need) = need else { return Ok(()) };
     let peer = request.extensions().get::<Peer>().copied();
     let caller = admission::who(app, request.headers(), request.method(), peer).await;
@@ -119,11 +119,11 @@ async fn admit(app: &Shared, name: &str, need: Option<Scope>, request: &mut Requ
             app.refusals.note(&what, from, &problem.detail, app.now());
         }
     })?;
-    if !caller.may(need) {
-        return Err(Problem::forbidden(caller.lacks(need)));
+    if !caller.has(need) {
+        return Err(Problem::forbidden(caller.lacks(need.scope())));
     }
     // a link on a page somewhere leads here with the cookie of a session: to look, and not to act
-    if caller.session.is_some() && need != Scope::Read {
+    if caller.session.is_some() && need.scope() != Scope::Read {
         admission::refuse_foreign_forms(app, request.headers())?;
     }
     request.extensions_mut().insert(caller);

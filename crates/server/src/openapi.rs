@@ -10,10 +10,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use crate::auth::Scope;
+use crate::auth::{Need, Scope};
 
 /// Methods, paths and the scopes that they need; `None`: anybody may.
-pub type Needs = Vec<(Method, String, Option<Scope>)>;
+pub type Needs = Vec<(Method, String, Option<Need>)>;
 
 const ABOUT: &str = "An alert hub: it takes in that something happened from every system a team runs, \
     works out who must know, tells them through any channel, and never loses one on the way. What is under \
@@ -54,7 +54,8 @@ struct Tokens;
 impl Modify for Tokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let about = "A token of this server (nb_…) as bearer, or as the password of basic authentication. \
-            Roles are the scopes: read, ingest, respond (covers read), manage (covers respond), admin (covers all). \
+            Roles are the scopes: read, ingest, respond (covers read), manage (covers respond), admin (covers all); \
+            respond:team is respond, or to be a responder in the team whose the thing is, or of what is one's own. \
             The cookie of a session stands for its user. Requests from the \
             very machine that the server runs on need none, unless it is configured otherwise.";
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
@@ -144,7 +145,7 @@ pub(crate) fn needs(openapi: &utoipa::openapi::OpenApi) -> Needs {
     needs
 }
 
-fn need(operation: &Operation) -> Option<Scope> {
+fn need(operation: &Operation) -> Option<Need> {
     // what a requirement says can only be read in its written form
     let security =
         operation.security.as_ref().and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
@@ -152,5 +153,6 @@ fn need(operation: &Operation) -> Option<Scope> {
     if first.as_object().is_some_and(serde_json::Map::is_empty) {
         return None;
     }
-    Some(first["token"][0].as_str().and_then(Scope::from_name).unwrap_or(Scope::Admin))
+    let named = first["token"][0].as_str().and_then(Need::from_name);
+    Some(named.unwrap_or(Need::Everywhere(Scope::Admin)))
 }

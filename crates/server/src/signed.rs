@@ -7,10 +7,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use flow::Hub;
+use flow::driver::Act;
+use flow::errors::acts::{Acted, IssueAct};
 use model::account::Actor;
+use model::{Id, Incident};
 
 use crate::app::{App, Shared};
-use crate::auth::{Caller, Peer};
+use crate::auth::{Caller, Peer, Scope};
 use crate::error::{Answer, Problem};
 use crate::limits::MAX_AGENT_CHARS;
 
@@ -32,6 +35,47 @@ impl FromRequestParts<Shared> for Signed {
         let caller = caller.ok_or_else(|| Problem::internal("nobody was let in, and yet somebody asks"))?;
         let actor = caller.actor(app.address(&parts.headers, parts.extensions.get::<Peer>().copied()));
         Ok(Signed { hub: app.hub.signed(actor.clone()).chained(caller.chain), caller, actor })
+    }
+}
+
+impl Signed {
+    /// Makes sure that who asks may act on an incident: for all, or for a team whose it is.
+    ///
+    /// # Errors
+    /// 403 when they may not; 503 when the database is gone.
+    pub(crate) async fn must_respond_to(&self, incident: Id) -> Answer<()> {
+        if self.caller.may(Scope::Respond) {
+            return Ok(());
+        }
+        let core = self.hub.core.clone();
+        let looked = self.hub.store.read(move |tx| {
+            let is_there = store::incidents::get(tx, incident)?.is_some();
+            Ok(is_there.then_some(flow::whose::teams_of(&core, tx, incident)?))
+        });
+        // what is not there is found not to be by whoever goes on
+        if looked.await?.is_none_or(|teams| self.caller.responds_for(&teams)) {
+            return Ok(());
+        }
+        let lacks = self.caller.lacks(Scope::Respond);
+        Err(Problem::forbidden(format!("{lacks}, or to be a responder in a team whose incident this is")))
+    }
+
+    /// Does something to an incident, which need not be there.
+    ///
+    /// # Errors
+    /// As [`Signed::must_respond_to`].
+    pub(crate) async fn act(&self, incident: Id, act: Act) -> Answer<Option<Incident>> {
+        self.must_respond_to(incident).await?;
+        Ok(self.hub.act(incident, act).await?)
+    }
+
+    /// Does something about an issue, which need not be there.
+    ///
+    /// # Errors
+    /// As [`Signed::must_respond_to`].
+    pub(crate) async fn act_on_issue(&self, issue: Id, act: IssueAct) -> Answer<Acted> {
+        self.must_respond_to(issue).await?;
+        Ok(self.hub.act_on_issue(issue, act).await?)
     }
 }
 

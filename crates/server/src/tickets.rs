@@ -41,6 +41,7 @@ impl App {
     /// When there is no such incident, or no plugin that makes tickets, or it did not make this one.
     pub(crate) async fn make_ticket(&self, signed: &Signed, wanted: Wanted) -> Answer<Made> {
         let Wanted { incident: id, plugin, by, note } = wanted;
+        signed.must_respond_to(id).await?;
         let incident = self.hub.store.read(move |tx| store::incidents::get(tx, id)).await?;
         let incident = incident.ok_or_else(|| Problem::not_found("incident", id))?;
         let plugin = match (plugin.as_str(), self.plugins.makers_of_tickets().as_slice()) {

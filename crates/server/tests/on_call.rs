@@ -22,7 +22,11 @@ struct Somebody {
 
 impl Somebody {
     async fn new(stage: &Stage, name: &str) -> Self {
-        let body = json!({ "name": name, "role": "responder", "password": PASSWORD });
+        Somebody::who_is(stage, name, "responder").await
+    }
+
+    async fn who_is(stage: &Stage, name: &str, role: &str) -> Self {
+        let body = json!({ "name": name, "role": role, "password": PASSWORD });
         let id = stage.post("/api/v1/users", &body).await.expect(201)["id"].clone();
         let log_in = json!({ "name": name, "password": PASSWORD });
         let reply = elsewhere(stage, "POST", "/api/v1/session", "", log_in).await;
@@ -416,4 +420,124 @@ async fn many_definitions_are_kept_together_or_not_at_all() {
     assert_eq!(done["items"][2]["before"]["schedule"]["zone"], "UTC");
     let lines = stage.get("/api/v1/audit?action=policy").await.expect(200);
     assert_eq!(lines["items"].as_array().unwrap().len(), 2, "what is unchanged leaves no line: {lines}");
+}
+
+/// A hub whose incidents go by the policy `db` of the team `db`, or, in the zone `dmz`, by everybody's `all`.
+async fn paged(stage: &Stage) {
+    stage.post("/api/v1/teams", &json!({ "name": "db" })).await.expect(201);
+    stage.post("/api/v1/teams", &json!({ "name": "web" })).await.expect(201);
+    let steps = json!([{ "targets": [{ "kind": "receiver", "name": "all" }] }]);
+    let all = json!({ "name": "all", "owner": "everybody", "spec": { "steps": steps } });
+    stage.post("/api/v1/policies", &all).await.expect(201);
+    let db = json!({ "name": "db", "owner": "team:db", "spec": { "steps": steps } });
+    stage.post("/api/v1/policies", &db).await.expect(201);
+    let live = stage.hub.core.live();
+    let mut rules = live.rules.clone();
+    rules.root.escalate = Some("db".to_owned());
+    let mut zone = rules.root.children[0].clone();
+    zone.matchers = model::matcher::Matchers(model::matcher::parse_list(r#"zone="dmz""#).unwrap());
+    zone.escalate = Some("all".to_owned());
+    rules.root.children = vec![zone];
+    stage.hub.reload(flow::Live::new(rules, Vec::new(), &live.kinds).unwrap()).await.unwrap();
+}
+
+async fn joins(stage: &Stage, team: &str, name: &str, role: &str) {
+    let path = format!("/api/v1/teams/{team}/members/{name}");
+    stage.ask("PUT", &path, json!({ "role": role }).to_string()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_responder_of_a_team_acts_on_its_incidents_and_on_no_others() {
+    let stage = Stage::new().await;
+    paged(&stage).await;
+    let ann = Somebody::who_is(&stage, "ann", "viewer").await;
+    let theirs = stage.incident(json!({ "alertname": "DiskFull" })).await;
+    let others = stage.incident(json!({ "alertname": "DiskFull", "zone": "dmz" })).await;
+    let act = async |it: &str, what: &str, body: Value| {
+        ann.ask(&stage, "POST", &format!("/api/v1/incidents/{it}/{what}"), body).await
+    };
+    let said = act(&theirs, "ack", Value::Null).await.problem(403);
+    assert_eq!(said, "ann is a viewer, and this needs respond");
+
+    for (team, role) in [("web", "responder"), ("db", "viewer")] {
+        joins(&stage, team, "ann", role).await;
+        let said = act(&theirs, "ack", Value::Null).await.problem(403);
+        assert!(said.ends_with("or to be a responder in a team whose incident this is"), "{role}: {said}");
+    }
+    joins(&stage, "db", "ann", "responder").await;
+    let who = ann.ask(&stage, "GET", "/api/v1/session", Value::Null).await.expect(200);
+    assert_eq!((&who["scopes"], who["responds_for"].as_array().unwrap().len()), (&json!(["read"]), 2));
+    assert_eq!(act(&theirs, "ack", Value::Null).await.expect(200)["acknowledged_by"], "ann");
+    act(&theirs, "unack", Value::Null).await.expect(200);
+    act(&theirs, "snooze", json!({ "for": "1h" })).await.expect(200);
+    act(&theirs, "note", json!({ "text": "the disk is full" })).await.expect(200);
+    for what in ["ack", "unack", "resolve"] {
+        act(&others, what, Value::Null).await.problem(403);
+    }
+    act(&others, "snooze", json!({ "for": "1h" })).await.problem(403);
+    act(&others, "note", json!({ "text": "what is it?" })).await.problem(403);
+    act("0000000000001", "ack", Value::Null).await.problem(404);
+    let ticket = |it: &str| format!("/api/v1/incidents/{it}/ticket");
+    ann.ask(&stage, "POST", &ticket(&others), json!({})).await.problem(403);
+    ann.ask(&stage, "POST", &ticket(&theirs), json!({})).await.problem(409);
+
+    // the same through Argus' door, and nothing that is everybody's
+    let through_argus = async |it: &str| {
+        let path = format!("/api/v2/incidents/{}/acks/", it.parse::<model::Id>().unwrap().0);
+        let ack = json!({ "timestamp": "2026-06-01T12:00:00Z" });
+        ann.ask(&stage, "POST", &path, ack).await.status.as_u16()
+    };
+    assert_eq!((through_argus(&theirs).await, through_argus(&others).await), (201, 403));
+    let silence = json!({ "matchers": ["zone=dmz"], "for": "1h", "comment": "works" });
+    ann.ask(&stage, "POST", "/api/v1/silences", silence).await.problem(403);
+    let event = json!({ "title": "x" });
+    ann.ask(&stage, "POST", "/api/v1/events", event).await.problem(403);
+
+    act(&theirs, "resolve", Value::Null).await.expect(200);
+    stage.delete("/api/v1/teams/db/members/ann").await.expect(204);
+    act(&theirs, "note", json!({ "text": "again" })).await.problem(403);
+}
+
+#[tokio::test]
+async fn a_responder_of_a_team_says_where_they_are_reached_and_takes_its_shifts() {
+    let stage = Stage::new().await;
+    team(&stage).await;
+    let joe = Somebody::who_is(&stage, "joe", "viewer").await;
+    joe.ask(&stage, "POST", "/api/v1/filters", json!({ "name": "all", "spec": {} })).await.problem(403);
+    let until = stage.at(3600);
+    let shift = json!({ "until": until, "act": { "kind": "replace", "user": "bob", "with": "joe" } });
+    joe.ask(&stage, "POST", "/api/v1/schedules/db/overrides", shift.clone()).await.problem(403);
+
+    joins(&stage, "db", "joe", "responder").await;
+    joe.ask(&stage, "POST", "/api/v1/filters", json!({ "name": "all", "spec": {} })).await.expect(201);
+    let theirs = json!({ "name": "all", "owner": "team:db", "spec": {} });
+    joe.ask(&stage, "POST", "/api/v1/filters", theirs).await.problem(403);
+    let everybodys = json!({ "name": "all", "owner": "everybody", "spec": {} });
+    joe.ask(&stage, "POST", "/api/v1/filters", everybodys).await.problem(403);
+    joe.ask(&stage, "POST", "/api/v1/schedules/db/overrides", shift).await.expect(201);
+    assert_eq!(on_call(&stage, 0).await, ["joe"]);
+    joe.ask(&stage, "POST", "/api/v1/calendar-links", Value::Null).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_token_does_in_a_team_what_its_scopes_say() {
+    let stage = Stage::new().await;
+    paged(&stage).await;
+    let ann = Somebody::who_is(&stage, "ann", "viewer").await;
+    let path = "/api/v1/users/ann/tokens";
+    let asked = |name: &str| json!({ "name": name, "scopes": ["respond"] });
+    ann.ask(&stage, "POST", path, asked("early")).await.problem(400);
+    joins(&stage, "db", "ann", "responder").await;
+    let incident = stage.incident(json!({ "alertname": "DiskFull" })).await;
+    let ack = async |body: Value| {
+        let made = ann.ask(&stage, "POST", path, body).await.expect(201);
+        let request = stage.request("POST", &format!("/api/v1/incidents/{incident}/ack"));
+        let bearer = format!("Bearer {}", made["secret"].as_str().unwrap());
+        stage.send(request.header("authorization", bearer).body(Body::empty()).unwrap()).await
+    };
+    ack(asked("phone")).await.expect(200);
+    ack(json!({ "name": "all that I may" })).await.expect(200);
+    ack(json!({ "name": "looks", "scopes": ["read"] })).await.problem(403);
+    let more = json!({ "name": "more", "scopes": ["manage"] });
+    ann.ask(&stage, "POST", path, more).await.problem(400);
 }

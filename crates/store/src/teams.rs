@@ -1,6 +1,6 @@
 //! Teams, and who belongs to them.
 
-use model::account::{Membership, Team, name_key};
+use model::account::{Membership, Scope, Team, name_key};
 use model::{Id, Time};
 
 use crate::db::{Row, Tx, Value};
@@ -8,7 +8,7 @@ use crate::definitions::NAME;
 use crate::error::Result;
 use crate::past;
 use crate::rules::bump;
-use crate::users::role;
+use crate::users::{access_changed, role};
 
 const COLUMNS: &str = "id, name, about, created_at";
 
@@ -52,6 +52,7 @@ pub fn delete(tx: &mut Tx<'_>, id: Id, at: Time) -> Result<()> {
     past::keep_members(tx, id, at)?;
     tx.execute("DELETE FROM memberships WHERE team_id = $1", &[id.into()])?;
     tx.execute("DELETE FROM teams WHERE id = $1", &[id.into()])?;
+    access_changed(tx)?;
     bump(tx, NAME)
 }
 
@@ -107,6 +108,7 @@ pub fn put_member(tx: &mut Tx<'_>, it: Membership, at: Time) -> Result<()> {
     let sql = "INSERT INTO memberships (team_id, user_id, role) VALUES ($1, $2, $3) \
                ON CONFLICT (team_id, user_id) DO UPDATE SET role = excluded.role";
     tx.execute(sql, &[it.team.into(), it.user.into(), Value::Text(it.role.name())])?;
+    access_changed(tx)?;
     bump(tx, NAME)
 }
 
@@ -118,6 +120,7 @@ pub fn remove_member(tx: &mut Tx<'_>, team: Id, user: Id, at: Time) -> Result<bo
     past::keep_members(tx, team, at)?;
     let sql = "DELETE FROM memberships WHERE team_id = $1 AND user_id = $2";
     let was = tx.execute(sql, &[team.into(), user.into()])? > 0;
+    access_changed(tx)?;
     bump(tx, NAME)?;
     Ok(was)
 }
@@ -149,6 +152,15 @@ pub fn of_user(tx: &mut Tx<'_>, user: Id) -> Result<Vec<Membership>> {
     let mut found = tx.query(sql, &[user.into()], read_member)?;
     found.sort_unstable_by_key(|it| it.team);
     Ok(found)
+}
+
+/// The teams for which a user may respond.
+///
+/// # Errors
+/// When the database is gone.
+pub fn responding(tx: &mut Tx<'_>, user: Id) -> Result<Vec<Id>> {
+    let theirs = of_user(tx, user)?.into_iter();
+    Ok(theirs.filter(|it| it.role.may(Scope::Respond)).map(|it| it.team).collect())
 }
 
 fn read(row: &Row<'_>) -> Result<Team> {

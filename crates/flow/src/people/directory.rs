@@ -35,8 +35,7 @@ impl Looks for Directory<'_> {
 
     fn team(&self, team: Id) -> Option<Team> {
         let members = self.people.teams.get(&team)?.members.clone();
-        let theirs = self.people.policies.values().filter(|it| it.owner == team);
-        Some(Team { members, policy: theirs.map(|it| it.id).min() })
+        Some(Team { members, policy: self.people.policy_of_team(team) })
     }
 
     fn policy(&self, policy: Id) -> Option<Policy> {

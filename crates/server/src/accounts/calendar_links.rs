@@ -44,7 +44,7 @@ impl Desk<'_, '_> {
     /// # Errors
     /// When it must not be, or there is no such schedule or user.
     pub fn make_calendar_link(&mut self, it: &CalendarLinkIn) -> Done<(LinkShown, String)> {
-        self.must(Scope::Respond)?;
+        self.must_respond()?;
         let about = match (&it.schedule, &it.user, self.caller.user) {
             (Some(_), Some(_), _) => {
                 return Err(
@@ -99,7 +99,7 @@ impl Desk<'_, '_> {
     /// # Errors
     /// When there is none of theirs.
     pub fn revoke_calendar_link(&mut self, id: Id) -> Done<()> {
-        self.must(Scope::Respond)?;
+        self.must_respond()?;
         let own = self.caller.user.unwrap_or(EVERYBODY);
         let is_theirs = |it: &Link| it.owner == own || it.about == About::User(own);
         let all = self.caller.may(Scope::Admin);

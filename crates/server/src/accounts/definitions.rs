@@ -400,7 +400,7 @@ impl Desk<'_, '_> {
     /// it; what is everybody's needs somebody who runs all teams.
     pub(super) fn must_define(&mut self, owner: Id) -> Done<()> {
         if self.caller.user == Some(owner) {
-            return self.must(Scope::Respond);
+            return self.must_respond();
         }
         match store::teams::get(self.tx, owner)? {
             Some(team) => self.must_run(&team),

@@ -88,10 +88,14 @@ impl Desk<'_, '_> {
         if !user.is_enabled() {
             return Err(Problem::not_in_state(format!("{} is disabled", user.name)).into());
         }
+        // what they may in teams, a token lets them do there
+        let in_teams = (!store::teams::responding(self.tx, user.id)?.is_empty()).then_some(Scope::Respond);
         if scopes.is_empty() {
             scopes = user.role.scopes().to_vec();
+            scopes.extend(in_teams.filter(|it| !user.role.may(*it)));
         }
-        if let Some(scope) = scopes.iter().find(|scope| !user.role.may(**scope)) {
+        let may = |scope: Scope| user.role.may(scope) || in_teams.is_some_and(|it| it.covers(scope));
+        if let Some(scope) = scopes.iter().find(|scope| !may(**scope)) {
             let (name, role, scope) = (&user.name, user.role.name(), scope.name());
             let why = format!("{name} is a {role}, who may not have {scope}");
             return Err(Problem::wrong("scopes", why).into());
@@ -132,10 +136,12 @@ impl Desk<'_, '_> {
             Some(user) => store::tokens::of_user(self.tx, user.id)?,
             None => vec![own],
         };
-        let caller = self.caller;
+        let teams = user.as_ref().map(|user| store::teams::responding(self.tx, user.id)).transpose()?;
+        let (caller, teams) = (self.caller, teams.unwrap_or_default());
         let may_no_more = |token: &Token| {
-            let theirs = Caller::with_token(token, user.as_ref());
+            let theirs = Caller::with_token(token, user.as_ref(), teams.clone());
             Scope::ALL.into_iter().all(|scope| caller.may(scope) || !theirs.may(scope))
+                && theirs.teams.iter().all(|team| caller.responds_for([team]))
         };
         for token in ended.into_iter().filter(may_no_more) {
             if store::tokens::revoke(self.tx, token.id, self.now)? {

@@ -24,7 +24,7 @@ use crate::views::Page;
     summary = "Make or change many definitions at once",
     description = "All of them are kept, or none. What is there already under its kind, owner and name is changed, and \
         left alone when it says the same; nothing is taken back. Names may stand where ids belong.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     request_body = ApplyIn,
     responses((status = 200, description = "What became, or would become, of each", body = Page<Applied>)),
 )]

@@ -82,7 +82,7 @@ pub(super) async fn list_calendar_links(
     summary = "Make a link by which a program for calendars fetches who is on call",
     description = "Of a schedule, or of a user: of yourself, if nothing is said. Whoever has the link sees the shifts, \
         so it is shown this once; revoke it when it got about.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     request_body = CalendarLinkIn,
     responses(
         (status = 201, description = "The link", body = LinkView),
@@ -107,7 +107,7 @@ pub(super) async fn make_calendar_link(
     path = "/api/v1/calendar-links/{id}",
     tag = "people",
     summary = "Revoke a link to a calendar",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     responses(
         (status = 204, description = "It leads nowhere any more"),

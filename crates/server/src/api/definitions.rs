@@ -181,7 +181,7 @@ macro_rules! kinds {
                 operation_id = concat!("create_", stringify!($module)),
                 summary = concat!("Make ", $singular),
                 description = "Everybody for themselves; who runs a team, for it; who runs all teams, for everybody.",
-                security(("token" = ["respond"])),
+                security(("token" = ["respond:team"])),
                 request_body = DefinitionIn,
                 responses(
                     (status = 201, description = "As it is kept", body = DefinitionView),
@@ -223,7 +223,7 @@ macro_rules! kinds {
                 tag = "people",
                 operation_id = concat!("change_", stringify!($module)),
                 summary = concat!("Change ", $singular),
-                security(("token" = ["respond"])),
+                security(("token" = ["respond:team"])),
                 params(("id" = String, Path, description = "Its id")),
                 request_body = DefinitionChange,
                 responses(
@@ -247,7 +247,7 @@ macro_rules! kinds {
                 tag = "people",
                 operation_id = concat!("delete_", stringify!($module)),
                 summary = concat!("Take ", $singular, " back"),
-                security(("token" = ["respond"])),
+                security(("token" = ["respond:team"])),
                 params(("id" = String, Path, description = "Its id")),
                 responses(
                     (status = 200, description = "As it was", body = DefinitionView),

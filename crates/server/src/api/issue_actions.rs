@@ -94,7 +94,7 @@ pub(crate) enum ActionIn {
     path = "/api/v1/issues/{id}/actions",
     tag = "errors",
     summary = "Do something about an issue",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = ActionIn,
     responses(
@@ -113,12 +113,12 @@ pub(super) async fn act_on_issue(
         ActionIn::Comment { text } => {
             let text = short("text", text)?;
             let note = flow::driver::Act::Note { by: by.caller.signed(""), text };
-            let found = by.hub.act(id, note).await?;
+            let found = by.act(id, note).await?;
             return found.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("issue", id));
         }
         other => meant(&app, other).await?,
     };
-    match by.hub.act_on_issue(id, act).await? {
+    match by.act_on_issue(id, act).await? {
         Acted::Done => Ok(StatusCode::NO_CONTENT),
         Acted::Unknown => Err(Problem::not_found("issue", id)),
         Acted::Not(why) => Err(Problem::not_in_state(why)),

@@ -66,7 +66,7 @@ pub(super) async fn list_schedule_overrides(
     summary = "Let something be otherwise than a schedule says, for a while",
     description = "Who runs the schedule does all of it. Who is on it, or in the team whose it is, takes and gives \
         their own shifts.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "The schedule's id or name")),
     request_body = OverrideIn,
     responses(
@@ -97,7 +97,7 @@ pub(super) async fn make_schedule_override(
     summary = "Let two users take each other's shifts",
     description = "Each stands in for the other during a shift: two overrides. One of both may do it, or who runs the \
         schedule.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "The schedule's id or name")),
     request_body = SwapIn,
     responses(
@@ -126,7 +126,7 @@ pub(super) async fn swap_shifts(
     tag = "people",
     summary = "Take an override back",
     description = "Who runs the schedule, and whom the override names.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(
         ("id" = String, Path, description = "The schedule's id or name"),
         ("name" = String, Path, description = "The override's id"),
@@ -177,7 +177,7 @@ pub(super) async fn list_calendars(
     tag = "people",
     summary = "Upload the calendar that a layer goes by",
     description = "For a layer whose calendar has no URL. For who runs the schedule.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(
         ("id" = String, Path, description = "The schedule's id or name"),
         ("name" = String, Path, description = "The layer's name"),
@@ -215,7 +215,7 @@ pub(super) async fn upload_calendar(
     path = "/api/v1/schedules/{id}/fetch",
     tag = "people",
     summary = "Fetch the calendars of a schedule now, rather than when it is time to",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "The schedule's id or name")),
     responses(
         (status = 202, description = "They will be, within seconds"),

@@ -45,6 +45,9 @@ pub(super) struct WhoView {
     /// What they may do.
     #[schema(value_type = Vec<words::Scope>)]
     scopes: Vec<Scope>,
+    /// Teams, by id, for which they may do what needs `respond`, though it be for no others.
+    #[schema(value_type = Vec<String>)]
+    responds_for: Vec<Id>,
     /// The user, if it is one.
     user: Option<UserView>,
     /// The token that they came with.
@@ -126,6 +129,7 @@ pub(super) async fn who_am_i(
         kind: caller.kind,
         name: caller.name.clone(),
         scopes: caller.scopes.clone(),
+        responds_for: caller.teams.clone(),
         user: user.map(|user| view(user, &caller)),
         token: caller.token,
         session: caller.session,

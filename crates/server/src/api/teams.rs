@@ -135,6 +135,7 @@ pub(super) async fn delete_team(
     let ground = app.ground();
     let gone = app.desk(&by.caller, by.actor, move |desk| desk.delete_team(&ground, &id, heir.as_deref()));
     let (team, _) = gone.await?;
+    app.auth.forget();
     app.hub.ring();
     Ok(Json(team.into()))
 }
@@ -164,6 +165,8 @@ pub(super) async fn put_member(
     JsonBody(it): JsonBody<MemberIn>,
 ) -> Answer<Json<MemberView>> {
     let made = app.desk(&by.caller, by.actor, move |desk| desk.put_member(&team, &user, it.role)).await?;
+    // what they may do in the team, they may at once
+    app.auth.forget();
     Ok(Json(made.into()))
 }
 
@@ -190,5 +193,6 @@ pub(super) async fn remove_member(
     Path((team, user)): Path<(String, String)>,
 ) -> Answer<StatusCode> {
     app.desk(&by.caller, by.actor, move |desk| desk.remove_member(&team, &user)).await?;
+    app.auth.forget();
     Ok(StatusCode::NO_CONTENT)
 }

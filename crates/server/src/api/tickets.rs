@@ -52,7 +52,7 @@ pub(super) struct TicketView {
     summary = "Have a plugin make a ticket for an incident",
     description = "The ticket becomes a note in the incident's timeline, and its address the incident's. The plugin \
         is given a key that is the same for the same incident, so that asking twice need not make two.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<TicketIn>,
     responses(

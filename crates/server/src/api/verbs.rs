@@ -85,7 +85,7 @@ pub(super) struct NoteIn {
     path = "/api/v1/incidents/{id}/ack",
     tag = "incidents",
     summary = "Take an incident: you look after it",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<AcknowledgeIn>,
     responses(
@@ -111,7 +111,7 @@ pub(super) async fn acknowledge(
     path = "/api/v1/incidents/{id}/unack",
     tag = "incidents",
     summary = "Give an incident back",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<ByIn>,
     responses(
@@ -139,7 +139,7 @@ pub(super) async fn unacknowledge(
     tag = "incidents",
     summary = "Say that an incident is over",
     description = "One that is over already stays as it is.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<ByIn>,
     responses(
@@ -162,7 +162,7 @@ pub(super) async fn resolve(
     path = "/api/v1/incidents/{id}/snooze",
     tag = "incidents",
     summary = "Put an incident off: nobody is told before then",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = SnoozeIn,
     responses(
@@ -190,7 +190,7 @@ pub(super) async fn snooze(
     path = "/api/v1/incidents/{id}/note",
     tag = "incidents",
     summary = "Say something about an incident",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "Its id")),
     request_body = NoteIn,
     responses(
@@ -225,7 +225,7 @@ async fn done(
     act: Act,
     is_so: impl FnOnce(&Incident) -> bool,
 ) -> Answer<Json<IncidentView>> {
-    let incident = by.hub.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
+    let incident = by.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
     if !is_so(&incident) {
         let detail = format!("incident {id} is {}, so this cannot be done", incident.state.name());
         return Err(Problem::not_in_state(detail));

@@ -40,7 +40,7 @@ pub(super) struct ConfirmationIn {
     tag = "people",
     summary = "Send a code to a destination",
     description = "Nothing else is sent there before somebody has said it.",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "The destination's id")),
     responses(
         (status = 202, description = "It is on its way", body = CodeSent),
@@ -81,7 +81,7 @@ impl App {
     path = "/api/v1/destinations/{id}/verification",
     tag = "people",
     summary = "Say the code that a destination was sent",
-    security(("token" = ["respond"])),
+    security(("token" = ["respond:team"])),
     params(("id" = String, Path, description = "The destination's id")),
     request_body = ConfirmationIn,
     responses(

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::asker::Asker;
 use super::refused::Refused;
 use crate::app::Shared;
-use crate::auth::{Peer, Scope};
+use crate::auth::{Need, Peer};
 use crate::body;
 use crate::query::Query;
 use crate::signed::Signed;
@@ -190,7 +190,7 @@ pub(super) struct Verb {
     /// By which method.
     pub method: Method,
     /// What it needs; `None`: anybody may.
-    pub need: Option<Scope>,
+    pub need: Option<Need>,
     /// What it does, in a few words.
     pub about: &'static str,
     /// The shape of its body, if it has one.

@@ -33,8 +33,7 @@ impl Call {
 
     /// Does something to an incident.
     pub(super) async fn act(&self, id: Id, act: Act) -> Result<Incident, Refused> {
-        let hub = self.app.hub.signed(self.actor()?);
-        hub.act(id, act).await?.ok_or_else(Refused::not_found)
+        self.signed()?.act(id, act).await?.ok_or_else(Refused::not_found)
     }
 
     /// Changes what is known of an incident, as far as who asks may.

@@ -14,7 +14,7 @@ use super::call::{Answer, Call, Route, Version};
 use super::refused::Refused;
 use super::table::{ROUTES, UNVERSIONED};
 use crate::app::Shared;
-use crate::auth::{Caller, Peer, Scope};
+use crate::auth::{Caller, Need, Peer, Scope};
 use crate::body;
 use crate::openapi::Needs;
 use crate::query::Query;
@@ -108,7 +108,7 @@ pub(crate) fn needs() -> Needs {
     let all = paths().flat_map(|(path, route)| {
         let open = route.verbs.iter().all(|verb| verb.need.is_none());
         let needs = methods.clone().map(move |method| {
-            let known = if open { None } else { Some(Scope::Read) };
+            let known = if open { None } else { Some(Need::Everywhere(Scope::Read)) };
             (method.clone(), route.verb(&method).map_or(known, |verb| verb.need))
         });
         needs.into_iter().map(move |(method, need)| (method, path.clone(), need))

@@ -8,7 +8,7 @@ use super::{
     about, acks, bulk, destinations, events, filters, incident, list, maintenance, post, profiles, sources,
     tags, timeslots, tokens,
 };
-use crate::auth::Scope;
+use crate::auth::{Need, Scope};
 
 /// A path, its versions, and its verbs: `GET Read "about" (Body -> 200 Answer) module::function, …`, with shapes of
 /// `shapes.json`.
@@ -35,7 +35,9 @@ macro_rules! route {
     (#) => { 200 };
     (# $status:literal) => { $status };
     (@ Anybody) => { None };
-    (@ $scope:ident) => { Some(Scope::$scope) };
+    // whose it is, the handlers find out
+    (@ Respond) => { Some(Need::RespondSomewhere) };
+    (@ $scope:ident) => { Some(Need::Everywhere(Scope::$scope)) };
 }
 
 const BOTH: &[u8] = &[2, 3];

@@ -56,7 +56,7 @@ async fn got(call: &Call) -> Result<NewToken, Refused> {
         _ => problem.into(),
     })?;
     call.app.tries.take(&Trying::tokens(visitor.address), call.app.now())?;
-    let caller = Arc::new(Caller::with_session(&logged_in.user, logged_in.session.id));
+    let caller = Arc::new(Caller::with_session(&logged_in.user, logged_in.session.id, Vec::new()));
     let (actor, user) = (caller.actor(visitor.address), logged_in.user.id.to_string());
     let made = call.app.desk(&caller, actor, move |desk| {
         let new = desk.create_token_of(&user, TokenIn::lasting(NAME, LIFE))?;

@@ -16,7 +16,7 @@ use tracker::{Refusal, form};
 
 use super::answer;
 use crate::app::{App, Shared};
-use crate::auth::Scope;
+use crate::auth::{Need, Scope};
 use crate::body;
 use crate::error::{Answer, Problem};
 use crate::openapi::Needs;
@@ -91,7 +91,7 @@ pub(super) fn routes() -> Router<Shared> {
 pub(super) fn needs() -> Needs {
     let each = PATHS.iter().flat_map(|(path, methods)| methods.iter().map(move |method| (method, *path)));
     let both = each.flat_map(|(method, path)| [(method, path.to_owned()), (method, format!("{path}/"))]);
-    both.map(|(method, path)| (method.clone(), path, Some(Scope::Ingest))).collect()
+    both.map(|(method, path)| (method.clone(), path, Some(Need::Everywhere(Scope::Ingest)))).collect()
 }
 
 /// What is answered, in the only shape that these programs read.
