@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use flow::errors::acts::{Fixed, IssueAct};
-use flow::errors::life::{Ignore, More};
+use flow::life::{Ignore, More};
 use model::incident::State;
 use model::{Id, Rules};
 use serde_json::json;

@@ -19,6 +19,7 @@ use crate::ingest::Done;
 use crate::live::Live;
 use crate::people::People;
 use crate::signer::parts;
+use crate::whose;
 
 /// How long a message can be answered.
 pub const ANSWER_LIFE: Duration = Duration::from_secs(7 * 86_400);
@@ -151,12 +152,14 @@ pub fn take(
     };
     let (people, live) = (core.people(tx)?, core.live());
     let user = match who(&live, &people, &about, &answer.who) {
-        Ok(user) if user.role.may(Scope::Respond) => user,
-        Ok(user) => return Ok(Err(NotTaken::MayNot(user.name))),
+        Ok(user) => user,
         Err(why) => return Ok(Err(why)),
     };
-    let wanted = |it: &&Incident| it.is_active();
-    let active: Vec<Id> = about.incidents.iter().filter(wanted).map(|it| it.id).collect();
+    let theirs = answerable_by(core, tx, &user, &about.incidents)?;
+    if theirs.is_empty() && !about.incidents.is_empty() {
+        return Ok(Err(NotTaken::MayNot(user.name)));
+    }
+    let active: Vec<Id> = theirs.into_iter().filter(|it| it.is_active()).map(|it| it.id).collect();
     if active.is_empty() {
         return Ok(Err(NotTaken::Over));
     }
@@ -190,6 +193,23 @@ pub fn take(
         }
     }
     Ok(Ok(taken))
+}
+
+/// Those of some incidents that somebody may act on: all, or those of teams that they respond for.
+fn answerable_by<'a>(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    user: &User,
+    incidents: &'a [Incident],
+) -> Result<Vec<&'a Incident>> {
+    let (people, mut theirs) = (core.people(tx)?, Vec::new());
+    let everywhere = user.role.may(Scope::Respond);
+    for it in incidents {
+        if everywhere || people.responds_for(user.id, Some(&whose::teams_of(core, tx, it.id)?)) {
+            theirs.push(it);
+        }
+    }
+    Ok(theirs)
 }
 
 /// Who answers, as a user.

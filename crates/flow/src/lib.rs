@@ -40,6 +40,7 @@ pub mod errors;
 pub mod explain;
 pub mod incident;
 pub mod ingest;
+pub mod life;
 pub mod live;
 pub mod notices;
 pub mod people;

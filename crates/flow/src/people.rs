@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::account::User;
+use model::account::{Membership, Scope, User};
 use model::escalation::{ContactRules, Policy};
 use model::maintenance::Maintenance;
 use model::profile::{Book, Filter, Profile, Subject, tags_of};
@@ -57,6 +57,8 @@ pub struct People {
 struct Crew {
     name: String,
     members: Vec<Id>,
+    /// Those of them who may respond for it.
+    responders: Vec<Id>,
 }
 
 /// A destination of somebody.
@@ -399,8 +401,10 @@ fn teams(tx: &mut Tx<'_>) -> Result<HashMap<Id, Crew>> {
         after = Some(last.id);
         for team in page {
             let members = store::teams::members(tx, team.id)?;
+            let responds = |it: &&Membership| it.role.may(Scope::Respond);
+            let responders = members.iter().filter(responds).map(|it| it.user).collect();
             let members = members.into_iter().map(|it| it.user).collect();
-            teams.insert(team.id, Crew { name: team.name, members });
+            teams.insert(team.id, Crew { name: team.name, members, responders });
         }
     }
 }

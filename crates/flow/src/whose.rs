@@ -6,7 +6,7 @@ use model::Id;
 use store::{Result, Tx};
 
 use crate::core::Core;
-use crate::errors::life::Life;
+use crate::life::Life;
 
 /// The teams whose an incident is: those that its escalation may page, that whose project's errors it stands for, and
 /// the one that is to look after it. None of an incident that is not there.

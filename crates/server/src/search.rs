@@ -7,7 +7,7 @@ use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use flow::errors::life::Life;
+use flow::life::Life;
 use model::incident::State;
 use model::{Id, Time};
 use store::errors::{Head, Looked};

@@ -146,6 +146,46 @@ async fn who_may_only_look_gets_no_link() {
 }
 
 #[tokio::test]
+async fn who_responds_for_a_team_takes_what_is_the_teams_by_the_link() {
+    let stage = stage().await;
+    let mut mail = ann(&stage, "viewer").await;
+    for team in ["db", "web"] {
+        stage.post("/api/v1/teams", &json!({ "name": team })).await.expect(201);
+    }
+    let role = json!({ "role": "responder" }).to_string();
+    stage.ask("PUT", "/api/v1/teams/db/members/ann", role).await.expect(200);
+    // she hears of everything, by a profile of her own, and what is the web people's is not hers to take
+    let steps = json!([{ "targets": [{ "kind": "receiver", "name": "all" }] }]);
+    for team in ["db", "web"] {
+        let policy = json!({ "name": team, "owner": format!("team:{team}"), "spec": { "steps": steps } });
+        stage.post("/api/v1/policies", &policy).await.expect(201);
+    }
+    let live = stage.hub.core.live();
+    let mut rules = live.rules.clone();
+    let mut web = rules.root.children[1].clone();
+    web.matchers = model::matcher::Matchers(model::matcher::parse_list(r#"zone="web""#).unwrap());
+    (rules.root.escalate, web.escalate) = (Some("db".to_owned()), Some("web".to_owned()));
+    rules.root.children = vec![web];
+    let accounts = live.accounts.clone();
+    let live = flow::Live::new(rules, Vec::new(), &live.kinds).unwrap();
+    stage.hub.reload(flow::Live { accounts, kinds: stage.app.kinds(), ..live }).await.unwrap();
+
+    let theirs = stage.incident(json!({ "alertname": "Disk", "severity": "critical" })).await;
+    let taken = visit(&stage, "POST", &link(&next(&mut mail).await), "note=mine").await;
+    assert_eq!(taken.status.as_u16(), 200, "{}", taken.text());
+    assert_eq!(state(&stage, &theirs).await["acknowledged_by"], "ann");
+    let others = stage.incident(json!({ "alertname": "Web", "zone": "web", "severity": "critical" })).await;
+    let mut message = next(&mut mail).await;
+    while message.answers.is_none() {
+        // that she has taken the first
+        message = next(&mut mail).await;
+    }
+    let refused = visit(&stage, "POST", &link(&message), "").await;
+    assert_eq!(refused.status.as_u16(), 403, "{}", refused.text());
+    assert_eq!(state(&stage, &others).await["state"], "open");
+}
+
+#[tokio::test]
 async fn the_ledger_does_not_tell_the_link() {
     let mut stage = stage().await;
     let mut mail = ann(&stage, "responder").await;

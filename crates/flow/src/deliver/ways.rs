@@ -17,7 +17,8 @@ pub(crate) fn ways(core: &Core, delivery: &Delivery, says: &Notification) -> Opt
         return None;
     }
     let (live, people) = (core.live(), core.known_people());
-    let may = |user: &User| user.role.may(Scope::Respond);
+    // for which of their teams it is, is found out when they answer
+    let may = |user: &User| user.role.may(Scope::Respond) || people.responds_for(user.id, None);
     let person = people.reader_of(&delivery.destination).is_some_and(may);
     let Answering { mail_to, slack, telegram } = live.answering.clone();
     let signer = core.signer()?;

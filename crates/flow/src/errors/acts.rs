@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use store::errors::{self, Head};
 use store::{Durability, Result, Tx};
 
-use super::life::{Ignore, Life, Mute, ResolvedIn};
 use super::releases;
 use crate::audit::Signature;
 use crate::core::Core;
 use crate::driver::Hub;
 use crate::incident::line;
 use crate::ingest::Done;
+use crate::life::{Ignore, Life, Mute, ResolvedIn};
 use crate::verbs;
 
 /// Errors that go in one step when an issue is not wanted any more.

@@ -6,11 +6,11 @@ use model::alert_rule::{Count, Facts, Happened, Judgement, MAX_COUNTED};
 use model::{AlertRule, Id, Time};
 use store::{Result, Tx, errors};
 
-use super::life::Verdict;
 use super::report::Report;
 use super::say;
 use super::work::Work;
 use crate::core::Core;
+use crate::life::Verdict;
 
 /// Rules of a project that are asked.
 const MAX_RULES: usize = 100;

@@ -13,7 +13,6 @@ use store::events::Judged;
 use store::ledger::Line;
 use store::{Result, Tx};
 
-use super::life::{Life, Seen, Sight};
 use super::releases;
 use super::report::Report;
 use super::rules;
@@ -22,6 +21,7 @@ use super::work::{Move, Work};
 use crate::core::Core;
 use crate::incident::{Arrived, Moved, arriving, untold, write};
 use crate::ingest::{Done, place, tell_what_is_due};
+use crate::life::{Life, Seen, Sight};
 use crate::notices;
 
 /// Where incidents come from that are issues.

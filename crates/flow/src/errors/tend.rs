@@ -11,9 +11,9 @@ use model::{Id, Time};
 use store::errors::{self, Head, Looked};
 use store::{Durability, Result, Tx};
 
-use super::life::Life;
 use crate::core::Core;
 use crate::ingest::Done;
+use crate::life::Life;
 use crate::verbs;
 
 /// Issues that one step looks at.

@@ -6,7 +6,7 @@ use model::extra::Telling;
 use store::errors::{self, Head};
 use store::{Result, Tx};
 
-use super::life::{Lately, Life};
+use crate::life::{Lately, Life};
 
 /// An issue that this transaction works on, as it becomes.
 pub(super) struct Work {

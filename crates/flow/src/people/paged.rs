@@ -1,4 +1,4 @@
-//! Teams that a policy has to do with.
+//! Teams that a policy has to do with, and who responds for them.
 
 use std::collections::HashSet;
 
@@ -38,6 +38,12 @@ impl People {
         // people own policies and schedules, too
         owners.retain(|id| self.teams.contains_key(id));
         owners
+    }
+
+    /// Whether somebody may respond for one of these teams, or for any at all if none is given.
+    pub fn responds_for(&self, user: Id, teams: Option<&HashSet<Id>>) -> bool {
+        let meant = |team: &Id| teams.is_none_or(|teams| teams.contains(team));
+        self.teams.iter().any(|(id, it)| meant(id) && it.responders.contains(&user))
     }
 
     /// The policy by which a team is paged, if it has one of its own.

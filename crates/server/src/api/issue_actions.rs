@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use flow::errors::acts::{Acted, Fixed, IssueAct};
-use flow::errors::life::{Ignore, More};
+use flow::life::{Ignore, More};
 use model::Id;
 use model::alert_rule::MAX_COUNTED;
 use model::time::span::format as spelt;

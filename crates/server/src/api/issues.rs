@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use flow::errors::life::Life;
+use flow::life::Life;
 use flow::tracked::pack::event_of;
 use model::{Id, Time};
 use serde_json::{Value, json};

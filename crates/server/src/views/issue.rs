@@ -1,6 +1,6 @@
 //! Issues and their errors as they are shown.
 
-use flow::errors::life::{Life, ResolvedIn};
+use flow::life::{Life, ResolvedIn};
 use model::{Id, Incident, Time};
 use serde::Serialize;
 use serde_json::Value;
