@@ -33,12 +33,17 @@ impl FromRequestParts<Shared> for Signed {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Answer<Self> {
         let caller = parts.extensions.get::<Arc<Caller>>().cloned();
         let caller = caller.ok_or_else(|| Problem::internal("nobody was let in, and yet somebody asks"))?;
-        let actor = caller.actor(app.address(&parts.headers, parts.extensions.get::<Peer>().copied()));
-        Ok(Signed { hub: app.hub.signed(actor.clone()).chained(caller.chain), caller, actor })
+        Ok(Signed::of(app, caller, &parts.headers, parts.extensions.get::<Peer>().copied()))
     }
 }
 
 impl Signed {
+    /// What somebody does who was let in.
+    pub(crate) fn of(app: &App, caller: Arc<Caller>, headers: &HeaderMap, peer: Option<Peer>) -> Self {
+        let actor = caller.actor(app.address(headers, peer));
+        Signed { hub: app.hub.signed(actor.clone()).chained(caller.chain), caller, actor }
+    }
+
     /// Makes sure that who asks may act on an incident: for all, or for a team whose it is.
     ///
     /// # Errors

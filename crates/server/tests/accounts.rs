@@ -431,6 +431,53 @@ async fn the_link_to_an_incident_leads_to_its_page_by_way_of_the_login() {
 }
 
 #[tokio::test]
+async fn who_may_act_on_an_incident_does_so_on_its_page() {
+    let stage = Stage::new().await;
+    user(&stage, "ann", "viewer").await;
+    user(&stage, "bob", "responder").await;
+    let id = stage.incident(json!({ "alertname": "A" })).await;
+    let path = format!("/incidents/{id}");
+    let (ann, bob) = (log_in(&stage, "ann").await, log_in(&stage, "bob").await);
+    let post = async |cookie: &str, origin: &str, form: &str| {
+        let request =
+            Request::builder().method("POST").uri(&path).extension(Peer(ELSEWHERE.parse().unwrap()));
+        let request = request.header("host", "bell:8440").header("cookie", cookie).header("origin", origin);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        stage.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    };
+    let ours = "http://bell:8440";
+    let shown = async |cookie: &str| with(&stage, cookie, "GET", &path, Value::Null).await.text();
+    assert!(!shown(&ann).await.contains("<form"), "who may not act is offered nothing");
+    assert_eq!(post(&ann, ours, "act=acknowledge").await.status, 403);
+    let form = shown(&bob).await;
+    assert!(form.contains("You act as <b>bob</b>") && !form.contains("unacknowledge"), "{form}");
+    let seen = "; seen once, <time datetime=\"2026-06-01T12:00:00Z\">2026-06-01 12:00:00 UTC</time>";
+    assert!(form.contains(seen), "{form}");
+    assert_eq!(post(&bob, "https://evil.example", "act=acknowledge").await.status, 403);
+    assert_eq!(post(&bob, ours, "act=explode").await.status, 400);
+    assert_eq!(post(&bob, ours, "act=acknowledge&for=for+ever").await.status, 400);
+    let taken = post(&bob, ours, "act=acknowledge&for=2h&note=looking").await;
+    assert_eq!((taken.status.as_u16(), taken.header("location")), (303, path.as_str()));
+    let now = stage.get(&format!("/api/v1/incidents/{id}")).await.expect(200);
+    assert_eq!(
+        (&now["acknowledged_by"], &now["acknowledged_until"]),
+        (&json!("bob"), &json!(stage.at(7200)))
+    );
+    let page = shown(&bob).await;
+    assert!(page.contains("acknowledged by bob: looking") && page.contains("unacknowledge"), "{page}");
+    assert_eq!(post(&bob, ours, "act=unacknowledge").await.status, 303);
+    assert_eq!(post(&bob, ours, "act=resolve").await.status, 303);
+    assert!(!shown(&bob).await.contains("<form"), "what is over needs nobody");
+    assert_eq!(post(&bob, ours, "act=acknowledge").await.status, 409);
+    let gone = post("nightbell=nothing", ours, "act=resolve").await;
+    assert_eq!(
+        (gone.status.as_u16(), gone.header("location")),
+        (303, path.as_str()),
+        "and from there to the login"
+    );
+}
+
+#[tokio::test]
 async fn tries_are_counted_by_name_and_by_address() {
     let stage = Stage::new().await;
     user(&stage, "ann", "viewer").await;

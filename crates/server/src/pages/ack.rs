@@ -79,8 +79,7 @@ async fn ack_form(
 ) -> Response {
     let given = async {
         let form = filled(&app, &headers, body).await?;
-        let span = form.get("for");
-        let span = if span.trim().is_empty() { None } else { Some(how_long(span.trim())?) };
+        let span = how_long(&form.get("for"))?;
         let note = text("note", form.get("note"), MAX_NOTE_BYTES)?;
         let from = visitor.address.map(|it| it.to_string()).unwrap_or_default();
         let answer =
@@ -99,9 +98,14 @@ async fn ack_form(
     }
 }
 
-fn how_long(text: &str) -> Answer<Duration> {
-    match span::parse(text) {
-        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
+/// How long somebody takes something by a form; `None`: until it is over.
+///
+/// # Errors
+/// When it is no span, or too long a one.
+pub(super) fn how_long(text: &str) -> Answer<Option<Duration>> {
+    match span::parse(text.trim()) {
+        _ if text.trim().is_empty() => Ok(None),
+        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(Some(span)),
         Ok(_) => Err(Problem::wrong("for", "must be longer than zero and no more than 30 days")),
         Err(bad) => Err(Problem::wrong("for", bad.to_string())),
     }
@@ -138,16 +142,23 @@ async fn show(app: &App, token: &str, wrong: Option<Problem>) -> Response {
 }
 
 fn form(app: &App, token: &str, name: &str, incidents: &[Incident]) -> String {
-    let spans = SPANS.map(|(span, words)| format!("<option value=\"{span}\">{words}</option>")).concat();
     format!(
-        "{}<form method=\"post\" action=\"{}/ack/{}\"><p>You act as <b>{}</b>.</p>\
-         <label>Note <input name=\"note\" maxlength=\"500\"></label>\
-         <label>For how long <select name=\"for\">{spans}</select></label>\
+        "{}<form method=\"post\" action=\"{}/ack/{}\"><p>You act as <b>{}</b>.</p>{}\
          <button>Acknowledge</button></form>",
         list(incidents),
         app.options.prefix,
         escaped(token),
         escaped(name),
+        fields(),
+    )
+}
+
+/// What somebody may say who takes something.
+pub(super) fn fields() -> String {
+    let spans = SPANS.map(|(span, words)| format!("<option value=\"{span}\">{words}</option>")).concat();
+    format!(
+        "<label>Note <input name=\"note\" maxlength=\"500\"></label>\
+         <label>For how long <select name=\"for\">{spans}</select></label>"
     )
 }
 

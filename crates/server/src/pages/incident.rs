@@ -1,4 +1,5 @@
-//! The page behind the link to an incident: what is wrong, and what has happened about it. It changes nothing.
+//! The page behind the link to an incident: what is wrong, and what has happened about it. Looking changes nothing; who
+//! may act on it finds a form to take it, to give it back, and to say that it is over.
 
 use std::fmt::Write as _;
 
@@ -6,17 +7,22 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use flow::driver::Act;
+use model::incident::State as IncidentState;
+use model::limits::MAX_NOTE_BYTES;
 use model::{Id, Incident, Labels, Time};
 use store::ledger::Line;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{escaped, page};
+use super::ack::{fields, how_long};
+use super::{escaped, filled, page};
 use crate::admission::who;
 use crate::app::{App, Shared};
 use crate::auth::{Peer, Scope};
 use crate::error::{Answer, Problem};
-use crate::input::{Name, is_web};
+use crate::input::{Name, is_web, text as bounded};
+use crate::signed::Signed;
 
 /// Lines of the timeline that are shown: the last ones.
 const LINES: i64 = 100;
@@ -28,7 +34,7 @@ const MAX_ID_BYTES: usize = 40;
 const TITLE: &str = "Incident";
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(incident_page))
+    OpenApiRouter::new().routes(routes!(incident_page, incident_form))
 }
 
 /// Shows an incident.
@@ -70,6 +76,76 @@ pub(super) fn next(path: &str) -> Option<&str> {
     is_id.then_some(path)
 }
 
+/// Does something to an incident.
+#[utoipa::path(
+    post,
+    path = "/incidents/{name}",
+    tag = "pages",
+    summary = "Take an incident, give it back, or say that it is over, by the form",
+    security(()),
+    params(("name" = String, Path, description = "Its id")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "It is done: back to the page; or to the login"),
+        (status = 400, description = "The page says why not", body = String, content_type = "text/html"),
+        (status = 403, description = "They may not", body = String, content_type = "text/html"),
+        (status = 404, description = "There is none with this id", body = String, content_type = "text/html"),
+        (status = 409, description = "It is over", body = String, content_type = "text/html"),
+        (status = 503, description = "Not now", body = String, content_type = "text/html"),
+    ),
+)]
+async fn incident_form(
+    State(app): State<Shared>,
+    Name(id): Name,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: axum::body::Body,
+) -> Response {
+    let peer = peer.map(|Extension(peer)| peer);
+    let back = Redirect::to(&format!("{}{PATH}{id}", app.options.prefix));
+    match acted(&app, &id, &headers, peer, body).await {
+        // who is not logged in any more is led to the login from there
+        Err(problem)
+            if problem.code() == StatusCode::UNAUTHORIZED && next(&format!("{PATH}{id}")).is_some() =>
+        {
+            back.into_response()
+        }
+        Ok(()) => back.into_response(),
+        Err(problem) => page(TITLE, "", Some(problem)),
+    }
+}
+
+async fn acted(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+    body: axum::body::Body,
+) -> Answer<()> {
+    let by = Signed::of(app, who(app, headers, &Method::POST, peer).await?, headers, peer);
+    let form = filled(app, headers, body).await?;
+    let id: Id = id.parse().map_err(|_| Problem::not_found(TITLE, id))?;
+    let note = bounded("note", form.get("note"), MAX_NOTE_BYTES)?;
+    let name = by.caller.signed("");
+    let (act, is_so): (_, fn(&Incident) -> bool) = match form.get("act").as_str() {
+        "acknowledge" => {
+            let until = how_long(&form.get("for"))?.map(|span| app.now() + span);
+            (Act::Acknowledge { by: name, until, note }, |it| it.state == IncidentState::Acknowledged)
+        }
+        "unacknowledge" => (Act::Unacknowledge { by: name }, |it| it.state == IncidentState::Open),
+        "resolve" => (Act::Resolve { by: name, note, end: None }, |it| it.state == IncidentState::Resolved),
+        other => {
+            let known = "known are acknowledge, unacknowledge and resolve";
+            return Err(Problem::wrong("act", format!("{other:?} is nothing that can be done: {known}")));
+        }
+    };
+    let incident = by.act(id, act).await?.ok_or_else(|| Problem::not_found(TITLE, id))?;
+    if is_so(&incident) {
+        return Ok(());
+    }
+    Err(Problem::not_in_state(format!("it is {}, so this cannot be done", incident.state.name())))
+}
+
 async fn shown(app: &App, id: &str, headers: &HeaderMap, peer: Option<Peer>) -> Answer<(String, String)> {
     let caller = who(app, headers, &Method::GET, peer).await?;
     if !caller.may(Scope::Read) {
@@ -77,23 +153,46 @@ async fn shown(app: &App, id: &str, headers: &HeaderMap, peer: Option<Peer>) -> 
     }
     let unknown = || Problem::not_found(TITLE, id);
     let id: Id = id.parse().map_err(|_| unknown())?;
+    let by = Signed::of(app, caller, headers, peer);
     let found = app.hub.store.read(move |tx| {
         let Some(incident) = store::incidents::get(tx, id)? else { return Ok(None) };
         Ok(Some((incident, store::ledger::timeline(tx, id, LINES)?)))
     });
     let (incident, lines) = found.await?.ok_or_else(unknown)?;
-    Ok((incident.title.clone(), text(&incident, &lines)))
+    let form = match incident.is_active() && by.must_respond_to(id).await.is_ok() {
+        true => form(app, &incident, &by.caller.signed("")),
+        false => String::new(),
+    };
+    Ok((incident.title.clone(), text(&incident, &form, &lines)))
 }
 
-fn text(incident: &Incident, lines: &[Line]) -> String {
-    let mut text = format!(
-        "<p>{}, {}; seen {} times, first {}, last {}</p>",
-        incident.state.name(),
-        incident.severity.name(),
-        incident.times_seen,
-        time(incident.first_seen),
-        time(incident.last_seen),
-    );
+/// What can be done about an incident that is not over.
+fn form(app: &App, incident: &Incident, name: &str) -> String {
+    let button = |act: &str, words: &str| format!("<button name=\"act\" value=\"{act}\">{words}</button> ");
+    let give_back = match incident.state {
+        IncidentState::Acknowledged => button("unacknowledge", "Give it back"),
+        _ => String::new(),
+    };
+    format!(
+        "<form method=\"post\" action=\"{}{PATH}{}\"><p>You act as <b>{}</b>.</p>{}{}{give_back}{}</form>",
+        app.options.prefix,
+        incident.id,
+        escaped(name),
+        fields(),
+        button("acknowledge", "Acknowledge"),
+        button("resolve", "It is over"),
+    )
+}
+
+fn text(incident: &Incident, form: &str, lines: &[Line]) -> String {
+    let seen = match incident.times_seen {
+        1 => format!("seen once, {}", time(incident.first_seen)),
+        times => {
+            let (first, last) = (time(incident.first_seen), time(incident.last_seen));
+            format!("seen {times} times, first {first}, last {last}")
+        }
+    };
+    let mut text = format!("<p>{}, {}; {seen}</p>", incident.state.name(), incident.severity.name());
     if let Some(by) = &incident.acknowledged_by {
         let _ = write!(text, "<p>{} has it</p>", escaped(by));
     }
@@ -101,6 +200,7 @@ fn text(incident: &Incident, lines: &[Line]) -> String {
         let link = escaped(&incident.link);
         let _ = write!(text, "<p><a rel=\"noreferrer\" href=\"{link}\">{link}</a></p>");
     }
+    text.push_str(form);
     pairs(&mut text, "Labels", &incident.labels);
     pairs(&mut text, "Annotations", &incident.annotations);
     text.push_str("<h2>Timeline</h2><ol>");
@@ -126,8 +226,10 @@ fn pairs(text: &mut String, title: &str, pairs: &Labels) {
     text.push_str("</dl>");
 }
 
+/// A time as people read it, and to the microsecond for whoever needs it.
 fn time(at: Time) -> String {
-    format!("<time>{at}</time>")
+    let words = at.to_timestamp().strftime("%Y-%m-%d %H:%M:%S UTC");
+    format!("<time datetime=\"{at}\">{words}</time>")
 }
 
 #[cfg(test)]
