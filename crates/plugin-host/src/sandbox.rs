@@ -16,10 +16,6 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// and V8 another 10 GiB for each memory of WebAssembly, such as that of the HTTP client of node.
 const MAX_RESERVED_BYTES: u64 = 32 * 1024 * 1024 * 1024;
 
-/// How much a plugin's processes step back where processors have too much to do: the hub goes first.
-/// While there is enough for all, nobody notices.
-const NICENESS: i32 = 10;
-
 /// What a plugin is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
@@ -99,8 +95,6 @@ impl Ready {
             let most = have.maximum.map_or(*most, |maximum| maximum.min(*most));
             setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
         }
-        // where even that is refused, it is no reason not to start
-        let _ = rustix::process::nice(NICENESS);
         #[cfg(target_os = "linux")]
         self.linux.enter()?;
         Ok(())
