@@ -510,6 +510,12 @@ async fn a_responder_of_a_team_says_where_they_are_reached_and_takes_its_shifts(
 
     joins(&stage, "db", "joe", "responder").await;
     joe.ask(&stage, "POST", "/api/v1/filters", json!({ "name": "all", "spec": {} })).await.expect(201);
+    // what touches others takes more
+    let steps = json!({ "steps": [{ "targets": [{ "kind": "user", "name": "joe" }] }] });
+    joe.ask(&stage, "POST", "/api/v1/policies", json!({ "name": "mine", "spec": steps })).await.problem(403);
+    let window = json!({ "from": stage.at(60), "until": stage.at(3600), "filters": [{}] });
+    let window = json!({ "name": "quiet", "spec": window });
+    joe.ask(&stage, "POST", "/api/v1/maintenance", window).await.problem(403);
     let theirs = json!({ "name": "all", "owner": "team:db", "spec": {} });
     joe.ask(&stage, "POST", "/api/v1/filters", theirs).await.problem(403);
     let everybodys = json!({ "name": "all", "owner": "everybody", "spec": {} });

@@ -54,6 +54,19 @@ impl Kind {
         Kind::AlertRule,
     ];
 
+    /// Whether what one defines of it for oneself says only how oneself wants to be told.
+    pub fn is_personal(self) -> bool {
+        match self {
+            Kind::Destination
+            | Kind::Timeslot
+            | Kind::Filter
+            | Kind::Profile
+            | Kind::Reach
+            | Kind::PluginSettings => true,
+            Kind::Schedule | Kind::Policy | Kind::Maintenance | Kind::AlertRule => false,
+        }
+    }
+
     /// The word for it, as in the column.
     pub fn name(self) -> &'static str {
         match self {

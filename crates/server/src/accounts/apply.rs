@@ -146,7 +146,7 @@ impl Desk<'_, '_> {
     /// When it must not be, or the owner is not there.
     pub fn set_before(&mut self, it: &ApplyItem) -> Done<Option<Value>> {
         let owner = self.owner_for::<PluginSettings>(it.owner.as_deref(), &it.name)?;
-        self.must_define(owner)?;
+        self.must_set_up(Kind::PluginSettings, owner)?;
         let own = definitions::all::<PluginSettings>(self.tx, Kind::PluginSettings, Some(owner))?;
         let known = own.into_iter().find(|known| known.name == it.name);
         Ok(known.map(|it| Value::Object(it.body.settings)))
@@ -154,7 +154,7 @@ impl Desk<'_, '_> {
 
     fn apply_as<T: Defined>(&mut self, ground: &Ground, it: &ApplyItem) -> Done<Applied> {
         let owner = self.owner_for::<T>(it.owner.as_deref(), &it.name)?;
-        self.must_define(owner)?;
+        self.must_set_up(T::KIND, owner)?;
         let own = definitions::all::<T>(self.tx, T::KIND, Some(owner))?;
         let before = own.into_iter().find(|known| known.name == it.name);
         let id = before.as_ref().map_or(Id(0), |it| it.id);

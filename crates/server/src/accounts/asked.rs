@@ -18,7 +18,7 @@ const SETTINGS: &str = "spec.settings";
 impl Desk<'_, '_> {
     /// The settings of the destinations of a kind that an owner has, for whom who asks may define some, but for one.
     fn beside(&mut self, owner: Id, but: Option<Id>, kind: &str) -> Done<Vec<Value>> {
-        self.must_define(owner)?;
+        self.must_set_up(Kind::Destination, owner)?;
         let all = definitions::all::<OwnedDestination>(self.tx, Kind::Destination, Some(owner))?;
         let others = all.into_iter().filter(|it| it.body.kind == kind && Some(it.id) != but);
         Ok(others.map(|it| it.body.settings).collect())
@@ -67,7 +67,8 @@ impl App {
     pub(crate) async fn may_remove(&self, by: &Signed, id: Id) -> Answer<()> {
         let Some(before) = self.of_a_plugin(id).await? else { return Ok(()) };
         let owner = before.owner;
-        self.desk(&by.caller, by.actor.clone(), move |desk| desk.must_define(owner)).await?;
+        self.desk(&by.caller, by.actor.clone(), move |desk| desk.must_set_up(Kind::Destination, owner))
+            .await?;
         let OwnedDestination { kind, settings: value, .. } = before.body;
         let it = Settings { path: String::new(), kind, value, others: Vec::new() };
         let looked = self.plugins.look_at_known("removal", it).await;

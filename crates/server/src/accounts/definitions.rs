@@ -173,7 +173,7 @@ impl Desk<'_, '_> {
         name: String,
         body: impl FnOnce(&About) -> Done<T>,
     ) -> Done<Definition<T>> {
-        self.must_define(owner)?;
+        self.must_set_up(T::KIND, owner)?;
         let most = match store::users::get(self.tx, owner)? {
             Some(_) => MAX_OF_PERSON,
             None => MAX_OF_MANY,
@@ -226,7 +226,7 @@ impl Desk<'_, '_> {
         name: String,
         body: impl FnOnce(&About) -> Done<T>,
     ) -> Done<Definition<T>> {
-        self.must_define(before.owner)?;
+        self.must_set_up(T::KIND, before.owner)?;
         let about = About { id: before.id, owner: before.owner, name, by: self.caller.user };
         let mut body = body(&about)?;
         self.settle(ground, &about, &mut body)?;
@@ -247,7 +247,7 @@ impl Desk<'_, '_> {
             Ok(it) => (it.owner, &it.name),
             Err(it) => (it.owner, &it.name),
         };
-        self.must_define(owner)?;
+        self.must_set_up(T::KIND, owner)?;
         if let Ok(it) = &before {
             it.body.may_go(self.now).map_err(|bad| Fail::from(Problem::not_in_state(bad)))?;
         }
@@ -400,13 +400,22 @@ impl Desk<'_, '_> {
     /// it; what is everybody's needs somebody who runs all teams.
     pub(super) fn must_define(&mut self, owner: Id) -> Done<()> {
         if self.caller.user == Some(owner) {
-            return self.must_respond();
+            return self.must(Scope::Respond);
         }
         match store::teams::get(self.tx, owner)? {
             Some(team) => self.must_run(&team),
             None if owner == EVERYBODY => self.must(Scope::Manage),
             None => self.must(Scope::Admin),
         }
+    }
+
+    /// The same of something of a kind: where it says only how somebody wants to be told, who responds for a team may
+    /// define it for themselves.
+    pub(super) fn must_set_up(&mut self, kind: Kind, owner: Id) -> Done<()> {
+        if self.caller.user == Some(owner) && kind.is_personal() {
+            return self.must_respond();
+        }
+        self.must_define(owner)
     }
 
     pub(super) fn show<T: Defined>(&mut self, ground: &Ground, it: Definition<T>) -> Done<DefinitionShown> {

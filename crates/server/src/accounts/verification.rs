@@ -2,7 +2,7 @@
 
 use model::destination::{CODE_LIFE, CODE_TRIES, Challenge};
 use model::{Id, OwnedDestination};
-use store::definitions::Definition;
+use store::definitions::{Definition, Kind};
 
 use super::definitions::DefinitionShown;
 use super::{Desk, Done, Ground};
@@ -19,7 +19,7 @@ impl Desk<'_, '_> {
     /// When it must not be, or there is none with this id.
     pub fn challenge(&mut self, ground: &Ground, id: Id) -> Done<String> {
         let before = self.defined::<OwnedDestination>(id)?;
-        self.must_define(before.owner)?;
+        self.must_set_up(Kind::Destination, before.owner)?;
         self.must_be_free(ground, before.owner, &before.body)?;
         let code = format!("{:06}", rand::random_range(0..CODES));
         let challenge =
@@ -45,7 +45,7 @@ impl Desk<'_, '_> {
         code: Option<&str>,
     ) -> Done<Result<DefinitionShown, Problem>> {
         let before = self.defined::<OwnedDestination>(id)?;
-        self.must_define(before.owner)?;
+        self.must_set_up(Kind::Destination, before.owner)?;
         let keep = |desk: &mut Self, body: OwnedDestination| {
             let after = Definition { body, updated_at: desk.now, ..before.clone() };
             let kept = desk.keep_defined(ground, Some(&before), after)?;
