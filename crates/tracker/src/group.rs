@@ -162,11 +162,14 @@ fn of_event<'a>(event: &'a Event, salt: &[String]) -> Vec<Variant<'a>> {
     };
     if !event.exceptions.is_empty() {
         let [app, system] = [Scope::App, Scope::System].map(|scope| exceptions(event, scope));
-        let app = with_frames_or_alone(app, &system);
-        return vec![
-            variant("app", app, Some("no frame of the program counts")),
-            variant("system", system, Some("nothing in it counts")),
-        ];
+        // of one that says nothing at all, the rest of the event may say something
+        if system.contributes {
+            let app = with_frames_or_alone(app, &system);
+            return vec![
+                variant("app", app, Some("no frame of the program counts")),
+                variant("system", system, None),
+            ];
+        }
     }
     if let Some(stack) = stack_alone(event) {
         let [app, system] =

@@ -262,6 +262,21 @@ fn anything() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
     })
 }
 
+/// An exception with neither type, value nor stack is none that anything can be found by.
+#[test]
+fn an_exception_that_says_nothing_is_grouped_by_what_the_event_says() {
+    let rules = crate::Rules::default();
+    let hashes = |payload: serde_json::Value| {
+        let event = event(payload.to_string().as_bytes(), &arrival()).unwrap();
+        crate::group(&event, &rules).hashes().into_iter().map(|it| it.value).collect::<Vec<_>>()
+    };
+    let nothing = hashes(json!({ "exception": { "module": false } }));
+    assert_eq!(nothing.len(), 1, "{nothing:?}");
+    let said = |text: &str| hashes(json!({ "exception": { "module": "shop" }, "message": text }));
+    assert_ne!(said("the disk is full"), nothing);
+    assert_eq!(said("the disk is full"), hashes(json!({ "message": "the disk is full" })));
+}
+
 proptest::proptest! {
     #[test]
     fn any_json_becomes_an_event_that_can_be_kept(payload in anything()) {
