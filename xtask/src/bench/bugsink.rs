@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::envelopes::Envelopes;
-use super::figures::{Readings, milliseconds, quantile};
+use super::envelopes::{Envelopes, Reported};
+use super::figures::Readings;
 use super::http::Client;
 use super::load::{Load, Posted, post_all};
 use super::stage::Setting;
@@ -112,12 +112,9 @@ impl Bugsink {
 
     /// What all its processes have used.
     fn usage(&self) -> Result<Usage> {
-        let mut all = Usage { cpu_microseconds: 0, resident_kib: 0, peak_resident_kib: 0 };
+        let mut all = Usage::default();
         for process in &self.processes {
-            let one = usage_with_children(process.pid())?;
-            all.cpu_microseconds += one.cpu_microseconds;
-            all.resident_kib += one.resident_kib;
-            all.peak_resident_kib += one.peak_resident_kib;
+            all += usage_with_children(process.pid())?;
         }
         Ok(all)
     }
@@ -133,16 +130,10 @@ pub async fn measure(setting: &Setting, envelope: fn(usize) -> Vec<u8>, clients:
     let bodies = (0..count).map(envelope).collect();
     let load = Load { clients, batch: 1, alerts: count };
     let begin = Instant::now();
-    let Posted { mut acks, .. } =
+    let Posted { acks, .. } =
         post_all(bugsink.address, &Arc::new(Envelopes::to_one(path, bodies)), load).await?;
     bugsink.all_grouped(count).await?;
     let (elapsed, usage) = (begin.elapsed(), bugsink.usage()?);
     let worked = usage.cpu_microseconds.saturating_sub(before.cpu_microseconds);
-    Ok(vec![
-        ("errors_rate", count as f64 / elapsed.as_secs_f64()),
-        ("errors_cpu", worked as f64 / count as f64),
-        ("errors_ack_p50", milliseconds(quantile(&mut acks, 0.5))),
-        ("errors_ack_p99", milliseconds(quantile(&mut acks, 0.99))),
-        ("errors_memory", usage.peak_resident_kib as f64 / 1024.0),
-    ])
+    Ok(Reported { count, elapsed, acks, worked, peak_kib: usage.peak_resident_kib }.readings())
 }

@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use super::figures::{Readings, milliseconds, quantile};
 use super::http::Client;
 use super::load::Heap;
 
@@ -72,6 +73,34 @@ impl Heap for Envelopes {
 
     fn answered(&self, status: u16, took: Duration) {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((status, took));
+    }
+}
+
+/// What it took to take so many errors in.
+pub struct Reported {
+    /// So many.
+    pub count: usize,
+    /// From the first request until all are in issues.
+    pub elapsed: Duration,
+    /// How long each answer took.
+    pub acks: Vec<Duration>,
+    /// Processor time, in microseconds.
+    pub worked: u64,
+    /// The most memory, in KiB.
+    pub peak_kib: u64,
+}
+
+impl Reported {
+    /// As lines of the table have it.
+    pub fn readings(mut self) -> Readings {
+        let count = self.count as f64;
+        vec![
+            ("errors_rate", count / self.elapsed.as_secs_f64()),
+            ("errors_cpu", self.worked as f64 / count),
+            ("errors_ack_p50", milliseconds(quantile(&mut self.acks, 0.5))),
+            ("errors_ack_p99", milliseconds(quantile(&mut self.acks, 0.99))),
+            ("errors_memory", self.peak_kib as f64 / 1024.0),
+        ]
     }
 }
 

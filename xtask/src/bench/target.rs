@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
@@ -179,7 +180,7 @@ pub struct Target {
 }
 
 /// What a process has used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// Processor time, user and system, of all its threads.
     pub cpu_microseconds: u64,
@@ -187,6 +188,14 @@ pub struct Usage {
     pub resident_kib: u64,
     /// The most it ever was.
     pub peak_resident_kib: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.cpu_microseconds += other.cpu_microseconds;
+        self.resident_kib += other.resident_kib;
+        self.peak_resident_kib += other.peak_resident_kib;
+    }
 }
 
 impl Target {
@@ -308,10 +317,7 @@ pub fn usage_with_children(pid: u32) -> Result<Usage> {
         if field(&status, "PPid:") != Some(u64::from(pid)) {
             continue;
         }
-        let one = usage(child)?;
-        all.cpu_microseconds += one.cpu_microseconds;
-        all.resident_kib += one.resident_kib;
-        all.peak_resident_kib += one.peak_resident_kib;
+        all += usage(child)?;
     }
     Ok(all)
 }

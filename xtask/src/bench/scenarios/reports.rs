@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::bench::bugsink;
-use crate::bench::envelopes::{Envelopes, Project, envelope};
+use crate::bench::envelopes::{Envelopes, Project, Reported, envelope};
 use crate::bench::figures::{Readings, milliseconds, quantile};
 use crate::bench::http::Client;
 use crate::bench::load::{Load, Posted, post_all, post_paced};
@@ -44,7 +44,7 @@ async fn throughput(setting: &Setting) -> Result<Readings> {
     let before = target.settle().await?;
     let bytes_before = bytes_in(stage.data())?;
     let load = Load { clients: CLIENTS, batch: 1, alerts: count };
-    let Posted { elapsed, mut acks, .. } =
+    let Posted { elapsed, acks, .. } =
         post_all(target.address, &Arc::new(Envelopes::to_one(path, bodies)), load).await?;
     let usage = target.settle().await?;
     let worked = usage.cpu_microseconds - before.cpu_microseconds;
@@ -55,14 +55,10 @@ async fn throughput(setting: &Setting) -> Result<Readings> {
     }
     let bytes = bytes_in(stage.data())?.saturating_sub(bytes_before);
     stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
-    Ok(vec![
-        ("errors_rate", count as f64 / elapsed.as_secs_f64()),
-        ("errors_cpu", worked as f64 / count as f64),
-        ("errors_ack_p50", milliseconds(quantile(&mut acks, 0.5))),
-        ("errors_ack_p99", milliseconds(quantile(&mut acks, 0.99))),
-        ("errors_memory", usage.peak_resident_kib as f64 / 1024.0),
-        ("errors_bytes", bytes as f64 / count as f64),
-    ])
+    let mut readings =
+        Reported { count, elapsed, acks, worked, peak_kib: usage.peak_resident_kib }.readings();
+    readings.push(("errors_bytes", bytes as f64 / count as f64));
+    Ok(readings)
 }
 
 /// From an exception of a new issue to its webhook.
