@@ -20,8 +20,7 @@ pub fn teams_of(core: &Core, tx: &mut Tx<'_>, incident: Id) -> Result<HashSet<Id
         teams.extend(people.teams_paged_by(it.policy));
     }
     let Some(head) = store::errors::head(tx, incident)? else { return Ok(teams) };
-    let project = store::projects::named(tx, &head.issue.project.to_string())?;
-    teams.extend(project.and_then(|it| it.team));
+    teams.extend(core.projects(tx)?.get(head.issue.project).and_then(|it| it.project.team));
     let life = Life::from_column(&head.issue.life);
     teams.extend(life.assignee.strip_prefix("team:").and_then(|name| people.team_called(name)));
     Ok(teams)

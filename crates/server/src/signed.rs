@@ -10,6 +10,7 @@ use flow::Hub;
 use flow::driver::Act;
 use flow::errors::acts::{Acted, IssueAct};
 use model::account::Actor;
+use model::incident::State;
 use model::{Id, Incident};
 
 use crate::app::{App, Shared};
@@ -74,6 +75,19 @@ impl Signed {
         Ok(self.hub.act(incident, act).await?)
     }
 
+    /// Does something to an incident, and makes sure that it is so now.
+    ///
+    /// # Errors
+    /// As [`Signed::must_respond_to`]; 404 when there is none; 409 when it cannot be, as the incident is now.
+    pub(crate) async fn accomplish(&self, id: Id, act: Act) -> Answer<Incident> {
+        let incident = self.act(id, act.clone()).await?.ok_or_else(|| Problem::not_found("incident", id))?;
+        if is_so(&act, &incident) {
+            return Ok(incident);
+        }
+        let detail = format!("incident {id} is {}, so this cannot be done", incident.state.name());
+        Err(Problem::not_in_state(detail))
+    }
+
     /// Does something about an issue, which need not be there.
     ///
     /// # Errors
@@ -81,6 +95,17 @@ impl Signed {
     pub(crate) async fn act_on_issue(&self, issue: Id, act: IssueAct) -> Answer<Acted> {
         self.must_respond_to(issue).await?;
         Ok(self.hub.act_on_issue(issue, act).await?)
+    }
+}
+
+/// Whether an incident is as somebody wanted it to be.
+fn is_so(wanted: &Act, incident: &Incident) -> bool {
+    match wanted {
+        Act::Acknowledge { .. } => incident.state == State::Acknowledged,
+        Act::Unacknowledge { .. } => incident.state == State::Open,
+        Act::Resolve { .. } => incident.state == State::Resolved,
+        Act::Snooze { until, .. } => incident.snoozed_until == Some(*until),
+        _ => true,
     }
 }
 

@@ -57,8 +57,7 @@ async fn team(stage: &Stage) -> [Somebody; 4] {
     }
     stage.post("/api/v1/teams", &json!({ "name": "db" })).await.expect(201);
     for (name, role) in [("ann", "responder"), ("bob", "responder"), ("max", "manager")] {
-        let path = format!("/api/v1/teams/db/members/{name}");
-        stage.ask("PUT", &path, json!({ "role": role }).to_string()).await.expect(200);
+        joins(stage, "db", name, role).await;
     }
     let rotation =
         json!({ "first_handover": "2026-05-31T12:00:00", "unit": "days", "participants": ["ann", "bob"] });

@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use flow::driver::Act;
-use model::incident::State as IncidentState;
+use model::Id;
 use model::limits::MAX_NOTE_BYTES;
-use model::{Id, Incident};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -102,7 +101,7 @@ pub(super) async fn acknowledge(
 ) -> Answer<Json<IncidentView>> {
     let until = deadline("until", it.until, it.r#for, app.now())?;
     let act = Act::Acknowledge { by: who(&by, it.by)?, until, note: note("note", it.note)? };
-    done(&by, id, act, |it| it.state == IncidentState::Acknowledged).await
+    done(&by, id, act).await
 }
 
 /// Gives an incident back.
@@ -129,7 +128,7 @@ pub(super) async fn unacknowledge(
         return Err(Problem::wrong("note", "giving back takes no note: POST one to …/note"));
     }
     let act = Act::Unacknowledge { by: who(&by, it.by)? };
-    done(&by, id, act, |it| it.state == IncidentState::Open).await
+    done(&by, id, act).await
 }
 
 /// Says that an incident is over.
@@ -153,7 +152,7 @@ pub(super) async fn resolve(
     OptionalJson(it): OptionalJson<ByIn>,
 ) -> Answer<Json<IncidentView>> {
     let act = Act::Resolve { by: who(&by, it.by)?, note: note("note", it.note)?, end: None };
-    done(&by, id, act, |it| it.state == IncidentState::Resolved).await
+    done(&by, id, act).await
 }
 
 /// Puts an incident off.
@@ -181,7 +180,7 @@ pub(super) async fn snooze(
     let until =
         until.ok_or_else(|| Problem::wrong("until", "is missing: give this, or `for` such as \"2h\""))?;
     let act = Act::Snooze { by: who(&by, it.by)?, until, note: note("note", it.note)? };
-    done(&by, id, act, |it| it.snoozed_until == Some(until)).await
+    done(&by, id, act).await
 }
 
 /// Says something about an incident.
@@ -207,7 +206,7 @@ pub(super) async fn note_incident(
     if text.trim().is_empty() {
         return Err(Problem::wrong("text", "is empty"));
     }
-    done(&by, id, Act::Note { by: who(&by, it.by)?, text }, |_| true).await
+    done(&by, id, Act::Note { by: who(&by, it.by)?, text }).await
 }
 
 fn who(signed: &Signed, by: String) -> Answer<String> {
@@ -218,17 +217,6 @@ fn note(path: &str, it: String) -> Answer<String> {
     text(path, it, MAX_NOTE_BYTES)
 }
 
-/// Does it, and makes sure that it is so now.
-async fn done(
-    by: &Signed,
-    id: Id,
-    act: Act,
-    is_so: impl FnOnce(&Incident) -> bool,
-) -> Answer<Json<IncidentView>> {
-    let incident = by.act(id, act).await?.ok_or_else(|| Problem::not_found("incident", id))?;
-    if !is_so(&incident) {
-        let detail = format!("incident {id} is {}, so this cannot be done", incident.state.name());
-        return Err(Problem::not_in_state(detail));
-    }
-    Ok(Json(incident.into()))
+async fn done(by: &Signed, id: Id, act: Act) -> Answer<Json<IncidentView>> {
+    Ok(Json(by.accomplish(id, act).await?.into()))
 }

@@ -127,23 +127,19 @@ async fn acted(
     let id: Id = id.parse().map_err(|_| Problem::not_found(TITLE, id))?;
     let note = bounded("note", form.get("note"), MAX_NOTE_BYTES)?;
     let name = by.caller.signed("");
-    let (act, is_so): (_, fn(&Incident) -> bool) = match form.get("act").as_str() {
+    let act = match form.get("act").as_str() {
         "acknowledge" => {
             let until = how_long(&form.get("for"))?.map(|span| app.now() + span);
-            (Act::Acknowledge { by: name, until, note }, |it| it.state == IncidentState::Acknowledged)
+            Act::Acknowledge { by: name, until, note }
         }
-        "unacknowledge" => (Act::Unacknowledge { by: name }, |it| it.state == IncidentState::Open),
-        "resolve" => (Act::Resolve { by: name, note, end: None }, |it| it.state == IncidentState::Resolved),
+        "unacknowledge" => Act::Unacknowledge { by: name },
+        "resolve" => Act::Resolve { by: name, note, end: None },
         other => {
             let known = "known are acknowledge, unacknowledge and resolve";
             return Err(Problem::wrong("act", format!("{other:?} is nothing that can be done: {known}")));
         }
     };
-    let incident = by.act(id, act).await?.ok_or_else(|| Problem::not_found(TITLE, id))?;
-    if is_so(&incident) {
-        return Ok(());
-    }
-    Err(Problem::not_in_state(format!("it is {}, so this cannot be done", incident.state.name())))
+    by.accomplish(id, act).await.map(drop)
 }
 
 async fn shown(app: &App, id: &str, headers: &HeaderMap, peer: Option<Peer>) -> Answer<(String, String)> {

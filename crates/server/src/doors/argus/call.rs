@@ -123,8 +123,7 @@ impl Call {
     /// # Errors
     /// As [`Call::asker`].
     pub fn signed(&self) -> Result<Signed, Refused> {
-        let (caller, actor) = (self.asker()?.caller.clone(), self.actor()?);
-        Ok(Signed { hub: self.app.hub.signed(actor.clone()), caller, actor })
+        Ok(Signed::of(&self.app, self.asker()?.caller.clone(), &self.headers, self.peer))
     }
 
     /// The registered sources.
