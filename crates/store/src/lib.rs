@@ -352,6 +352,24 @@ impl Store {
         }
     }
 
+    /// [`Store::read`] for work that is done beside the runtime, on a thread of its own that may wait.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read_beside<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { .. } | Backend::Memory(_) => self.read_blocking(read),
+            Backend::Postgres(_) => {
+                let runtime = tokio::runtime::Handle::try_current().map_err(|_| closed())?;
+                runtime.block_on(self.read(read))
+            }
+        }
+    }
+
     /// Waits for what is under way and closes the files. Other clones must be gone, or it does nothing.
     pub fn close(self) {
         if let Some(Backend::Sqlite { sqlite, .. }) = Arc::into_inner(self.backend) {

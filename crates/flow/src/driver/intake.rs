@@ -2,15 +2,16 @@
 //! hardly more than one for each would.
 //!
 //! The first request that finds nobody waiting *leads*: it asks the store for a transaction. Those that come
-//! before that has begun ride along. What goes wrong for all of them together is tried again for each by
-//! itself, so that nobody fails for another's sake.
+//! before that has begun ride along; where each is one of a crowd, it waits a little for them. What goes wrong
+//! for all of them together is tried again for each by itself, so that nobody fails for another's sake.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use model::{NewEvent, Time};
 use store::{Durability, Result, StoreError, Tx};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Hub;
 use crate::core::Core;
@@ -20,10 +21,20 @@ use crate::tell;
 /// Events that share a run of the flow at the most, but for those of one request: what one tick can tell.
 const MAX_EVENTS_TOGETHER: usize = tell::GROUPS_PER_TICK as usize;
 
+/// So many requests of a crowd are worth a transaction.
+const ENOUGH: usize = 8;
+/// How long one of a crowd waits until there are so many.
+const MAX_GATHERING: Duration = Duration::from_millis(4);
+
 /// What a request brings.
 pub(crate) trait Load: Clone + Send + Sync + 'static {
     /// What becomes of it.
     type Fate: Send + 'static;
+
+    /// Whether many more are about to come, so that all are quicker when each waits a little.
+    fn is_of_crowd(&self) -> bool {
+        false
+    }
 
     /// How many events it has.
     fn events(&self) -> usize;
@@ -66,12 +77,25 @@ struct Queue<L: Load> {
     is_led: bool,
 }
 
+impl<L: Load> Queue<L> {
+    fn has_enough(&self) -> bool {
+        self.waiting.len() >= ENOUGH || self.waiting.iter().any(|it| !it.load.is_of_crowd())
+    }
+}
+
 /// Where requests wait for a transaction. Cheap to clone.
-pub(crate) struct Intake<L: Load>(Arc<Mutex<Queue<L>>>);
+pub(crate) struct Intake<L: Load>(Arc<Gate<L>>);
+
+struct Gate<L: Load> {
+    queue: Mutex<Queue<L>>,
+    /// somebody has come for whom nobody waits for others
+    enough: Notify,
+}
 
 impl<L: Load> Default for Intake<L> {
     fn default() -> Self {
-        Intake(Arc::new(Mutex::new(Queue { waiting: VecDeque::new(), is_led: false })))
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_led: false });
+        Intake(Arc::new(Gate { queue, enough: Notify::new() }))
     }
 }
 
@@ -83,13 +107,25 @@ impl<L: Load> Clone for Intake<L> {
 
 impl<L: Load> Intake<L> {
     fn queue(&self) -> MutexGuard<'_, Queue<L>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until as many have come as a transaction is worth, or one that is not of a crowd.
+    async fn gathered(&self) {
+        let enough = self.0.enough.notified();
+        if !self.queue().has_enough() {
+            // who waits longer than that waits for nobody
+            let _ = tokio::time::timeout(MAX_GATHERING, enough).await;
+        }
     }
 
     /// Adds a request; `true`: it has to lead.
     fn join(&self, request: Waiting<L>) -> bool {
         let mut queue = self.queue();
         queue.waiting.push_back(request);
+        if queue.has_enough() {
+            self.0.enough.notify_waiters();
+        }
         !std::mem::replace(&mut queue.is_led, true)
     }
 
@@ -138,6 +174,7 @@ impl Hub {
     async fn lead<L: Load>(self) {
         let mut leaves_some = true;
         while leaves_some {
+            L::intake(&self).gathered().await;
             let begun = Arc::new(Mutex::new(None));
             let result = self.store.write(Durability::Disk, {
                 let (core, intake, begun) = (self.core.clone(), L::intake(&self).clone(), begun.clone());
@@ -186,5 +223,66 @@ impl Hub {
         self.follow(done);
         let lost = || StoreError::Refused("nothing became of a request".to_owned());
         fates.into_iter().next().ok_or_else(lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    /// Whether it is of a crowd.
+    #[derive(Clone)]
+    struct Rider(bool);
+
+    impl Load for Rider {
+        type Fate = ();
+
+        fn is_of_crowd(&self) -> bool {
+            self.0
+        }
+
+        fn events(&self) -> usize {
+            1
+        }
+
+        fn take_in(_: &Core, _: &mut Tx<'_>, _: &[Self], _: Time) -> Result<(Vec<Self::Fate>, Done)> {
+            Err(StoreError::Refused("nobody goes anywhere here".to_owned()))
+        }
+
+        fn intake(_: &Hub) -> &Intake<Self> {
+            unreachable!("there is no hub")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_gathers_for_a_moment_and_nobody_else_waits_for_it() {
+        let intake = Intake::default();
+        let join = |is_of_crowd| {
+            let (answer, _) = oneshot::channel();
+            intake.join(Waiting { load: Rider(is_of_crowd), at: Time::MIN, answer })
+        };
+        assert!(join(false), "it leads");
+        assert!(intake.gathered().now_or_never().is_some(), "one alone waits for nobody");
+        assert_eq!(intake.take().riders.len(), 1);
+
+        assert!((1..ENOUGH).map(|_| join(true)).filter(|leads| *leads).count() <= 1);
+        let mut gathered = Box::pin(intake.gathered());
+        assert!(gathered.as_mut().now_or_never().is_none());
+        join(true);
+        assert!(gathered.now_or_never().is_some(), "so many are enough");
+        assert_eq!(intake.take().riders.len(), ENOUGH);
+
+        join(true);
+        let mut gathered = Box::pin(intake.gathered());
+        assert!(gathered.as_mut().now_or_never().is_none());
+        join(false);
+        assert!(gathered.now_or_never().is_some(), "who is not of the crowd does not wait for it");
+        assert_eq!(intake.take().riders.len(), 2);
+
+        join(true);
+        // nobody comes any more, and it does not wait for ever
+        intake.gathered().await;
     }
 }

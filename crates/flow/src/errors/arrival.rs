@@ -7,7 +7,7 @@ use model::Time;
 use store::{Durability, Result as Stored, StoreError, Tx};
 use tracker::{Envelope, Refusal};
 
-use super::report::{NotReported, Read, Report, grouped, read, ready};
+use super::report::{NotReported, Report, read, ready};
 use super::take::{self, Taken};
 use crate::core::Core;
 use crate::driver::Hub;
@@ -31,9 +31,7 @@ enum Opened {
     /// Its source maps have to be looked up.
     Unmapped(Box<(tracker::Event, Gathering)>),
     /// Its event is ready to be kept.
-    Ready(Box<Result<Report, StoreError>>),
-    /// What its event is compressed against has to be looked up.
-    Unknown(Box<Read>),
+    Ready(Box<Stored<Report>>),
 }
 
 impl Hub {
@@ -50,22 +48,14 @@ impl Hub {
     ) -> Result<Reported, NotReported> {
         let _place = self.place_to_accept().map_err(NotReported::NotAccepted)?;
         let project = key.project.clone();
-        let (core, at, number) = (self.core.clone(), self.clock.now(), project.project.id);
+        let (at, number) = (self.clock.now(), project.project.id);
         let turn = self.core.reporting.take(&key.conduct, at).await;
-        let grouped = {
-            let (core, project) = (core.clone(), project.clone());
-            move |maps: &Gathering, event| {
-                let read = grouped(&project, maps, event);
-                match core.packer.remembered(number, read.primary(), at) {
-                    Some(base) => {
-                        Opened::Ready(Box::new(ready(&core, project.clone(), read, Some(&base), at)))
-                    }
-                    None => Opened::Unknown(Box::new(read)),
-                }
-            }
+        let finish = {
+            let (core, store) = (self.core.clone(), self.store.clone());
+            move |maps: &Gathering, event| ready(&core, &store, project.clone(), (event, maps), at)
         };
         let first = {
-            let (core, grouped) = (core.clone(), grouped.clone());
+            let (core, finish) = (self.core.clone(), finish.clone());
             beside(move || {
                 let mut envelope = open()?;
                 let Some(place) = envelope.items.iter().position(|it| it.kind.is_event()) else {
@@ -75,34 +65,27 @@ impl Hub {
                 let event = read(&item, &envelope.header, peer, at)?;
                 let maps = Gathering::new(&core.maps, number, &event, at);
                 let opened = match maps.lacks() {
-                    None => grouped(&maps, event),
+                    None => Opened::Ready(Box::new(finish(&maps, event))),
                     Some(_) => Opened::Unmapped(Box::new((event, maps))),
                 };
                 Ok((envelope, opened))
             })
         };
-        let (envelope, mut opened) = first.await?.map_err(NotReported::Refused)?;
-        if let Opened::Unmapped(lacking) = opened {
-            let (event, maps) = *lacking;
-            let maps = self.gather(maps, at).await?;
-            opened = beside(move || grouped(&maps, event)).await?;
-        }
-        let report = match opened {
-            Opened::Nothing | Opened::Unmapped(_) => return Ok(Reported { envelope, event: None }),
+        let (envelope, opened) = first.await?.map_err(NotReported::Refused)?;
+        let mut report = match opened {
+            Opened::Nothing => return Ok(Reported { envelope, event: None }),
             Opened::Ready(report) => (*report)?,
-            Opened::Unknown(read) => {
-                let hash = read.primary().to_owned();
-                let row = self.store.read(move |tx| store::errors::base_for(tx, number, &hash)).await?;
-                beside(move || {
-                    let base = row.map(|row| core.packer.remember(&row, at)).transpose()?;
-                    ready(&core, project, *read, base.as_deref(), at)
-                })
-                .await??
+            Opened::Unmapped(lacking) => {
+                let (event, maps) = *lacking;
+                let maps = self.gather(maps, at).await?;
+                beside(move || finish(&maps, event)).await??
             }
         };
+        report.is_of_crowd = turn.is_of_crowd();
         drop(turn);
         let (event_id, new_base) = (report.event.event_id.clone(), report.new_base.clone());
         let taken = self.ride(Arc::new(report), at).await?;
+        key.conduct.note_taken(at);
         if let Some(base) = new_base.filter(|_| matches!(taken, Taken::Kept { .. })) {
             self.core.packer.remember(&base, at)?;
         }
@@ -132,6 +115,10 @@ impl Hub {
 /// An error that a program reports.
 impl Load for Arc<Report> {
     type Fate = Taken;
+
+    fn is_of_crowd(&self) -> bool {
+        self.as_ref().is_of_crowd
+    }
 
     fn events(&self) -> usize {
         1

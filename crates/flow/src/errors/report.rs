@@ -36,14 +36,14 @@ pub fn event_key(project: i64, event_id: &str) -> i64 {
 }
 
 /// An event that was grouped, before it is compressed.
-pub(super) struct Read {
+struct Grouped {
     event: Event,
     hashes: Vec<Hash>,
 }
 
-impl Read {
+impl Grouped {
     /// The sum that it is compressed with others of.
-    pub(super) fn primary(&self) -> &str {
+    fn primary(&self) -> &str {
         self.hashes.first().map_or("", |it| it.value.as_str())
     }
 }
@@ -60,8 +60,29 @@ pub(super) fn read(item: &Item, header: &Header, peer: Option<IpAddr>, now: Time
     tracker::read(item, &arrival)
 }
 
+/// Makes an event ready to be kept. What it is compressed against may have to be looked up, which keeps this thread
+/// waiting: looking is quicker than having somebody look.
+pub(super) fn ready(
+    core: &Core,
+    store: &Store,
+    project: Arc<ProjectInForce>,
+    (event, maps): (Event, &Gathering),
+    at: Time,
+) -> Result<Report, StoreError> {
+    let grouped = grouped(&project, maps, event);
+    let (number, hash) = (project.project.id, grouped.primary().to_owned());
+    let base = match core.packer.remembered(number, &hash, at) {
+        Some(base) => Some(base),
+        None => {
+            let row = store.read_beside(move |tx| store::errors::base_for(tx, number, &hash))?;
+            row.map(|row| core.packer.remember(&row, at)).transpose()?
+        }
+    };
+    compressed(core, project, grouped, base.as_deref(), at)
+}
+
 /// Puts source maps to use, takes secrets out and groups.
-pub(super) fn grouped(project: &ProjectInForce, maps: &Gathering, mut event: Event) -> Read {
+fn grouped(project: &ProjectInForce, maps: &Gathering, mut event: Event) -> Grouped {
     maps.apply(&mut event);
     tracker::finish(&mut event, &project.scrubber);
     if event.event_id.is_empty() {
@@ -70,22 +91,22 @@ pub(super) fn grouped(project: &ProjectInForce, maps: &Gathering, mut event: Eve
     let grouping = tracker::group(&event, &project.grouping);
     let (hashes, title) = (grouping.hashes(), grouping.title.clone());
     event.title = title.unwrap_or(event.title);
-    Read { event, hashes }
+    Grouped { event, hashes }
 }
 
 /// What is compressed is everything but what differs each time anyway.
-pub(super) fn ready(
+fn compressed(
     core: &Core,
     project: Arc<ProjectInForce>,
-    read: Read,
+    grouped: Grouped,
     base: Option<&Base>,
     at: Time,
 ) -> Result<Report, StoreError> {
-    let text = serde_json::to_vec(&read.event);
+    let text = serde_json::to_vec(&grouped.event);
     let text = text.map_err(|error| StoreError::Refused(format!("writing an error: {error}")))?;
     let number = project.project.id;
-    let packed = pack(&text, base, (number, read.primary()), || core.id(at))?;
-    let Read { event, hashes } = read;
+    let packed = pack(&text, base, (number, grouped.primary()), || core.id(at))?;
+    let Grouped { event, hashes } = grouped;
     let identity = event.user.as_ref().and_then(tracker::event::User::identity);
     Ok(Report {
         id: core.id(at),
@@ -99,6 +120,7 @@ pub(super) fn ready(
         body: packed.body,
         base: packed.base,
         new_base: packed.new_base,
+        is_of_crowd: false,
     })
 }
 
@@ -120,9 +142,5 @@ pub fn prepare(
         let looked = store.read_blocking(|tx| look(&core.maps, tx, ask, at))?;
         maps.put(&core.maps, looked, at);
     }
-    let read = grouped(&project, &maps, event);
-    let hash = read.primary().to_owned();
-    let row = store.read_blocking(|tx| store::errors::base_for(tx, number, &hash))?;
-    let base = row.map(|row| core.packer.remember(&row, at)).transpose()?;
-    Ok(ready(core, project, read, base.as_deref(), at)?)
+    Ok(ready(core, store, project, (event, &maps), at)?)
 }

@@ -26,9 +26,9 @@ const MAX_TEXT_BYTES: usize = 16 << 20;
 /// Against a base that helps so little a new one is made: the errors of this sum have changed.
 const POOR_PERCENT: usize = 30;
 
-/// Errors that are worked on at once beside the database; more wait for their turn.
+/// Errors that are worked on at once beside the database; more wait for their turn. Of one turn nobody could have half.
 pub fn most_at_once() -> usize {
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2)
 }
 
 /// What errors of one sum are compressed against.

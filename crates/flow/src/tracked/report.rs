@@ -33,4 +33,6 @@ pub struct Report {
     pub base: Option<Id>,
     /// The same, where it is new.
     pub new_base: Option<BaseRow>,
+    /// Whether it came with many others at a time, none of which has sent of late.
+    pub is_of_crowd: bool,
 }

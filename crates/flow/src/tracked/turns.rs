@@ -1,5 +1,7 @@
 //! Turns to be worked on beside the database, which takes processors. Whoever keeps to what they may send goes before
-//! those who are turned away: the first moment of a flood, while all of it may still come in, delays nobody for long.
+//! those who are turned away; and while those wait who were heard a moment ago, and others too, each have half of the
+//! turns. So the first moment of a flood, in which a thousand may each send their first, delays
+//! nobody for long who was there before, and whoever reports seldom waits behind nobody who never stops.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,12 +14,19 @@ use tokio::sync::oneshot;
 /// How long after it was turned away a sender waits for those who were not.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
+/// How long after something of theirs was taken in somebody is there still.
+const PRESENT: Duration = Duration::from_secs(10);
+/// So many who wait are a crowd.
+const CROWD: usize = 32;
+
 /// How somebody who sends behaves.
 #[derive(Default)]
 pub struct Conduct {
     refusals: AtomicU64,
     /// when it was turned away last, in microseconds since 1970; 0: never
     last: AtomicI64,
+    /// when something of its was taken in last, in the same way
+    taken: AtomicI64,
 }
 
 impl Conduct {
@@ -27,79 +36,141 @@ impl Conduct {
         self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn is_loud(&self, now: Time) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        last != 0 && now < Time(last) + REMEMBERED
+    /// Notes that what came of it at this time was taken in.
+    pub fn note_taken(&self, at: Time) {
+        self.taken.store(at.0, Ordering::Relaxed);
     }
+
+    fn standing(&self, now: Time) -> Standing {
+        match (is_recent(&self.last, REMEMBERED, now), is_recent(&self.taken, PRESENT, now)) {
+            (true, _) => Standing::Loud,
+            (false, true) => Standing::Present,
+            (false, false) => Standing::New,
+        }
+    }
+}
+
+/// Whether something was less than so long ago.
+fn is_recent(at: &AtomicI64, how_long: Duration, now: Time) -> bool {
+    let at = at.load(Ordering::Relaxed);
+    at != 0 && now < Time(at) + how_long
 }
 
 /// Who has a turn, and who waits for one.
 pub struct Turns(Arc<Mutex<State>>);
 
 struct State {
+    count: usize,
     free: usize,
+    /// turns that those have who are not present
+    others: usize,
     waiting: VecDeque<Waiting>,
 }
 
 struct Waiting {
     of: Arc<Conduct>,
-    was_loud: bool,
+    standing: Standing,
     refusals: u64,
     call: oneshot::Sender<Turn>,
 }
 
+/// Who is before whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Something of theirs was taken in a moment ago.
+    Present,
+    /// They have not sent for some time.
+    New,
+    /// They were turned away.
+    Loud,
+}
+
 impl Waiting {
-    /// Whether it was turned away, before or since it came.
-    fn is_loud(&self) -> bool {
-        self.was_loud || self.of.refusals.load(Ordering::Relaxed) != self.refusals
+    /// It may have been turned away since it came.
+    fn standing(&self) -> Standing {
+        match self.of.refusals.load(Ordering::Relaxed) == self.refusals {
+            true => self.standing,
+            false => Standing::Loud,
+        }
+    }
+}
+
+impl State {
+    /// Whose turn it is.
+    fn next(&mut self) -> Option<Waiting> {
+        let first = |standing| self.waiting.iter().position(|it| it.standing() == standing);
+        let others = || first(Standing::New).or_else(|| first(Standing::Loud));
+        let present = || first(Standing::Present);
+        let place = match self.others < self.count / 2 {
+            true => others().or_else(present),
+            false => present().or_else(others),
+        };
+        self.waiting.remove(place?)
+    }
+
+    /// Gives somebody a turn.
+    fn call(&mut self, standing: Standing) {
+        self.free -= 1;
+        self.others += usize::from(standing != Standing::Present);
     }
 }
 
 /// A turn, until it is dropped: then it is somebody else's.
-pub struct Turn(Arc<Mutex<State>>);
+pub struct Turn {
+    of: Arc<Mutex<State>>,
+    standing: Standing,
+}
+
+impl Turn {
+    /// Whether it is one of many that are not present: then one can wait a little for the others.
+    pub fn is_of_crowd(&self) -> bool {
+        self.standing != Standing::Present && lock(&self.of).waiting.len() >= CROWD
+    }
+}
 
 impl Turns {
     /// So many at once.
     pub fn of(count: usize) -> Self {
-        Turns(Arc::new(Mutex::new(State { free: count, waiting: VecDeque::new() })))
+        Turns(Arc::new(Mutex::new(State { count, free: count, others: 0, waiting: VecDeque::new() })))
     }
 
     /// Waits for a turn.
     pub async fn take(&self, of: &Arc<Conduct>, now: Time) -> Turn {
-        let waits = {
-            let mut state = lock(&self.0);
-            if state.free > 0 {
-                state.free -= 1;
-                return Turn(self.0.clone());
+        let standing = of.standing(now);
+        loop {
+            let waits = {
+                let mut state = lock(&self.0);
+                if state.free > 0 {
+                    state.call(standing);
+                    return Turn { of: self.0.clone(), standing };
+                }
+                let (call, waits) = oneshot::channel();
+                let refusals = of.refusals.load(Ordering::Relaxed);
+                state.waiting.push_back(Waiting { of: of.clone(), standing, refusals, call });
+                waits
+            };
+            // nobody lets go of who waits
+            if let Ok(turn) = waits.await {
+                return turn;
             }
-            let (call, waits) = oneshot::channel();
-            let refusals = of.refusals.load(Ordering::Relaxed);
-            state.waiting.push_back(Waiting { of: of.clone(), was_loud: of.is_loud(now), refusals, call });
-            waits
-        };
-        match waits.await {
-            Ok(turn) => turn,
-            // nobody lets go of who waits: a turn that is too many is better than none for ever
-            Err(_) => Turn(self.0.clone()),
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = lock(&self.0);
-        loop {
-            let next = state.waiting.iter().position(|it| !it.is_loud()).unwrap_or(0);
-            let Some(next) = state.waiting.remove(next) else {
-                state.free += 1;
-                return;
-            };
+        let mut state = lock(&self.of);
+        state.free += 1;
+        state.others -= usize::from(self.standing != Standing::Present);
+        while let Some(next) = state.next() {
             // whoever waits no more drops what it is given, which needs the lock
             if next.call.is_closed() {
                 continue;
             }
+            let standing = next.standing();
+            state.call(standing);
             drop(state);
-            let _ = next.call.send(Turn(self.0.clone()));
+            let _ = next.call.send(Turn { of: self.of.clone(), standing });
             return;
         }
     }
@@ -140,7 +211,36 @@ mod tests {
         let works = later.now_or_never().unwrap();
         drop(works);
         drop(first.now_or_never().unwrap());
-        assert_eq!(lock(&turns.0).free, 1);
+        assert!(all_are_free(&turns));
+    }
+
+    #[tokio::test]
+    async fn who_was_heard_a_moment_ago_and_who_was_not_have_half_of_the_turns_each() {
+        let turns = Turns::of(4);
+        let [present, new] = [(); 2].map(|()| Arc::new(Conduct::default()));
+        present.note_taken(NOW);
+        let take = |who| Box::pin(turns.take(who, NOW + Duration::from_secs(9)));
+        let mut worked: Vec<Turn> = (0..4).filter_map(|_| take(&new).now_or_never()).collect();
+        assert_eq!(worked.len(), 4, "there is nobody else");
+        let mut news: Vec<_> = (0..6).map(|_| take(&new)).collect();
+        let mut presents: Vec<_> = (0..3).map(|_| take(&present)).collect();
+        assert!(news.iter_mut().chain(&mut presents).all(|it| it.now_or_never().is_none()));
+        // one turn ends after the other
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            drop(worked.remove(0));
+            for (who, all) in [("new", &mut news), ("present", &mut presents)] {
+                let called = all.iter_mut().enumerate().find_map(|(n, it)| Some((n, it.now_or_never()?)));
+                if let Some((n, turn)) = called {
+                    drop(all.remove(n));
+                    worked.push(turn);
+                    order.push(who);
+                }
+            }
+        }
+        assert_eq!(order, ["present", "present", "new", "new", "present", "new"]);
+        drop((news, worked));
+        assert!(all_are_free(&turns));
     }
 
     #[tokio::test]
@@ -157,6 +257,11 @@ mod tests {
         // it has been given its turn and goes before it looks
         drop(called);
         drop(last.now_or_never().unwrap());
-        assert_eq!(lock(&turns.0).free, 1);
+        assert!(all_are_free(&turns));
+    }
+
+    fn all_are_free(turns: &Turns) -> bool {
+        let state = lock(&turns.0);
+        (state.free, state.others, state.waiting.len()) == (state.count, 0, 0)
     }
 }

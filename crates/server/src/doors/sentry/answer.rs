@@ -42,7 +42,7 @@ pub(super) fn answered(door: Door, event: Option<String>, envelope: &Envelope) -
         (Some(id), _) => json!({ "id": id }),
         (None, _) => json!({}),
     };
-    let mut response = of_json(StatusCode::OK, &body.to_string());
+    let mut response = of_json(StatusCode::OK, body.to_string());
     let mut unkept: Vec<&str> = envelope.dropped.keys().flat_map(|it| categories(it)).copied().collect();
     unkept.sort_unstable();
     unkept.dedup();
@@ -56,7 +56,7 @@ pub(super) fn answered(door: Door, event: Option<String>, envelope: &Envelope) -
 /// 400, 403, 413 or 415.
 pub(super) fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = of_json(status, &refusal.body());
+    let mut response = of_json(status, refusal.body());
     insert(&mut response, ERROR, &refusal.header());
     response
 }
@@ -73,8 +73,9 @@ pub(super) fn limited(limit: Limit) -> Response {
         }
         Limit::Server(seconds) => (seconds, "there is too much at once", ":organization:too_many_at_once"),
     };
-    let mut response =
-        of_json(StatusCode::TOO_MANY_REQUESTS, &json!({ "detail": why, "causes": [] }).to_string());
+    // nothing is to be escaped, and nothing is answered as often as this
+    let body = format!(r#"{{"detail":"{why}","causes":[]}}"#);
+    let mut response = of_json(StatusCode::TOO_MANY_REQUESTS, body);
     insert(&mut response, ERROR, why);
     insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
     insert(&mut response, LIMITS, &format!("{seconds}:{said}"));
@@ -89,7 +90,7 @@ pub(super) fn unavailable(why: &str) -> Response {
 /// What went wrong elsewhere: 401, 403 and 503 of the front, and what those hear who upload.
 pub(super) fn problem(problem: &Problem) -> Response {
     let body = json!({ "detail": problem.detail, "causes": [] }).to_string();
-    let mut response = of_json(problem.code(), &body);
+    let mut response = of_json(problem.code(), body);
     insert(&mut response, ERROR, &problem.detail);
     if let Some(seconds) = problem.retry_after {
         insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
@@ -118,8 +119,8 @@ pub(super) fn preflight(headers: &HeaderMap) -> Response {
 }
 
 /// An answer of JSON.
-pub(super) fn of_json(status: StatusCode, body: &str) -> Response {
-    let mut response = Response::new(Body::from(body.to_owned()));
+pub(super) fn of_json(status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     insert(&mut response, header::CONTENT_TYPE, "application/json");
     response
@@ -127,8 +128,12 @@ pub(super) fn of_json(status: StatusCode, body: &str) -> Response {
 
 /// Sets a header to a text; what no header may have is left out of it.
 fn insert(response: &mut Response, name: HeaderName, text: &str) {
-    let clean: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
-    if let Ok(value) = HeaderValue::from_str(&clean) {
+    let may_have = |c: char| c.is_ascii_graphic() || c == ' ';
+    let value = match text.chars().all(may_have) {
+        true => HeaderValue::from_str(text),
+        false => HeaderValue::from_str(&text.chars().filter(|c| may_have(*c)).collect::<String>()),
+    };
+    if let Ok(value) = value {
         response.headers_mut().insert(name, value);
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn needs() -> Needs {
 /// What is answered, in the only shape that these programs read.
 fn said(answered: Answer<(StatusCode, Value)>) -> Response {
     match answered {
-        Ok((status, value)) => answer::of_json(status, &value.to_string()),
+        Ok((status, value)) => answer::of_json(status, value.to_string()),
         Err(problem) => answer::problem(&problem),
     }
 }
