@@ -43,6 +43,9 @@ use reload::Reloader;
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Threads at the least: a thread that is kept busy must not be the only one.
 const MIN_THREADS: usize = 2;
+/// Connections that are seen at once to have something. What is more waits in the system: if a crowd were taken over at
+/// once, whatever has been worked on already would wait behind all of it.
+const MAX_READY_AT_ONCE: usize = 64;
 
 /// What the command line asks for.
 #[derive(Clone)]
@@ -78,7 +81,8 @@ pub struct Links {
 pub fn run(wishes: Wishes) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from).max(MIN_THREADS);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(threads).enable_all().build().context("starting threads")?;
+    builder.worker_threads(threads).max_io_events_per_tick(MAX_READY_AT_ONCE).enable_all();
+    let runtime = builder.build().context("starting threads")?;
     let data = wishes.data.clone();
     let host = plugins::host(&wishes.files, data.as_deref())?;
     let places = wishes.files.plugins(&Overrides::default());
