@@ -86,6 +86,8 @@ fn hub() -> Hub {
     let path = folder.path().join("nightbell.toml").display().to_string();
     let mut hub = Hub::prepare(folder, &["--config", &path]);
     hub.wake();
+    // one that has not begun yet is not asked whether it likes what is set
+    wait_for("the plugin", PATIENCE, || (hub.get("/api/v1/plugins/calls")["state"] == "ready").then_some(()));
     hub
 }
 

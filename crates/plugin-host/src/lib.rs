@@ -50,6 +50,7 @@ mod sandbox;
 mod schema;
 mod spec;
 mod start;
+mod starter;
 mod subscribers;
 mod users;
 

@@ -24,6 +24,7 @@ use crate::journal::{Journal, Level};
 use crate::lines::{self, Line};
 use crate::peer::Peer;
 use crate::sandbox::Sandbox;
+use crate::starter;
 use crate::users::User;
 
 /// Bytes of one line of its standard error.
@@ -35,8 +36,9 @@ const MAX_SAID: u64 = 64 * 1024;
 /// How long the last words may take once a process has ended: what it left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long the log of one is not read that writes more than is kept of it.
-const FLOOD_PAUSE: Duration = Duration::from_millis(20);
+/// How long the log of one is not read that writes more than is kept of it. Each line that it writes once there is room
+/// again wakes a thread of the hub, so it is better to read much and seldom.
+const FLOOD_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a process may live whose standard output is closed.
 const CLOSED: Duration = Duration::from_secs(1);
@@ -94,9 +96,10 @@ impl Process {
     ///
     /// # Errors
     /// In words, when it cannot be started.
-    pub fn start(launch: &Launch, around: Around) -> Result<Body, String> {
+    pub async fn start(launch: Launch, around: Around) -> Result<Body, String> {
         let Around { journal, ear, tasks } = around;
-        let mut child = spawn(launch, &journal)?;
+        let log = journal.clone();
+        let mut child = starter::start(move || spawn(&launch, &log)).await?;
         let pid = child.id();
         pid.into_iter().for_each(footprint::expendable);
         let leader = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));

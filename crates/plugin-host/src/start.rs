@@ -26,5 +26,5 @@ pub async fn start(
     }
     let interpreter = spec.interpreter(places).await?;
     let launch = launch(spec, places, interpreter.as_ref())?;
-    Process::start(&launch, around)
+    Process::start(launch, around).await
 }
