@@ -1,9 +1,10 @@
 //! Many projects that report far more than they may, and one beside them that does not.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::bench::envelopes::{Envelopes, Limit, Project, envelope, nameless};
 use crate::bench::figures::{Readings, milliseconds, quantile};
@@ -57,7 +58,7 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
         (Arc::new(Envelopes::to_many(vec![quiet.clone()], bodies)), count)
     };
     let (alone, count) = beside(0, seconds / 2);
-    post_paced(target.address, &alone, count, NEIGHBOUR).await?;
+    apart(target.address, alone.clone(), count).await?;
     let (crowded, crowded_count) = beside(count, seconds);
     // one more than a multiple of the projects: each of them sends all sorts
     let bodies = (0..=setting.size(BODIES, 100)).map(|n| nameless(n, n % GROUPS)).collect();
@@ -65,7 +66,7 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
     let all = (offered * seconds as f64) as usize;
     tokio::try_join!(
         post_paced(target.address, &loud, all, offered),
-        post_paced(target.address, &crowded, crowded_count, NEIGHBOUR),
+        apart(target.address, crowded.clone(), crowded_count),
     )?;
     let usage = target.settle().await?;
     stage.close(Load { clients: 1, batch: 1, alerts: 0 }).await?;
@@ -85,4 +86,16 @@ pub async fn measure(setting: &Setting) -> Result<Readings> {
         ("shed_neighbour", p99(&crowded) / p99(&alone)),
         ("shed_memory", usage.peak_resident_kib as f64 / 1024.0),
     ])
+}
+
+/// The neighbour, on a thread of its own: what is measured is not how busy those are who flood.
+async fn apart(target: SocketAddr, errors: Arc<Envelopes>, count: usize) -> Result<()> {
+    let reports = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime
+            .context("starting a runtime")?
+            .block_on(post_paced(target, &errors, count, NEIGHBOUR))
+            .map(drop)
+    };
+    tokio::task::spawn_blocking(reports).await.context("a thread panicked")?
 }
