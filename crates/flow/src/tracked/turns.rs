@@ -1,7 +1,7 @@
 //! Turns to be worked on beside the database, which takes processors. Whoever keeps to what they may send goes before
-//! those who are turned away; and while those wait who were heard a moment ago, and others too, each have half of the
-//! turns. So the first moment of a flood, in which a thousand may each send their first, delays
-//! nobody for long who was there before, and whoever reports seldom waits behind nobody who never stops.
+//! those who are turned away; and of those, who was heard a moment ago and who was not have half of the turns each. So
+//! the first moment of a flood, in which a thousand may each send their first, delays nobody for long who was there
+//! before, and whoever reports seldom waits behind nobody who never stops.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -62,8 +62,8 @@ pub struct Turns(Arc<Mutex<State>>);
 struct State {
     count: usize,
     free: usize,
-    /// turns that those have who are not present
-    others: usize,
+    /// turns that those have who are new
+    news: usize,
     waiting: VecDeque<Waiting>,
 }
 
@@ -99,19 +99,19 @@ impl State {
     /// Whose turn it is.
     fn next(&mut self) -> Option<Waiting> {
         let first = |standing| self.waiting.iter().position(|it| it.standing() == standing);
-        let others = || first(Standing::New).or_else(|| first(Standing::Loud));
-        let present = || first(Standing::Present);
-        let place = match self.others < self.count / 2 {
-            true => others().or_else(present),
-            false => present().or_else(others),
+        let (present, new) = (|| first(Standing::Present), || first(Standing::New));
+        let place = match self.news < self.count / 2 {
+            true => new().or_else(present),
+            false => present().or_else(new),
         };
+        let place = place.or_else(|| first(Standing::Loud));
         self.waiting.remove(place?)
     }
 
     /// Gives somebody a turn.
     fn call(&mut self, standing: Standing) {
         self.free -= 1;
-        self.others += usize::from(standing != Standing::Present);
+        self.news += usize::from(standing == Standing::New);
     }
 }
 
@@ -131,7 +131,7 @@ impl Turn {
 impl Turns {
     /// So many at once.
     pub fn of(count: usize) -> Self {
-        Turns(Arc::new(Mutex::new(State { count, free: count, others: 0, waiting: VecDeque::new() })))
+        Turns(Arc::new(Mutex::new(State { count, free: count, news: 0, waiting: VecDeque::new() })))
     }
 
     /// Waits for a turn.
@@ -161,7 +161,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = lock(&self.of);
         state.free += 1;
-        state.others -= usize::from(self.standing != Standing::Present);
+        state.news -= usize::from(self.standing == Standing::New);
         while let Some(next) = state.next() {
             // whoever waits no more drops what it is given, which needs the lock
             if next.call.is_closed() {
@@ -244,6 +244,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_was_turned_away_has_no_turns_of_their_own_while_anybody_else_waits() {
+        let turns = Turns::of(2);
+        let [present, loud] = [(); 2].map(|()| Arc::new(Conduct::default()));
+        present.note_taken(NOW);
+        loud.note_refused(NOW);
+        let take = |who| Box::pin(turns.take(who, NOW));
+        let mut worked: Vec<Turn> = (0..2).filter_map(|_| take(&present).now_or_never()).collect();
+        let (mut last, mut first) = (take(&loud), take(&present));
+        assert!(last.as_mut().now_or_never().is_none() && first.as_mut().now_or_never().is_none());
+        drop(worked.pop());
+        assert!(last.as_mut().now_or_never().is_none(), "somebody waits who was not turned away");
+        worked.extend(first.now_or_never());
+        drop(worked);
+        drop(last.now_or_never().unwrap());
+        assert!(all_are_free(&turns));
+    }
+
+    #[tokio::test]
     async fn a_turn_of_who_waits_no_more_is_the_next_ones() {
         let turns = Turns::of(1);
         let who = Arc::new(Conduct::default());
@@ -262,6 +280,6 @@ mod tests {
 
     fn all_are_free(turns: &Turns) -> bool {
         let state = lock(&turns.0);
-        (state.free, state.others, state.waiting.len()) == (state.count, 0, 0)
+        (state.free, state.news, state.waiting.len()) == (state.count, 0, 0)
     }
 }
