@@ -3,6 +3,7 @@
 //!
 //! It lives as long as the hub: a plugin dies with the thread that forked it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -42,7 +43,21 @@ pub(crate) async fn start(
 fn work(todo: &Receiver<Job>) {
     for Job { start, runtime, done } in todo {
         let _inside = runtime.enter();
+        // with this thread, all plugins would end
+        let started = catch_unwind(AssertUnwindSafe(start));
+        let started = started.unwrap_or_else(|_| Err("a bug of the hub: please report it".to_owned()));
         // it kills what it started when it is dropped
-        drop(done.send(start()));
+        drop(done.send(started));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn whatever_happens_at_a_start_the_next_one_is_tried() {
+        let why = super::start(|| panic!("as a bug would")).await.unwrap_err();
+        assert!(why.contains("bug"), "{why}");
+        let why = super::start(|| Err("no such program".to_owned())).await.unwrap_err();
+        assert_eq!(why, "no such program");
     }
 }
