@@ -73,11 +73,7 @@ pub(super) fn limited(limit: Limit) -> Response {
         }
         Limit::Server(seconds) => (seconds, "there is too much at once", ":organization:too_many_at_once"),
     };
-    // nothing is to be escaped, and nothing is answered as often as this
-    let body = format!(r#"{{"detail":"{why}","causes":[]}}"#);
-    let mut response = of_json(StatusCode::TOO_MANY_REQUESTS, body);
-    insert(&mut response, ERROR, why);
-    insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
+    let mut response = because(StatusCode::TOO_MANY_REQUESTS, why, Some(seconds));
     insert(&mut response, LIMITS, &format!("{seconds}:{said}"));
     response
 }
@@ -89,10 +85,14 @@ pub(super) fn unavailable(why: &str) -> Response {
 
 /// What went wrong elsewhere: 401, 403 and 503 of the front, and what those hear who upload.
 pub(super) fn problem(problem: &Problem) -> Response {
-    let body = json!({ "detail": problem.detail, "causes": [] }).to_string();
-    let mut response = of_json(problem.code(), body);
-    insert(&mut response, ERROR, &problem.detail);
-    if let Some(seconds) = problem.retry_after {
+    because(problem.code(), &problem.detail, problem.retry_after)
+}
+
+/// A no, why, and after how many seconds it may be tried again.
+fn because(status: StatusCode, why: &str, retry_after: Option<u32>) -> Response {
+    let mut response = of_json(status, json!({ "detail": why, "causes": [] }).to_string());
+    insert(&mut response, ERROR, why);
+    if let Some(seconds) = retry_after {
         insert(&mut response, header::RETRY_AFTER, &seconds.to_string());
     }
     response
@@ -128,12 +128,8 @@ pub(super) fn of_json(status: StatusCode, body: String) -> Response {
 
 /// Sets a header to a text; what no header may have is left out of it.
 fn insert(response: &mut Response, name: HeaderName, text: &str) {
-    let may_have = |c: char| c.is_ascii_graphic() || c == ' ';
-    let value = match text.chars().all(may_have) {
-        true => HeaderValue::from_str(text),
-        false => HeaderValue::from_str(&text.chars().filter(|c| may_have(*c)).collect::<String>()),
-    };
-    if let Ok(value) = value {
+    let clean: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+    if let Ok(value) = HeaderValue::from_str(&clean) {
         response.headers_mut().insert(name, value);
     }
 }
