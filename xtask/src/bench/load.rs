@@ -18,6 +18,11 @@ use super::http::{Client, JSON};
 const MAX_REFUSALS: usize = 30;
 /// Connections of a paced load; when all are busy the next alert waits, and its waiting is counted.
 const MAX_PACED_CLIENTS: usize = 512;
+/// How many times its pace a load has at the most that fell behind: who catches up as fast as it can offers something
+/// else than was asked for.
+const MAX_CATCH_UP: f64 = 1.2;
+/// What a timer may be late without that.
+const SLACK: Duration = Duration::from_millis(5);
 
 /// Alerts of one run: they differ in one label, `nr`, and all share one other, `alertname`.
 ///
@@ -166,7 +171,7 @@ pub async fn post_all(target: SocketAddr, heap: &Arc<impl Heap>, load: Load) -> 
     Ok(Posted { begin, elapsed: begin.elapsed(), acks })
 }
 
-/// Posts them at an even pace, one by one, and returns when each was due to be sent.
+/// Posts them at an even pace, one by one, and returns when each was sent.
 pub async fn post_paced(
     target: SocketAddr,
     heap: &Arc<impl Heap>,
@@ -174,17 +179,20 @@ pub async fn post_paced(
     per_second: f64,
 ) -> Result<Vec<Instant>> {
     let begin = Instant::now();
+    let (gap, mut earliest) = (Duration::from_secs_f64(1.0 / per_second / MAX_CATCH_UP), begin);
     let mut sent = Vec::with_capacity(count);
     let mut idle = vec![Client::connect(target).await?];
     let mut busy: JoinSet<Result<Client>> = JoinSet::new();
     for number in 0..count {
         let due = begin + Duration::from_secs_f64(number as f64 / per_second);
-        tokio::time::sleep_until(due.into()).await;
+        tokio::time::sleep_until(due.max(earliest).into()).await;
         while let Some(done) = busy.try_join_next() {
             idle.push(done??);
         }
         // the timer wakes up to a millisecond late, which is not the target's doing
-        sent.push(Instant::now());
+        let now = Instant::now();
+        sent.push(now);
+        earliest = (earliest + gap).max(now.checked_sub(SLACK).unwrap_or(now));
         if idle.is_empty() && busy.len() >= MAX_PACED_CLIENTS {
             let Some(done) = busy.join_next().await else { bail!("no connection is busy or idle") };
             idle.push(done??);
