@@ -35,7 +35,7 @@ struct Member {
 
 /// All of it, on a new folder for each.
 pub async fn measure(setting: &Setting) -> Result<Readings> {
-    let alerts = setting.size(600, 100);
+    let alerts = setting.size(1_500, 100);
     let well = |is_told: bool| Member { mood: Mood::Well, is_told };
     let (alone, bare) = beside(setting, "Alone", Vec::new(), alerts).await?;
     // as many are told either way: what is compared is how they are
