@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -15,6 +16,7 @@ use plugin_protocol::Frame;
 use plugin_protocol::limits::{EXIT_MISCONFIGURED, MAX_GARBAGE_LINES, MAX_LINE_BYTES, MAX_UNREAD, STOP_TIME};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 
@@ -36,8 +38,7 @@ const MAX_SAID: u64 = 64 * 1024;
 /// How long the last words may take once a process has ended: what it left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long the log of one is not read that writes more than is kept of it. Each line that it writes once there is room
-/// again wakes a thread of the hub, so it is better to read much and seldom.
+/// How long the log of one is not read that writes more than is kept of it.
 const FLOOD_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a process may live whose standard output is closed.
@@ -395,12 +396,20 @@ async fn read(
 /// Its standard error is its log. While it writes more than is kept of it, it is read seldom and much at once, so that
 /// the writing costs itself most.
 async fn listen(errors: ChildStderr, journal: Arc<Journal>) {
-    let mut pipe = BufReader::with_capacity(WRITE_AT_ONCE, errors);
     let mut line = Vec::new();
+    let Ok(mut pipe) = errors.into_owned_fd().and_then(opened) else { return };
     while let Ok(Line::Whole | Line::TooLong) = lines::next(&mut pipe, &mut line, MAX_ERROR_LINE).await {
         journal.write(Level::Info, &String::from_utf8_lossy(&line));
         if pipe.buffer().is_empty() && journal.is_full() {
+            // while the runtime watches it, each line that is written wakes a thread of the hub
+            let unwatched = pipe.into_inner().into_nonblocking_fd();
             tokio::time::sleep(FLOOD_PAUSE).await;
+            let Ok(again) = unwatched.and_then(opened) else { return };
+            pipe = again;
         }
     }
+}
+
+fn opened(pipe: OwnedFd) -> std::io::Result<BufReader<Receiver>> {
+    Ok(BufReader::with_capacity(WRITE_AT_ONCE, Receiver::from_owned_fd(pipe)?))
 }
