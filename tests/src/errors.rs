@@ -31,16 +31,31 @@ pub fn issues(hub: &Hub, query: &str) -> Vec<Value> {
 const MAPS: &str = "NIGHTBELL_TEST_ERRORS_MAPS";
 
 /// The programs that build and upload what browsers run.
-pub struct Builders(PathBuf);
+pub struct Builders {
+    programs: PathBuf,
+    /// the package of sentry-cli
+    cli: &'static str,
+}
 
 impl Builders {
     /// Where they are, or a loud word that the story is not told.
     pub fn find_or_skip() -> Option<Self> {
-        let found = std::env::var_os(MAPS).map(|it| Builders(PathBuf::from(it)));
+        let found =
+            std::env::var_os(MAPS).map(|it| Builders { programs: PathBuf::from(it), cli: "@sentry/cli" });
         if found.is_none() {
             skip(&format!("{MAPS} is not set; `cargo xtask test` sets it"), false);
         }
         found
+    }
+
+    /// The same with the sentry-cli before this one, which bundlers' plugins still bring along.
+    pub fn of_old(self) -> Self {
+        Builders { cli: "sentry-cli-2", ..self }
+    }
+
+    /// Where packages are.
+    fn packages(&self) -> &Path {
+        self.programs.parent().unwrap()
     }
 
     /// A source of the tests.
@@ -51,7 +66,7 @@ impl Builders {
     /// Builds a source into `app.min.js` in a folder, with a map beside it.
     pub fn build(&self, source: &str, folder: &Path) -> PathBuf {
         let file = folder.join("app.min.js");
-        let mut esbuild = Command::new(self.0.join("esbuild"));
+        let mut esbuild = Command::new(self.programs.join("esbuild"));
         esbuild.arg(Builders::source(source)).args([
             "--bundle",
             "--minify",
@@ -60,13 +75,13 @@ impl Builders {
         ]);
         esbuild.arg(format!("--outfile={}", file.display()));
         // where what it needs of others is
-        tool::run(esbuild.env("NODE_PATH", self.0.parent().unwrap()));
+        tool::run(esbuild.env("NODE_PATH", self.packages()));
         file
     }
 
     /// Runs sentry-cli for the project `shop` of a hub.
     pub fn sentry_cli(&self, hub: &Hub, token: &str, words: &[&str]) -> Output {
-        let mut command = Command::new(self.0.join("sentry-cli"));
+        let mut command = Command::new(self.packages().join(self.cli).join("bin/sentry-cli"));
         command.args(words).env("SENTRY_URL", hub.url()).env("SENTRY_AUTH_TOKEN", token);
         command.env("SENTRY_ORG", "any").env("SENTRY_PROJECT", "shop").env("SENTRY_LOG_LEVEL", "info");
         command.output().unwrap()

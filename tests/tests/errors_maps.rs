@@ -307,7 +307,15 @@ fn what_is_not_right_is_refused_with_the_reason() {
 
 #[test]
 fn sentry_cli_uploads_what_esbuild_made() {
-    let Some(builders) = Builders::find_or_skip() else { return };
+    Builders::find_or_skip().into_iter().for_each(|it| made_and_uploaded(&it));
+}
+
+#[test]
+fn the_sentry_cli_before_it_uploads_it_as_well() {
+    Builders::find_or_skip().into_iter().for_each(|it| made_and_uploaded(&it.of_old()));
+}
+
+fn made_and_uploaded(builders: &Builders) {
     let hub = Hub::start(TOML);
     let (made, _) = project(&hub, "shop");
     let ci = token(&hub, "ingest");

@@ -39,7 +39,8 @@ pub fn options(url: &str) -> Value {
         "concurrency": 2,
         "hashAlgorithm": "sha1",
         "compression": ["gzip"],
-        "accept": ["artifact_bundles", "artifact_bundles_v2"],
+        // sentry-cli before version 3 looks for the first word, and then sends what the others mean
+        "accept": ["release_files", "artifact_bundles", "artifact_bundles_v2"],
     })
 }
 
