@@ -82,9 +82,9 @@ impl Hub {
             }
         };
         report.is_of_crowd = turn.is_of_crowd();
-        drop(turn);
         let (event_id, new_base) = (report.event.event_id.clone(), report.new_base.clone());
-        let taken = self.ride(Arc::new(report), at).await?;
+        let (taken, ()) = tokio::join!(self.ride(Arc::new(report), at), turn.end());
+        let taken = taken?;
         key.conduct.note_taken(at);
         if let Some(base) = new_base.filter(|_| matches!(taken, Taken::Kept { .. })) {
             self.core.packer.remember(&base, at)?;

@@ -11,13 +11,13 @@ use std::time::Duration;
 use model::{Id, Time};
 use store::errors::BaseRow;
 use store::{Result, StoreError, Tx};
-use zstd::zstd_safe::{CCtx, CDict, DCtx, compress_bound, get_error_name};
+use zstd::zstd_safe::{CCtx, CDict, DCtx, SafeResult, compress_bound, get_error_name};
 
 use super::lately::Lately;
 
 /// How hard it tries: the fastest level, since what repeats is long.
 const LEVEL: i32 = 1;
-/// Bases that are remembered ready for use: each takes some hundred kilobytes.
+/// Bases that are remembered: each takes some dozens of kilobytes.
 const MAX_REMEMBERED: usize = 64;
 /// How long one is remembered. Retention counts on this: it forgets a base some time after there is a newer one.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -34,8 +34,36 @@ pub fn most_at_once() -> usize {
 /// What errors of one sum are compressed against.
 pub struct Base {
     id: Id,
-    dictionary: CDict<'static>,
+    content: Mutex<Content>,
     at: Time,
+}
+
+/// Preparing a text takes longer than compressing against it once, and pays from the second time on. Where many sums
+/// come once each, most bases are forgotten before that.
+#[derive(Clone)]
+enum Content {
+    Text { text: Arc<[u8]>, is_used: bool },
+    Prepared(Arc<CDict<'static>>),
+}
+
+impl Base {
+    fn new(id: Id, text: Vec<u8>, at: Time) -> Self {
+        Base { id, content: Mutex::new(Content::Text { text: text.into(), is_used: false }), at }
+    }
+
+    fn content(&self) -> Content {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *content {
+            Content::Text { is_used, .. } if !*is_used => *is_used = true,
+            Content::Text { text, .. } => {
+                if let Some(prepared) = CDict::try_create(text, LEVEL) {
+                    *content = Content::Prepared(Arc::new(prepared));
+                }
+            }
+            Content::Prepared(_) => {}
+        }
+        content.clone()
+    }
 }
 
 /// A text, compressed.
@@ -77,15 +105,10 @@ impl Packer {
 
     /// Remembers a base, in the place of the one that was not used for the longest time.
     pub fn remember(&self, row: &BaseRow, now: Time) -> Result<Arc<Base>> {
-        let text = unpacked(&row.body, None, MAX_TEXT_BYTES)?;
-        let base = Arc::new(Base { id: row.id, dictionary: dictionary(&text)?, at: now });
+        let base = Arc::new(Base::new(row.id, unpacked(&row.body, None, MAX_TEXT_BYTES)?, now));
         self.bases().put((row.project, row.hash.clone()), base.clone(), 1);
         Ok(base)
     }
-}
-
-fn dictionary(text: &[u8]) -> Result<CDict<'static>> {
-    CDict::try_create(text, LEVEL).ok_or_else(|| refused("no memory for a dictionary"))
 }
 
 fn refused(why: &str) -> StoreError {
@@ -94,6 +117,7 @@ fn refused(why: &str) -> StoreError {
 
 thread_local! {
     static COMPRESSING: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static READING: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
 /// Compresses a text against a base; without one, or when that helps too little, the text becomes a base itself, under
@@ -108,26 +132,23 @@ pub fn pack(
     fresh: impl FnOnce() -> Id,
 ) -> Result<Packed> {
     if let Some(base) = base {
-        let body = against(text, &base.dictionary)?;
+        let body = against(text, &base.content())?;
         if body.len() * 100 <= text.len() * POOR_PERCENT {
             return Ok(Packed { body, base: Some(base.id), new_base: None });
         }
     }
     let id = fresh();
     let whole = packed(text)?;
-    let body = against(text, &dictionary(text)?)?;
+    let body = against(text, &Content::Text { text: text.into(), is_used: true })?;
     let new_base = BaseRow { id, project, hash: hash.to_owned(), body: whole };
     Ok(Packed { body, base: Some(id), new_base: Some(new_base) })
 }
 
-fn against(text: &[u8], dictionary: &CDict<'_>) -> Result<Vec<u8>> {
-    let body = COMPRESSING.with_borrow_mut(|context| {
-        let mut body = Vec::with_capacity(compress_bound(text.len()));
-        context.compress_using_cdict(&mut body, text, dictionary).map(|_| body)
-    });
-    let mut body = body.map_err(|code| refused(get_error_name(code)))?;
-    body.shrink_to_fit();
-    Ok(body)
+fn against(text: &[u8], base: &Content) -> Result<Vec<u8>> {
+    compressed(text, |context, body| match base {
+        Content::Text { text: base, .. } => context.compress_using_dict(body, text, base, LEVEL),
+        Content::Prepared(base) => context.compress_using_cdict(body, text, base),
+    })
 }
 
 /// A text compressed by itself.
@@ -135,13 +156,18 @@ fn against(text: &[u8], dictionary: &CDict<'_>) -> Result<Vec<u8>> {
 /// # Errors
 /// When there is no memory for it.
 pub fn packed(text: &[u8]) -> Result<Vec<u8>> {
-    let whole = COMPRESSING.with_borrow_mut(|context| {
-        let mut whole = Vec::with_capacity(compress_bound(text.len()));
-        context.compress(&mut whole, text, LEVEL + 2).map(|_| whole)
-    });
-    let mut whole = whole.map_err(|code| refused(get_error_name(code)))?;
-    whole.shrink_to_fit();
-    Ok(whole)
+    compressed(text, |context, body| context.compress(body, text, LEVEL + 2))
+}
+
+fn compressed(
+    text: &[u8],
+    how: impl FnOnce(&mut CCtx<'static>, &mut Vec<u8>) -> SafeResult,
+) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(compress_bound(text.len()));
+    let done = COMPRESSING.with_borrow_mut(|context| how(context, &mut body));
+    done.map_err(|code| refused(get_error_name(code)))?;
+    body.shrink_to_fit();
+    Ok(body)
 }
 
 /// A text as it was, which had `most` bytes at the most.
@@ -154,11 +180,10 @@ pub fn unpacked(body: &[u8], base: Option<&[u8]>, most: usize) -> Result<Vec<u8>
     let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= most);
     let size = size.ok_or_else(|| bad("its size makes no sense"))?;
     let mut text = Vec::with_capacity(size);
-    let mut context = DCtx::create();
-    let read = match base {
+    let read = READING.with_borrow_mut(|context| match base {
         Some(base) => context.decompress_using_dict(&mut text, body, base),
         None => context.decompress(&mut text, body),
-    };
+    });
     read.map_err(|code| bad(get_error_name(code)))?;
     Ok(text)
 }
@@ -202,8 +227,12 @@ mod tests {
         let second = pack(&text(2), Some(&known), (1, "aa"), || Id(8)).unwrap();
         assert_eq!((second.base, &second.new_base), (Some(Id(7)), &None));
         assert!(second.body.len() < 100, "{}", second.body.len());
+        let third = pack(&text(3), Some(&known), (1, "aa"), || Id(8)).unwrap();
+        assert!(third.body.len() < 100, "{}", third.body.len());
+        assert!(matches!(known.content(), Content::Prepared(_)));
         let whole = unpacked(&base.body, None, MAX_TEXT_BYTES).unwrap();
         assert_eq!(unpacked(&second.body, Some(&whole), MAX_TEXT_BYTES).unwrap(), text(2));
+        assert_eq!(unpacked(&third.body, Some(&whole), MAX_TEXT_BYTES).unwrap(), text(3));
         assert_eq!(unpacked(&first.body, Some(&whole), MAX_TEXT_BYTES).unwrap(), text(1));
         // another text under the same sum is a base of its own
         let other: Vec<u8> = (0..3000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();

@@ -1,7 +1,8 @@
 //! Turns to be worked on beside the database, which takes processors. Whoever keeps to what they may send goes before
 //! those who are turned away; and of those, who was heard a moment ago and who was not have half of the turns each. So
 //! the first moment of a flood, in which a thousand may each send their first, delays nobody for long who was there
-//! before, and whoever reports seldom waits behind nobody who never stops.
+//! before, and whoever reports seldom waits behind nobody who never stops. A turn of a crowd's rests before it is the
+//! next one's of that crowd, as long as anybody is present: they find a processor that is not busy.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -18,6 +19,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const PRESENT: Duration = Duration::from_secs(10);
 /// So many who wait are a crowd.
 const CROWD: usize = 32;
+
+/// How long a turn of one of a crowd rests, which is a few times what it takes.
+const REST: Duration = Duration::from_millis(2);
 
 /// How somebody who sends behaves.
 #[derive(Default)]
@@ -62,8 +66,12 @@ pub struct Turns(Arc<Mutex<State>>);
 struct State {
     count: usize,
     free: usize,
+    /// of the free ones, those that are for nobody but who is present; more where those took some of them
+    resting: usize,
     /// turns that those have who are new
     news: usize,
+    /// when somebody came last who is present
+    present: Time,
     waiting: VecDeque<Waiting>,
 }
 
@@ -71,6 +79,7 @@ struct Waiting {
     of: Arc<Conduct>,
     standing: Standing,
     refusals: u64,
+    at: Time,
     call: oneshot::Sender<Turn>,
 }
 
@@ -96,9 +105,20 @@ impl Waiting {
 }
 
 impl State {
-    /// Whose turn it is.
+    /// Whether one is free for somebody who behaves so.
+    fn has_one_for(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::Present => self.free > 0,
+            Standing::New | Standing::Loud => self.free > self.resting,
+        }
+    }
+
+    /// Who waits for a turn that is free.
     fn next(&mut self) -> Option<Waiting> {
-        let first = |standing| self.waiting.iter().position(|it| it.standing() == standing);
+        let first = |standing| match self.has_one_for(standing) {
+            true => self.waiting.iter().position(|it| it.standing() == standing),
+            false => None,
+        };
         let (present, new) = (|| first(Standing::Present), || first(Standing::New));
         let place = match self.news < self.count / 2 {
             true => new().or_else(present),
@@ -119,6 +139,8 @@ impl State {
 pub struct Turn {
     of: Arc<Mutex<State>>,
     standing: Standing,
+    /// when who has it came
+    at: Time,
 }
 
 impl Turn {
@@ -126,12 +148,39 @@ impl Turn {
     pub fn is_of_crowd(&self) -> bool {
         self.standing != Standing::Present && lock(&self.of).waiting.len() >= CROWD
     }
+
+    /// Ends it, and rests where it was one of a crowd's and somebody is present.
+    pub async fn end(self) {
+        if self.is_of_crowd() && self.at < lock(&self.of).present + PRESENT {
+            let _rest = Rest::begin(&self.of);
+            drop(self);
+            tokio::time::sleep(REST).await;
+        }
+    }
+}
+
+/// A turn that is for nobody but who is present, until this is dropped.
+struct Rest(Arc<Mutex<State>>);
+
+impl Rest {
+    fn begin(of: &Arc<Mutex<State>>) -> Self {
+        lock(of).resting += 1;
+        Rest(of.clone())
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        lock(&self.0).resting -= 1;
+        hand_on(&self.0);
+    }
 }
 
 impl Turns {
     /// So many at once.
     pub fn of(count: usize) -> Self {
-        Turns(Arc::new(Mutex::new(State { count, free: count, news: 0, waiting: VecDeque::new() })))
+        let (present, waiting) = (Time::MIN, VecDeque::new());
+        Turns(Arc::new(Mutex::new(State { count, free: count, resting: 0, news: 0, present, waiting })))
     }
 
     /// Waits for a turn.
@@ -140,13 +189,16 @@ impl Turns {
         loop {
             let waits = {
                 let mut state = lock(&self.0);
-                if state.free > 0 {
+                if standing == Standing::Present {
+                    state.present = now;
+                }
+                if state.has_one_for(standing) {
                     state.call(standing);
-                    return Turn { of: self.0.clone(), standing };
+                    return Turn { of: self.0.clone(), standing, at: now };
                 }
                 let (call, waits) = oneshot::channel();
                 let refusals = of.refusals.load(Ordering::Relaxed);
-                state.waiting.push_back(Waiting { of: of.clone(), standing, refusals, call });
+                state.waiting.push_back(Waiting { of: of.clone(), standing, refusals, at: now, call });
                 waits
             };
             // nobody lets go of who waits
@@ -159,20 +211,28 @@ impl Turns {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = lock(&self.of);
-        state.free += 1;
-        state.news -= usize::from(self.standing == Standing::New);
-        while let Some(next) = state.next() {
-            // whoever waits no more drops what it is given, which needs the lock
-            if next.call.is_closed() {
-                continue;
-            }
-            let standing = next.standing();
-            state.call(standing);
-            drop(state);
-            let _ = next.call.send(Turn { of: self.of.clone(), standing });
-            return;
+        {
+            let mut state = lock(&self.of);
+            state.free += 1;
+            state.news -= usize::from(self.standing == Standing::New);
         }
+        hand_on(&self.of);
+    }
+}
+
+/// Gives a free turn to who waits for one.
+fn hand_on(of: &Arc<Mutex<State>>) {
+    let mut state = lock(of);
+    while let Some(next) = state.next() {
+        // whoever waits no more drops what it is given, which needs the lock
+        if next.call.is_closed() {
+            continue;
+        }
+        let (standing, at) = (next.standing(), next.at);
+        state.call(standing);
+        drop(state);
+        let _ = next.call.send(Turn { of: of.clone(), standing, at });
+        return;
     }
 }
 
@@ -261,6 +321,40 @@ mod tests {
         assert!(all_are_free(&turns));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_of_a_crowd_rests_for_all_but_who_is_present() {
+        fn called(all: &mut Vec<impl Future<Output = Turn> + Unpin>) -> Option<Turn> {
+            let called = all.iter_mut().enumerate().find_map(|(n, it)| Some((n, it.now_or_never()?)));
+            let (n, turn) = called?;
+            drop(all.remove(n));
+            Some(turn)
+        }
+        let turns = Turns::of(1);
+        let [present, new] = [(); 2].map(|()| Arc::new(Conduct::default()));
+        present.note_taken(NOW);
+        let take = |who| Box::pin(turns.take(who, NOW));
+        let turn = take(&new).now_or_never().unwrap();
+        let mut crowd: Vec<_> = (0..CROWD + 4).map(|_| take(&new)).collect();
+        assert!(called(&mut crowd).is_none());
+        turn.end().now_or_never().expect("with nobody present it does not rest");
+        let turn = called(&mut crowd).unwrap();
+        let mut first = take(&present);
+        assert!(first.as_mut().now_or_never().is_none());
+        let mut rest = Box::pin(turn.end());
+        assert!(rest.as_mut().now_or_never().is_none());
+        drop(first.now_or_never().expect("for who is present it does not rest"));
+        assert!(called(&mut crowd).is_none(), "for others it does");
+        drop(take(&present).now_or_never().expect("nor for who comes meanwhile"));
+        rest.await;
+        let turn = called(&mut crowd).expect("after a rest it is the next one's");
+        let mut rest = Box::pin(turn.end());
+        assert!(rest.as_mut().now_or_never().is_none() && called(&mut crowd).is_none());
+        drop(rest);
+        let turn = called(&mut crowd).expect("who goes away rests no more");
+        drop((crowd, turn));
+        assert!(all_are_free(&turns));
+    }
+
     #[tokio::test]
     async fn a_turn_of_who_waits_no_more_is_the_next_ones() {
         let turns = Turns::of(1);
@@ -280,6 +374,6 @@ mod tests {
 
     fn all_are_free(turns: &Turns) -> bool {
         let state = lock(&turns.0);
-        (state.free, state.news, state.waiting.len()) == (state.count, 0, 0)
+        (state.free, state.resting, state.news, state.waiting.len()) == (state.count, 0, 0, 0)
     }
 }
