@@ -139,7 +139,7 @@ pub fn pack(
     }
     let id = fresh();
     let whole = packed(text)?;
-    let body = against(text, &Content::Text { text: text.into(), is_used: true })?;
+    let body = compressed(text, |context, body| context.compress_using_dict(body, text, text, LEVEL))?;
     let new_base = BaseRow { id, project, hash: hash.to_owned(), body: whole };
     Ok(Packed { body, base: Some(id), new_base: Some(new_base) })
 }

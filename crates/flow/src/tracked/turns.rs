@@ -290,9 +290,7 @@ mod tests {
         for _ in 0..6 {
             drop(worked.remove(0));
             for (who, all) in [("new", &mut news), ("present", &mut presents)] {
-                let called = all.iter_mut().enumerate().find_map(|(n, it)| Some((n, it.now_or_never()?)));
-                if let Some((n, turn)) = called {
-                    drop(all.remove(n));
+                if let Some(turn) = called(all) {
                     worked.push(turn);
                     order.push(who);
                 }
@@ -323,12 +321,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_of_a_crowd_rests_for_all_but_who_is_present() {
-        fn called(all: &mut Vec<impl Future<Output = Turn> + Unpin>) -> Option<Turn> {
-            let called = all.iter_mut().enumerate().find_map(|(n, it)| Some((n, it.now_or_never()?)));
-            let (n, turn) = called?;
-            drop(all.remove(n));
-            Some(turn)
-        }
         let turns = Turns::of(1);
         let [present, new] = [(); 2].map(|()| Arc::new(Conduct::default()));
         present.note_taken(NOW);
@@ -370,6 +362,14 @@ mod tests {
         drop(called);
         drop(last.now_or_never().unwrap());
         assert!(all_are_free(&turns));
+    }
+
+    /// The first of those who wait that has been given its turn.
+    fn called(all: &mut Vec<impl Future<Output = Turn> + Unpin>) -> Option<Turn> {
+        let called = all.iter_mut().enumerate().find_map(|(n, it)| Some((n, it.now_or_never()?)));
+        let (n, turn) = called?;
+        drop(all.remove(n));
+        Some(turn)
     }
 
     fn all_are_free(turns: &Turns) -> bool {
