@@ -4,7 +4,7 @@ use crate::db::{Engine, Tx};
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 26] = [
+const MIGRATIONS: [&str; 27] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 26] = [
     include_str!("../migrations/0024_issue_words.sql"),
     include_str!("../migrations/0025_digests.sql"),
     include_str!("../migrations/0026_merged_users.sql"),
+    include_str!("../migrations/0027_held.sql"),
 ];
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
