@@ -18,6 +18,8 @@ use crate::bench::target::{Routing, memory_of};
 const MAX_LAG: Duration = Duration::from_secs(120);
 /// How long a plugin may take until it is ready.
 const MAX_START: Duration = Duration::from_secs(20);
+/// How often the hub is asked how far it is: each look costs it some, which counts as its own.
+const LOOK: Duration = Duration::from_millis(20);
 /// Alerts a second, when they are seldom.
 const SELDOM: f64 = 50.0;
 
@@ -170,7 +172,7 @@ pub async fn ready(client: &mut Client, id: &str) -> Result<Value> {
 }
 
 async fn delivered(client: &mut Client, kind: &str, alerts: usize) -> Result<Instant> {
-    answered(client, kind, "delivered", alerts, Duration::from_millis(5)).await
+    answered(client, kind, "delivered", alerts, LOOK).await
 }
 
 /// Asks, at this pace, until so many answers of one sort are recorded.
