@@ -157,3 +157,36 @@ fn issues_are_read_and_acted_on() {
     let output = hub.cli(&["issue", "ignore", &pay, "--times-within", "1h"]);
     assert!(!output.status.success(), "within an hour of what?");
 }
+
+#[test]
+fn who_looks_after_an_issue_goes_on_under_another_name_and_hands_over_when_they_go() {
+    let hub = Hub::start(TOML);
+    let (made, _) = project(&hub, "shop");
+    report(&hub, &made, 1, "pay");
+    let pay = issues(&hub, "")[0]["id"].as_str().unwrap().to_owned();
+    let assignee = || hub.get(&format!("/api/v1/issues/{pay}"))["assignee"].clone();
+    let ask = |method: &str, path: &str, body: &Value| {
+        let answer = http::ask(hub.address(), method, path, &[], &body.to_string()).unwrap();
+        assert!(answer.status < 300, "{method} {path}: {answer:?}");
+    };
+    hub.says(&["team", "create", "web"]);
+    hub.says(&["team", "create", "ops"]);
+    hub.says(&["issue", "assign", "team:web", &pay]);
+    ask("PATCH", "/api/v1/teams/web", &json!({ "name": "the \"web\"" }));
+    assert_eq!(assignee(), "team:the \"web\"");
+    ask("DELETE", "/api/v1/teams/the%20%22web%22?hand_over_to=team:ops", &json!({}));
+    assert_eq!(assignee(), "team:ops");
+    ask("DELETE", "/api/v1/teams/ops", &json!({}));
+    assert_eq!(assignee(), "", "whoever is called that later has nothing to do with it");
+
+    for name in ["ann", "bob", "cleo"] {
+        ask("POST", "/api/v1/users", &json!({ "name": name, "role": "admin" }));
+    }
+    hub.says(&["issue", "assign", "ann", &pay]);
+    ask("PATCH", "/api/v1/users/ann", &json!({ "name": "anna" }));
+    assert_eq!(assignee(), "anna");
+    ask("DELETE", "/api/v1/users/anna?replace_with=bob", &json!({}));
+    assert_eq!(assignee(), "bob");
+    ask("DELETE", "/api/v1/users/bob", &json!({}));
+    assert_eq!(assignee(), "");
+}

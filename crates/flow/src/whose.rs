@@ -1,8 +1,10 @@
 //! Whose an incident is: the teams that look after it, whose responders may act on it whatever else they may.
+//! And what becomes of issues when whoever looks after them is called otherwise, or goes.
 
 use std::collections::HashSet;
 
 use model::Id;
+use model::account::Team;
 use store::{Result, Tx};
 
 use crate::core::Core;
@@ -22,6 +24,17 @@ pub fn teams_of(core: &Core, tx: &mut Tx<'_>, incident: Id) -> Result<HashSet<Id
     let Some(head) = store::errors::head(tx, incident)? else { return Ok(teams) };
     teams.extend(core.projects(tx)?.get(head.issue.project).and_then(|it| it.project.team));
     let life = Life::from_column(&head.issue.life);
-    teams.extend(life.assignee.strip_prefix("team:").and_then(|name| people.team_called(name)));
+    teams.extend(life.assignee.strip_prefix(Team::PREFIX).and_then(|name| people.team_called(name)));
     Ok(teams)
+}
+
+/// Gives all issues that a user, or [`Team::PREFIX`] and a team, looks after to another name: that of the same one from
+/// now on, of who takes their place, or of nobody (empty). Goes through all issues, as seldom as names change.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn hand_over_issues(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
+    // quotes of any other text in there have a backslash before them: this is found nowhere else
+    let said = |name: &str| format!("\"assignee\":{}", serde_json::Value::from(name));
+    store::errors::replace_in_lives(tx, &said(from), &said(to))
 }

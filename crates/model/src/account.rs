@@ -279,6 +279,14 @@ pub struct Team {
 }
 
 impl Team {
+    /// What the name of a team begins with where a user's could stand.
+    pub const PREFIX: &str = "team:";
+
+    /// What it is called where a user could stand.
+    pub fn prefixed(&self) -> String {
+        format!("{}{}", Team::PREFIX, self.name)
+    }
+
     /// Everything about it that cannot be.
     pub fn problems(&self) -> Vec<Refusal> {
         let checks =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use model::account::Team;
 use model::receiver::Place;
 use model::{Id, Time};
 use sdk::{OfProjects, Somebody, Told};
@@ -14,8 +15,6 @@ use super::{People, all};
 
 /// People whom one message names at the most, told and on duty each.
 pub const MAX_TOLD: usize = 500;
-/// What the name of a team begins with where a user could stand.
-const TEAM: &str = "team:";
 
 /// What is set for plugins: by people, by whose it is and by plugin, and for projects.
 #[derive(Default)]
@@ -84,7 +83,7 @@ impl People {
     }
 
     fn named(&self, name: &str) -> Vec<Id> {
-        match name.strip_prefix(TEAM) {
+        match name.strip_prefix(Team::PREFIX) {
             Some(team) => {
                 let found = self.teams.values().find(|crew| crew.name.eq_ignore_ascii_case(team));
                 found.map(|crew| crew.members.clone()).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! What people define for themselves, their teams and everybody: kept only when all of it makes sense.
 
 use model::Id;
+use model::account::Team;
 use model::profile::{Filter, Timeslot};
 use model::refusal::Refusal;
 use serde::de::DeserializeOwned;
@@ -69,8 +70,6 @@ pub struct DefinitionShown {
 pub(super) const EVERYBODYS: &str = "everybody";
 /// The field that says what a definition says.
 const SPEC: &str = "spec";
-/// What the name of an owner begins with that is a team.
-pub(super) const TEAM: &str = "team:";
 
 impl Desk<'_, '_> {
     /// The definitions of a kind that somebody may see: of one owner, or all.
@@ -372,7 +371,7 @@ impl Desk<'_, '_> {
                 }
             },
             Some(text) if text == EVERYBODYS => Ok(EVERYBODY),
-            Some(text) => match text.strip_prefix(TEAM) {
+            Some(text) => match text.strip_prefix(Team::PREFIX) {
                 Some(team) => {
                     let team = store::teams::named(self.tx, team)?;
                     Ok(team.ok_or_else(|| Problem::wrong("owner", format!("there is no {text:?}")))?.id)
@@ -393,7 +392,7 @@ impl Desk<'_, '_> {
             return Ok(user.name);
         }
         let team = store::teams::get(self.tx, id)?;
-        Ok(team.map_or_else(|| id.to_string(), |team| format!("{TEAM}{}", team.name)))
+        Ok(team.map_or_else(|| id.to_string(), |team| team.prefixed()))
     }
 
     /// Makes sure that who asks may define something for an owner: everybody for themselves, and who runs a team for

@@ -13,7 +13,6 @@ use store::calendar_links;
 use store::definitions::{self, Definition, Kind};
 
 use super::defined::{Defined, Ground};
-use super::definitions::TEAM;
 use super::{Desk, Done, shown};
 use crate::auth::Scope;
 use crate::error::Problem;
@@ -78,6 +77,8 @@ impl Desk<'_, '_> {
         }
         self.forget_definitions(user.id)?;
         calendar_links::delete_of(self.tx, calendar_links::About::User(user.id))?;
+        let heir = replacement.as_ref().map_or("", |by| &by.name);
+        flow::whose::hand_over_issues(self.tx, &user.name, heir)?;
         store::users::delete(self.tx, user.id, self.now)?;
         let after = replacement.map(|by| json!({ "replaced_by": by.name, "changed": leaving.changed }));
         self.note("user.delete", ("user", &user.id.to_string()), shown(&user), after)?;
@@ -106,24 +107,26 @@ impl Desk<'_, '_> {
             self.must_define(heir)?;
         }
         let heir_team = match heir {
-            Some(id) => store::teams::get(self.tx, id)?.map(|it| it.id),
+            Some(id) => store::teams::get(self.tx, id)?,
             None => None,
         };
         let names = |target: &Target| matches!(target, Target::Team { id } if *id == team.id);
         let mut needs = self.needs(ground, team.id, &names, &|_| false)?;
         let mut leaving = Leaving::default();
         if let Some(heir) = heir {
-            if let Some(other) = heir_team {
-                self.change_policies(&names, &Target::Team { id: other }, &mut leaving)?;
+            if let Some(other) = &heir_team {
+                self.change_policies(&names, &Target::Team { id: other.id }, &mut leaving)?;
                 needs.retain(|it| it.what.is_some());
             }
             self.hand_over_all(team.id, heir, &team.name, &mut leaving)?;
             needs.retain(|it| it.what.is_none());
         }
         if !needs.is_empty() {
-            return Err(in_the_way(&format!("{TEAM}{}", team.name), &needs, "hand_over_to").into());
+            return Err(in_the_way(&team.prefixed(), &needs, "hand_over_to").into());
         }
-        self.move_projects(team.id, heir_team, &mut leaving)?;
+        self.move_projects(team.id, heir_team.as_ref().map(|it| it.id), &mut leaving)?;
+        let successor = heir_team.map(|it| it.prefixed()).unwrap_or_default();
+        flow::whose::hand_over_issues(self.tx, &team.prefixed(), &successor)?;
         self.forget_definitions(team.id)?;
         let members = store::teams::members(self.tx, team.id)?;
         store::teams::delete(self.tx, team.id, self.now)?;

@@ -115,6 +115,9 @@ impl Desk<'_, '_> {
             return Err(taken(&team.name).into());
         }
         store::teams::update(self.tx, &team)?;
+        if team.name != before.name {
+            flow::whose::hand_over_issues(self.tx, &before.prefixed(), &team.prefixed())?;
+        }
         self.note("team.update", ("team", &team.id.to_string()), shown(&before), shown(&team))?;
         Ok(team)
     }

@@ -171,6 +171,9 @@ impl Desk<'_, '_> {
             return Err(Problem::not_in_state(why).into());
         }
         store::users::update(self.tx, &user)?;
+        if user.name != before.name {
+            flow::whose::hand_over_issues(self.tx, &before.name, &user.name)?;
+        }
         if !user.is_enabled() {
             store::sessions::end_all(self.tx, user.id, None)?;
             store::invitations::use_up_all(self.tx, user.id, self.now)?;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use flow::errors::acts::{Acted, Fixed, IssueAct};
 use flow::life::{Ignore, More};
 use model::Id;
+use model::account::Team;
 use model::alert_rule::MAX_COUNTED;
 use model::time::span::format as spelt;
 use serde::Deserialize;
@@ -177,8 +178,8 @@ async fn assignee(app: &App, to: String) -> Answer<String> {
         return Ok(to);
     }
     let named = to.clone();
-    let found = app.hub.store.read(move |tx| match named.strip_prefix("team:") {
-        Some(team) => Ok(store::teams::named(tx, team)?.map(|it| format!("team:{}", it.name))),
+    let found = app.hub.store.read(move |tx| match named.strip_prefix(Team::PREFIX) {
+        Some(team) => Ok(store::teams::named(tx, team)?.map(|it| it.prefixed())),
         None => Ok(store::users::named(tx, &named)?.map(|it| it.name)),
     });
     found.await?.ok_or_else(|| Problem::wrong("to", format!("there is no {to:?}: name a user, or team:NAME")))

@@ -165,6 +165,16 @@ pub fn put(tx: &mut Tx<'_>, issues: &[&IssueRow]) -> Result<()> {
     Ok(())
 }
 
+/// Puts a text in the place of another in what is remembered of all issues.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn replace_in_lives(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
+    let sql = "UPDATE issues SET life = REPLACE(life, $1, $2) WHERE REPLACE(life, $1, '') <> life";
+    tx.execute(sql, &[Value::Text(from), Value::Text(to)])?;
+    Ok(())
+}
+
 /// Lets new issues be found by these words, which are in lower case.
 ///
 /// # Errors
