@@ -16,6 +16,10 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// and V8 another 10 GiB for each memory of WebAssembly, such as that of the HTTP client of node.
 const MAX_RESERVED_BYTES: u64 = 32 * 1024 * 1024 * 1024;
 
+/// How much nicer than the hub a plugin is: where both want a processor, the hub has nine times as much of it, and who
+/// wakes in it need not wait until a plugin has had its turn.
+const NICER: i32 = 10;
+
 /// What a plugin is allowed.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
@@ -95,6 +99,8 @@ impl Ready {
             let most = have.maximum.map_or(*most, |maximum| maximum.min(*most));
             setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
         }
+        // where even that is refused, plugins run as they did before
+        let _ = rustix::process::nice(NICER);
         #[cfg(target_os = "linux")]
         self.linux.enter()?;
         Ok(())
@@ -116,10 +122,13 @@ mod linux {
         SeccompRule,
     };
 
-    use super::{Sandbox, Signal};
+    use super::{NICER, Sandbox, Signal};
 
     /// The newest rules of Landlock that are asked for. Older kernels are asked for what they know.
     const RULES: ABI = ABI::V6;
+
+    /// As nice as a process can be.
+    const NICEST: i32 = 19;
 
     /// Pastes into a console; libc has no name for it.
     const TIOCLINUX: u64 = 0x541c;
@@ -249,6 +258,10 @@ mod linux {
             libc::SYS_settimeofday,
             libc::SYS_clock_settime,
             libc::SYS_sethostname,
+            // before all others at the processors, which root may
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setparam,
+            libc::SYS_sched_setattr,
         ];
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
             denied.into_iter().map(|call| (call, Vec::new())).collect();
@@ -261,6 +274,14 @@ mod linux {
             SeccompRule::new(vec![is_it]).ok()
         };
         rules.insert(libc::SYS_ioctl, vec![types(libc::TIOCSTI)?, types(TIOCLINUX)?]);
+        // to be less nice than it was made, or even less than the hub; nicer it may be
+        let sets = |how: SeccompCmpOp, priority: i32| {
+            let is_it = SeccompCondition::new(2, SeccompCmpArgLen::Dword, how, priority as u64).ok()?;
+            SeccompRule::new(vec![is_it]).ok()
+        };
+        // below zero is beyond all of them, seen as a number without a sign
+        let less = vec![sets(SeccompCmpOp::Lt, NICER)?, sets(SeccompCmpOp::Gt, NICEST)?];
+        rules.insert(libc::SYS_setpriority, less);
         // the same without a name: it is shared with children alone, and files do that as well
         let kind = (libc::MAP_TYPE | libc::MAP_ANONYMOUS) as u64;
         let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;

@@ -284,6 +284,12 @@ async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
     }
     assert_eq!(stage.receipt("trace").await, "refused");
     assert!(stage.receipt("session").await.starts_with("refused"));
+    assert_eq!(stage.receipt("nice").await, (niceness() + 10).min(19).to_string(), "the hub goes first");
+    for (priority, may) in [(15, "did it"), (9, "refused"), (-1, "refused"), (-20, "refused")] {
+        let receipt = stage.receipt(&format!("priority {priority}")).await;
+        assert!(receipt.starts_with(may), "{priority}: {receipt}");
+    }
+    assert!(stage.receipt("realtime").await.starts_with("refused"));
     let signal = stage.receipt("signal").await;
     assert!(signal.starts_with("refused") || !isolated, "the hub can be signalled: {signal}");
     let own = stage.folder.path().join("state/stress/file");
@@ -291,6 +297,14 @@ async fn files_ports_and_calls_that_it_may_not_use_are_refused() {
     let names = stage.receipt("env").await;
     assert!(names.contains("NIGHTBELL_PLUGIN") && !names.contains("HUB_SECRET"), "{names}");
     stage.close().await;
+}
+
+/// How nice this process is.
+fn niceness() -> i32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // the name, which is the second, may have spaces in it
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.split(' ').nth(16).unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

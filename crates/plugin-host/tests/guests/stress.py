@@ -124,6 +124,12 @@ def deliver(id, delivery):
         mine["receipt"] = attempt(lambda: os.kill(os.getppid(), 0))
     if word == "session":
         mine["receipt"] = attempt(os.setsid)
+    if word == "nice":
+        mine["receipt"] = str(os.nice(0))
+    if word == "priority":
+        mine["receipt"] = attempt(lambda: os.setpriority(os.PRIO_PROCESS, 0, int(rest)))
+    if word == "realtime":
+        mine["receipt"] = attempt(lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)))
     if word == "socket":
         mine["receipt"] = attempt(lambda: socket.socket(socket.AF_UNIX).close())
     if word == "env":
