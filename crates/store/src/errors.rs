@@ -14,8 +14,7 @@ mod reading;
 pub use issues::{
     Found, Head, IssueRow, Looked, add_words, attach_hashes, by_hashes, count_issues, discard_hashes, family,
     forget_issue, hashes_of, head, heads, insert_issues, insert_words, merged_in, merged_into, put, recount,
-    replace_in_lives,
-    set_merged, that_say, touch, words,
+    replace_in_lives, set_merged, that_say, touch, words,
 };
 pub use keep::{
     Plenty, Weight, evict, forget_events, forget_project, gone_projects, plenty, sweep_bases, sweep_project,
