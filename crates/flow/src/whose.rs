@@ -29,11 +29,17 @@ pub fn teams_of(core: &Core, tx: &mut Tx<'_>, incident: Id) -> Result<HashSet<Id
 }
 
 /// Gives all issues that a user, or [`Team::PREFIX`] and a team, looks after to another name: that of the same one from
-/// now on, of who takes their place, or of nobody (empty). Goes through all issues, as seldom as names change.
+/// now on, of who takes their place, or of nobody (empty). Goes through all issues, as seldom as names change. To be called before anything else is written: it
+/// waits for the flow, which must not wait for this.
 ///
 /// # Errors
 /// When the database is gone or full.
 pub fn hand_over_issues(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    // whoever has read an issue at another node writes it first
+    tx.lock_flow()?;
     // quotes of any other text in there have a backslash before them: this is found nowhere else
     let said = |name: &str| format!("\"assignee\":{}", serde_json::Value::from(name));
     store::errors::replace_in_lives(tx, &said(from), &said(to))

@@ -107,13 +107,18 @@ fn an_incident_is_whose_policy_pages_whose_project_it_is_and_who_looks_after_it(
         let assigned = hub.act_on_issue(issue, IssueAct::Assign("team:db PEOPLE".to_owned())).await.unwrap();
         assert_eq!(assigned, Acted::Done);
         assert_eq!(teams_of(&hub, issue).await, [DB].into());
+        for (from, to, team) in [("DB people", "team:all", DB), ("team:db PEOPLE", "team:night", NIGHT)] {
+            let handed = move |tx: &mut Tx<'_>| flow::whose::hand_over_issues(tx, from, to);
+            hub.store.write(Durability::Disk, handed).await.unwrap();
+            assert_eq!(teams_of(&hub, issue).await, [team].into(), "{from}");
+        }
         let belongs = hub.store.write(Durability::Disk, move |tx| {
             let mut it = store::projects::named(tx, "shop")?.unwrap();
             it.team = Some(WEB);
             store::projects::update(tx, &it)
         });
         belongs.await.unwrap();
-        assert_eq!(teams_of(&hub, issue).await, [DB, WEB].into());
+        assert_eq!(teams_of(&hub, issue).await, [NIGHT, WEB].into());
         assert!(teams_of(&hub, Id(99)).await.is_empty(), "what is not there is nobody's");
         assert!(hub.stop(PATIENCE).await);
     });

@@ -67,6 +67,7 @@ impl Desk<'_, '_> {
         let names = |target: &Target| matches!(target, Target::User { id } if *id == user.id);
         let needs = self.needs(ground, user.id, &names, &|rota| rota.people().contains(&user.id))?;
         let mut leaving = Leaving::default();
+        flow::whose::hand_over_issues(self.tx, &user.name, replacement.as_ref().map_or("", |by| &by.name))?;
         match &replacement {
             Some(by) => {
                 self.replace_user(user.id, by.id, &mut leaving)?;
@@ -77,8 +78,6 @@ impl Desk<'_, '_> {
         }
         self.forget_definitions(user.id)?;
         calendar_links::delete_of(self.tx, calendar_links::About::User(user.id))?;
-        let heir = replacement.as_ref().map_or("", |by| &by.name);
-        flow::whose::hand_over_issues(self.tx, &user.name, heir)?;
         store::users::delete(self.tx, user.id, self.now)?;
         let after = replacement.map(|by| json!({ "replaced_by": by.name, "changed": leaving.changed }));
         self.note("user.delete", ("user", &user.id.to_string()), shown(&user), after)?;
@@ -113,6 +112,8 @@ impl Desk<'_, '_> {
         let names = |target: &Target| matches!(target, Target::Team { id } if *id == team.id);
         let mut needs = self.needs(ground, team.id, &names, &|_| false)?;
         let mut leaving = Leaving::default();
+        let successor = heir_team.as_ref().map(|it| it.prefixed()).unwrap_or_default();
+        flow::whose::hand_over_issues(self.tx, &team.prefixed(), &successor)?;
         if let Some(heir) = heir {
             if let Some(other) = &heir_team {
                 self.change_policies(&names, &Target::Team { id: other.id }, &mut leaving)?;
@@ -125,8 +126,6 @@ impl Desk<'_, '_> {
             return Err(in_the_way(&team.prefixed(), &needs, "hand_over_to").into());
         }
         self.move_projects(team.id, heir_team.as_ref().map(|it| it.id), &mut leaving)?;
-        let successor = heir_team.map(|it| it.prefixed()).unwrap_or_default();
-        flow::whose::hand_over_issues(self.tx, &team.prefixed(), &successor)?;
         self.forget_definitions(team.id)?;
         let members = store::teams::members(self.tx, team.id)?;
         store::teams::delete(self.tx, team.id, self.now)?;

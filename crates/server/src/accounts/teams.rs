@@ -114,10 +114,8 @@ impl Desk<'_, '_> {
         if key != name_key(&before.name) && store::teams::by_name(self.tx, &team.name)?.is_some() {
             return Err(taken(&team.name).into());
         }
+        flow::whose::hand_over_issues(self.tx, &before.prefixed(), &team.prefixed())?;
         store::teams::update(self.tx, &team)?;
-        if team.name != before.name {
-            flow::whose::hand_over_issues(self.tx, &before.prefixed(), &team.prefixed())?;
-        }
         self.note("team.update", ("team", &team.id.to_string()), shown(&before), shown(&team))?;
         Ok(team)
     }

@@ -170,10 +170,8 @@ impl Desk<'_, '_> {
             let why = format!("{} is the last admin who can log in: make another first", before.name);
             return Err(Problem::not_in_state(why).into());
         }
+        flow::whose::hand_over_issues(self.tx, &before.name, &user.name)?;
         store::users::update(self.tx, &user)?;
-        if user.name != before.name {
-            flow::whose::hand_over_issues(self.tx, &before.name, &user.name)?;
-        }
         if !user.is_enabled() {
             store::sessions::end_all(self.tx, user.id, None)?;
             store::invitations::use_up_all(self.tx, user.id, self.now)?;
