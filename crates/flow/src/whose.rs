@@ -29,8 +29,8 @@ pub fn teams_of(core: &Core, tx: &mut Tx<'_>, incident: Id) -> Result<HashSet<Id
 }
 
 /// Gives all issues that a user, or [`Team::PREFIX`] and a team, looks after to another name: that of the same one from
-/// now on, of who takes their place, or of nobody (empty). Goes through all issues, as seldom as names change. To be called before anything else is written: it
-/// waits for the flow, which must not wait for this.
+/// now on, of who takes their place, or of nobody (empty). Goes through all issues, as seldom as names change. To be
+/// called before anything else is written: it waits for the flow, which must not wait for this.
 ///
 /// # Errors
 /// When the database is gone or full.
