@@ -126,7 +126,7 @@ fn hand_over(core: &Core, tx: &mut Tx<'_>, plan: &mut Plan, now: Time) -> Result
     if !handed.contains(&true) {
         return Ok(handed);
     }
-    let lanes: Vec<i64> = plan.deliveries.iter().map(|(delivery, _)| delivery.lane).collect();
+    let lanes: Vec<_> = plan.deliveries.iter().map(|(it, _)| (it.lane, it.destination.as_str())).collect();
     for busy in store::deliveries::lanes_busy(tx, &lanes)? {
         handed[busy] = false;
     }
@@ -328,7 +328,7 @@ fn planned(id: Id, receiver: &str, destination: &str, thread: &str, reason: Reas
         group: None,
         receiver: receiver.to_owned(),
         destination: destination.to_owned(),
-        lane: store::incidents::key_hash(&format!("{destination}\n{thread}")),
+        lane: store::deliveries::lane(thread, destination),
         reason,
         state: DeliveryState::Pending,
         attempts: 0,
@@ -408,7 +408,8 @@ fn drop_repeats_behind_others(
 ) -> Result<()> {
     let repeats: Vec<usize> =
         (0..plan.deliveries.len()).filter(|&n| plan.deliveries[n].0.reason == Reason::Repeat).collect();
-    let lanes: Vec<i64> = repeats.iter().map(|&n| plan.deliveries[n].0.lane).collect();
+    let lane = |&n: &usize| (plan.deliveries[n].0.lane, plan.deliveries[n].0.destination.as_str());
+    let lanes: Vec<_> = repeats.iter().map(lane).collect();
     let busy = store::deliveries::lanes_busy(tx, &lanes)?;
     for place in busy.into_iter().rev() {
         let (delivery, _) = plan.deliveries.remove(repeats[place]);

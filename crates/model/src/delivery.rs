@@ -64,8 +64,8 @@ pub struct Delivery {
     pub receiver: String,
     /// The destination, as [`crate::receiver::Place::id`] has it.
     pub destination: String,
-    /// Deliveries of one lane are sent one after another, in the order of their ids: a destination hears
-    /// of a group in the order in which things happened.
+    /// Deliveries to one destination and of one lane are sent one after another, in the order of their ids: a
+    /// destination hears of a group in the order in which things happened.
     pub lane: i64,
     /// Why the group was told.
     pub reason: Reason,

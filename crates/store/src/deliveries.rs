@@ -4,12 +4,15 @@
 //! is due again by itself when that node is gone. Correctness does not need it (a message carries a key
 //! that stays the same), manners do.
 
+use std::cmp::Reverse;
+
 use model::delivery::{Attempt, Delivery, DeliveryState, Health, Outcome};
 use model::notification::Reason;
 use model::{Id, Notification, Time};
 
 use crate::db::{Engine, Row, Tx, Value};
 use crate::error::{Result, StoreError};
+use crate::incidents::key_hash;
 
 const COLUMNS: &str = "id, group_id, receiver, destination, lane, reason, state, attempts, created_at, due_at, \
                        settled_at, note";
@@ -79,6 +82,42 @@ pub fn next_due(tx: &mut Tx<'_>, destination: &str) -> Result<Option<Time>> {
     Ok(tx.query_one(sql, &[destination.into()], |row| row.opt_time(0))?.flatten())
 }
 
+/// The lane of what a destination hears of a thread: what is told in the order in which it happened.
+///
+/// An alert that goes to many destinations is one write, and what is pending is found by lane: so lanes of one thread
+/// lie beside each other. A few bits are enough to tell its destinations apart, since whoever asks for a lane compares
+/// the destination, too.
+pub fn lane(thread: &str, destination: &str) -> i64 {
+    /// Bits for the destination.
+    const BITS: u32 = 24;
+    const MASK: i64 = (1 << BITS) - 1;
+    let destination = key_hash(destination);
+    (key_hash(thread) & !MASK) | ((destination ^ (destination >> BITS)) & MASK)
+}
+
+/// Gives what was pending before lanes were numbered as they are now the lanes of what comes after it, so that nothing
+/// overtakes it.
+///
+/// # Errors
+/// When the database is gone or full.
+pub fn number_lanes(tx: &mut Tx<'_>) -> Result<()> {
+    /// So many are held in memory at a time.
+    const STEP: i64 = 1_000;
+    let sql = "SELECT d.id, d.destination, m.body FROM deliveries d JOIN messages m ON m.delivery_id = d.id \
+               WHERE d.state = 0 AND d.id > $1 ORDER BY d.id LIMIT $2";
+    let mut last = Id(i64::MIN);
+    loop {
+        let some = tx.query(sql, &[last.into(), STEP.into()], |row| {
+            let says: Notification = row.json(2)?;
+            Ok((row.id(0)?, lane(&says.group_key, row.text(1)?)))
+        })?;
+        let Some((id, _)) = some.last() else { return Ok(()) };
+        last = *id;
+        let sql = "UPDATE deliveries SET lane = $1 WHERE id = $2";
+        tx.execute_many(sql, &some, |(id, lane)| [(*lane).into(), (*id).into()])?;
+    }
+}
+
 /// Takes what is due for a destination, the oldest first, leased until `lease_until`. Of each lane, only
 /// the first: the rest waits until that one is settled.
 ///
@@ -99,7 +138,8 @@ pub fn claim(
     let sql = format!(
         "SELECT {columns}, m.body FROM deliveries d JOIN messages m ON m.delivery_id = d.id \
          WHERE d.destination = $1 AND d.state = 0 AND d.due_at <= $2 AND NOT EXISTS ( \
-             SELECT 1 FROM deliveries e WHERE e.lane = d.lane AND e.state = 0 AND e.id < d.id) \
+             SELECT 1 FROM deliveries e WHERE e.lane = d.lane AND e.destination = d.destination \
+             AND e.state = 0 AND e.id < d.id) \
          ORDER BY d.due_at, d.id LIMIT $3 {lock}"
     );
     let found = tx.query(&sql, &[destination.into(), at.into(), limit.into()], |row| {
@@ -274,23 +314,34 @@ pub fn page(
     before: Option<Id>,
     limit: i64,
 ) -> Result<Vec<Delivery>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1");
-    if let Some(state) = state {
-        // a state that most rows do not have is asked by its own index
-        sql += &format!(" AND state = {}", state as i64);
-    }
     let before = before.unwrap_or(Id(i64::MAX));
     let Some(destination) = destination else {
-        sql += " ORDER BY id DESC LIMIT $2";
+        // a state that most rows do not have is asked by its own index
+        let of_state = state.map(|state| format!(" AND state = {}", state as i64)).unwrap_or_default();
+        let sql =
+            format!("SELECT {COLUMNS} FROM deliveries WHERE id < $1{of_state} ORDER BY id DESC LIMIT $2");
         return tx.query(&sql, &[before.into(), limit.into()], read);
     };
-    sql += match state {
-        None | Some(DeliveryState::Delivered) => " AND destination = $2",
-        // few are in such a state: their index is the one to use, and this keeps others from being used
-        Some(_) => " AND destination || '' = $2",
+    let mut those = |which: &str| {
+        let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE {which} ORDER BY id DESC LIMIT $3");
+        tx.query(&sql, &[destination.into(), before.into(), limit.into()], read)
     };
-    sql += " ORDER BY id DESC LIMIT $3";
-    tx.query(&sql, &[before.into(), destination.into(), limit.into()], read)
+    // what is pending is in the index of what is due, from which the newest are picked without a look at the rows
+    let pending = "id IN (SELECT id FROM deliveries WHERE destination = $1 AND state = 0 AND id < $2 \
+                   ORDER BY id DESC LIMIT $3)";
+    match state {
+        Some(DeliveryState::Pending) => those(pending),
+        Some(DeliveryState::Delivered) => those("destination = $1 AND id < $2 AND state > 0 AND state = 1"),
+        // few are in such a state: their index is the one to use, and this keeps others from being used
+        Some(state) => those(&format!("destination || '' = $1 AND id < $2 AND state = {}", state as i64)),
+        None => {
+            let mut both = those(pending)?;
+            both.extend(those("destination = $1 AND id < $2 AND state > 0")?);
+            both.sort_unstable_by_key(|it| Reverse(it.id));
+            both.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(both)
+        }
+    }
 }
 
 /// The greatest id of all deliveries; none when there are none.
@@ -325,13 +376,13 @@ pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64, Option<Time>)> {
     Ok((pending, dead, tx.query_one(sql, &[], |row| row.time(0))?))
 }
 
-/// Whether a lane has something pending.
+/// Which of these lanes, each with its destination, have something pending.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn lanes_busy(tx: &mut Tx<'_>, lanes: &[i64]) -> Result<Vec<usize>> {
-    let sql = "SELECT lane FROM deliveries WHERE lane = $1 AND state = 0 LIMIT 1";
-    tx.query_many(sql, lanes, |lane| [(*lane).into()], |place, _| Ok(place))
+pub fn lanes_busy(tx: &mut Tx<'_>, lanes: &[(i64, &str)]) -> Result<Vec<usize>> {
+    let sql = "SELECT lane FROM deliveries WHERE lane = $1 AND destination = $2 AND state = 0 LIMIT 1";
+    tx.query_many(sql, lanes, |(lane, name)| [(*lane).into(), Value::Text(name)], |place, _| Ok(place))
 }
 
 /// How destinations are doing, as far as it is worth remembering.

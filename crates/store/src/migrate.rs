@@ -1,10 +1,11 @@
 //! Migrations: forward only, by themselves, one text for both databases.
 
 use crate::db::{Engine, Tx};
+use crate::deliveries;
 use crate::error::{Result, StoreError};
 
 /// All migrations, in order. A released one is never changed.
-const MIGRATIONS: [&str; 27] = [
+const MIGRATIONS: [&str; 28] = [
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_ends.sql"),
     include_str!("../migrations/0003_listings.sql"),
@@ -32,7 +33,11 @@ const MIGRATIONS: [&str; 27] = [
     include_str!("../migrations/0025_digests.sql"),
     include_str!("../migrations/0026_merged_users.sql"),
     include_str!("../migrations/0027_held.sql"),
+    include_str!("../migrations/0028_lanes.sql"),
 ];
+
+/// The migration after which lanes are numbered otherwise.
+const LANES: usize = 28;
 
 /// Two nodes that start at once migrate one after the other: any constant that nobody else uses as a lock.
 const LOCK: i64 = 0x6e62_6d69_6772;
@@ -56,6 +61,9 @@ pub(crate) fn run(tx: &mut Tx<'_>) -> Result<()> {
     }
     for (version, text) in MIGRATIONS.iter().enumerate().skip(done) {
         tx.script(&in_dialect(text, tx.engine()))?;
+        if version + 1 == LANES {
+            deliveries::number_lanes(tx)?;
+        }
         let version = i64::try_from(version + 1).unwrap_or(i64::MAX);
         tx.execute("INSERT INTO schema_migrations (version) VALUES ($1)", &[version.into()])?;
     }

@@ -274,6 +274,45 @@ fn a_claim_takes_the_first_of_each_lane_and_leases_it() {
 }
 
 #[test]
+fn destinations_do_not_wait_for_each_other_whatever_their_lanes() {
+    on_both(async |store: Store| {
+        insert_deliveries(&store, vec![delivery(1, "a", 10), delivery(2, "b", 10)]).await;
+        assert_eq!(claim(&store, "b", at(5), 10).await, [2]);
+    });
+}
+
+#[test]
+fn what_was_pending_before_lanes_were_numbered_otherwise_is_still_first() {
+    on_both(async |store: Store| {
+        insert_deliveries(&store, vec![delivery(1, "a", 10), delivery(2, "b", 10), delivery(3, "a", 20)])
+            .await;
+        store.write(Durability::Disk, store::deliveries::number_lanes).await.unwrap();
+        let of_thread = |id: i64, destination: &str, thread: i64| {
+            let (before, says) = delivery(id, destination, thread);
+            (Delivery { lane: store::deliveries::lane(&says.group_key, destination), ..before }, says)
+        };
+        insert_deliveries(&store, vec![of_thread(4, "a", 10), of_thread(5, "a", 30)]).await;
+        assert_eq!(claim(&store, "a", at(9), 10).await, [1, 3, 5], "4 comes after 1");
+    });
+}
+
+#[test]
+fn lanes_of_one_thread_lie_beside_each_other_and_are_not_the_same() {
+    let names: Vec<String> = (0..200).map(|n| format!("all/webhook/{n}")).collect();
+    let lanes = |thread: &str| -> Vec<i64> {
+        let mut lanes: Vec<i64> = names.iter().map(|name| store::deliveries::lane(thread, name)).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        assert_eq!(lanes.len(), names.len());
+        lanes
+    };
+    let (one, other) = (lanes("{}:{alertname=\"Disk1\"}"), lanes("{}:{alertname=\"Disk2\"}"));
+    let apart = |lanes: &[i64]| lanes[lanes.len() - 1] - lanes[0] < 1 << 24;
+    assert!(apart(&one) && apart(&other));
+    assert!(one[199] < other[0] || other[199] < one[0]);
+}
+
+#[test]
 fn many_claimers_never_take_the_same_delivery() {
     on_both(async |store: Store| {
         insert_deliveries(&store, (1..=200).map(|id| delivery(id, "a", id)).collect()).await;
@@ -327,7 +366,9 @@ fn answers_are_recorded_once_and_a_settled_delivery_stays_settled() {
             |state| move |tx: &mut store::Tx<'_>| store::deliveries::page(tx, state, Some("a"), None, 10);
         assert_eq!(store.read(page(Some(DeliveryState::Delivered))).await.unwrap().len(), 1);
         assert_eq!(store.read(page(None)).await.unwrap().len(), 2);
-        assert_eq!(store.read(|tx| store::deliveries::lanes_busy(tx, &[99, 10])).await.unwrap(), [1]);
+        let busy =
+            |tx: &mut store::Tx<'_>| store::deliveries::lanes_busy(tx, &[(99, "a"), (10, "a"), (10, "b")]);
+        assert_eq!(store.read(busy).await.unwrap(), [1]);
     });
 }
 

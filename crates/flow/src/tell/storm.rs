@@ -188,7 +188,8 @@ fn tell(
         };
         core.counters.planned.add(reason.name(), 1);
         told.extend(held.iter().map(|incident| (incident.id, id)));
-        deliveries.push((planned(id, receiver, &place.id, "storm", reason, now), notification));
+        deliveries
+            .push((planned(id, receiver, &place.id, &notification.group_key, reason, now), notification));
     }
     store::deliveries::insert(tx, &deliveries)?;
     store::ledger::tell(tx, &told)?;
