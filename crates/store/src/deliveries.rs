@@ -107,14 +107,20 @@ pub fn number_lanes(tx: &mut Tx<'_>) -> Result<()> {
                WHERE d.state = 0 AND d.id > $1 ORDER BY d.id LIMIT $2";
     let mut last = Id(i64::MIN);
     loop {
-        let some = tx.query(sql, &[last.into(), STEP.into()], |row| {
-            let says: Notification = row.json(2)?;
-            Ok((row.id(0)?, lane(&says.group_key, row.text(1)?)))
+        let mut lanes = Vec::new();
+        let read = tx.query(sql, &[last.into(), STEP.into()], |row| {
+            last = row.id(0)?;
+            // what cannot be read cannot be sent either, and must not keep the hub from starting
+            if let Ok(says) = row.json::<Notification>(2) {
+                lanes.push((last, lane(&says.group_key, row.text(1)?)));
+            }
+            Ok(())
         })?;
-        let Some((id, _)) = some.last() else { return Ok(()) };
-        last = *id;
+        if read.is_empty() {
+            return Ok(());
+        }
         let sql = "UPDATE deliveries SET lane = $1 WHERE id = $2";
-        tx.execute_many(sql, &some, |(id, lane)| [(*lane).into(), (*id).into()])?;
+        tx.execute_many(sql, &lanes, |(id, lane)| [(*lane).into(), (*id).into()])?;
     }
 }
 

@@ -286,7 +286,12 @@ fn what_was_pending_before_lanes_were_numbered_otherwise_is_still_first() {
     on_both(async |store: Store| {
         insert_deliveries(&store, vec![delivery(1, "a", 10), delivery(2, "b", 10), delivery(3, "a", 20)])
             .await;
-        store.write(Durability::Disk, store::deliveries::number_lanes).await.unwrap();
+        let unreadable = "UPDATE messages SET body = 'what is this' WHERE delivery_id = 2";
+        let number = move |tx: &mut store::Tx<'_>| {
+            tx.execute(unreadable, &[])?;
+            store::deliveries::number_lanes(tx)
+        };
+        store.write(Durability::Disk, number).await.unwrap();
         let of_thread = |id: i64, destination: &str, thread: i64| {
             let (before, says) = delivery(id, destination, thread);
             (Delivery { lane: store::deliveries::lane(&says.group_key, destination), ..before }, says)
