@@ -5,6 +5,7 @@
 //! (`docs/adr/0003-database-drivers.md`). Parameters are written `$1`, `$2`, … and must first appear in
 //! that order, since SQLite numbers them by appearance. Columns are TEXT, BIGINT, DOUBLE or BLOB.
 
+mod ahead;
 pub(crate) mod memory;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;

@@ -4,7 +4,8 @@
 //! runs all that are waiting in one transaction, each in a savepoint of its own, and commits without
 //! waiting for the disk (WAL, `synchronous=NORMAL`). Jobs that must be durable are then handed to the
 //! *syncer* thread, which asks the kernel for one `fdatasync` of the log for all that came in meanwhile and
-//! only then lets their callers go on. So the writer never waits for the disk, and n callers share a sync.
+//! only then lets their callers go on. So the writer never waits for the disk, and n callers share a sync;
+//! that it need not wait for reading either is what the log is asked for [`super::ahead`] for, by the same thread.
 //! The *checkpointer* thread copies the log into the database file behind them.
 //!
 //! Why this is as safe as `synchronous=FULL`: a commit is a run of frames in the log, each with a checksum
@@ -24,6 +25,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
+use super::ahead::{Ahead, Written};
 use super::{Row, Session, Tx, Value};
 use crate::error::{Result, StoreError};
 use crate::keys::Keys;
@@ -45,8 +47,15 @@ const WARM_READERS: usize = 2;
 const COMMITS_PER_CHECKPOINT: u32 = 512;
 /// Changed rows after which it is rung, too: large transactions fill the log sooner.
 const CHANGES_PER_CHECKPOINT: u64 = 30_000;
+/// Pages in the log above which the checkpointer tries to come to its end, so that it is started over: 16 MiB.
+const LOG_PAGES_AIM: u64 = 4 * 1024;
+/// Tries at that. The first copies most, the second syncs what was copied, and the third is quicker than the next
+/// commit.
+const MAX_TRIES: usize = 4;
+/// Pages written while the log was copied, above which the writer has so much to do that another try would be in vain.
+const LOG_PAGES_LEFT: u64 = 256;
 /// Pages in the log above which the writer itself makes room: 64 MiB.
-const LOG_PAGES_LIMIT: i64 = 16 * 1024;
+const LOG_PAGES_LIMIT: u64 = 16 * 1024;
 /// Prepared statements that a connection keeps.
 pub(crate) const STATEMENTS: usize = 256;
 
@@ -79,7 +88,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens or creates the database at `path`.
     pub fn open(path: &Path, durable: bool, keys: Keys, stats: Arc<Stats>) -> Result<Self> {
-        let writer = connect(path, WRITER_CACHE_KIB)?;
+        let mut writer = connect(path, WRITER_CACHE_KIB)?;
         // makes the log exist before it is opened for syncing
         writer.execute_batch(
             "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS nodes (id INTEGER PRIMARY KEY); COMMIT;",
@@ -90,6 +99,8 @@ impl Sqlite {
             .write(true)
             .open(&log)
             .map_err(|error| StoreError::Unavailable(format!("opening {}: {error}", log.display())))?;
+        let written = Written::by(&mut writer)?;
+        let ahead = Ahead::of(&writer, written.clone())?;
         let checkpoints = connect(path, READER_CACHE_KIB)?;
         let (jobs, waiting) = mpsc::channel(MAX_WAITING_JOBS);
         let (synced, to_sync) = std_mpsc::channel();
@@ -110,10 +121,10 @@ impl Sqlite {
         };
         let threads = vec![
             spawn("store-writer", Box::new(move || writer.run(waiting)))?,
-            spawn("store-syncer", Box::new(move || sync_all(&log, &to_sync, &stats)))?,
+            spawn("store-syncer", Box::new(move || sync_all(&log, ahead, &to_sync, &stats)))?,
             spawn("store-checkpoint", {
                 let jobs = jobs.downgrade();
-                Box::new(move || checkpoint_all(&checkpoints, &rung, &jobs))
+                Box::new(move || checkpoint_all(&checkpoints, &written, &rung, &jobs))
             })?,
         ];
         Ok(Sqlite {
@@ -332,7 +343,7 @@ fn refuse(work: Work, error: &StoreError) {
     reply(Err(error.clone()));
 }
 
-fn sync_all(log: &File, to_sync: &std_mpsc::Receiver<Vec<Reply>>, stats: &Stats) {
+fn sync_all(log: &File, mut ahead: Ahead, to_sync: &std_mpsc::Receiver<Vec<Reply>>, stats: &Stats) {
     let mut failed: Option<StoreError> = None;
     while let Ok(mut replies) = to_sync.recv() {
         while let Ok(more) = to_sync.try_recv() {
@@ -354,26 +365,45 @@ fn sync_all(log: &File, to_sync: &std_mpsc::Receiver<Vec<Reply>>, stats: &Stats)
         }
         stats.synced(replies.len(), began.elapsed());
         replies.into_iter().for_each(|reply| reply(result.clone()));
+        ahead.ask(log);
     }
 }
 
 /// Copies the log into the database whenever it is rung. When writers are so busy that the log never
 /// comes to an end, asks the writer to make room between two commits.
-fn checkpoint_all(connection: &Connection, rung: &std_mpsc::Receiver<()>, jobs: &mpsc::WeakSender<Job>) {
+fn checkpoint_all(
+    connection: &Connection,
+    written: &Written,
+    rung: &std_mpsc::Receiver<()>,
+    jobs: &mpsc::WeakSender<Job>,
+) {
     while rung.recv().is_ok() {
-        let counts = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-        let (pages, _copied) = match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], counts) {
-            Ok(counts) => counts,
-            Err(error) => {
-                tracing::warn!(%error, "the log could not be copied into the database");
-                continue;
+        match copy_log(connection, written) {
+            Ok(pages) if pages > LOG_PAGES_LIMIT => {
+                let Some(jobs) = jobs.upgrade() else { return };
+                let _ = jobs.blocking_send(Job::MakeRoom);
             }
-        };
-        if pages > LOG_PAGES_LIMIT {
-            let Some(jobs) = jobs.upgrade() else { return };
-            let _ = jobs.blocking_send(Job::MakeRoom);
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the log could not be copied into the database"),
         }
     }
+}
+
+/// Copies the log, and what was written meanwhile, unless that is so much that there is no end to it; returns how many
+/// pages it had.
+fn copy_log(connection: &Connection, written: &Written) -> rusqlite::Result<u64> {
+    let copy = || {
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).map(i64::cast_unsigned)
+    };
+    let mut pages = copy()?;
+    for _ in 1..MAX_TRIES {
+        let left = written.pages().saturating_sub(pages);
+        if pages < LOG_PAGES_AIM || left == 0 || left > LOG_PAGES_LEFT {
+            break;
+        }
+        pages = copy()?;
+    }
+    Ok(pages)
 }
 
 pub(crate) fn execute(connection: &Connection, sql: &str, values: &[Value<'_>]) -> Result<u64> {
