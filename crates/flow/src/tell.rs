@@ -126,8 +126,8 @@ fn hand_over(core: &Core, tx: &mut Tx<'_>, plan: &mut Plan, now: Time) -> Result
     if !handed.contains(&true) {
         return Ok(handed);
     }
-    let lanes: Vec<_> = plan.deliveries.iter().map(|(it, _)| (it.lane, it.destination.as_str())).collect();
-    for busy in store::deliveries::lanes_busy(tx, &lanes)? {
+    let lines: Vec<_> = plan.deliveries.iter().map(|(delivery, _)| delivery.line()).collect();
+    for busy in store::deliveries::lines_busy(tx, &lines)? {
         handed[busy] = false;
     }
     for (handed, (delivery, _)) in handed.iter_mut().zip(&mut plan.deliveries) {
@@ -408,9 +408,8 @@ fn drop_repeats_behind_others(
 ) -> Result<()> {
     let repeats: Vec<usize> =
         (0..plan.deliveries.len()).filter(|&n| plan.deliveries[n].0.reason == Reason::Repeat).collect();
-    let lane = |&n: &usize| (plan.deliveries[n].0.lane, plan.deliveries[n].0.destination.as_str());
-    let lanes: Vec<_> = repeats.iter().map(lane).collect();
-    let busy = store::deliveries::lanes_busy(tx, &lanes)?;
+    let lines: Vec<_> = repeats.iter().map(|&n| plan.deliveries[n].0.line()).collect();
+    let busy = store::deliveries::lines_busy(tx, &lines)?;
     for place in busy.into_iter().rev() {
         let (delivery, _) = plan.deliveries.remove(repeats[place]);
         for (incident, _) in plan.told.iter().filter(|(_, id)| *id == delivery.id) {

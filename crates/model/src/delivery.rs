@@ -83,6 +83,13 @@ pub struct Delivery {
     pub note: String,
 }
 
+impl Delivery {
+    /// The line that it stands in: what is sent one after another is of one lane and goes to one destination.
+    pub fn line(&self) -> (i64, &str) {
+        (self.lane, &self.destination)
+    }
+}
+
 /// What came of one try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]

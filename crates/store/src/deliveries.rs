@@ -382,13 +382,13 @@ pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64, Option<Time>)> {
     Ok((pending, dead, tx.query_one(sql, &[], |row| row.time(0))?))
 }
 
-/// Which of these lanes, each with its destination, have something pending.
+/// Which of these lines ([`Delivery::line`]) have something pending.
 ///
 /// # Errors
 /// When the database is gone.
-pub fn lanes_busy(tx: &mut Tx<'_>, lanes: &[(i64, &str)]) -> Result<Vec<usize>> {
+pub fn lines_busy(tx: &mut Tx<'_>, lines: &[(i64, &str)]) -> Result<Vec<usize>> {
     let sql = "SELECT lane FROM deliveries WHERE lane = $1 AND destination = $2 AND state = 0 LIMIT 1";
-    tx.query_many(sql, lanes, |(lane, name)| [(*lane).into(), Value::Text(name)], |place, _| Ok(place))
+    tx.query_many(sql, lines, |(lane, name)| [(*lane).into(), Value::Text(name)], |place, _| Ok(place))
 }
 
 /// How destinations are doing, as far as it is worth remembering.

@@ -186,7 +186,7 @@ fn nothing_that_is_read_or_swept_goes_through_a_whole_table() {
         all.extend(slow_steps(tx, |tx| crate::ledger::deliveries_of(tx, Id(1), 50)));
         all.extend(slow_steps(tx, |tx| crate::deliveries::attempts(tx, Id(1))));
         all.extend(slow_steps(tx, |tx| crate::deliveries::next_due(tx, "x")));
-        all.extend(slow_steps(tx, |tx| crate::deliveries::lanes_busy(tx, &[(1, "x")])));
+        all.extend(slow_steps(tx, |tx| crate::deliveries::lines_busy(tx, &[(1, "x")])));
         all.extend(slow_steps(tx, crate::deliveries::destinations_waiting));
         all.extend(slow_steps(tx, crate::deliveries::last_id));
         all.extend(slow_steps(tx, |tx| crate::notices::is_waiting(tx, "x")));

@@ -372,7 +372,7 @@ fn answers_are_recorded_once_and_a_settled_delivery_stays_settled() {
         assert_eq!(store.read(page(Some(DeliveryState::Delivered))).await.unwrap().len(), 1);
         assert_eq!(store.read(page(None)).await.unwrap().len(), 2);
         let busy =
-            |tx: &mut store::Tx<'_>| store::deliveries::lanes_busy(tx, &[(99, "a"), (10, "a"), (10, "b")]);
+            |tx: &mut store::Tx<'_>| store::deliveries::lines_busy(tx, &[(99, "a"), (10, "a"), (10, "b")]);
         assert_eq!(store.read(busy).await.unwrap(), [1]);
     });
 }
