@@ -4,8 +4,8 @@
 //! runs all that are waiting in one transaction, each in a savepoint of its own, and commits without
 //! waiting for the disk (WAL, `synchronous=NORMAL`). Jobs that must be durable are then handed to the
 //! *syncer* thread, which asks the kernel for one `fdatasync` of the log for all that came in meanwhile and
-//! only then lets their callers go on. So the writer never waits for the disk, and n callers share a sync;
-//! that it need not wait for reading either is what the log is asked for [`super::ahead`] for, by the same thread.
+//! only then lets their callers go on. So the writer never waits for the disk, and n callers share a sync.
+//! The same thread asks for the part of the log [`super::ahead`] of the writer, which so waits for no read either.
 //! The *checkpointer* thread copies the log into the database file behind them.
 //!
 //! Why this is as safe as `synchronous=FULL`: a commit is a run of frames in the log, each with a checksum
@@ -392,8 +392,10 @@ fn checkpoint_all(
 /// Copies the log, and what was written meanwhile, unless that is so much that there is no end to it; returns how many
 /// pages it had.
 fn copy_log(connection: &Connection, written: &Written) -> rusqlite::Result<u64> {
-    let copy = || {
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).map(i64::cast_unsigned)
+    // negative while another copies it
+    let copy = || -> rusqlite::Result<u64> {
+        let pages: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+        Ok(u64::try_from(pages).unwrap_or(0))
     };
     let mut pages = copy()?;
     for _ in 1..MAX_TRIES {
@@ -469,4 +471,16 @@ pub(crate) fn query_many<K, const N: usize>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_copied_now_needs_no_room() {
+        let connection = Connection::open_in_memory().unwrap();
+        // SQLite says -1 for want of a log, and while another copies it
+        assert_eq!(copy_log(&connection, &Written::default()).unwrap(), 0);
+    }
 }
